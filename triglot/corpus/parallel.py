@@ -1,0 +1,214 @@
+"""Training pairs in which a question and a passage exist in several languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from triglot.files import InputError
+
+MAX_LANGUAGES = 64  # a row's languages travel as the bits of one uint64
+
+
+@dataclass(frozen=True)
+class ParallelCorpus:
+    """Rows (query group, passage group, source); a group is one meaning with a text in some of the languages.
+
+    Attributes:
+        languages: language codes; an index into this tuple is what `text_lang` and the planner use.
+        sources: source names.
+        texts: (texts,) Arrow large_string.
+        text_lang: (texts,) int16.
+        text_group: (texts,) int32; at most one text a group and language.
+        group_ids: (groups,) Arrow large_string, unique, stable over runs.
+        group_titles: (groups,) Arrow large_string, the article; empty where unknown.
+        query, passage: (rows,) int32, groups. Bitext rows have query == passage.
+        source: (rows,) int16.
+        negatives: (rows,) Arrow list<int32> of passage groups (mined hard negatives), or None.
+    """
+
+    languages: tuple[str, ...]
+    sources: tuple[str, ...]
+    texts: pa.Array
+    text_lang: np.ndarray
+    text_group: np.ndarray
+    group_ids: pa.Array
+    group_titles: pa.Array
+    query: np.ndarray
+    passage: np.ndarray
+    source: np.ndarray
+    negatives: pa.Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.query)
+
+    @cached_property
+    def text_of(self) -> np.ndarray:
+        """(groups, languages) int32: the text of a group in a language, -1 where there is none."""
+        table = np.full((len(self.group_ids), len(self.languages)), -1, np.int32)
+        table[self.text_group, self.text_lang] = np.arange(len(self.texts), dtype=np.int32)
+        return table
+
+    @cached_property
+    def group_languages(self) -> np.ndarray:
+        """(groups,) uint64: bit l is set where the group has a text in language l."""
+        mask = np.zeros(len(self.group_ids), np.uint64)
+        np.bitwise_or.at(mask, self.text_group, np.uint64(1) << self.text_lang.astype(np.uint64))
+        return mask
+
+    @cached_property
+    def family(self) -> np.ndarray:
+        """(groups,) int32: groups that must never be each other's negatives share a family.
+
+        Two passages share one if a row's query has both as answers, or if they hold the very same text in the same language
+        (an identical text cannot be its own negative).
+        """
+        groups = len(self.group_ids)
+        order = np.argsort(self.query, kind="stable")
+        q, p = self.query[order], self.passage[order]
+        same_query = np.flatnonzero(q[1:] == q[:-1])
+        passages = np.unique(self.passage)
+        is_passage = np.zeros(groups, bool)
+        is_passage[passages] = True
+        keep = np.flatnonzero(is_passage[self.text_group])
+        codes = pa.chunked_array([self.texts.take(pa.array(keep))]).combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
+        key = codes.astype(np.int64) * len(self.languages) + self.text_lang[keep]
+        order = np.argsort(key, kind="stable")
+        key, owner = key[order], self.text_group[keep][order]
+        same_text = np.flatnonzero(key[1:] == key[:-1])
+        a = np.concatenate([p[same_query], owner[same_text]])
+        b = np.concatenate([p[same_query + 1], owner[same_text + 1]])
+        graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(groups, groups))
+        return connected_components(graph, directed=False)[1].astype(np.int32)
+
+    def select(self, rows: np.ndarray) -> ParallelCorpus:
+        """The same texts and groups with only these rows (indices or a boolean mask)."""
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows
+        negatives = None if self.negatives is None else self.negatives.take(pa.array(rows))
+        return replace(self, query=self.query[rows], passage=self.passage[rows], source=self.source[rows], negatives=negatives)
+
+    def restrict(self, languages: Sequence[str]) -> ParallelCorpus:
+        """Only the texts in these languages, which become the languages of the corpus; rows left without a query or passage go."""
+        missing = [code for code in languages if code not in self.languages]
+        old = np.array([self.languages.index(code) if code in self.languages else -1 for code in languages])
+        if len(missing) == len(languages):
+            raise InputError(f"none of the languages {list(languages)} is in the corpus, which has {list(self.languages)}")
+        new_of_old = np.full(len(self.languages), -1)
+        new_of_old[old[old >= 0]] = np.flatnonzero(old >= 0)
+        new_lang = new_of_old[self.text_lang]
+        keep = np.flatnonzero(new_lang >= 0)
+        kept = replace(
+            self,
+            languages=tuple(languages),
+            texts=self.texts.take(pa.array(keep)),
+            text_lang=new_lang[keep].astype(np.int16),
+            text_group=self.text_group[keep],
+        )
+        has = kept.group_languages > 0
+        return kept.select(has[kept.query] & has[kept.passage])
+
+
+class CorpusBuilder:
+    """Collects texts and rows; keys are any strings that name a group."""
+
+    def __init__(self, source: str):
+        self._source = source
+        self._languages: dict[str, int] = {}
+        self._groups: dict[str, int] = {}
+        self._titles: list[str] = []
+        self._seen: dict[tuple[int, int], int] = {}
+        self._texts: list[str] = []
+        self._lang: list[int] = []
+        self._owner: list[int] = []
+        self._query: list[int] = []
+        self._passage: list[int] = []
+        self._negatives: list[list[int]] = []
+
+    def group(self, key: str, title: str = "") -> int:
+        """The number of a group, made at its first mention."""
+        number = self._groups.setdefault(key, len(self._groups))
+        if number == len(self._titles):
+            self._titles.append(title)
+        return number
+
+    def text(self, key: str, lang: str, text: str, title: str = "") -> bool:
+        """Give a group its text in a language. False, and nothing changes, where it already has one."""
+        group = self.group(key, title)
+        slot = (group, self._languages.setdefault(lang, len(self._languages)))
+        if slot in self._seen:
+            return False
+        self._seen[slot] = len(self._texts)
+        self._texts.append(text)
+        self._lang.append(slot[1])
+        self._owner.append(group)
+        return True
+
+    def row(self, query: str, passage: str, negatives: Iterable[str] = ()) -> None:
+        """A question and its passage, by group key."""
+        self._query.append(self.group(query))
+        self._passage.append(self.group(passage))
+        self._negatives.append([self.group(key) for key in negatives])
+
+    def build(self) -> ParallelCorpus:
+        """The corpus; languages sorted by code."""
+        if len(self._languages) > MAX_LANGUAGES:
+            raise InputError(f"{self._source}: {len(self._languages)} languages, at most {MAX_LANGUAGES} fit")
+        codes = sorted(self._languages)
+        rank = np.array([codes.index(code) for code in self._languages] or [0], np.int16)
+        return ParallelCorpus(
+            languages=tuple(codes),
+            sources=(self._source,),
+            texts=pa.array(self._texts, pa.large_string()),
+            text_lang=rank[np.array(self._lang, np.int64)].astype(np.int16),
+            text_group=np.array(self._owner, np.int32),
+            group_ids=pa.array(self._groups.keys(), pa.large_string()),
+            group_titles=pa.array(self._titles, pa.large_string()),
+            query=np.array(self._query, np.int32),
+            passage=np.array(self._passage, np.int32),
+            source=np.zeros(len(self._query), np.int16),
+            negatives=pa.array(self._negatives, pa.list_(pa.int32())) if any(self._negatives) else None,
+        )
+
+
+def concat(corpora: Sequence[ParallelCorpus]) -> ParallelCorpus:
+    """One corpus out of several; groups stay apart (their ids get the source as a prefix), languages are merged by code."""
+    if not corpora:
+        raise InputError("no training data: every source is empty")
+    languages = tuple(sorted({code for corpus in corpora for code in corpus.languages}))
+    sources = tuple(dict.fromkeys(name for corpus in corpora for name in corpus.sources))
+    first = np.cumsum([0] + [len(corpus.group_ids) for corpus in corpora])
+    negatives = None
+    if any(corpus.negatives is not None for corpus in corpora):
+        lists = []
+        for corpus, offset in zip(corpora, first, strict=False):
+            own = corpus.negatives if corpus.negatives is not None else pa.array([[]] * len(corpus), pa.list_(pa.int32()))
+            shifted = pa.array(own.flatten().to_numpy() + np.int32(offset), pa.int32())
+            offsets = np.concatenate([[0], np.cumsum([len(x) for x in own])]).astype(np.int32)
+            lists.append(pa.ListArray.from_arrays(pa.array(offsets), shifted))
+        negatives = pa.concat_arrays(lists)
+
+    def renumber(names: tuple[str, ...], merged: tuple[str, ...], values: np.ndarray) -> np.ndarray:
+        return np.array([merged.index(name) for name in names] or [0], np.int16)[values]
+
+    def shifted(field: str) -> np.ndarray:
+        return np.concatenate([getattr(corpus, field) + np.int32(offset) for corpus, offset in zip(corpora, first, strict=False)])
+
+    return ParallelCorpus(
+        languages=languages,
+        sources=sources,
+        texts=pa.concat_arrays([corpus.texts for corpus in corpora]),
+        text_lang=np.concatenate([renumber(c.languages, languages, c.text_lang) for c in corpora]),
+        text_group=shifted("text_group"),
+        group_ids=pa.concat_arrays([pa.array([f"{c.sources[0]}/{i}" for i in c.group_ids.to_pylist()], pa.large_string()) for c in corpora]),
+        group_titles=pa.concat_arrays([c.group_titles for c in corpora]),
+        query=shifted("query"),
+        passage=shifted("passage"),
+        source=np.concatenate([renumber(c.sources, sources, c.source) for c in corpora]),
+        negatives=negatives,
+    )
