@@ -1,0 +1,315 @@
+"""A Unigram tokenizer for many languages at once, trained with sentencepiece and written as a plain `tokenizer.json`.
+
+Text is normalised (NFKC, lower case, decimal digits of any script to ASCII, format characters and vowel marks that writers leave
+out dropped) and cut into words, digit runs and single punctuation marks. Words of scripts that put spaces between words start with
+`▁`, whatever stands before them; Han, kana, Thai, Lao, Khmer and Burmese text carries none, so a word inside a clause and the same
+word alone give the same tokens.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+
+from triglot.files import InputError
+
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+PAD, UNK, CLS, SEP, MASK = range(5)
+
+# U+30FC is the long vowel mark of kana; Unicode gives it the script Common.
+_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\x{30FC}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+_WORD = rf"[\p{{L}}\p{{M}}&&[^{_UNSPACED}]]"
+_LETTER = rf"[\p{{L}}&&[^{_UNSPACED}]]"
+# Format characters, the dot that lower-casing leaves of a Turkish capital I, Arabic tatweel and short vowels, variation selectors.
+_DROPPED = r"[\p{Cf}\x{307}\x{640}\x{64B}-\x{652}\x{FE00}-\x{FE0F}]"
+_ZEROS = (0x660, 0x6F0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xE50, 0xED0, 0x1040, 0x17E0)
+_BATCH_CHARACTERS = 200_000
+
+
+def normalizer() -> normalizers.Normalizer:
+    """Standard components only, so that `tokenizers` alone can read it."""
+    digits = [normalizers.Replace(Regex("[" + "".join(chr(zero + d) for zero in _ZEROS) + "]"), str(d)) for d in range(10)]
+    return normalizers.Sequence(
+        [
+            normalizers.NFKC(),
+            normalizers.Lowercase(),
+            normalizers.Replace(Regex(_DROPPED), ""),
+            normalizers.Replace("▁", " "),
+            *digits,
+            normalizers.Replace(Regex(rf"(?<!{_WORD})(?={_LETTER})"), "▁"),
+        ]
+    )
+
+
+def pre_tokenizer() -> pre_tokenizers.PreTokenizer:
+    """Cuts normalised text into words, digit runs and single other characters; white space goes."""
+    return pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r"\s+"), "removed"),
+            pre_tokenizers.Split(Regex(rf"▁?{_WORD}+|[{_UNSPACED}]+|\p{{Nd}}+|."), "isolated"),
+        ]
+    )
+
+
+def word_counts(texts: Mapping[str, Iterable[str]]) -> dict[str, dict[str, int]]:
+    """How often each normalised word occurs in the texts of each language.
+
+    Args:
+        texts: language -> texts.
+
+    Returns:
+        language -> word -> count; words as `pre_tokenizer` cuts them, in a fixed order.
+    """
+    normalize, split = normalizer(), pre_tokenizer()
+    result = {}
+    for language, column in texts.items():
+        chunks: Counter[str] = Counter()
+        for text in column:
+            chunks.update(text.split(" "))
+        chunks.pop("", None)
+        words: Counter[str] = Counter()
+        # The pipeline is slow on many short strings: chunks with the same count go through it together, parted by spaces.
+        by_count = sorted(chunks.items(), key=lambda item: item[1])
+        for count, group in itertools.groupby(by_count, key=lambda item: item[1]):
+            for block in _blocks((chunk for chunk, _ in group), _BATCH_CHARACTERS):
+                try:
+                    pieces = split.pre_tokenize_str(normalize.normalize_str(block))
+                except UnicodeEncodeError:
+                    raise InputError(f"a text in {language!r} holds a lone surrogate, which is not Unicode text") from None
+                for word, times in Counter(piece for piece, _ in pieces).items():
+                    words[word] += times * count
+        result[language] = dict(sorted(words.items(), key=lambda item: (-item[1], item[0])))
+    return result
+
+
+def _blocks(chunks: Iterable[str], characters: int) -> Iterable[str]:
+    block: list[str] = []
+    size = 0
+    for chunk in chunks:
+        block.append(chunk)
+        size += len(chunk) + 1
+        if size > characters:
+            yield " ".join(block)
+            block, size = [], 0
+    if block:
+        yield " ".join(block)
+
+
+def balance(counts: Mapping[str, Mapping[str, int]], exponent: float) -> dict[str, int]:
+    """Counts of all languages in one table, each language scaled so that its characters weigh (its own number of them) ** exponent.
+
+    Args:
+        counts: language -> word -> count.
+        exponent: 1 keeps the counts, 0 gives every language the same mass. The heaviest language keeps its counts, the others grow.
+    """
+    mass = {language: sum(count * len(word) for word, count in words.items()) for language, words in counts.items()}
+    heaviest = max(mass.values(), default=0)
+    merged: dict[str, float] = {}
+    for language in sorted(counts):
+        scale = (heaviest / mass[language]) ** (1 - exponent) if mass[language] else 0.0
+        for word, count in counts[language].items():
+            merged[word] = merged.get(word, 0.0) + count * scale
+    return {word: max(1, round(value)) for word, value in sorted(merged.items())}
+
+
+def _numbers(vocab: int, most: int | None) -> list[str]:
+    """Digit strings that are tokens of their own: all of 1, 2 and 3 digits and 1000 to 2099, as far as an eighth of the vocabulary goes."""
+    if most is None:
+        most = next((n for n in (2210, 1110, 110) if n <= vocab // 8), 10)
+    digits = "0123456789"
+    short = ["".join(p) for width in (1, 2, 3) for p in itertools.product(digits, repeat=width)]
+    return (short + [str(n) for n in range(1000, 2100)])[: max(most, 10)]
+
+
+def train_tokenizer(
+    words: Mapping[str, Mapping[str, int]],
+    *,
+    vocab: int = 65536,
+    exponent: float = 0.3,
+    character_coverage: float = 0.9998,
+    longest: int = 20,
+    numbers: int | None = None,
+    max_length: int | None = None,
+) -> Tokenizer:
+    """A Unigram tokenizer (Kudo 2018) over word counts of several languages. The same counts give the same file, byte for byte.
+
+    Args:
+        words: language -> word -> count, as `word_counts` returns them.
+        vocab: number of tokens. A small corpus may support fewer; the tokenizer then has fewer.
+        exponent: how much a language's size counts, 0 (not at all) to 1 (as it is).
+        character_coverage: share of the characters that get a token; rarer ones become `[UNK]`.
+        longest: characters a piece may have.
+        numbers: digit strings kept whole (at most 2,210: every one of up to 3 digits, then 1000 to 2099); None: up to an eighth of `vocab`.
+        max_length: tokens kept of a text; carried in the file. None keeps all.
+
+    Raises:
+        InputError: no words, or a vocabulary too small for the characters that must be in it.
+    """
+    import sentencepiece
+
+    if not 0 <= exponent <= 1:
+        raise InputError(f"exponent {exponent}: between 0 (languages weigh the same) and 1 (as many words as they have)")
+    table = {word: count for word, count in balance(words, exponent).items() if not word.isdigit()}
+    if not table:
+        raise InputError("no words to train a tokenizer on")
+    whole = _numbers(vocab, numbers)
+    wanted = vocab - len(SPECIAL) - len(whole)
+    model = io.BytesIO()
+    # Longer clauses (Han, Thai) are cut at sentencepiece's limit in bytes rather than left out.
+    lines = (f"{part}\t{count}" for word, count in table.items() for part in _parts(word, 1000))
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=lines,
+            model_writer=model,
+            input_format="tsv",
+            model_type="unigram",
+            vocab_size=wanted + 1,  # and its own <unk>, which is dropped below
+            hard_vocab_limit=False,
+            character_coverage=character_coverage,
+            max_sentencepiece_length=longest,
+            normalization_rule_name="identity",
+            add_dummy_prefix=False,
+            remove_extra_whitespaces=False,
+            split_by_unicode_script=False,
+            split_by_number=False,
+            split_by_whitespace=True,
+            bos_id=-1,
+            eos_id=-1,
+            pad_id=-1,
+            num_threads=1,  # sums are taken thread by thread, so another number gives other last digits
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        raise InputError(f"no tokenizer of {vocab} tokens could be trained on {len(table)} different words: {error}") from None
+    trained = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    learned = [(trained.id_to_piece(i), float(trained.get_score(i))) for i in range(trained.get_piece_size()) if not trained.is_unknown(i)]
+    taken = set(whole) | set(SPECIAL)
+    pieces = [(piece, score) for piece, score in learned if piece not in taken][:wanted]
+    # Digit runs are words of their own and hold nothing else, so only their scores among themselves matter: equal ones prefer few pieces.
+    vocabulary = [*((token, 0.0) for token in SPECIAL), *((number, -10.0) for number in whole), *pieces]
+    tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=UNK, byte_fallback=False))
+    tokenizer.normalizer = normalizer()
+    tokenizer.pre_tokenizer = pre_tokenizer()
+    if max_length is not None:
+        tokenizer.enable_truncation(max_length)
+    return tokenizer
+
+
+def _parts(word: str, length: int) -> Iterable[str]:
+    return (word[i : i + length] for i in range(0, len(word), length))
+
+
+class WordTokenizer:
+    """Token ids of many texts, each space-parted chunk tokenised once. Equal to `tokenizer.encode_batch(add_special_tokens=False)`.
+
+    The short cut holds for tokenizers of this module, whose steps never look across a space; any other tokenizer is called as it is.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, *, cache: int = 1_000_000):
+        """
+        Args:
+            tokenizer: any; a copy is kept.
+            cache: chunks remembered at most; the memory starts anew beyond it.
+        """
+        self.tokenizer = Tokenizer.from_str(tokenizer.to_str())
+        self.tokenizer.no_padding()
+        self._limit = cache
+        truncation = self.tokenizer.truncation
+        self._max_length: int | None = truncation["max_length"] if truncation else None
+        self._by_chunk = _looks_at_chunks_alone(self.tokenizer) and (not truncation or truncation["direction"] == "right")
+        if self._by_chunk:
+            self.tokenizer.no_truncation()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._chunks: dict[str, int] = {}
+        self._ids = np.empty(0, np.int32)
+        self._starts = np.zeros(1, np.int64)
+
+    def __call__(self, texts: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Tokenise.
+
+        Returns:
+            ids: (tokens,) int32, text after text; offsets: (texts + 1,) int64, so that text i is ids[offsets[i]:offsets[i + 1]].
+
+        Raises:
+            InputError: a text that is not a str, or holds a lone surrogate.
+        """
+        if isinstance(texts, str):
+            raise InputError("a list of texts was expected, not one text")
+        if not self._by_chunk:
+            return self._encode([_checked(text) for text in texts])
+        number = self._chunks.setdefault
+        flat: list[int] = []
+        chunks: list[int] = []
+        try:
+            for text in texts:
+                parts = text.split(" ")
+                chunks.append(len(parts))
+                flat += [number(part, len(self._chunks)) for part in parts]
+        except AttributeError:
+            self._forget()
+            raise InputError(f"a text must be a str, not {type(text).__name__}") from None
+        known = len(self._starts) - 1
+        if len(self._chunks) > known:
+            try:
+                ids, offsets = self._encode(list(itertools.islice(self._chunks, known, None)))
+            except InputError:
+                self._forget()
+                raise
+            self._starts = np.concatenate([self._starts, self._starts[-1] + offsets[1:]])
+            self._ids = np.concatenate([self._ids, ids])
+        row = np.fromiter(flat, np.int64, len(flat))
+        length = self._starts[row + 1] - self._starts[row]
+        ends = np.concatenate([[0], np.cumsum(length)])
+        offsets = ends[np.concatenate([[0], np.cumsum(np.array(chunks, np.int64))])]
+        ids = self._ids[_ranges(self._starts[row], length)]
+        if self._max_length is not None and len(offsets) > 1 and np.diff(offsets).max() > self._max_length:
+            length = np.minimum(np.diff(offsets), self._max_length)
+            ids = ids[_ranges(offsets[:-1], length)]
+            offsets = np.concatenate([[0], np.cumsum(length)])
+        if len(self._chunks) > self._limit:
+            self._forget()
+        return ids, offsets
+
+    def _encode(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            encodings = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        except UnicodeEncodeError:
+            raise InputError("a text holds a lone surrogate, which is not Unicode text") from None
+        lists = [encoding.ids for encoding in encodings]
+        offsets = np.concatenate([[0], np.cumsum([len(ids) for ids in lists])]).astype(np.int64)
+        return np.fromiter(itertools.chain.from_iterable(lists), np.int32, int(offsets[-1])), offsets
+
+
+def encode_many(tokenizer: Tokenizer, texts: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
+    """As `WordTokenizer(tokenizer)(texts)`: (tokens,) int32 ids and (texts + 1,) int64 offsets."""
+    return WordTokenizer(tokenizer)(texts)
+
+
+def _checked(text: str) -> str:
+    if not isinstance(text, str):
+        raise InputError(f"a text must be a str, not {type(text).__name__}")
+    return text
+
+
+def _ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """The numbers starts[0] .. starts[0] + lengths[0] - 1, then those of the next, and so on."""
+    before = np.cumsum(lengths) - lengths
+    return np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))
+
+
+def _looks_at_chunks_alone(tokenizer: Tokenizer) -> bool:
+    """Whether tokenising the parts between spaces one by one gives the tokens of the whole."""
+    state = json.loads(tokenizer.to_str())
+    ours = Tokenizer(models.Unigram([("x", 0.0)]))
+    ours.normalizer, ours.pre_tokenizer = normalizer(), pre_tokenizer()
+    expected = json.loads(ours.to_str())
+    plain = all(not (t["lstrip"] or t["rstrip"] or t["single_word"] or " " in t["content"]) for t in state["added_tokens"])
+    return plain and all(state[key] == expected[key] for key in ("normalizer", "pre_tokenizer"))
