@@ -9,8 +9,9 @@ import json
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,59 +32,65 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; known: {', '.join(known)}" if known else ""
 
 
-def open_text(path: str | os.PathLike[str]) -> IO[str]:
-    """Open UTF-8 text, plain or gzip (by its first two bytes, whatever its name).
+@contextmanager
+def open_bytes(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """The bytes of a file, unpacked where it is gzip (by its first two bytes, whatever its name); pipes work too.
 
     Raises:
-        InputError: the path does not exist, is a folder, or may not be read.
+        InputError: the path does not exist, is a folder, or may not be read; or the gzip data is broken or ends early.
     """
     path = Path(path)
-    try:
-        raw = path.open("rb")
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a folder, a file was expected") from None
-    except FileNotFoundError:
-        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise InputError(f"{path}: no such file{nearest(path.name, siblings) if siblings else ''}") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    head = raw.read(2)
-    raw.seek(0)
-    binary = gzip.GzipFile(fileobj=raw) if head == b"\x1f\x8b" else raw
-    return io.TextIOWrapper(binary, encoding="utf-8-sig", errors="strict", newline=None)  # type: ignore[arg-type]
+    with ExitStack() as stack:
+        try:
+            raw = stack.enter_context(path.open("rb"))
+            head = raw.peek(2)[:2]
+        except IsADirectoryError:
+            raise InputError(f"{path}: is a folder, a file was expected") from None
+        except FileNotFoundError:
+            siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+            raise InputError(f"{path}: no such file{nearest(path.name, siblings) if siblings else ''}") from None
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        if head == b"\x1f\x8b":
+            unpacked = stack.enter_context(gzip.GzipFile(fileobj=raw))
+            yield stack.enter_context(io.BufferedReader(unpacked))  # type: ignore[arg-type]
+        else:
+            yield raw
 
 
-@contextmanager
-def _reading(path: str | os.PathLike[str], where: list[int]) -> Iterator[None]:
+def _decode(path: str | os.PathLike[str], line: int, data: bytes) -> str:
+    """UTF-8 text whose first byte is in this line; a byte order mark at the very start is dropped."""
     try:
-        yield
+        return data.decode("utf-8-sig" if line == 1 else "utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 (byte {error.object[error.start]:#04x} after line {where[0]})") from None
-    except (gzip.BadGzipFile, EOFError, OSError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: broken or truncated after line {where[0]} ({error})") from None
+        line += data.count(b"\n", 0, error.start)
+        raise InputError(f"{path}:{line}: not UTF-8 (byte {data[error.start]:#04x})") from None
 
 
 def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
     """Yield (line number from 1, line without its newline).
 
     Raises:
-        InputError: not there, not UTF-8, or a truncated gzip file; the message names the last good line.
+        InputError: not there, not UTF-8 (names the line), or broken gzip data (names the last whole line).
     """
-    where = [0]
-    with open_text(path) as handle, _reading(path, where):
-        for number, line in enumerate(handle, 1):
-            where[0] = number
-            yield number, line.rstrip("\n")
+    number = 0
+    with open_bytes(path) as handle:
+        try:
+            for number, line in enumerate(handle, 1):
+                yield number, _decode(path, number, line.rstrip(b"\r\n"))
+        except (EOFError, OSError, zlib.error) as error:
+            raise InputError(f"{path}: broken or truncated after line {number} ({error})") from None
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
     """One JSON document, plain or gzip. Raises InputError that names line and column."""
-    with open_text(path) as handle, _reading(path, [0]):
-        text = handle.read()
+    with open_bytes(path) as handle:
+        try:
+            data = handle.read()
+        except (EOFError, OSError, zlib.error) as error:
+            raise InputError(f"{path}: broken or truncated ({error})") from None
     try:
-        return json.loads(text)
+        return json.loads(_decode(path, 1, data))
     except json.JSONDecodeError as error:
         raise InputError(f"{path}:{error.lineno}: not JSON ({error.msg}, column {error.colno})") from None
 
@@ -98,8 +105,17 @@ def read_jsonl(path: str | os.PathLike[str]) -> Iterator[tuple[int, Any]]:
                 raise InputError(f"{path}:{number}: not JSON ({error.msg})") from None
 
 
-def _blame(path: Path, error: OSError) -> InputError:
-    return InputError(f"{path}: cannot be written ({error.strerror or error})")
+@contextmanager
+def _blame(path: Path) -> Iterator[None]:
+    """Turn an OSError about `path` into an InputError; one that names a file somewhere else stays what it is."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error.filename, str):
+            place, folder = Path(os.path.abspath(error.filename)), Path(os.path.abspath(path)).parent
+            if place != folder and folder not in place.parents and place not in folder.parents:
+                raise
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 @contextmanager
@@ -110,56 +126,49 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
         InputError: the folder cannot be made or written, or the disk is full; `path` is then as it was.
     """
     path = Path(path)
-    temporary = None
-    try:
+    with _blame(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        os.fchmod(descriptor, 0o644) if hasattr(os, "fchmod") else None
-        text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
-        with os.fdopen(descriptor, mode, **text) as handle:  # type: ignore[call-overload]
-            yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(temporary, path)
-        temporary = None
-    except InputError:
-        raise
-    except OSError as error:
-        raise _blame(path, error) from error
-    finally:
-        if temporary is not None:
+        try:
+            os.fchmod(descriptor, 0o644) if hasattr(os, "fchmod") else None
+            text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+            with os.fdopen(descriptor, mode, **text) as handle:  # type: ignore[call-overload]
+                yield handle
+                handle.flush()
+                os.fsync(handle.fileno())
+            os.replace(temporary, path)
+        finally:
             Path(temporary).unlink(missing_ok=True)
 
 
 @contextmanager
 def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary folder beside `path` that becomes `path` when the block ends well; an older `path` is replaced.
+    """A temporary folder beside `path` that becomes `path` when the block ends well; an older folder is replaced.
 
     Raises:
-        InputError: the parent cannot be written or the disk is full; `path` is then as it was.
+        InputError: `path` is a file, the parent cannot be written, or the disk is full; `path` is then as it was.
     """
     path = Path(path)
-    temporary = None
-    try:
+    if path.is_file():
+        raise InputError(f"{path}: is a file, a folder was expected")
+    with _blame(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
-        temporary.chmod(0o755)
-        yield temporary
-        if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
-            os.replace(path, old / path.name)
-            os.replace(temporary, path)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            os.replace(temporary, path)
-        temporary = None
-    except InputError:
-        raise
-    except OSError as error:
-        raise _blame(path, error) from error
-    finally:
-        if temporary is not None:
+        old = temporary.with_suffix(".old")
+        try:
+            temporary.chmod(0o755)
+            yield temporary
+            try:
+                if path.exists():
+                    os.replace(path, old)
+                os.replace(temporary, path)
+            except BaseException:
+                if old.exists() and not path.exists():
+                    os.replace(old, path)
+                raise
+        finally:
             shutil.rmtree(temporary, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
