@@ -1,0 +1,63 @@
+"""What a reader read, what it left out, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from triglot.files import InputError
+
+
+@dataclass
+class LeftOut:
+    """How often one reason occurred, and where it occurred first (file and line, or file and JSON path)."""
+
+    count: int
+    first: str
+
+
+@dataclass
+class Tally:
+    """Counts that a reader keeps; every reader returns one.
+
+    Attributes:
+        strict: whether a record that cannot be used is an error instead of a count.
+        read: what was read -> how much.
+        left_out: reason -> how often and where first.
+    """
+
+    strict: bool = False
+    read: Counter[str] = field(default_factory=Counter)
+    left_out: dict[str, LeftOut] = field(default_factory=dict)
+
+    def count(self, what: str, number: int = 1) -> None:
+        """Add to what was read."""
+        self.read[what] += number
+
+    def leave_out(self, reason: str, where: str, number: int = 1) -> None:
+        """Count a record that is not used. Raises InputError when strict."""
+        if self.strict:
+            raise InputError(f"{where}: {reason}")
+        if reason in self.left_out:
+            self.left_out[reason].count += number
+        else:
+            self.left_out[reason] = LeftOut(number, where)
+
+    def merge(self, other: Tally) -> None:
+        """Add another tally to this one; the first locations of this one stay."""
+        self.read.update(other.read)
+        for reason, one in other.left_out.items():
+            if reason in self.left_out:
+                self.left_out[reason].count += one.count
+            else:
+                self.left_out[reason] = LeftOut(one.count, one.first)
+
+    def lines(self) -> list[str]:
+        """Printable lines: what was read, then one line a reason."""
+        read = ", ".join(f"{number:,} {what}" for what, number in self.read.items())
+        left = [f"left out: {one.count:,} x {reason} (first: {one.first})" for reason, one in self.left_out.items()]
+        return [f"read: {read or 'nothing'}", *left]
+
+    def notes(self) -> tuple[str, ...]:
+        """The lines about what was left out, for a `RetrievalSet`."""
+        return tuple(self.lines()[1:])
