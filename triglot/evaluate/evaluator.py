@@ -1,0 +1,113 @@
+"""Evaluate embeddings, an encoder or anything that scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from triglot.corpus.retrieval import RetrievalSet, Texts
+from triglot.evaluate.counts import ScoreBlock, count_embeddings, count_scores, judged_pairs
+from triglot.evaluate.tables import SETTINGS, Evaluation, tabulate
+from triglot.files import InputError, nearest
+
+
+def _vectors(array: np.ndarray, texts: Texts, what: str, benchmark: RetrievalSet) -> tuple[np.ndarray, list[str]]:
+    """As contiguous fp32, and notes about zero vectors. Raises InputError for a wrong shape or a number that is not finite."""
+    array = np.ascontiguousarray(array, dtype=np.float32)
+    if array.ndim != 2 or len(array) != len(texts):
+        raise InputError(f"{benchmark.name}: {what} embeddings have shape {array.shape}, but there are {len(texts)} {what} texts")
+    norms = np.einsum("ij,ij->i", array, array)
+    bad = np.flatnonzero(~np.isfinite(norms))
+    if len(bad):
+        raise InputError(f"{benchmark.name}: {len(bad)} {what} embeddings are not finite, the first that of {texts.ids[bad[0]]!r}")
+    zero = int((norms == 0).sum())
+    return array, [f"{zero} {what} embeddings are zero: all their scores are 0 and tie"] if zero else []
+
+
+def evaluate_embeddings(
+    queries: np.ndarray,
+    passages: np.ndarray,
+    benchmark: RetrievalSet,
+    *,
+    settings: Sequence[str] = SETTINGS,
+    extra: Sequence[str] = (),
+    notes: Sequence[str] = (),
+    ties: str = "expected",
+    memory: int = 256 << 20,
+    threads: int = 0,
+) -> Evaluation:
+    """Score every query with every passage by dot product (fp32) and report all settings.
+
+    Args:
+        queries, passages: (queries, dim) and (passages, dim) in the order of the set; L2-normalised for cosine.
+        settings: which of mono, cross, multi.
+        extra: measures beside the usual ones, such as `ndcg@10`.
+        ties: `expected` for the expectation over random orders, `trec` for trec_eval's order (parity only).
+        memory: bytes for a block of scores.
+        threads: 0 for the processors at hand.
+
+    Raises:
+        InputError: shapes that do not fit, numbers that are not finite, an unknown setting or measure.
+    """
+    _check(settings, benchmark)
+    q, q_notes = _vectors(queries, benchmark.queries, "query", benchmark)
+    p, p_notes = _vectors(passages, benchmark.passages, "passage", benchmark)
+    if q.shape[1] != p.shape[1]:
+        raise InputError(f"{benchmark.name}: queries have {q.shape[1]} dimensions, passages {p.shape[1]}")
+    counts = count_embeddings(q, p, benchmark, ties=ties, memory=memory, threads=threads)
+    return tabulate(counts, benchmark, settings=settings, extra=extra, notes=[*notes, *q_notes, *p_notes])
+
+
+def encode_set(encoder: Any, benchmark: RetrievalSet, *, progress: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings of queries and passages; each different text is encoded once, so equal texts have equal vectors."""
+    return _encode(encoder, benchmark.queries.texts, "query", progress), _encode(encoder, benchmark.passages.texts, "passage", progress)
+
+
+def _encode(encoder: Any, texts: list[str], side: str, progress: bool) -> np.ndarray:
+    place: dict[str, int] = {}
+    rows = np.array([place.setdefault(text, len(place)) for text in texts], np.int64)
+    vectors = np.asarray(encoder.encode(list(place), side=side, progress=progress))
+    return vectors if len(place) == len(texts) else vectors[rows]
+
+
+def evaluate_encoder(encoder: Any, benchmark: RetrievalSet, *, progress: bool = False, **options: Any) -> Evaluation:
+    """Encode each text once and evaluate; `options` as for `evaluate_embeddings`."""
+    queries, passages = encode_set(encoder, benchmark, progress=progress)
+    return evaluate_embeddings(queries, passages, benchmark, **options)
+
+
+def evaluate_scores(
+    score: ScoreBlock,
+    benchmark: RetrievalSet,
+    *,
+    settings: Sequence[str] = SETTINGS,
+    extra: Sequence[str] = (),
+    notes: Sequence[str] = (),
+    ties: str = "expected",
+    memory: int = 256 << 20,
+    threads: int = 0,
+) -> Evaluation:
+    """As `evaluate_embeddings` for a retriever that gives scores.
+
+    Args:
+        score: from query indices (rows,) to scores with all passages, (rows, passages). What lies outside of `settings` is not
+            looked at: with mono alone, only scores with passages of the query's language matter.
+    """
+    _check(settings, benchmark)
+    query, passage, _ = judged_pairs(benchmark)
+    pairs = None
+    if "multi" not in settings:
+        same = benchmark.queries.lang[query] == benchmark.passages.lang[passage]
+        pairs = np.flatnonzero((same & ("mono" in settings)) | (~same & ("cross" in settings)))
+    counts = count_scores(score, benchmark, pairs=pairs, ties=ties, memory=memory, threads=threads)
+    return tabulate(counts, benchmark, settings=settings, extra=extra, notes=notes)
+
+
+def _check(settings: Sequence[str], benchmark: RetrievalSet) -> None:
+    for setting in settings:
+        if setting not in SETTINGS:
+            raise InputError(f"no setting {setting!r}{nearest(setting, SETTINGS)}")
+    if not settings or not len(benchmark.queries) or not len(benchmark.passages) or not (benchmark.judgements[:, 2] > 0).any():
+        raise InputError(f"{benchmark.name}: nothing to evaluate: it needs a setting, queries, passages and relevant judgements")

@@ -1,0 +1,109 @@
+"""Results on disk: results.json with macro averages, and per benchmark a JSON per language and a Parquet file per query."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triglot.evaluate.tables import BIAS, Evaluation
+from triglot.files import InputError, atomic_write, nearest, read_json, write_json
+
+SCHEMA = 1
+_PACKAGES = ("triglot", "numpy", "torch", "transformers", "sentence-transformers", "tokenizers", "bm25s")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that can move a figure, without importing them."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def write_results(folder: str | Path, evaluations: Mapping[str, Evaluation], *, model: str) -> Path:
+    """Write results.json, NAME.languages.json and NAME.queries.parquet into a folder (made if absent), each file whole or absent.
+
+    results.json is written last, so where it exists the others do.
+
+    Args:
+        evaluations: by the name that each benchmark has in the files.
+        model: what was evaluated, for the tables.
+
+    Returns:
+        The path of results.json.
+
+    Raises:
+        InputError: a name that cannot be a file name, or a folder that cannot be written.
+    """
+    folder = Path(folder)
+    for name in evaluations:
+        if not name or name in (".", "..") or any(c in name for c in "/\\:\0"):
+            raise InputError(f"{name!r} cannot be the name of a benchmark: it becomes part of a file name")
+    for name, evaluation in evaluations.items():
+        _write_queries(folder / f"{name}.queries.parquet", evaluation.queries)
+        write_json(folder / f"{name}.languages.json", evaluation.by_language)
+    benchmarks = {name: evaluation.to_json() for name, evaluation in evaluations.items()}
+    write_json(folder / "results.json", {"schema": SCHEMA, "model": model, "benchmarks": benchmarks, "versions": versions()})
+    return folder / "results.json"
+
+
+def _write_queries(path: Path, columns: Mapping[str, np.ndarray]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    arrays = {}
+    for name, column in columns.items():
+        if column.dtype == object:
+            arrays[name] = pa.array(column, pa.string()).dictionary_encode() if name != "query_id" else pa.array(column, pa.string())
+        else:
+            arrays[name] = pa.array(column, from_pandas=name in BIAS)
+    with atomic_write(path, "wb") as handle:
+        pq.write_table(pa.table(arrays), handle, compression="zstd")
+
+
+def read_results(folder: str | Path) -> dict[str, Any]:
+    """The content of results.json in a folder (or of the file itself).
+
+    Raises:
+        InputError: not there, not JSON, or of another schema.
+    """
+    path = Path(folder)
+    path = path / "results.json" if path.is_dir() else path
+    value = read_json(path)
+    if not isinstance(value, dict) or value.get("schema") != SCHEMA or not isinstance(value.get("benchmarks"), dict):
+        raise InputError(f"{path}: not a results file of schema {SCHEMA}")
+    return value
+
+
+def read_languages(folder: str | Path, name: str) -> dict[str, Any]:
+    """The figures per language of one benchmark."""
+    return read_json(_beside(folder, name, "languages.json"))
+
+
+def read_queries(folder: str | Path, name: str, columns: list[str] | None = None) -> dict[str, np.ndarray]:
+    """The per-query table of one benchmark as NumPy columns; figures that do not apply are NaN."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = _beside(folder, name, "queries.parquet")
+    try:
+        table = pq.read_table(path, columns=columns)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path}: not a Parquet file of query results ({error})") from None
+    return {column: table[column].to_numpy(zero_copy_only=False) for column in table.column_names}
+
+
+def _beside(folder: str | Path, name: str, suffix: str) -> Path:
+    path = Path(folder) / f"{name}.{suffix}"
+    if not path.exists():
+        known = [p.name.removesuffix(f".{suffix}") for p in Path(folder).glob(f"*.{suffix}")]
+        raise InputError(f"{folder}: no results of {name!r}{nearest(name, known)}")
+    return path
