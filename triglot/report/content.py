@@ -1,0 +1,164 @@
+"""What a report says, gathered from run folders before anything is formatted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import yaml
+
+from triglot.report.runs import Arm
+from triglot.report.tables import MEASURES, Table, benchmark_names, columns_for, compare
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What an arm saw in a stage of training, as means over seeds."""
+
+    arm: str
+    stage: str
+    figures: Mapping[str, float]
+    pairs: Mapping[tuple[str, str, str], float]
+
+    @property
+    def same_language(self) -> float | None:
+        """Share of pairs whose query and passage are in one language."""
+        total = sum(self.pairs.values())
+        return sum(n for (_, query, passage), n in self.pairs.items() if query == passage) / total if total else None
+
+
+@dataclass(frozen=True)
+class Content:
+    """A report: tables by benchmark (main measure first), what arms saw, settings, licences, versions, warnings."""
+
+    title: str
+    command: str
+    arms: tuple[Arm, ...]
+    tables: Mapping[str, Table]
+    more: Mapping[str, tuple[Table, ...]]
+    seen: tuple[Seen, ...]
+    differences: Mapping[str, Mapping[str, str]]
+    licences: Mapping[str, str]
+    versions: Mapping[str, str]
+    warnings: tuple[str, ...]
+    study: Mapping[str, Any] = field(default_factory=dict)
+
+
+def gather(arms: Sequence[Arm], *, title: str, command: str = "", study: Mapping[str, Any] | None = None, reference: str = "", resamples: int = 1000) -> Content:
+    """Everything that a report of these arms says."""
+    tables, more = {}, {}
+    for benchmark in benchmark_names(arms):
+        tables[benchmark] = compare(arms, benchmark, reference=reference, resamples=resamples)
+        others = [measure for measure in MEASURES if measure != "map"]
+        found = [compare(arms, benchmark, measure=measure, reference=reference, resamples=0) for measure in others if _has(arms, benchmark, measure)]
+        more[benchmark] = tuple(found)
+    return Content(
+        title=title,
+        command=command,
+        arms=tuple(arms),
+        tables=tables,
+        more=more,
+        seen=tuple(seen_by(arms)),
+        differences=setting_differences(arms),
+        licences=_licences(arms),
+        versions=_versions(arms),
+        warnings=tuple(dict.fromkeys(f"{arm.name}: {text}" for arm in arms for run in arm.runs for text in run.summary.get("warnings", []))),
+        study=study or {},
+    )
+
+
+def _has(arms: Sequence[Arm], benchmark: str, measure: str) -> bool:
+    return any(column.measure == measure for column in columns_for(arms, benchmark, measure))
+
+
+FIGURES = {
+    "steps": "steps",
+    "texts": "texts",
+    "tokens": "tokens",
+    "effective_negatives": "negatives a query",
+    "seconds": "seconds",
+}
+
+
+def seen_by(arms: Sequence[Arm]) -> list[Seen]:
+    """Steps, texts, tokens, negatives, seconds and pairs by source and languages, for each arm and stage."""
+    found = []
+    for arm in arms:
+        for stage in dict.fromkeys(name for run in arm.runs for name in run.summary.get("stages", {})):
+            stages = [run.summary["stages"][stage] for run in arm.runs if stage in run.summary.get("stages", {})]
+            figures = {key: float(np.mean([one[key] for one in stages])) for key in FIGURES if all(key in one for one in stages)}
+            pairs: dict[tuple[str, str, str], float] = {}
+            for one in stages:
+                for source, query, passage, number in one.get("counts", []):
+                    pairs[source, query, passage] = pairs.get((source, query, passage), 0) + number / len(stages)
+            found.append(Seen(arm.name, stage, figures, pairs))
+    return found
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, str]:
+    if isinstance(value, dict) and value:
+        return {key: text for name, child in value.items() for key, text in _flat(child, f"{prefix}.{name}" if prefix else str(name)).items()}
+    if isinstance(value, list) and any(isinstance(child, dict) for child in value):
+        return {key: text for number, child in enumerate(value) for key, text in _flat(child, f"{prefix}.{number}").items()}
+    return {prefix: yaml.safe_dump(value, default_flow_style=True, allow_unicode=True).removesuffix("...\n").strip()}
+
+
+def setting_differences(arms: Sequence[Arm]) -> dict[str, dict[str, str]]:
+    """Dotted keys whose values differ between arms (the seed aside): key -> arm -> value."""
+    flat = {arm.name: _flat(yaml.safe_load(arm.runs[0].recipe)) for arm in arms if arm.runs[0].recipe}
+    keys = dict.fromkeys(key for values in flat.values() for key in values)
+    ignored = {"seed", "seeds", "name"}
+    return {
+        key: {name: values.get(key, "—") for name, values in flat.items()}
+        for key in keys
+        if key not in ignored and len({values.get(key) for values in flat.values()}) > 1
+    }
+
+
+def _licences(arms: Sequence[Arm]) -> dict[str, str]:
+    trained = {name: text for arm in arms for run in arm.runs for name, text in run.summary.get("licences", {}).items()}
+    tested = {name: entry.get("licence", "") for arm in arms for run in arm.runs for name, entry in run.benchmarks.items()}
+    return {name: text or "not stated" for name, text in (trained | tested).items()}
+
+
+def _versions(arms: Sequence[Arm]) -> dict[str, str]:
+    found: dict[str, dict[str, None]] = {}
+    for arm in arms:
+        for run in arm.runs:
+            for name, version in {**run.results.get("versions", {}), **run.summary.get("versions", {})}.items():
+                found.setdefault(name, {})[str(version)] = None
+    return {name: ", ".join(versions) for name, versions in sorted(found.items())}
+
+
+_SHORT = {"mono": "monolingual", "cross": "cross-lingual", "multi": "multilingual"}
+
+
+def findings(table: Table) -> list[str]:
+    """Plain sentences about a table: the best in each column, and how each arm stands against the reference."""
+    names = [_SHORT.get(column.setting) or column.title.lower() for column in table.columns]
+    said = []
+    for index, column in enumerate(table.columns):
+        best = table.best(index)
+        if best and len(best) < len(table.rows):
+            value = next(cell.value for row in table.rows if row.name in best and (cell := row.cells[index]) is not None)
+            shown = f"{value:,.0f}" if column.ranks and value >= 100 else f"{value:.3f}"
+            what = f"{names[index]} {column.title.split()[-1]}" if column.setting in _SHORT else column.title.lower().replace("max@r", "Max@R")
+            said.append(f"{'Lowest' if column.lower_is_better else 'Highest'} {what}: {' and '.join(sorted(best))} ({shown}).")
+    if not table.reference:
+        return said
+    for row in table.rows:
+        if row.name == table.reference or not any(cell and cell.low is not None for cell in row.cells):
+            continue
+        groups: dict[int, list[str]] = {1: [], -1: [], 0: []}
+        for cell, name in zip(row.cells, names, strict=True):
+            if cell is not None and cell.low is not None:
+                groups[cell.versus].append(name)
+        parts = [f"{word} in {_listed(groups[sign])}" for sign, word in ((1, "better"), (-1, "worse"), (0, "not told apart")) if groups[sign]]
+        said.append(f"{row.name} against {table.reference}: {'; '.join(parts)}.")
+    return said
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

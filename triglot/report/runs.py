@@ -1,0 +1,142 @@
+"""Run folders as they lie on disk: results, per-language and per-query figures, curves, counts and settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from triglot.files import InputError, nearest, read_json, read_jsonl
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """One evaluated model: an arm with one seed, or a baseline.
+
+    Attributes:
+        folder: holds `results.json` and what lies beside it.
+        results: the content of `results.json`.
+        seed: None where the folder's name does not tell.
+    """
+
+    folder: Path
+    results: Mapping[str, Any]
+    seed: int | None = None
+
+    @property
+    def benchmarks(self) -> Mapping[str, Any]:
+        """Macro averages by benchmark."""
+        return self.results["benchmarks"]
+
+    def languages(self, benchmark: str) -> Mapping[str, Any]:
+        """Figures by language; empty where the file is not there."""
+        return self._optional(f"{benchmark}.languages.json")
+
+    def queries(self, benchmark: str) -> Path | None:
+        """The per-query figures (Parquet), None where they are not there."""
+        path = self.folder / f"{benchmark}.queries.parquet"
+        return path if path.is_file() else None
+
+    @cached_property
+    def metrics(self) -> list[dict[str, Any]]:
+        """Lines of `metrics.jsonl`: losses and validation results."""
+        path = self.folder / "metrics.jsonl"
+        return [line for _, line in read_jsonl(path)] if path.is_file() else []
+
+    @cached_property
+    def summary(self) -> Mapping[str, Any]:
+        """What the training saw, versions, licences; empty for a baseline."""
+        return self._optional("summary.json")
+
+    @cached_property
+    def recipe(self) -> str:
+        """The resolved settings as YAML; empty for a baseline."""
+        path = self.folder / "recipe.yaml"
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+    def _optional(self, name: str) -> Mapping[str, Any]:
+        path = self.folder / name
+        return read_json(path) if path.is_file() else {}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Runs that differ only in their seed."""
+
+    name: str
+    runs: tuple[Run, ...]
+
+    def __post_init__(self) -> None:
+        if not self.runs:
+            raise InputError(f"{self.name}: no finished run")
+
+    @property
+    def benchmarks(self) -> list[str]:
+        """Benchmarks that every seed was evaluated on."""
+        return [name for name in self.runs[0].benchmarks if all(name in run.benchmarks for run in self.runs)]
+
+
+def read_run(folder: str | Path) -> Run:
+    """A run from its folder. Raises InputError where there is no `results.json`, or one of another schema."""
+    folder = Path(folder)
+    path = folder / "results.json"
+    if not path.is_file():
+        raise InputError(f"{folder}: no results.json here; a finished run, an arm (seed-*) or a study folder was expected")
+    results = read_json(path)
+    if not isinstance(results, dict) or results.get("schema") != SCHEMA or not isinstance(results.get("benchmarks"), dict):
+        raise InputError(f"{path}: not results of schema {SCHEMA}")
+    seed = re.fullmatch(r"seed-(\d+)", folder.name)
+    return Run(folder, results, int(seed[1]) if seed else None)
+
+
+def _seeds(folder: Path) -> list[Path]:
+    found = [path for path in folder.glob("seed-*") if (path / "results.json").is_file()]
+    return sorted(found, key=lambda path: (len(path.name), path.name))
+
+
+def _arm_folders(study: Path) -> list[Path]:
+    """Baselines, the alignment stage, then the arms in the order of the recipe."""
+    order = read_json(study / "study.json").get("arms", []) if (study / "study.json").is_file() else []
+    arms = [path for path in sorted((study / "arms").glob("*")) if _seeds(path)]
+    arms.sort(key=lambda path: (path.name != "alignment", order.index(path.name) if path.name in order else len(order), path.name))
+    return [path for path in sorted((study / "baselines").glob("*")) if (path / "results.json").is_file()] + arms
+
+
+def find_arms(paths: Sequence[str | Path]) -> list[Arm]:
+    """Arms from run folders, arm folders (with `seed-*` inside) and study folders, in the order given.
+
+    Runs of one arm are put together. Arms of different folders that have the same name get their folder's name before it.
+
+    Raises:
+        InputError: a path is none of these, or is given twice.
+    """
+    groups: dict[Path, list[Path]] = {}
+    for path in map(Path, paths):
+        if not path.is_dir():
+            siblings = [entry.name for entry in path.parent.iterdir() if entry.is_dir()] if path.parent.is_dir() else []
+            raise InputError(f"{path}: no such folder{nearest(path.name, siblings)}")
+        if (path / "results.json").is_file():
+            groups.setdefault(path.parent if re.fullmatch(r"seed-\d+", path.name) else path, []).append(path)
+        elif _seeds(path):
+            groups.setdefault(path, []).extend(_seeds(path))
+        elif _arm_folders(path):
+            for folder in _arm_folders(path):
+                groups.setdefault(folder, []).extend(_seeds(folder) or [folder])
+        else:
+            read_run(path)  # names what was expected
+    for folder, runs in groups.items():
+        resolved = [run.resolve() for run in runs]
+        if len(set(resolved)) < len(resolved):
+            raise InputError(f"{folder}: a run is named twice")
+    names = [folder.resolve().name for folder in groups]
+    arms = []
+    for folder, name in zip(groups, names, strict=True):
+        parents = [part for part in folder.resolve().parent.parts if part not in ("arms", "baselines")]
+        label = f"{parents[-1]}/{name}" if names.count(name) > 1 and parents else name
+        arms.append(Arm(label, tuple(read_run(run) for run in groups[folder])))
+    return arms
