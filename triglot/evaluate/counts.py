@@ -8,8 +8,10 @@ one product. The scores themselves are never kept: a block of queries is scored,
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,81 +93,126 @@ def judged_pairs(benchmark: RetrievalSet) -> tuple[np.ndarray, np.ndarray, np.nd
     return judged[:, 0], judged[:, 1], judged[:, 2]
 
 
+@dataclass(frozen=True)
+class _Task:
+    """What the counting of one set needs: pairs as flat arrays, the pairs of a query side by side."""
+
+    layout: _Layout
+    passage: np.ndarray  # (pairs,)
+    first: np.ndarray  # (queries + 1,) first pair of each query
+    above: np.ndarray  # (pairs, languages), written
+    tied: np.ndarray  # (pairs, languages), written
+    docno: np.ndarray | None  # (passages,) place in the order of ids, to break ties by
+
+
+_CACHED = 1 << 20  # bytes of comparisons held at a time: they should stay in a core's own cache
+
+
+def _count_block(task: _Task, rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Count for the queries `rows`, whose scores are (rows, columns). Returns the rows with a score that is not a number."""
+    layout, columns = task.layout, scores.shape[1]
+    numbers = task.first[rows + 1] - task.first[rows]
+    width = int(numbers.max())
+    place = task.first[rows][:, None] + np.arange(width)  # (rows, width) pairs
+    valid = np.arange(width) < numbers[:, None]
+    pair = place[valid]
+    row = np.nonzero(valid)[0]
+    threshold = np.full(place.shape, np.inf, np.float32)
+    threshold[valid] = scores[row, layout.column[task.passage[pair]]]
+    broken = np.isnan(threshold).any(1)
+    if broken.any():
+        return rows[broken]
+    higher = np.empty((*place.shape, len(layout.starts)), np.uint64)
+    equal = np.empty_like(higher)
+    place_of_column = own = None
+    if task.docno is not None:
+        place_of_column = np.where(layout.order >= 0, task.docno[layout.order], -1)
+        own = np.zeros(place.shape, np.int64)
+        own[valid] = task.docno[task.passage[pair]]
+    wide = min(width, max(1, _CACHED // columns))
+    tall = min(len(rows), max(1, _CACHED // (columns * wide)))
+    buffer = np.empty(tall * wide * columns, bool)
+    for top in range(0, len(rows), tall):
+        part = scores[top : top + tall, None, :]
+        for left in range(0, width, wide):
+            here = np.s_[top : top + tall, left : left + wide]
+            limit = threshold[here][:, :, None]
+            flags = buffer[: limit.size * columns].reshape(*limit.shape[:2], columns)
+            words = flags.view(np.uint64)
+            np.greater(part, limit, out=flags)
+            np.add.reduceat(words, layout.starts, axis=2, out=higher[here])
+            np.equal(part, limit, out=flags)
+            if own is not None:
+                flags &= place_of_column > own[here][:, :, None]
+            np.add.reduceat(words, layout.starts, axis=2, out=equal[here])
+    for sums, table in ((higher, task.above), (equal, task.tied)):
+        counts = _byte_sums(sums[valid])  # (pairs, segments)
+        for segment, language in enumerate(layout.segment_lang.tolist()):
+            table[pair, language] += counts[:, segment]
+    return rows[:0]
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Each worker multiplies on its own: BLAS threads that wait by spinning would take the processors from those that count."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        yield
+        return
+    with threadpool_limits(1, user_api="blas"):
+        yield
+
+
 def _count(
     benchmark: RetrievalSet,
     layout: _Layout,
     fill: Callable[[np.ndarray, np.ndarray], None],
     pairs: np.ndarray | None,
-    docno: np.ndarray | None,
+    ties: str,
     memory: int,
     threads: int,
 ) -> Counts:
-    """Count with `fill(query rows, out)` writing the scores of a block in the layout's columns."""
+    """Count with `fill(rows, out)` writing the scores of a block in the layout's columns."""
+    docno = _docno(benchmark, ties)
     query, passage, grade = judged_pairs(benchmark)
     if pairs is not None:
         query, passage, grade = query[pairs], passage[pairs], grade[pairs]
-    languages, columns = len(benchmark.languages), len(layout.order)
-    above = np.zeros((len(query), languages), np.int32)
-    tied = np.zeros((len(query), languages), np.int32)
+    shape = (len(query), len(benchmark.languages))
     numbers = np.bincount(query, minlength=len(benchmark.queries))
     first = np.r_[0, np.cumsum(numbers)]
-    # Queries with equally many relevant passages stand together, so that little of a batch is filling.
-    rows = np.flatnonzero(numbers)
-    rows = rows[np.argsort(numbers[rows], kind="stable")]
+    task = _Task(layout, passage, first, np.zeros(shape, np.int32), np.zeros(shape, np.int32), docno)
     workers = threads_allowed(threads)
-    height = int(np.clip(memory // (4 * max(columns, 1)), 1, 512))
-    scores = np.empty((min(height, max(len(rows), 1)), columns), np.float32)
-    order_of_column = None if docno is None else np.where(layout.order >= 0, docno[layout.order], -1)
-    bad: list[int] = []
+    # Queries with about as many relevant passages share a block, so that little of it is filling.
+    blocks: list[np.ndarray] = []
+    sizes = np.ceil(np.log2(np.maximum(numbers, 1))).astype(np.int64)
+    for size in np.unique(sizes[numbers > 0]).tolist():
+        rows = np.flatnonzero((numbers > 0) & (sizes == size))
+        bytes_a_row = 4 * len(layout.order) + 16 * 2**size * len(layout.starts)
+        height = int(np.clip(memory // workers // bytes_a_row, 1, 256))
+        blocks += [rows[i : i + height] for i in range(0, len(rows), height)]
+    highest = max((len(block) for block in blocks), default=0)
+    own = threading.local()
 
-    def batch(block: np.ndarray, chunk: np.ndarray) -> None:
-        """Count for the rows `chunk` of the block; (b, r, columns) bytes at a time."""
-        part, count = scores[chunk[0] : chunk[-1] + 1], numbers[block[chunk]]
-        for low in range(0, int(count.max()), wide):
-            place = first[block[chunk]][:, None] + np.arange(low, min(low + wide, int(count.max())))  # (b, r)
-            valid = place < first[block[chunk] + 1][:, None]
-            pair = place[valid]
-            thresholds = np.full(place.shape, np.inf, np.float32)
-            row_of = np.broadcast_to(np.arange(len(chunk))[:, None], place.shape)[valid]
-            thresholds[valid] = part[row_of, layout.column[passage[pair]]]
-            if np.isnan(thresholds).any():
-                bad.append(int(block[chunk[0]]))
-                return
-            higher = part[:, None, :] > thresholds[:, :, None]
-            above[pair] = per_language(higher)[valid]
-            same = part[:, None, :] == thresholds[:, :, None]
-            if order_of_column is None:
-                tied[pair] = per_language(same)[valid]
-            else:
-                own = np.zeros(place.shape, np.int64)
-                own[valid] = docno[passage[pair]]  # type: ignore[index]
-                same &= order_of_column > own[:, :, None]
-                above[pair] += per_language(same)[valid]
+    def work(rows: np.ndarray) -> np.ndarray:
+        if not hasattr(own, "scores"):
+            own.scores = np.empty((highest, len(layout.order)), np.float32)
+        scores = own.scores[: len(rows)]
+        fill(rows, scores)
+        scores[:, layout.filling] = np.nan  # neither above nor equal to anything
+        return _count_block(task, rows, scores)
 
-    def per_language(flags: np.ndarray) -> np.ndarray:
-        """(b, r, columns) bool -> (b, r, languages) int32."""
-        sums = _byte_sums(np.add.reduceat(flags.view(np.uint64), layout.starts, axis=2))
-        out = np.zeros((*sums.shape[:2], languages), np.int32)
-        for segment, language in enumerate(layout.segment_lang):
-            out[:, :, language] += sums[:, :, segment]
-        return out
-
-    budget = 1 << 20  # bytes of comparisons at a time: within a core's cache
-    wide = max(1, budget // max(columns, 1))
-    with ThreadPoolExecutor(workers) as pool:
-        for begin in range(0, len(rows), height):
-            block = rows[begin : begin + height]
-            fill(block, scores[: len(block)])
-            scores[: len(block), layout.filling] = np.nan
-            step = max(1, budget // (columns * int(min(numbers[block].max(), wide))))
-            chunks = [np.arange(i, min(i + step, len(block))) for i in range(0, len(block), step)]
-            for _ in pool.map(lambda chunk, block=block: batch(block, chunk), chunks):
-                pass
-    if bad:
-        raise InputError(f"{benchmark.name}: the score of query {benchmark.queries.ids[bad[0]]!r} or one near it is not a number")
-    if docno is None and len(query):
-        tied[np.arange(len(query)), benchmark.passages.lang[passage]] -= 1  # each passage equals itself
-    return Counts(query, passage, grade, above, tied)
+    with _one_blas_thread(), ThreadPoolExecutor(workers) as pool:
+        broken = np.concatenate([np.zeros(0, np.int64), *pool.map(work, blocks)])
+    if len(broken):
+        example = benchmark.queries.ids[int(broken.min())]
+        raise InputError(f"{benchmark.name}: {len(broken)} queries have a score that is not a number, the first {example!r}")
+    if docno is None:
+        task.tied[np.arange(len(query)), benchmark.passages.lang[passage]] -= 1  # each passage equals itself
+    else:
+        task.above[:] += task.tied
+        task.tied[:] = 0
+    return Counts(query, passage, grade, task.above, task.tied)
 
 
 def _docno(benchmark: RetrievalSet, ties: str) -> np.ndarray | None:
@@ -228,7 +275,7 @@ def count_embeddings(
             # A product may round equal vectors differently by their column; equal vectors must tie.
             out[:, to] = out[:, source]
 
-    return _count(benchmark, layout, fill, None, _docno(benchmark, ties), memory, threads)
+    return _count(benchmark, layout, fill, None, ties, memory, threads)
 
 
 def count_scores(
@@ -249,10 +296,13 @@ def count_scores(
     layout = _layout(benchmark.passages.lang, len(benchmark.languages))
     gather = np.maximum(layout.order, 0)
 
+    one_at_a_time = threading.Lock()
+
     def fill(rows: np.ndarray, out: np.ndarray) -> None:
-        block = np.asarray(score(rows), np.float32)
+        with one_at_a_time:
+            block = np.asarray(score(rows), np.float32)
         if block.shape != (len(rows), len(benchmark.passages)):
             raise InputError(f"{benchmark.name}: a score block has shape {block.shape}, not {(len(rows), len(benchmark.passages))}")
         np.take(block, gather, axis=1, out=out)
 
-    return _count(benchmark, layout, fill, pairs, _docno(benchmark, ties), memory, threads)
+    return _count(benchmark, layout, fill, pairs, ties, memory, threads)
