@@ -146,8 +146,11 @@ def read_training(
     """Training rows of translations: query == passage; the planner takes two languages of the group.
 
     Args:
+        path: a TSV file, a folder of TSV files, or a line-aligned folder.
         languages: read only pairs (or columns) in these languages.
         limit: read at most so many lines of each file.
+        strict: a line that cannot be used is an error.
+        source: the name of the source in the corpus.
 
     Raises:
         InputError: a file cannot be read, or line-aligned files have different lengths.

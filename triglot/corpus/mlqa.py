@@ -119,8 +119,14 @@ def read_training(
     not share a Spanish one, and a passage group ties only what one id ties.
 
     Args:
+        path: a folder of such files, or one of them.
         unit: sentences need files with answers.
-        part, seed, share: keep only the clusters of paragraphs drawn for validation (about `share` of them), or only the others.
+        languages: keep only questions and paragraphs in these languages.
+        part: keep only the clusters of paragraphs drawn for validation, or only the others.
+        seed: of the draw.
+        share: of the clusters that are drawn for validation, about.
+        strict: a record that cannot be used is an error.
+        source: the name of the source in the corpus.
 
     Raises:
         InputError: a file cannot be read, or nothing in it can be used.
@@ -171,5 +177,4 @@ def read_retrieval(
     squad.check_unit(candidate_text, "candidate_text")
     tally = Tally(strict=strict)
     contents = _load(path, tally, languages, part, seed, share)
-    found = squad.retrieval_set(contents, tally, name=name, unit=candidate_text, licence=licence)
-    return found
+    return squad.retrieval_set(contents, tally, name=name, unit=candidate_text, licence=licence)

@@ -4,37 +4,39 @@ from __future__ import annotations
 
 import re
 
-# A stop, the stops and closing quotes or brackets that follow it. Full-width stops and dandas need no space after them.
-_STOP = re.compile(
-    r"""(?P<wide>[。！？｡।॥۔؟]+[”’」』）》)\]"']*)"""
-    r"""|(?P<narrow>[.!?…]+(?:\[\d+\])*["'”’»)\]]*)(?=\s|$)"""
-    r"""|(?P<greek>[;\u037e]["'”’»)\]]*)(?=\s|$)"""
-    r"""|(?P<line>\n(?=\s*[^\s\d\W]))"""
-)
+# A stop, the stops, footnote marks and closing quotes or brackets that follow it.
+_STOP = re.compile(r"""[.!?…。！？｡।॥۔؟;\u037e\n][.!?…。！？｡।॥۔؟]*(?:\[\d+\])*["'”’»」』）》)\]]*""")
+_WIDE = frozenset("。！？｡।॥۔؟")  # these need no space after them
+_NEW_LINE = re.compile(r"\s*[^\s\d\W]")
 _LAST_WORD = re.compile(r"""([^\s("'“‘\[«—–-]*)$""")
 _NEXT_WORD = re.compile(r"""\s+["'“‘«(\[¿¡]*(\S[^\s.,;:!?]*)""")
 _ACRONYM = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]$")
 
+
+def _words(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
 # These are always followed by the rest of their sentence.
-_TITLES = frozenset(
+_TITLES = _words(
     "mr mrs ms dr prof st ste mt ft gen col sgt capt lt cmdr adm maj gov sen rep rev hon pres msgr fr sr sra srta dra prov dept "
-    "c v vs cf e.g i.e viz al ca approx esp incl resp fig figs eq vol vols pp ed eds art ch sec op cit nos bzw z.b d.h u.a ggf bspw".split()
+    "c v vs cf e.g i.e viz al ca approx esp incl resp fig figs eq vol vols pp ed eds art ch sec op cit nos bzw z.b d.h u.a ggf bspw"
 )
 # These end a sentence only where a common first word follows.
-_MAYBE = frozenset(
+_MAYBE = _words(
     "jr inc ltd co corp bros etc no p a.m p.m est ave blvd rd jan feb mar apr jun jul aug sep sept oct nov dec "
-    "mon tue wed thu fri sat sun ph.d m.d b.a m.a d.c u.s u.k u.n u.s.a".split()
+    "mon tue wed thu fri sat sun ph.d m.d b.a m.a d.c u.s u.k u.n u.s.a"
 )
-_STARTERS = frozenset(
+_STARTERS = _words(
     "the a an in on at it its he she they we this that these those there his her their our as after before when while although "
     "however since during by for from with to but and if both most some many all other another one according despite because "
-    "what who how where which under over until unlike today later also such each no not i you my".split()
+    "what who how where which under over until unlike today later also such each no not i you my"
 )
-_ORDINAL_LANGUAGES = frozenset("de da no nb nn fi cs sk hu et lv hr sr sl tr pl is".split())  # "3. Oktober" is one date
+_ORDINAL_LANGUAGES = _words("de da no nb nn fi cs sk hu et lv hr sr sl tr pl is")  # "3. Oktober" is one date
 
 
 def _ends_here(text: str, start: int, stop: str, end: int, lang: str) -> bool:
-    """Whether a narrow stop at [start, end) ends its sentence."""
+    """Whether a stop at [start, end) that white space follows ends its sentence."""
     following = _NEXT_WORD.match(text, end)
     if following is None:
         return True
@@ -65,13 +67,21 @@ def split(text: str, lang: str = "en") -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     start = 0
     for match in _STOP.finditer(text):
-        kind = match.lastgroup
-        if kind == "greek" and lang != "el":
-            continue
-        if kind == "narrow" and not _ends_here(text, match.start(), match[0], match.end(), lang):
-            continue
-        _append(spans, text, start, match.end())
-        start = match.end()
+        stop, end = match[0], match.end()
+        first = stop[0]
+        if first == "\n":
+            ends = _NEW_LINE.match(text, end) is not None
+        elif first in _WIDE or any(mark in _WIDE for mark in stop[1:]):
+            ends = True
+        elif end < len(text) and not text[end].isspace():
+            ends = False
+        elif first in ";\u037e":
+            ends = lang == "el"
+        else:
+            ends = _ends_here(text, match.start(), stop, end, lang)
+        if ends:
+            _append(spans, text, start, end)
+            start = end
     _append(spans, text, start, len(text))
     return spans
 

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from triglot.corpus import sentences
+from triglot.corpus.clusters import components
 from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus
 from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.corpus.tally import Tally
@@ -135,21 +134,15 @@ def _starts(raw: dict[str, Any], context: str, where: str, tally: Tally) -> list
         tally.leave_out("question without an answer (its paragraph can still be used)", f"{where}.answers")
         return []
     starts: list[int] = []
-    empty = 0
     for k, answer in enumerate(answers):
         if not isinstance(answer, dict) or not isinstance(answer.get("text"), str):
             tally.leave_out("answer without a text field", f"{where}.answers[{k}]")
         elif not answer["text"].strip():
-            empty += 1
+            continue  # `places` counts the question if no answer is left and its unit needs one
         elif type(start := answer.get("answer_start")) is not int or not 0 <= start < len(context):
-            tally.leave_out(
-                f"answer_start outside its context of {len(context)} characters" if tally.strict else "answer_start outside its context",
-                f"{where}.answers[{k}].answer_start",
-            )
+            tally.leave_out("answer_start outside its context", f"{where}.answers[{k}].answer_start")
         else:
             starts.append(start)
-    if empty == len(answers):
-        starts = []
     return list(dict.fromkeys(starts))
 
 
@@ -229,7 +222,9 @@ def read_contents(
     """Everything in a file or in the files of a folder.
 
     Args:
-        language: of a file whose name does not tell it.
+        path: a file, or a folder whose files tell their language (`xx.json`, `name.xx.dev.json.gz`).
+        tally: gets the counts.
+        language: of files whose names do not tell it.
         languages: read only these languages of a folder.
         files: a glob within the folder, such as `*.dev.*`.
     """
@@ -289,9 +284,13 @@ def read_training(
     in each language: (paragraph, sentence), or the paragraph.
 
     Args:
+        path: as in `read_contents`.
+        language: as in `read_contents`.
+        languages: as in `read_contents`.
+        files: as in `read_contents`.
         unit: the passage: the gold sentence, the sentence followed by its paragraph, or the paragraph.
-        language, languages, files: see `read_contents`.
         strict: a record that cannot be used is an error.
+        source: the name of the source in the corpus.
 
     Raises:
         InputError: a file cannot be read, or nothing in it can be used.
@@ -355,9 +354,10 @@ def read_retrieval(
     strict: bool = False,
     licence: str = "",
 ) -> RetrievalSet:
-    """Every question against every sentence (or paragraph) of the files. A question in X is answered by the gold passage of its id in every language.
+    """Every question against every sentence (or paragraph) of the files.
 
-    Clusters are paragraphs, tied over languages by the shared question ids; in XQuAD-R they are the position in the file.
+    A question in X is answered by the gold passages of its id in every language. Clusters are
+    paragraphs, tied over languages by the shared question ids; in XQuAD-R they are the position in the file.
 
     Raises:
         InputError: a file cannot be read, or no question has a relevant passage.
@@ -370,14 +370,6 @@ def read_retrieval(
     return retrieval_set(contents, tally, name=name, unit=candidate_text, licence=licence)
 
 
-def _components(nodes: int, a: Sequence[int], b: Sequence[int]) -> np.ndarray:
-    """(nodes,) int32 connected components, numbered by first appearance."""
-    graph = coo_array((np.ones(len(a), np.int8), (np.asarray(a, np.int64), np.asarray(b, np.int64))), shape=(nodes, nodes))
-    labels = connected_components(graph, directed=False)[1]
-    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[inverse].astype(np.int32)
-
-
 def paragraph_clusters(contents: Contents) -> np.ndarray:
     """(paragraphs,) int32: paragraphs that share a question id, over any chain of ids, share a number."""
     last: dict[str, int] = {}
@@ -386,7 +378,7 @@ def paragraph_clusters(contents: Contents) -> np.ndarray:
         a.append(last.get(question.id, question.paragraph))
         b.append(question.paragraph)
         last[question.id] = question.paragraph
-    return _components(len(contents.paragraphs), a, b)
+    return components(len(contents.paragraphs), a, b)
 
 
 def retrieval_set(contents: Contents, tally: Tally, *, name: str, unit: Unit, licence: str) -> RetrievalSet:
@@ -423,7 +415,7 @@ def retrieval_set(contents: Contents, tally: Tally, *, name: str, unit: Unit, li
     judgements = [(q, passage, 1) for q, question in enumerate(kept) for passage in sorted(answers[question.id])]
     # Passages that answer one id, over any chain of ids, belong to one cluster of judgements.
     chains = [sorted(found) for found in answers.values()]
-    tied = _components(len(ids), [x for chain in chains for x in chain[:-1]], [x for chain in chains for x in chain[1:]])
+    tied = components(len(ids), [x for chain in chains for x in chain[:-1]], [x for chain in chains for x in chain[1:]])
     judged = np.zeros(len(ids), bool)
     judged[[passage for chain in chains for passage in chain]] = True
     return RetrievalSet(

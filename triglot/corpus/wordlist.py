@@ -55,6 +55,7 @@ def read_lists(
         path: a file or a folder of them.
         languages: read only lists with both sides among these.
         both: add the reverse of a list where the folder has none in that direction.
+        strict: a line that cannot be used is an error.
 
     Raises:
         InputError: no list, or a file in which no entry can be read.
@@ -86,8 +87,12 @@ def read_training(
     """Word pairs as training rows, query == passage. The lists of both directions (`de-en`, `en-de`) are one list.
 
     Args:
+        path: a file or a folder of them.
+        languages: read only lists with both sides among these.
         every: keep every translation of a word. By default a word enters a list once, with its first free translation. With `every`,
             ambiguous words chain a large part of a list into one family, whose members cannot stand in a batch together.
+        strict: a line that cannot be used is an error.
+        source: the name of the source in the corpus.
     """
     lists, tally = read_lists(path, languages=languages, strict=strict)
     codes = tuple(sorted({code for pair in lists for code in pair}))
