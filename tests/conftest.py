@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+REQUIRED = set(os.environ.get("TRIGLOT_REQUIRE", "").split(",")) - {""}  # marks whose tests may not be skipped; .ci/run sets it
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +19,29 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder} (set TRIGLOT_DATA)")
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "data" in getattr(item, "fixturenames", ()):
+            item.add_marker("data")
+
+
+def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport, marks: set[str]) -> None:
+    if report.skipped and marks and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, though {', '.join(sorted(marks))} tests must run here (TRIGLOT_REQUIRE): {report.longrepr}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    _fail_if_skipped(report, REQUIRED & {mark.name for mark in item.iter_markers()})
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _fail_if_skipped(report, REQUIRED)  # a module skipped as a whole never tells its marks
+    return report
