@@ -248,14 +248,10 @@ class WordTokenizer:
         number = self._chunks.setdefault
         flat: list[int] = []
         chunks: list[int] = []
-        try:
-            for text in texts:
-                parts = text.split(" ")
-                chunks.append(len(parts))
-                flat += [number(part, len(self._chunks)) for part in parts]
-        except AttributeError:
-            self._forget()
-            raise InputError(f"a text must be a str, not {type(text).__name__}") from None
+        for text in texts:
+            parts = _checked(text).split(" ")
+            chunks.append(len(parts))
+            flat += [number(part, len(self._chunks)) for part in parts]
         known = len(self._starts) - 1
         if len(self._chunks) > known:
             try:
