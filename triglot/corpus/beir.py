@@ -1,0 +1,270 @@
+"""The BEIR layout: `corpus.jsonl`, `queries.jsonl`, `qrels/SPLIT.tsv`; with translations in `corpus.xx.jsonl`, `queries.xx.jsonl`.
+
+A record is `{"_id", "text", "title"?, "lang"?}`. The same `_id` in two files of one kind is the same text in two languages. Every file may
+be gzip (`.gz`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triglot.corpus.clusters import components
+from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus
+from triglot.corpus.retrieval import RetrievalSet, Texts
+from triglot.corpus.tally import Tally
+from triglot.files import InputError, nearest, read_jsonl, read_lines
+
+_KIND = re.compile(r"(corpus|queries)(?:\.([a-z]{2,3}))?\.jsonl(\.gz)?")
+_QRELS = re.compile(r"(.+)\.tsv(\.gz)?")
+
+
+@dataclass
+class Records:
+    """Texts of one kind by (id, language), in file order, and the titles of documents."""
+
+    texts: dict[tuple[str, str], str] = field(default_factory=dict)
+    titles: dict[str, str] = field(default_factory=dict)
+
+    def languages_of(self) -> dict[str, list[str]]:
+        """Languages of each id, in file order."""
+        found: dict[str, list[str]] = {}
+        for identifier, lang in self.texts:
+            found.setdefault(identifier, []).append(lang)
+        return found
+
+
+@dataclass
+class Contents:
+    """A folder in BEIR's layout. `judgements` are (query id, document id, grade) whose ids both exist."""
+
+    corpus: Records
+    queries: Records
+    judgements: list[tuple[str, str, int]]
+
+
+def _text(record: dict[str, Any], titles: bool) -> str:
+    text, title = record.get("text"), record.get("title") or ""
+    if not isinstance(text, str) or not isinstance(title, str):
+        return ""
+    return f"{title} {text}".strip() if title and titles else text
+
+
+def _read_records(folder: Path, kind: str, tally: Tally, *, language: str, languages: Sequence[str] | None, titles: bool) -> Records:
+    records = Records()
+    files = [(p, match[2]) for p in sorted(folder.iterdir()) if (match := _KIND.fullmatch(p.name)) and match[1] == kind]
+    if not files:
+        raise InputError(f"{folder}: no {kind}.jsonl{nearest(kind + '.jsonl', [p.name for p in folder.iterdir()])}")
+    what = "passages" if kind == "corpus" else "queries"
+    for file, code in files:
+        for number, record in read_jsonl(file):
+            where = f"{file}:{number}"
+            identifier = record.get("_id") if isinstance(record, dict) else None
+            if not isinstance(identifier, str | int) or identifier == "":
+                tally.leave_out("record without an _id", where)
+                continue
+            text = _text(record, titles)
+            if not text.strip():
+                tally.leave_out("record with an empty text", where)
+                continue
+            lang = code or record.get("lang") or language
+            if languages is not None and lang not in languages:
+                tally.count(f"{what} in other languages (not asked for)")
+            elif (str(identifier), lang) in records.texts:
+                tally.leave_out("record whose _id occurred before in its language", where)
+            else:
+                records.texts[str(identifier), lang] = text
+                records.titles.setdefault(str(identifier), record.get("title") or "")
+                tally.count(what)
+    if not records.texts:
+        raise InputError(f"{folder}: no {what} can be read; {'; '.join(tally.lines())}")
+    return records
+
+
+def _read_qrels(folder: Path, split: str | None, tally: Tally) -> list[tuple[str, str, int, str]]:
+    """(query id, document id, grade, where) of one split, or of all."""
+    known = {match[1]: p for p in sorted((folder / "qrels").glob("*")) if (match := _QRELS.fullmatch(p.name))}
+    if not known:
+        raise InputError(f"{folder}/qrels: no file such as test.tsv")
+    if split is not None and split not in known:
+        raise InputError(f"{folder}/qrels: no split {split!r}{nearest(split, known)}")
+    found = []
+    for file in known.values() if split is None else [known[split]]:
+        for number, line in read_lines(file):
+            fields = line.split("\t") if "\t" in line else line.split()
+            if number == 1 and fields[-1:] == ["score"]:
+                continue
+            # BEIR has three columns, TREC four (query, iteration, document, grade).
+            if len(fields) not in (3, 4) or not re.fullmatch(r"-?\d+", fields[-1].strip()):
+                tally.leave_out("judgement that is not query-id, corpus-id and a whole number", f"{file}:{number}")
+                continue
+            found.append((fields[0], fields[-2], int(fields[-1]), f"{file}:{number}"))
+            tally.count("judgements")
+    return found
+
+
+def read_contents(
+    path: str | Path,
+    tally: Tally,
+    *,
+    split: str | None = "test",
+    language: str = "en",
+    languages: Sequence[str] | None = None,
+    titles: bool = True,
+) -> Contents:
+    """Everything in a folder. Judgements that name an unknown query or document are counted.
+
+    Args:
+        path: the folder.
+        tally: gets the counts.
+        split: of the judgements; None for all splits.
+        language: of records that tell none, in files whose names tell none.
+        languages: leave out texts in other languages.
+        titles: put a document's title before its text, as BEIR does.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: a folder with corpus.jsonl, queries.jsonl and qrels/ was expected")
+    corpus = _read_records(folder, "corpus", tally, language=language, languages=languages, titles=titles)
+    queries = _read_records(folder, "queries", tally, language=language, languages=languages, titles=False)
+    known_queries, known_documents = corpus_ids(queries), corpus_ids(corpus)
+    judgements: dict[tuple[str, str], int] = {}
+    for query, document, grade, where in _read_qrels(folder, split, tally):
+        if document not in known_documents:
+            tally.leave_out("judgement that names an unknown document", where)
+        elif query not in known_queries:
+            tally.leave_out("judgement that names an unknown query", where)
+        elif judgements.setdefault((query, document), grade) != grade:
+            tally.leave_out("judgement that contradicts an earlier one", where)
+    return Contents(corpus, queries, [(query, document, grade) for (query, document), grade in judgements.items()])
+
+
+def corpus_ids(records: Records) -> set[str]:
+    """The ids of records, whatever their language."""
+    return {identifier for identifier, _ in records.texts}
+
+
+def read_training(
+    path: str | Path,
+    *,
+    split: str = "train",
+    language: str = "en",
+    languages: Sequence[str] | None = None,
+    titles: bool = True,
+    strict: bool = False,
+    source: str = "beir",
+) -> tuple[ParallelCorpus, Tally]:
+    """One row for every judgement above 0 of a split.
+
+    Args:
+        path: the folder.
+        split: of the judgements.
+        language: of records that tell none, in files whose names tell none.
+        languages: leave out texts in other languages.
+        titles: put a document's title before its text, as BEIR does.
+        strict: a record or judgement that cannot be used is an error.
+        source: the name of the source in the corpus.
+
+    Raises:
+        InputError: a file is missing or cannot be read, the split is unknown, or no judgement can be used.
+    """
+    tally = Tally(strict=strict)
+    contents = read_contents(path, tally, split=split, language=language, languages=languages, titles=titles)
+    builder = CorpusBuilder(source)
+    langs = {"question": contents.queries.languages_of(), "passage": contents.corpus.languages_of()}
+    for query, document, grade in contents.judgements:
+        if grade <= 0:
+            tally.count("judgements of grade 0 (no row)")
+            continue
+        for kind, identifier, records in (("question", query, contents.queries), ("passage", document, contents.corpus)):
+            for lang in langs[kind][identifier]:
+                title = records.titles[identifier] if kind == "passage" else ""
+                builder.text(f"{kind}/{identifier}", lang, records.texts[identifier, lang], title)
+        builder.row(f"question/{query}", f"passage/{document}")
+    corpus = builder.build()
+    tally.count("rows", len(corpus))
+    if not len(corpus):
+        raise InputError(f"{path}: no judgement can be used; {'; '.join(tally.lines())}")
+    return corpus, tally
+
+
+def read_retrieval(
+    path: str | Path,
+    *,
+    name: str,
+    split: str = "test",
+    language: str = "en",
+    languages: Sequence[str] | None = None,
+    titles: bool = True,
+    strict: bool = False,
+    licence: str = "",
+) -> RetrievalSet:
+    """The queries judged in a split, in every language they have, against the whole corpus.
+
+    Arguments are those of `read_training`. Clusters are the queries and documents that judgements tie, over any chain of them.
+    `parallel` is True where the corpus itself has translations; translated queries alone give cross-lingual settings without it.
+    """
+    tally = Tally(strict=strict)
+    contents = read_contents(path, tally, split=split, language=language, languages=languages, titles=titles)
+    relevant = {query for query, _, grade in contents.judgements if grade > 0}
+    unjudged = corpus_ids(contents.queries) - relevant
+    if not relevant:
+        raise InputError(f"{name}: no query has a relevant document in {split}; {'; '.join(tally.lines())}")
+    codes = tuple(sorted({lang for _, lang in [*contents.queries.texts, *contents.corpus.texts]}))
+    number_of = {code: n for n, code in enumerate(codes)}
+    query_group = {identifier: n for n, identifier in enumerate(dict.fromkeys(i for i, _ in contents.queries.texts if i in relevant))}
+    document_group = {identifier: n for n, identifier in enumerate(dict.fromkeys(i for i, _ in contents.corpus.texts))}
+    judged = [(query, document, grade) for query, document, grade in contents.judgements if query in query_group]
+    cluster = components(
+        len(query_group) + len(document_group),
+        [query_group[query] for query, _, _ in judged],
+        [len(query_group) + document_group[document] for _, document, _ in judged],
+    )
+
+    def texts_of(records: Records, group: dict[str, int], first: int) -> Texts:
+        kept = [(identifier, lang) for identifier, lang in records.texts if identifier in group]
+        several = len({lang for _, lang in kept}) > 1
+        numbers = np.array([group[identifier] for identifier, _ in kept], np.int32)
+        return Texts(
+            ids=[f"{lang}-{identifier}" if several else identifier for identifier, lang in kept],
+            texts=[records.texts[key] for key in kept],
+            lang=np.array([number_of[lang] for _, lang in kept], np.int16),
+            group=numbers,
+            cluster=cluster[first + numbers],
+        )
+
+    queries = texts_of(contents.queries, query_group, 0)
+    passages = texts_of(contents.corpus, document_group, len(query_group))
+    rows_of: list[dict[int, list[int]]] = [{}, {}]
+    for side, texts in enumerate((queries, passages)):
+        for row, group in enumerate(texts.group.tolist()):
+            rows_of[side].setdefault(group, []).append(row)
+    triples = sorted(
+        (q, p, grade)
+        for query, document, grade in judged
+        for q in rows_of[0][query_group[query]]
+        for p in rows_of[1][document_group[document]]
+    )
+    answered = np.isin(np.arange(len(document_group)), [document_group[document] for _, document, grade in judged if grade > 0])
+    notes = (f"{len(unjudged)} queries have no relevant document in {split}",) if unjudged else ()
+    return RetrievalSet(
+        name=name,
+        languages=codes,
+        queries=queries,
+        passages=Texts(
+            passages.ids,
+            passages.texts,
+            passages.lang,
+            np.where(answered[passages.group], passages.cluster, -1).astype(np.int32),
+            passages.cluster,
+        ),
+        judgements=np.array(triples, np.int64),
+        parallel=len({lang for _, lang in contents.corpus.texts}) > 1,
+        notes=(*notes, *tally.notes()),
+        licence=licence,
+    )

@@ -1,0 +1,313 @@
+"""Pairs JSONL in the shapes that the users of common trainers already have, and writing them.
+
+A line is one question with its positives and negatives, in any of these shapes (told apart by their keys, line by line):
+
+- sentence-transformers: `{"anchor" | "query" | "sentence1": str, "positive" | "sentence2": str, "negative"?, "negative_1"?, ...}`
+- Tevatron: `{"query_id", "query", "positive_passages": [{"docid", "title", "text"}], "negative_passages": [...]}`
+- FlagEmbedding: `{"query", "pos": [str], "neg": [str]}`
+
+Keys that Triglot adds, all optional: `lang` (both sides) or `query_lang` and `passage_lang`; `query_group` and `passage_group`
+(`passage_groups`, one a positive; `negative_groups`, one a negative): texts with the same group are translations of one another. A
+passage that is an object may have its own `lang`, `group` and `article` (a title that is not put before the text). Without groups nothing is taken for a translation: `query_id` and `docid`
+name a question or document **within its language**, since collections such as MIRACL number every language from one. Other keys are
+ignored.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+
+from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus
+from triglot.corpus.tally import Tally
+from triglot.files import InputError, atomic_write, nearest, read_jsonl
+
+Shape = Literal["tevatron", "sentence-transformers", "flag"]
+_QUERY = ("query", "anchor", "sentence1")
+_POSITIVE = ("positive_passages", "positive", "pos", "sentence2")
+_NEGATIVE = re.compile(r"negative(_\d+)?|neg|negative_passages")
+
+
+class _Broken(ValueError):
+    """Why a line cannot be used."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A passage of a line. `key` names its group within the source; `title` is its article."""
+
+    text: str
+    title: str
+    lang: str
+    key: str
+
+
+def _first(record: dict[str, Any], names: Sequence[str]) -> tuple[str, Any]:
+    for name in names:
+        if name in record:
+            return name, record[name]
+    raise _Broken(f"none of the keys {', '.join(names)}")
+
+
+def _string(record: dict[str, Any], key: str, default: str) -> str:
+    value = record.get(key)
+    if value is None or value == "":
+        return default
+    if not isinstance(value, str | int):
+        raise _Broken(f"{key!r} is not a string")
+    return str(value)
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _passage(value: Any, lang: str, group: str, place: str, titles: bool) -> Passage | None:
+    """A passage from a string or an object; None where its text is empty."""
+    title = article = ""
+    if isinstance(value, dict):
+        text = value.get("text")
+        title, article = _string(value, "title", ""), _string(value, "article", "")
+        lang = _string(value, "lang", lang)
+        group = _string(value, "group", group)
+        docid = _string(value, "docid", "")
+    else:
+        text, docid = value, ""
+    if not isinstance(text, str):
+        raise _Broken(f"{place} has no text")
+    if not text.strip():
+        return None
+    key = f"group/{group}" if group else f"{lang}/{docid}" if docid else place
+    return Passage(f"{title} {text}" if title and titles else text, title or article, lang, key)
+
+
+def _groups(record: dict[str, Any], key: str, number: int) -> list[str]:
+    """Group names for so many passages; empty strings where the line gives none."""
+    names = [str(name) if name is not None else "" for name in _as_list(record[key])] if key in record else [""] * number
+    if len(names) != number:
+        raise _Broken(f"{key!r} has {len(names)} entries for {number} passages")
+    return names
+
+
+def _passages(record: dict[str, Any], lang: str, where: str, titles: bool) -> tuple[list[Passage | None], list[Passage | None]]:
+    name, value = _first(record, _POSITIVE)
+    positives = _as_list(value)
+    if not positives:
+        raise _Broken(f"{name!r} is empty")
+    negatives = [one for key, value in record.items() if _NEGATIVE.fullmatch(key) and value is not None for one in _as_list(value)]
+    groups = _groups(record, "passage_groups" if "passage_groups" in record else "passage_group", len(positives))
+    others = _groups(record, "negative_groups", len(negatives))
+    return (
+        [_passage(one, lang, group, f"{where}/positive/{n}", titles) for n, (one, group) in enumerate(zip(positives, groups, strict=True))],
+        [_passage(one, lang, group, f"{where}/negative/{n}", titles) for n, (one, group) in enumerate(zip(negatives, others, strict=True))],
+    )
+
+
+def find_files(path: Path) -> list[Path]:
+    """The JSONL files of a folder, or the file. Raises InputError where there is none."""
+    if not path.is_dir():
+        return [path]
+    files = sorted(p for p in path.iterdir() if p.name.endswith((".jsonl", ".jsonl.gz")))
+    if not files:
+        raise InputError(f"{path}: no file such as `name.jsonl` or `name.jsonl.gz`")
+    return files
+
+
+def read_training(
+    path: str | Path,
+    *,
+    language: str = "und",
+    languages: Sequence[str] | None = None,
+    titles: bool = True,
+    strict: bool = False,
+    source: str = "pairs",
+) -> tuple[ParallelCorpus, Tally]:
+    """Training rows: one for each positive of a line; its negatives become the row's hard negatives.
+
+    Args:
+        path: a JSONL file, plain or gzip, or a folder of them.
+        language: of texts whose line gives none; `und` is BCP 47's word for not known.
+        languages: leave out lines whose question or positive is in another language, and negatives in another language.
+        titles: put a passage's title before its text, as Tevatron does.
+        strict: a line that cannot be used is an error.
+        source: the name of the source in the corpus.
+
+    Raises:
+        InputError: a line is not JSON, or no line can be used.
+    """
+    tally = Tally(strict=strict)
+    builder = CorpusBuilder(source)
+    texts: dict[tuple[str, str], str] = {}
+    rows = 0
+
+    def give(key: str, lang: str, text: str, title: str, where: str) -> bool:
+        """Give a group its text; False, and counted, where it has another one in this language."""
+        if texts.setdefault((key, lang), text) != text:
+            tally.leave_out("text whose id or group has another text in its language", where)
+            return False
+        builder.text(key, lang, text, title)
+        return True
+
+    for file in find_files(Path(path)):
+        for number, record in read_jsonl(file):
+            where = f"{file}:{number}"
+            tally.count("lines")
+            place = f"{file.name}/{number}"
+            try:
+                if not isinstance(record, dict):
+                    raise _Broken("not an object")
+                query_lang = _string(record, "query_lang", _string(record, "lang", language))
+                passage_lang = _string(record, "passage_lang", _string(record, "lang", language))
+                name, query = _first(record, _QUERY)
+                if not isinstance(query, str):
+                    raise _Broken(f"{name!r} is not a string")
+                positives, negatives = _passages(record, passage_lang, place, titles)
+                group, identifier = _string(record, "query_group", ""), _string(record, "query_id", "")
+            except _Broken as error:
+                tally.leave_out(f"line that cannot be used: {error}", where)
+                continue
+            if not query.strip():
+                tally.leave_out("line with an empty question", where)
+                continue
+            if languages is not None and query_lang not in languages:
+                tally.count("lines in other languages (not asked for)")
+                continue
+            query_key = "question/" + (f"group/{group}" if group else f"{query_lang}/{identifier}" if identifier else place)
+            if not give(query_key, query_lang, query, "", where):
+                continue
+            hard = []
+            for negative in negatives:
+                if negative is None:
+                    tally.leave_out("empty negative", where)
+                elif languages is not None and negative.lang not in languages:
+                    tally.count("negatives in other languages (not asked for)")
+                elif give(f"passage/{negative.key}", negative.lang, negative.text, negative.title, where):
+                    hard.append(f"passage/{negative.key}")
+            for positive in positives:
+                if positive is None:
+                    tally.leave_out("empty positive", where)
+                elif languages is not None and positive.lang not in languages:
+                    tally.count("positives in other languages (not asked for)")
+                elif give(f"passage/{positive.key}", positive.lang, positive.text, positive.title, where):
+                    builder.row(query_key, f"passage/{positive.key}", [key for key in hard if key != f"passage/{positive.key}"])
+                    rows += 1
+    if not rows:
+        raise InputError(f"{path}: no line can be used; {'; '.join(tally.lines())}")
+    corpus = builder.build()
+    # Parallel lines repeat a (question group, passage group) once for each language; it is one row.
+    corpus = _merge_rows(corpus, tally)
+    tally.count("rows", len(corpus))
+    return corpus, tally
+
+
+def _merge_rows(corpus: ParallelCorpus, tally: Tally) -> ParallelCorpus:
+    """Each (query, passage) once, with the negatives of all its lines."""
+    seen: dict[tuple[int, int], int] = {}
+    keep: list[int] = []
+    merged: list[dict[int, None]] = []
+    lists = corpus.negatives.to_pylist() if corpus.negatives is not None else [[]] * len(corpus)
+    for row, (pair, negatives) in enumerate(zip(zip(corpus.query.tolist(), corpus.passage.tolist(), strict=True), lists, strict=True)):
+        at = seen.setdefault(pair, len(keep))
+        if at == len(keep):
+            keep.append(row)
+            merged.append(dict.fromkeys(negatives))
+        else:
+            merged[at].update(dict.fromkeys(negatives))
+    if len(keep) == len(corpus):
+        return corpus
+    tally.count("lines that add a language to an earlier row", len(corpus) - len(keep))
+    fewer = corpus.select(np.array(keep))
+    if corpus.negatives is None:
+        return fewer
+    return replace(fewer, negatives=pa.array([list(one) for one in merged], pa.list_(pa.int32())))
+
+
+def records(corpus: ParallelCorpus, *, shape: Shape = "tevatron") -> Iterator[dict[str, Any]]:
+    """Lines for the rows of a corpus; every text of a row's two groups occurs in at least one of them.
+
+    A row whose question has m languages and whose passage has n gives max(m, n) lines, same-language pairs where both exist. Negatives
+    are in the passage's language where they have it. `tevatron` and `flag` keep languages and groups, so that reading them back
+    gives the same corpus; `sentence-transformers` has plain columns only and loses them.
+    """
+    if shape not in get_args(Shape):
+        raise InputError(f"shape: {shape!r} is no shape of pairs{nearest(shape, get_args(Shape))}")
+    ids = corpus.group_ids.to_pylist()
+    titles = corpus.group_titles.to_pylist()
+    texts = corpus.text_of
+    names = corpus.languages
+
+    def text(group: int, lang: int) -> str:
+        return corpus.texts[int(texts[group, lang])].as_py()
+
+    for row in range(len(corpus)):
+        q, p = int(corpus.query[row]), int(corpus.passage[row])
+        hard = corpus.negatives[row].as_py() if corpus.negatives is not None else []
+        for ql, pl in _language_pairs(texts[q] >= 0, texts[p] >= 0):
+            negatives = []
+            for group in hard:
+                has = texts[group] >= 0
+                if has.any():
+                    lang = pl if has[pl] else int(has.argmax())
+                    negatives.append((group, lang, text(group, lang)))
+            if shape == "sentence-transformers":
+                columns = {f"negative_{n + 1}": one[2] for n, one in enumerate(negatives)}
+                yield {"anchor": text(q, ql), "positive": text(p, pl), **columns}
+                continue
+            head = {"query": text(q, ql), "query_lang": names[ql], "query_group": ids[q]}
+            if shape == "flag":
+                same = [one for one in negatives if one[1] == pl]
+                yield {
+                    **head,
+                    "pos": [text(p, pl)],
+                    "neg": [one[2] for one in same],
+                    "passage_lang": names[pl],
+                    "passage_groups": [ids[p]],
+                    "negative_groups": [ids[one[0]] for one in same],
+                }
+                continue
+            yield {
+                "query_id": f"{names[ql]}-{ids[q]}",
+                **head,
+                "positive_passages": [_object(ids[p], titles[p], names[pl], text(p, pl))],
+                "negative_passages": [_object(ids[g], titles[g], names[lang], content) for g, lang, content in negatives],
+            }
+
+
+def _object(group: str, title: str, lang: str, text: str) -> dict[str, str]:
+    # Not under `title`: readers of this shape put a title before the text, and the text here is what was trained on.
+    return {"docid": f"{lang}-{group}", "title": "", "text": text, "lang": lang, "group": group, "article": title}
+
+
+def _language_pairs(query: Any, passage: Any) -> list[tuple[int, int]]:
+    """Language pairs that show every text of both sides at least once, the same language on both sides where it can be."""
+    both = [(int(lang), int(lang)) for lang in (query & passage).nonzero()[0]]
+    only_query = [int(lang) for lang in (query & ~passage).nonzero()[0]]
+    only_passage = [int(lang) for lang in (passage & ~query).nonzero()[0]]
+    fallback_query = int(query.argmax())
+    fallback_passage = int(passage.argmax())
+    number = max(len(only_query), len(only_passage))
+    rest = [
+        (
+            only_query[n] if n < len(only_query) else fallback_query,
+            only_passage[n] if n < len(only_passage) else fallback_passage,
+        )
+        for n in range(number)
+    ]
+    return both + rest if query.any() and passage.any() else []
+
+
+def write(path: str | Path, corpus: ParallelCorpus, *, shape: Shape = "tevatron") -> int:
+    """Write a corpus as pairs JSONL, atomically; returns the number of lines. See `records` for what the shapes keep."""
+    number = 0
+    with atomic_write(path) as handle:
+        for record in records(corpus, shape=shape):
+            handle.write(json.dumps(record, ensure_ascii=False) + "\n")
+            number += 1
+    return number
