@@ -64,7 +64,7 @@ def tie_blocks(
     """
     query, above, tied = (np.asarray(a, np.int64) for a in (query, above, tied))
     grade = np.ones(len(query)) if grade is None else np.asarray(grade, np.float64)
-    order = np.lexsort((above, query))
+    order = _sorted_by(query, above)
     q, g, t, gain = query[order], above[order], tied[order], grade[order]
     starts = np.flatnonzero(np.r_[True, (q[1:] != q[:-1]) | (g[1:] != g[:-1])]) if len(q) else np.zeros(0, np.int64)
     relevant = np.diff(np.r_[starts, len(q)])
@@ -77,7 +77,7 @@ def tie_blocks(
         missing = np.ones(len(missing_query)) if missing_grade is None else np.asarray(missing_grade, np.float64)
         all_q, all_grades = np.r_[q, np.asarray(missing_query, np.int64)], np.r_[gain, missing]
         total = np.bincount(all_q, minlength=queries)
-    ideal = np.lexsort((-all_grades, all_q))
+    ideal = np.lexsort((-all_grades, all_q)) if len(all_q) > len(q) or (gain != 1).any() else slice(None)
     return Blocks(
         query=q[starts],
         above=g[starts],
@@ -89,6 +89,12 @@ def tie_blocks(
         grades=all_grades[ideal],
         grade_query=all_q[ideal],
     )
+
+
+def _sorted_by(major: np.ndarray, minor: np.ndarray) -> np.ndarray | slice:
+    """An order by two keys, 0 or more each; often they are in order already."""
+    key = major * (minor.max(initial=0) + 1) + minor
+    return slice(None) if (key[1:] >= key[:-1]).all() else np.argsort(key, kind="stable")
 
 
 _SMALL = 32
@@ -138,16 +144,23 @@ def average_precision(blocks: Blocks, k: int | None = None) -> np.ndarray:
     At rank above+j of a block the passage is relevant with probability m/n, and then before + 1 + (j-1)(m-1)/(n-1) relevant ones
     are expected down to it. The sum over j of (a + b (j-1)) / (above+j) is b n + (a - b (1+above)) (H(above+n) - H(above)).
     """
-    reach = _reach(blocks.above, blocks.size, k)
-    a = blocks.before + 1.0
-    b = (blocks.relevant - 1) / np.maximum(blocks.size - 1, 1)
-    total = b * reach + (a - b * (1 + blocks.above)) * harmonic(blocks.above, reach)
-    return _per_query(blocks, total * blocks.relevant / blocks.size, blocks.total)
+    a, g = blocks.before + 1.0, blocks.above
+    out = a / (g + 1) * (_reach(g, blocks.size, k) > 0)
+    several = np.flatnonzero(blocks.size > 1)
+    if len(several):
+        a, g, n, m = a[several], g[several], blocks.size[several], blocks.relevant[several]
+        reach = _reach(g, n, k)
+        b = (m - 1) / (n - 1)
+        out[several] = (b * reach + (a - b * (1 + g)) * harmonic(g, reach)) * m / n
+    return _per_query(blocks, out, blocks.total)
 
 
 def _first_of(above: np.ndarray, size: np.ndarray, relevant: np.ndarray, k: int | None) -> np.ndarray:
     """E[1/rank of the first relevant passage] within one block each (0 beyond k). Works on unique (above, size, relevant)."""
-    out = harmonic(above, _reach(above, size, k)) / size
+    out = (_reach(above, size, k) > 0) / (above + 1)
+    tied = np.flatnonzero(size > 1)
+    if len(tied):
+        out[tied] = harmonic(above[tied], _reach(above[tied], size[tied], k)) / size[tied]
     several = np.flatnonzero(relevant > 1)
     if len(several):
         keys, inverse = np.unique(np.stack([above, size, relevant], 1)[several], axis=0, return_inverse=True)

@@ -87,10 +87,22 @@ def threads_allowed(threads: int = 0) -> int:
 
 
 def judged_pairs(benchmark: RetrievalSet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Query, passage and grade of each relevant judgement, ordered by query and passage."""
+    """Query, passage and grade of each relevant judgement, ordered by query and passage.
+
+    Raises:
+        InputError: a pair is judged twice.
+    """
     judged = benchmark.judgements[benchmark.judgements[:, 2] > 0]
-    judged = judged[np.lexsort((judged[:, 1], judged[:, 0]))]
-    return judged[:, 0], judged[:, 1], judged[:, 2]
+    key = judged[:, 0] * len(benchmark.passages) + judged[:, 1]
+    if (key[1:] <= key[:-1]).any():
+        order = np.argsort(key, kind="stable")
+        judged, key = judged[order], key[order]
+        twice = np.flatnonzero(key[1:] == key[:-1])
+        if len(twice):
+            query, passage, _ = judged[twice[0]].tolist()
+            pair = f"{benchmark.queries.ids[query]!r} and {benchmark.passages.ids[passage]!r}"
+            raise InputError(f"{benchmark.name}: {len(twice)} judgements are given twice, the first for {pair}")
+    return judged[:, 0].copy(), judged[:, 1].copy(), judged[:, 2].copy()
 
 
 @dataclass(frozen=True)
