@@ -205,6 +205,15 @@ def _parts(word: str, length: int) -> Iterable[str]:
     return (word[i : i + length] for i in range(0, len(word), length))
 
 
+def token_shares(tokenizer: Tokenizer, words: Mapping[str, Mapping[str, int]], *, exponent: float = 0.0) -> np.ndarray:
+    """(vocab,) float64: the share of each token among the tokens of these words, languages balanced as in `balance`; sums to 1."""
+    table = balance(words, exponent)
+    ids, offsets = encode_many(tokenizer, table)
+    weight = np.repeat(np.fromiter(table.values(), np.float64, len(table)), np.diff(offsets))
+    counts = np.bincount(ids, weight, minlength=tokenizer.get_vocab_size())
+    return counts / max(counts.sum(), 1.0)
+
+
 class WordTokenizer:
     """Token ids of many texts, each space-parted chunk tokenised once. Equal to `tokenizer.encode_batch(add_special_tokens=False)`.
 

@@ -1,0 +1,177 @@
+"""Fresh encoders from word counts, and saved ones from a folder or a hub name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from triglot.files import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from tokenizers import Tokenizer
+
+    from triglot.encoder.static import StaticEncoder
+    from triglot.encoder.transformer import TransformerEncoder
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """What an encoder is made of.
+
+    Attributes:
+        kind: `static` (bag of subwords) and `transformer` (small, BERT-like) start fresh; `pretrained` starts from `model`.
+        dim: of the vectors of a fresh encoder.
+        vocab: tokens of a fresh encoder.
+        model: folder or hub name to start from; only for `pretrained`.
+        pooling: of a transformer; a sentence-transformers model keeps its own. Empty: mean.
+        query_prefix, passage_prefix: put before every text of a transformer; None keeps the model's own prompts.
+        query_length, passage_length: tokens kept of a text, special ones included (a static encoder keeps all).
+        layers, heads: of a fresh transformer.
+        dropout: of a fresh transformer. 0 is the default: random numbers alone are a quarter of a step on a CPU.
+        balance: how much a language's size counts for the tokenizer, 0 (not at all) to 1 (as it is).
+        character_coverage: share of the characters that get a token of their own.
+        frequency: fresh static rows are scaled by frequency / (frequency + share of the token), as in Arora et al. 2017; 0 for no scaling.
+    """
+
+    kind: Literal["static", "transformer", "pretrained"] = "static"
+    dim: int = 512
+    vocab: int = 65536
+    model: str = ""
+    pooling: Literal["", "mean", "cls"] = ""
+    query_prefix: str | None = None
+    passage_prefix: str | None = None
+    query_length: int = 64
+    passage_length: int = 256
+    layers: int = 4
+    heads: int = 4
+    dropout: float = 0.0
+    balance: float = 0.3
+    character_coverage: float = 0.9998
+    frequency: float = 1e-3
+
+    def __post_init__(self) -> None:
+        for key in ("dim", "vocab", "query_length", "passage_length", "layers", "heads"):
+            if getattr(self, key) < 1:
+                raise InputError(f"encoder.{key}: {getattr(self, key)}, at least 1 is needed")
+        if not 0 <= self.balance <= 1:
+            raise InputError(f"encoder.balance: {self.balance}, between 0 and 1")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"encoder.dropout: {self.dropout}, from 0 to below 1")
+        if not 0 < self.character_coverage <= 1:
+            raise InputError(f"encoder.character_coverage: {self.character_coverage}, above 0 and at most 1")
+        if self.frequency < 0:
+            raise InputError(f"encoder.frequency: {self.frequency}, at least 0")
+        if self.kind == "pretrained" and not self.model:
+            raise InputError("encoder.model: a pretrained encoder needs a folder or a hub name")
+        if self.kind != "pretrained" and self.model:
+            raise InputError(
+                f"encoder.model: {self.model!r} is given, but encoder.kind is {self.kind}, which starts fresh (pretrained would use it)"
+            )
+        if self.kind == "static" and (self.query_prefix or self.passage_prefix):
+            raise InputError("encoder.query_prefix and passage_prefix must be empty for a static encoder: a prefix would shift every bag")
+        if self.kind == "transformer" and self.dim % self.heads:
+            raise InputError(f"encoder.heads: {self.heads} heads do not divide {self.dim} dimensions")
+
+
+def init_encoder(
+    settings: EncoderSettings, words: Mapping[str, Mapping[str, int]] | None = None, *, seed: int = 0
+) -> StaticEncoder | TransformerEncoder:
+    """A fresh encoder, or the pretrained one that the settings name.
+
+    Args:
+        settings: of the encoder.
+        words: language -> word -> count (`triglot.encoder.tokenizer.word_counts`); a pretrained encoder needs none.
+        seed: of the fresh weights. Same settings, words and seed: same weights.
+
+    Raises:
+        InputError: no words for a fresh encoder, or a model that cannot be loaded.
+    """
+    if settings.kind == "pretrained":
+        return load_encoder(settings.model, settings=settings)
+    if not words:
+        raise InputError(f"a fresh {settings.kind} encoder needs texts to make its tokenizer from")
+    from triglot.encoder.tokenizer import train_tokenizer
+
+    tokenizer = train_tokenizer(words, vocab=settings.vocab, exponent=settings.balance, character_coverage=settings.character_coverage)
+    if settings.kind == "static":
+        from triglot.encoder.static import StaticEncoder
+
+        return StaticEncoder(tokenizer, fresh_rows(tokenizer, words, settings, seed=seed))
+    from triglot.encoder.transformer import fresh_transformer
+
+    return fresh_transformer(settings, tokenizer, seed=seed)
+
+
+def fresh_rows(tokenizer: Tokenizer, words: Mapping[str, Mapping[str, int]], settings: EncoderSettings, *, seed: int) -> np.ndarray:
+    """Rows of a fresh static encoder: normal with variance 1 / dim, times a weight that falls with the token's frequency.
+
+    Returns:
+        (vocab, dim) float32.
+    """
+    import numpy as np
+
+    from triglot import seeds
+    from triglot.encoder.tokenizer import token_shares
+
+    rows = seeds.generator(seed, "encoder.static").standard_normal((tokenizer.get_vocab_size(), settings.dim), np.float32)
+    rows /= np.float32(np.sqrt(settings.dim))
+    if settings.frequency:
+        shares = token_shares(tokenizer, words, exponent=settings.balance)
+        rows *= (settings.frequency / (settings.frequency + shares)).astype(np.float32)[:, None]
+    return rows
+
+
+def load_encoder(
+    path_or_name: str | os.PathLike[str], *, settings: EncoderSettings | None = None, name: str | None = None
+) -> StaticEncoder | TransformerEncoder:
+    """A saved encoder. A static one needs no torch; anything else is loaded through sentence-transformers.
+
+    Args:
+        path_or_name: a sentence-transformers or Hugging Face model folder, or a hub name (`owner/model`; only that uses the network).
+        settings: pooling, prefixes and lengths for a transformer that does not say them itself; None keeps what the model says.
+        name: shown in tables; None: the folder's or the hub's name.
+
+    Raises:
+        InputError: there is no such folder, or it does not hold a model that can be read without running its code or unpickling.
+    """
+    from triglot.encoder.static import is_static, load_static
+
+    folder = model_folder(path_or_name)
+    name = name or (folder.resolve().name if Path(path_or_name).exists() else str(path_or_name))
+    if is_static(folder):
+        if settings is not None:
+            replace(settings, kind="static", model="")  # prefixes are refused here as they are for a fresh one
+        return load_static(folder, name=name)
+    from triglot.encoder.transformer import load_transformer
+
+    return load_transformer(folder, settings=settings, name=name)
+
+
+def model_folder(path_or_name: str | os.PathLike[str]) -> Path:
+    """The folder of a model; a hub name is downloaded to the hub's cache first (weights as safetensors only, no code).
+
+    Raises:
+        InputError: neither a folder nor a hub name, or the hub has no such model or cannot be reached.
+    """
+    path = Path(path_or_name).expanduser()
+    if path.is_dir():
+        return path
+    text = str(path_or_name)
+    owner, _, model = text.partition("/")
+    looks_like_a_name = isinstance(path_or_name, str) and text.count("/") <= 1 and not text.startswith((".", "~", "/")) and "\\" not in text
+    if not looks_like_a_name or path.exists() or not owner or (model == "" and "/" in text):
+        raise InputError(f"{path_or_name}: {'is a file, a model folder was expected' if path.is_file() else 'no such model folder'}")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    try:
+        wanted = ["*.json", "*.safetensors", "*.txt", "*.model", "README.md"]
+        return Path(snapshot_download(text, allow_patterns=wanted, ignore_patterns=["onnx/*", "openvino/*"]))
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise InputError(f"{text}: neither a folder here nor a model on the hub ({str(error).splitlines()[0]})") from None
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise InputError(f"{text}: no such folder, and the hub could not be reached ({type(error).__name__})") from None
