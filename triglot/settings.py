@@ -24,7 +24,11 @@ class _Loader(yaml.SafeLoader):
     """YAML with the numbers and booleans of version 1.2: `1e-2` is a number, and `no` (Norwegian) is a word."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012
-        first: [(tag, pattern) for tag, pattern in rules if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:float", "tag:yaml.org,2002:int")]
+        first: [
+            (tag, pattern)
+            for tag, pattern in rules
+            if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:float", "tag:yaml.org,2002:int")
+        ]
         for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
@@ -103,7 +107,7 @@ def read_yaml(path: str | Path, source: str = "") -> Document:
 
 def _parse_value(text: str, key: str) -> Any:
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+        return yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         raise InputError(f"{COMMAND_LINE}: {key}={text}: not YAML ({getattr(error, 'problem', None) or error})") from None
 
@@ -128,7 +132,9 @@ def put(value: dict[str, Any], path: Sequence[str], new: Any, where: str) -> Non
         last = depth == len(path) - 1
         if isinstance(here, list):
             if not name.isdigit() or int(name) >= len(here):
-                raise InputError(f"{where}: {key}: the list has the entries 0 to {len(here) - 1}" if here else f"{where}: {key}: the list is empty")
+                raise InputError(
+                    f"{where}: {key}: the list has the entries 0 to {len(here) - 1}" if here else f"{where}: {key}: the list is empty"
+                )
             if last:
                 here[int(name)] = new
             here = here[int(name)]
@@ -194,7 +200,8 @@ def _complaint(kind: Any, error: Mapping[str, Any]) -> str:
         return "is missing"
     choices = [str(choice) for shape in _shapes(_hint(kind, error["loc"])) if get_origin(shape) is Literal for choice in get_args(shape)]
     if choices:
-        return f"{given!r} is not one of {', '.join(choices)}{nearest(given, choices) if 'did you' in nearest(str(given), choices) else ''}"
+        hint = nearest(str(given), choices)
+        return f"{given!r} is not one of {', '.join(choices)}{hint if 'did you mean' in hint else ''}"
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
     text = re.sub(r"^Input should be (?:a |an )?", "", error["msg"])
@@ -258,12 +265,13 @@ def plain(value: Any) -> Any:
 class _Dumper(yaml.SafeDumper):
     """Block style, with short lists on one line; strings that another YAML would misread are quoted."""
 
-    def represent_list(self, data: list[Any]) -> yaml.Node:
-        flow = all(not isinstance(item, (dict, list)) for item in data)
-        return self.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=flow)
+
+def _represent_list(dumper: yaml.SafeDumper, data: list[Any]) -> yaml.Node:
+    flow = all(not isinstance(item, (dict, list)) for item in data)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=flow)
 
 
-_Dumper.add_representer(list, _Dumper.represent_list)
+_Dumper.add_representer(list, _represent_list)
 
 
 def dump_yaml(value: Any) -> str:

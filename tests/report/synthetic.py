@@ -40,10 +40,28 @@ def write_run(
                     if (setting == "mono" and other != lang) or (setting == "cross" and other == lang):
                         continue
                     ap = float(np.clip(level[setting] + hard[q // 2] - 0.02 * abs(i - j) + rng.normal(0, 0.05), 0, 1))
-                    bias = {"rank_distance": 3000 * (0.9 - lift * 4) + 100 * ap, "max_rank": 4000.0} if setting == "multi" else {"rank_distance": None, "max_rank": None}
+                    bias = (
+                        {"rank_distance": 3000 * (0.9 - lift * 4) + 100 * ap, "max_rank": 4000.0}
+                        if setting == "multi"
+                        else {"rank_distance": None, "max_rank": None}
+                    )
                     rows.append(
-                        {"query_id": f"{q}-{lang}", "query_lang": lang, "cluster": str(q // 2), "setting": setting, "passage_lang": other, "relevant": 1}
-                        | {"ap": ap, "ap@20": ap * 0.95, "rr": ap, "r@1": float(ap > 0.5), "r@10": min(1.0, ap + 0.2), "hit@1": float(ap > 0.5)}
+                        {
+                            "query_id": f"{q}-{lang}",
+                            "query_lang": lang,
+                            "cluster": str(q // 2),
+                            "setting": setting,
+                            "passage_lang": other,
+                            "relevant": 1,
+                        }
+                        | {
+                            "ap": ap,
+                            "ap@20": ap * 0.95,
+                            "rr": ap,
+                            "r@1": float(ap > 0.5),
+                            "r@10": min(1.0, ap + 0.2),
+                            "hit@1": float(ap > 0.5),
+                        }
                         | bias
                     )
     folder.mkdir(parents=True)
@@ -56,7 +74,11 @@ def write_run(
     def cell(setting: str, lang: str, other: str) -> dict[str, float]:
         return {name: mean(setting, lang, other, column) for name, column in names.items()}
 
-    tables: dict = {"languages": list(languages), "queries": dict.fromkeys(languages, queries), "passages": dict.fromkeys(languages, queries)}
+    tables: dict = {
+        "languages": list(languages),
+        "queries": dict.fromkeys(languages, queries),
+        "passages": dict.fromkeys(languages, queries),
+    }
     macro: dict = {}
     if "mono" in settings:
         tables["mono"] = {lang: cell("mono", lang, lang) for lang in languages}
@@ -88,7 +110,17 @@ def _write_training(folder: Path, arm: str, seed: int, languages: tuple[str, ...
     lines = []
     for step in range(50, 1001, 50):
         loss = 3.0 * np.exp(-step / 300) + 0.5 + STRENGTH.get(arm, 0) + rng.normal(0, 0.03)
-        lines.append({"stage": "fine-tuning", "step": step, "loss": loss, "lr": 0.01, "pairs_per_second": 20000.0, "seconds": step / 10, "grad_norm": 1.0})
+        lines.append(
+            {
+                "stage": "fine-tuning",
+                "step": step,
+                "loss": loss,
+                "lr": 0.01,
+                "pairs_per_second": 20000.0,
+                "seconds": step / 10,
+                "grad_norm": 1.0,
+            }
+        )
         if step % 250 == 0:
             values = {s: {"map": base + 0.1 * step / 1000} for s, base in (("mono", 0.5), ("cross", 0.2), ("multi", 0.15))}
             lines.append({"stage": "fine-tuning", "step": step, "validation": {"mlqa": values}})
@@ -114,5 +146,8 @@ def write_study(folder: Path, seeds: tuple[int, ...] = (1, 2, 3), **options) -> 
     for arm in ("alignment", "x-x", "x-y", "hybrid"):
         for seed in seeds:
             write_run(folder / "arms" / arm / f"seed-{seed}", arm, seed, **options)
-    write_json(folder / "study.json", {"recipe": "synthetic", "arms": ["x-x", "x-y", "hybrid"], "seeds": list(seeds), "command": "triglot study synthetic --out DIR"})
+    write_json(
+        folder / "study.json",
+        {"recipe": "synthetic", "arms": ["x-x", "x-y", "hybrid"], "seeds": list(seeds), "command": "triglot study synthetic --out DIR"},
+    )
     return folder

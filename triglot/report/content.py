@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from triglot.report.runs import Arm
-from triglot.report.tables import MEASURES, Table, benchmark_names, columns_for, compare
+from triglot.report.tables import MEASURES, Table, benchmark_names, columns_for, compare, number
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,25 @@ class Content:
     study: Mapping[str, Any] = field(default_factory=dict)
 
 
-def gather(arms: Sequence[Arm], *, title: str, command: str = "", study: Mapping[str, Any] | None = None, reference: str = "", resamples: int = 1000) -> Content:
+def gather(
+    arms: Sequence[Arm],
+    *,
+    title: str,
+    command: str = "",
+    study: Mapping[str, Any] | None = None,
+    reference: str = "",
+    resamples: int = 1000,
+) -> Content:
     """Everything that a report of these arms says."""
     tables, more = {}, {}
     for benchmark in benchmark_names(arms):
         tables[benchmark] = compare(arms, benchmark, reference=reference, resamples=resamples)
         others = [measure for measure in MEASURES if measure != "map"]
-        found = [compare(arms, benchmark, measure=measure, reference=reference, resamples=0) for measure in others if _has(arms, benchmark, measure)]
+        found = [
+            compare(arms, benchmark, measure=measure, reference=reference, resamples=0)
+            for measure in others
+            if _has(arms, benchmark, measure)
+        ]
         more[benchmark] = tuple(found)
     return Content(
         title=title,
@@ -64,7 +76,9 @@ def gather(arms: Sequence[Arm], *, title: str, command: str = "", study: Mapping
         differences=setting_differences(arms),
         licences=_licences(arms),
         versions=_versions(arms),
-        warnings=tuple(dict.fromkeys(f"{arm.name}: {text}" for arm in arms for run in arm.runs for text in run.summary.get("warnings", []))),
+        warnings=tuple(
+            dict.fromkeys(f"{arm.name}: {text}" for arm in arms for run in arm.runs for text in run.summary.get("warnings", []))
+        ),
         study=study or {},
     )
 
@@ -91,15 +105,17 @@ def seen_by(arms: Sequence[Arm]) -> list[Seen]:
             figures = {key: float(np.mean([one[key] for one in stages])) for key in FIGURES if all(key in one for one in stages)}
             pairs: dict[tuple[str, str, str], float] = {}
             for one in stages:
-                for source, query, passage, number in one.get("counts", []):
-                    pairs[source, query, passage] = pairs.get((source, query, passage), 0) + number / len(stages)
+                for source, query, passage, count in one.get("counts", []):
+                    pairs[source, query, passage] = pairs.get((source, query, passage), 0) + count / len(stages)
             found.append(Seen(arm.name, stage, figures, pairs))
     return found
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, str]:
     if isinstance(value, dict) and value:
-        return {key: text for name, child in value.items() for key, text in _flat(child, f"{prefix}.{name}" if prefix else str(name)).items()}
+        return {
+            key: text for name, child in value.items() for key, text in _flat(child, f"{prefix}.{name}" if prefix else str(name)).items()
+        }
     if isinstance(value, list) and any(isinstance(child, dict) for child in value):
         return {key: text for number, child in enumerate(value) for key, text in _flat(child, f"{prefix}.{number}").items()}
     return {prefix: yaml.safe_dump(value, default_flow_style=True, allow_unicode=True).removesuffix("...\n").strip()}
@@ -136,16 +152,15 @@ _SHORT = {"mono": "monolingual", "cross": "cross-lingual", "multi": "multilingua
 
 
 def findings(table: Table) -> list[str]:
-    """Plain sentences about a table: the best in each column, and how each arm stands against the reference."""
-    names = [_SHORT.get(column.setting) or column.title.lower() for column in table.columns]
-    said = []
-    for index, column in enumerate(table.columns):
-        best = table.best(index)
-        if best and len(best) < len(table.rows):
-            value = next(cell.value for row in table.rows if row.name in best and (cell := row.cells[index]) is not None)
-            shown = f"{value:,.0f}" if column.ranks and value >= 100 else f"{value:.3f}"
-            what = f"{names[index]} {column.title.split()[-1]}" if column.setting in _SHORT else column.title.lower().replace("max@r", "Max@R")
-            said.append(f"{'Lowest' if column.lower_is_better else 'Highest'} {what}: {' and '.join(sorted(best))} ({shown}).")
+    """Plain sentences about a table: the best of each column, and how each arm stands against the reference."""
+    names = [_SHORT.get(column.setting) or (column.title if "@" in column.title else column.title.lower()) for column in table.columns]
+    best: dict[str, list[str]] = {}
+    for index, (column, name) in enumerate(zip(table.columns, names, strict=True)):
+        winners = [(row.name, cell) for row in table.rows if row.name in table.best(index) and (cell := row.cells[index]) is not None]
+        if winners:
+            kind = "Lowest" if column.lower_is_better else f"Highest {MEASURES[column.measure]}"
+            best.setdefault(kind, []).append(f"{_listed([arm for arm, _ in winners])} ({name}, {number(winners[0][1].value, column)})")
+    said = [f"{kind}: {', '.join(parts)}." for kind, parts in best.items()]
     if not table.reference:
         return said
     for row in table.rows:
@@ -155,7 +170,9 @@ def findings(table: Table) -> list[str]:
         for cell, name in zip(row.cells, names, strict=True):
             if cell is not None and cell.low is not None:
                 groups[cell.versus].append(name)
-        parts = [f"{word} in {_listed(groups[sign])}" for sign, word in ((1, "better"), (-1, "worse"), (0, "not told apart")) if groups[sign]]
+        parts = [
+            f"{word} in {_listed(groups[sign])}" for sign, word in ((1, "better"), (-1, "worse"), (0, "not told apart")) if groups[sign]
+        ]
         said.append(f"{row.name} against {table.reference}: {'; '.join(parts)}.")
     return said
 

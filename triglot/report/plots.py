@@ -6,6 +6,8 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -14,9 +16,18 @@ from matplotlib.figure import Figure
 
 _INK, _RULE = "#010101", "#020202"  # stand for the page's colours until the SVG is written
 _ARMS = ["#0072b2", "#d55e00", "#009e73", "#a05a8c", "#4b7a1e", "#7a5c2e", "#3f6fb5", "#b04040"]
-_DASHES = ["-", (0, (5, 1.6)), (0, (1.4, 1.4)), (0, (6, 1.5, 1.4, 1.5)), (0, (3, 1)), (0, (8, 2)), (0, (1, 2.4)), (0, (6, 1.2, 1.2, 1.2, 1.2, 1.2))]
+_DASHES = [
+    "-",
+    (0, (5, 1.6)),
+    (0, (1.4, 1.4)),
+    (0, (6, 1.5, 1.4, 1.5)),
+    (0, (3, 1)),
+    (0, (8, 2)),
+    (0, (1, 2.4)),
+    (0, (6, 1.2, 1.2, 1.2, 1.2, 1.2)),
+]
 _MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "triglot",
     "font.family": "sans-serif",
@@ -62,7 +73,9 @@ def _svg(figure: Figure, label: str, prefix: str) -> str:
         text = text.replace(colour, f"var(--arm-{number})")
     text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", text)
     width, height = figure.get_size_inches()
-    opening = f'<svg role="img" aria-label="{_attribute(label)}" viewBox="0 0 {width * 72:g} {height * 72:g}" xmlns="http://www.w3.org/2000/svg" '
+    opening = (
+        f'<svg role="img" aria-label="{_attribute(label)}" viewBox="0 0 {width * 72:g} {height * 72:g}" xmlns="http://www.w3.org/2000/svg" '
+    )
     return re.sub(r"<svg[^>]*>", opening + 'xmlns:xlink="http://www.w3.org/1999/xlink">', text, count=1)
 
 
@@ -76,7 +89,7 @@ def _spread(wanted: Sequence[float], gap: float) -> list[float]:
     placed = np.array(wanted, float)
     for _ in range(100):
         moved = False
-        for below, above in zip(order[:-1], order[1:], strict=True):
+        for below, above in pairwise(order):
             short = gap - (placed[above] - placed[below])
             if short > 1e-9:
                 placed[below] -= short / 2
@@ -127,6 +140,8 @@ def curves(panels: Mapping[str, Sequence[Curve]], *, label: str, prefix: str, co
         panels: title -> curves.
         label: what the figure shows, for screen readers.
         prefix: makes the ids of this figure its own.
+        columns: panels side by side.
+        x_label: below every panel.
     """
     panels = {title: [curve for curve in found if len(curve.x)] for title, found in panels.items()}
     panels = {title: found for title, found in panels.items() if found}
@@ -135,8 +150,12 @@ def curves(panels: Mapping[str, Sequence[Curve]], *, label: str, prefix: str, co
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(8.6, 2.7 * rows))
-        figure.subplots_adjust(left=0.07, right=0.9, top=1 - 0.3 / (2.7 * rows), bottom=0.46 / (2.7 * rows), wspace=0.5, hspace=0.45)
+        width, height = 8.6, 2.5 * rows
+        names = 0.12 + 0.085 * max(len(curve.name) for found in panels.values() for curve in found)  # inches that the longest name takes
+        panel = (width - 0.55 - columns * names - (columns - 1) * 0.5) / columns
+        figure = Figure(figsize=(width, height))
+        figure.subplots_adjust(left=0.55 / width, right=1 - names / width, wspace=(names + 0.5) / panel)
+        figure.subplots_adjust(top=1 - 0.3 / height, bottom=0.46 / height, hspace=0.45)
         for number, (title, found) in enumerate(panels.items(), 1):
             axes = figure.add_subplot(rows, columns, number)
             _draw(axes, found, markers=len(found) > 1)

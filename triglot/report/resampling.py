@@ -40,7 +40,8 @@ class PerQuery:
 def read_per_query(path: Path) -> PerQuery:
     """The per-query file of a run."""
     table = pq.read_table(path)
-    name = pc.binary_join_element_wise(*(table[key].cast(pa.string()) for key in ("setting", "query_lang", "passage_lang")), "/")
+    parts = [table[key].cast(pa.string()) for key in ("setting", "query_lang", "passage_lang")]
+    name = pc.call_function("binary_join_element_wise", [*parts, pa.scalar("/")])
     cell, cluster = (column.combine_chunks().dictionary_encode() for column in (name, table["cluster"].cast(pa.string())))
     known = {"query_id", "query_lang", "cluster", "setting", "passage_lang", "relevant"}
     values = {key: table[key].cast(pa.float64()).to_numpy() for key in table.column_names if key not in known}
@@ -78,6 +79,10 @@ def draw_arms(arms: Sequence[Arm], benchmark: str, columns: Sequence[tuple[str, 
     """Bootstrap draws of the arms' macro averages: the same clusters in every arm, the same seeds where arms have equally many.
 
     Args:
+        arms: those without per-query files are left out.
+        benchmark: its name in the files.
+        resamples: number of draws.
+        seed: of the draws.
         columns: (setting, measure) pairs; the setting "bias" takes its figures from the multilingual rows.
 
     Returns:

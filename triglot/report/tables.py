@@ -64,12 +64,13 @@ class Table:
     notes: tuple[str, ...] = ()
 
     def best(self, column: int) -> set[str]:
-        """Names of the rows with the best value of a column, as far as it is printed."""
+        """Names of the rows with the best value of a column, as far as it is printed; none where all are equal."""
         shown = {row.name: cell.value for row in self.rows if (cell := row.cells[column]) is not None}
         if len(shown) < 2:
             return set()
         value = (min if self.columns[column].lower_is_better else max)(shown.values())
-        return {name for name, other in shown.items() if number(other, self.columns[column]) == number(value, self.columns[column])}
+        found = {name for name, other in shown.items() if number(other, self.columns[column]) == number(value, self.columns[column])}
+        return found if len(found) < len(shown) else set()
 
 
 def number(value: float, column: Column) -> str:
@@ -84,13 +85,14 @@ def interval(cell: Cell, column: Column) -> str:
     return "" if cell.low is None or cell.high is None else f"[{number(cell.low, column)}, {number(cell.high, column)}]"
 
 
-def columns_for(arms: Sequence[Arm], benchmark: str, measure: str = "map") -> tuple[Column, ...]:
+def columns_for(arms: Sequence[Arm], benchmark: str, measure: str = "map", bias: bool = True) -> tuple[Column, ...]:
     """The columns that at least one arm has figures for."""
     if measure not in MEASURES:
         raise InputError(f"no measure {measure!r}{nearest(measure, MEASURES)}")
     wanted = [Column(setting, measure, f"{TITLES[setting]} {MEASURES[measure]}") for setting in SETTINGS]
-    wanted.append(Column("bias", "rank_distance", "Rank distance", lower_is_better=True, ranks=True))
-    wanted.append(Column("bias", "max_rank", "Max@R", lower_is_better=True, ranks=True))
+    if bias:
+        wanted.append(Column("bias", "rank_distance", "Rank distance", lower_is_better=True, ranks=True))
+        wanted.append(Column("bias", "max_rank", "Max@R", lower_is_better=True, ranks=True))
     return tuple(column for column in wanted if any(_value(arm, benchmark, column) is not None for arm in arms))
 
 
@@ -114,17 +116,29 @@ def pick_reference(arms: Sequence[Arm], benchmark: str, name: str = "") -> str:
 
 
 def compare(
-    arms: Sequence[Arm], benchmark: str, *, measure: str = "map", reference: str = "", resamples: int = 1000, level: float = 0.95, seed: int = 0
+    arms: Sequence[Arm],
+    benchmark: str,
+    *,
+    measure: str = "map",
+    reference: str = "",
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+    bias: bool = True,
 ) -> Table:
     """Arms on a benchmark, with intervals where per-query figures are there.
 
     Args:
-        measure: of the three settings; the bias columns are always rank distance and Max@R.
+        arms: in the order of the rows.
+        benchmark: its name in the results.
+        measure: of the three settings.
         reference: the arm that the others are compared with; by default the first trained one.
         resamples: draws of the bootstrap; 0 for no intervals.
         level: coverage of the intervals.
+        seed: of the bootstrap.
+        bias: whether to add rank distance and Max@R.
     """
-    columns = columns_for(arms, benchmark, measure)
+    columns = columns_for(arms, benchmark, measure, bias)
     reference = pick_reference(arms, benchmark, reference)
     present = [arm for arm in arms if benchmark in arm.benchmarks]
     draws = draw_arms(present, benchmark, [(column.setting, column.measure) for column in columns], resamples, seed) if resamples else {}
@@ -154,7 +168,10 @@ def _cell(value: float, column: Column, draws: Draws, name: str, reference: str,
 def _notes(arms: Sequence[Arm], benchmark: str, draws: Draws, reference: str, level: float) -> tuple[str, ...]:
     notes = []
     if draws:
-        notes.append(f"{level:.0%} intervals: crossed bootstrap over seeds and paragraphs. Values are means over seeds of macro averages over languages.")
+        notes.append(
+            f"{level:.0%} intervals: crossed bootstrap over seeds and paragraphs. "
+            "Values are means over seeds of macro averages over languages."
+        )
         if reference:
             notes.append(f"▲ better, ▼ worse than {reference}: the {level:.0%} interval of the paired difference leaves out zero.")
     if any(len(arm.runs) == 1 and arm.runs[0].recipe for arm in arms) and draws:
@@ -162,7 +179,9 @@ def _notes(arms: Sequence[Arm], benchmark: str, draws: Draws, reference: str, le
     missing = [arm.name for arm in arms if benchmark not in arm.benchmarks]
     if missing:
         notes.append(f"Not evaluated on {benchmark}: {', '.join(missing)}.")
-    of_data = dict.fromkeys(note for arm in arms if benchmark in arm.benchmarks for run in arm.runs for note in run.benchmarks[benchmark].get("notes", []))
+    of_data = dict.fromkeys(
+        note for arm in arms if benchmark in arm.benchmarks for run in arm.runs for note in run.benchmarks[benchmark].get("notes", [])
+    )
     return (*notes, *of_data)
 
 
@@ -208,11 +227,24 @@ def to_csv(tables: Sequence[Table]) -> str:
             for cell, column in zip(row.cells, table.columns, strict=True):
                 if cell is not None:
                     figures = ["" if x is None else repr(x) for x in (cell.value, cell.low, cell.high)]
-                    writer.writerow([table.benchmark, row.name, row.seeds, column.setting, column.measure, *figures, cell.versus, table.reference])
+                    writer.writerow(
+                        [table.benchmark, row.name, row.seeds, column.setting, column.measure, *figures, cell.versus, table.reference]
+                    )
     return out.getvalue()
 
 
-_TEX = {"\\": r"\textbackslash{}", "_": r"\_", "&": r"\&", "%": r"\%", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\^{}"}
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "_": r"\_",
+    "&": r"\&",
+    "%": r"\%",
+    "#": r"\#",
+    "$": r"\$",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\^{}",
+}
 
 
 def to_latex(table: Table) -> str:

@@ -1,0 +1,55 @@
+"""Runs side by side: tables with intervals, and the report as HTML, Markdown and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from triglot.files import atomic_write, write_json
+from triglot.report.runs import Arm, Run, find_arms, read_run
+from triglot.report.tables import Table, benchmark_names, compare, to_csv, to_latex, to_markdown
+
+__all__ = [
+    "Arm",
+    "Run",
+    "Table",
+    "benchmark_names",
+    "compare",
+    "find_arms",
+    "read_run",
+    "to_csv",
+    "to_latex",
+    "to_markdown",
+    "write_report",
+]
+
+
+def write_report(
+    arms: Sequence[Arm], out: str | Path, *, title: str, command: str = "", study: Mapping[str, Any] | None = None, reference: str = ""
+) -> Path:
+    """Write report.html, report.md and report.json into a folder.
+
+    Args:
+        arms: as `find_arms` gives them.
+        out: the folder.
+        title: of the page.
+        command: that made the runs.
+        study: further facts for report.json.
+        reference: the arm that the others are compared with; by default the first trained one.
+
+    Returns:
+        The path of report.html.
+    """
+    from triglot.report.content import gather
+    from triglot.report.html import to_html
+    from triglot.report.markdown import to_page
+    from triglot.report.plain import to_json
+
+    content = gather(arms, title=title, command=command, study=study, reference=reference)
+    out = Path(out)
+    write_json(out / "report.json", to_json(content))
+    for name, text in (("report.md", to_page(content)), ("report.html", to_html(content))):
+        with atomic_write(out / name) as handle:
+            handle.write(text)
+    return out / "report.html"

@@ -1,0 +1,82 @@
+"""Which curves and bars a report shows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+
+from triglot.report.content import Content
+from triglot.report.plots import Bar, Curve, bars, curves
+from triglot.report.runs import Arm
+from triglot.report.tables import MEASURES, TITLES, Table
+
+MAX_POINTS = 160
+
+
+def loss_curve(arm: Arm, stage: str, key: str = "loss") -> tuple[list[float], list[float]]:
+    """Steps and the mean over seeds of a figure of `metrics.jsonl`, thinned by averaging neighbours."""
+    found: dict[int, list[float]] = defaultdict(list)
+    for run in arm.runs:
+        for line in run.metrics:
+            if line.get("stage") == stage and isinstance(line.get(key), (int, float)) and np.isfinite(line[key]):
+                found[line["step"]].append(line[key])
+    steps = sorted(step for step, values in found.items() if len(values) == len(arm.runs))
+    means = [float(np.mean(found[step])) for step in steps]
+    width = -(-len(steps) // MAX_POINTS) or 1
+    thin = [slice(start, start + width) for start in range(0, len(steps), width)]
+    return [float(np.mean(steps[part])) for part in thin], [float(np.mean(means[part])) for part in thin]
+
+
+def validation_curve(arm: Arm, stage: str, name: str, setting: str, measure: str) -> tuple[list[float], list[float]]:
+    """Steps and the mean over seeds of a validation figure."""
+    found: dict[int, list[float]] = defaultdict(list)
+    for run in arm.runs:
+        for line in run.metrics:
+            value = line.get("validation", {}).get(name, {}).get(setting, {}).get(measure) if line.get("stage") == stage else None
+            if value is not None:
+                found[line["step"]].append(value)
+    steps = sorted(step for step, values in found.items() if len(values) == len(arm.runs))
+    return [float(step) for step in steps], [float(np.mean(found[step])) for step in steps]
+
+
+def _stages(content: Content) -> list[str]:
+    return list(dict.fromkeys(line["stage"] for arm in content.arms for run in arm.runs for line in run.metrics if "stage" in line))
+
+
+def training_curves(content: Content) -> list[tuple[str, str]]:
+    """(caption, SVG) for the loss of each stage and for each validation set."""
+    figures = []
+    panels = {}
+    for stage in _stages(content):
+        found = [Curve(arm.name, *loss_curve(arm, stage), number) for number, arm in enumerate(content.arms)]
+        panels[f"Loss, {stage}"] = [curve for curve in found if curve.x]
+    svg = curves(panels, label="Training loss by step, one line an arm", prefix="loss")
+    if svg:
+        figures.append(("Loss by step, mean over seeds. Losses of arms are not comparable with one another: their negatives differ.", svg))
+    for number, (stage, name) in enumerate(_validations(content)):
+        panels = {}
+        for setting, title in TITLES.items():
+            found = [Curve(arm.name, *validation_curve(arm, stage, name, setting, "map"), i) for i, arm in enumerate(content.arms)]
+            panels[f"{title} {MEASURES['map']}"] = [curve for curve in found if curve.x]
+        svg = curves(panels, label=f"Validation mAP on {name} by step, one line an arm", prefix=f"v{number}")
+        if svg:
+            figures.append((f"Validation on {name} ({stage}), mean over seeds.", svg))
+    return figures
+
+
+def _validations(content: Content) -> list[tuple[str, str]]:
+    lines = [line for arm in content.arms for run in arm.runs for line in run.metrics if "validation" in line]
+    return list(dict.fromkeys((line["stage"], name) for line in lines for name in line["validation"]))
+
+
+def bias_bars(table: Table, content: Content, prefix: str) -> str:
+    """Rank distance of each arm that has one."""
+    index = next(i for i, column in enumerate(table.columns) if column.measure == "rank_distance")
+    order = [arm.name for arm in content.arms]
+    found = [
+        Bar(row.name, cell.value, cell.low, cell.high, order.index(row.name))
+        for row in table.rows
+        if (cell := row.cells[index]) is not None
+    ]
+    return bars(found, label=f"Rank distance of each arm on {table.benchmark}", prefix=prefix, x_label="rank distance (lower is better)")
