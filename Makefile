@@ -51,7 +51,7 @@ types: $(BIN)/.installed-dev
 	@$(BIN)/pyright --pythonpath $(BIN)/python triglot
 
 docs: $(BIN)/.installed-dev
-	@$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean:
 	rm -rf .venv build dist site .pytest_cache .ruff_cache .hypothesis .import_linter_cache
