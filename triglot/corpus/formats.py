@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from triglot.corpus import bitext, mlqa, squad, wordlist
+from triglot.corpus import beir, bitext, mlqa, pairs, squad, wordlist
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.corpus.tally import Tally
@@ -17,14 +18,49 @@ TRAINING: dict[str, Callable[..., tuple[ParallelCorpus, Tally]]] = {
     "squad": squad.read_training,
     "mlqa": mlqa.read_training,
     "bitext": bitext.read_training,
+    "pairs": pairs.read_training,
+    "beir": beir.read_training,
     "wordlist": wordlist.read_training,
 }
 RETRIEVAL: dict[str, Callable[..., RetrievalSet]] = {
     "squad": squad.read_retrieval,
     "mlqa": mlqa.read_retrieval,
     "bitext": bitext.read_retrieval,
+    "beir": beir.read_retrieval,
 }
 KNOWN = (*TRAINING, "atlas")
+_NAMES = (
+    ("mlqa", mlqa.NAME),
+    ("squad", re.compile(r".*\.json(\.gz)?")),
+    ("pairs", re.compile(r".*\.jsonl(\.gz)?")),
+    ("bitext", bitext.PAIR),
+    ("wordlist", wordlist.NAME),
+    ("bitext", bitext.ALIGNED),
+)
+
+
+def detect(path: str | Path) -> str:
+    """The format of a file or folder, by its names; `atlas` (where no such path exists) is the built-in corpus.
+
+    `xx-yy.tsv` is taken for bitext, though a word list may have that name too.
+
+    Raises:
+        InputError: there is no such path, or its names belong to no format.
+    """
+    path = Path(path)
+    if not path.exists():
+        if str(path) == "atlas":
+            return "atlas"
+        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise InputError(f"{path}: no such file or folder{nearest(path.name, siblings) if siblings else ''}")
+    names = sorted(p.name for p in path.iterdir()) if path.is_dir() else [path.name]
+    if path.is_dir() and any(re.fullmatch(r"corpus(\.[a-z]{2,3})?\.jsonl(\.gz)?", name) for name in names):
+        return "beir"
+    for format, pattern in _NAMES:
+        if any(pattern.fullmatch(name) for name in names):
+            return format
+    shown = ", ".join(names[:5]) or "nothing"
+    raise InputError(f"{path}: no known format ({', '.join(KNOWN)}) has such names: {shown}")
 
 
 def _call(format: str, reader: Callable[..., Any], *args: Any, **options: Any) -> Any:

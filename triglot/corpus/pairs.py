@@ -8,9 +8,9 @@ A line is one question with its positives and negatives, in any of these shapes 
 
 Keys that Triglot adds, all optional: `lang` (both sides) or `query_lang` and `passage_lang`; `query_group` and `passage_group`
 (`passage_groups`, one a positive; `negative_groups`, one a negative): texts with the same group are translations of one another. A
-passage that is an object may have its own `lang`, `group` and `article` (a title that is not put before the text). Without groups nothing is taken for a translation: `query_id` and `docid`
-name a question or document **within its language**, since collections such as MIRACL number every language from one. Other keys are
-ignored.
+passage that is an object may have its own `lang`, `group` and `article` (a title that is not put before the text). Without groups
+nothing is taken for a translation: `query_id` and `docid` name a question or document **within its language**, since collections such
+as MIRACL number every language from one. Other keys are ignored.
 """
 
 from __future__ import annotations

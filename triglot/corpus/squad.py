@@ -218,6 +218,7 @@ def read_contents(
     language: str | None = None,
     languages: Sequence[str] | None = None,
     files: str | None = None,
+    shared_ids: bool | None = None,
 ) -> Contents:
     """Everything in a file or in the files of a folder.
 
@@ -227,12 +228,26 @@ def read_contents(
         language: of files whose names do not tell it.
         languages: read only these languages of a folder.
         files: a glob within the folder, such as `*.dev.*`.
+        shared_ids: whether a question id names the same question in every file. By default it does, except in files whose ids
+            repeat over different questions (TyDi QA's train files number the answers of a page, not the questions).
     """
     contents = Contents()
     for file, lang in find_files(Path(path), language=language, languages=languages, files=files):
+        first = len(contents.questions)
         read_file(file, lang, tally, contents)
+        own = contents.questions[first:]
+        if not (_ids_name_questions(own) if shared_ids is None else shared_ids):
+            tally.count("files whose ids name no question (place in the file taken instead)")
+            for question in own:
+                question.id = question.where.replace(": ", "/")
     _check_ids(contents, tally)
     return contents
+
+
+def _ids_name_questions(questions: Sequence[Question]) -> bool:
+    """Whether nine of ten different questions have an id of their own."""
+    different = {(question.id, question.text) for question in questions}
+    return len({question.id for question in questions}) >= 0.9 * len(different)
 
 
 def _check_ids(contents: Contents, tally: Tally) -> None:
@@ -275,6 +290,7 @@ def read_training(
     language: str | None = None,
     languages: Sequence[str] | None = None,
     files: str | None = None,
+    shared_ids: bool | None = None,
     strict: bool = False,
     source: str = "squad",
 ) -> tuple[ParallelCorpus, Tally]:
@@ -288,6 +304,7 @@ def read_training(
         language: as in `read_contents`.
         languages: as in `read_contents`.
         files: as in `read_contents`.
+        shared_ids: as in `read_contents`.
         unit: the passage: the gold sentence, the sentence followed by its paragraph, or the paragraph.
         strict: a record that cannot be used is an error.
         source: the name of the source in the corpus.
@@ -297,7 +314,7 @@ def read_training(
     """
     check_unit(unit, "unit")
     tally = Tally(strict=strict)
-    contents = read_contents(path, tally, language=language, languages=languages, files=files)
+    contents = read_contents(path, tally, language=language, languages=languages, files=files, shared_ids=shared_ids)
     if all(not question.starts for question in contents.questions) and unit != "paragraph":
         raise InputError(f"{path}: no answer in it has a text, so there are no gold sentences; use `unit: paragraph`")
     builder = CorpusBuilder(source)
@@ -351,6 +368,7 @@ def read_retrieval(
     language: str | None = None,
     languages: Sequence[str] | None = None,
     files: str | None = None,
+    shared_ids: bool | None = None,
     strict: bool = False,
     licence: str = "",
 ) -> RetrievalSet:
@@ -364,7 +382,7 @@ def read_retrieval(
     """
     check_unit(candidate_text, "candidate_text")
     tally = Tally(strict=strict)
-    contents = read_contents(path, tally, language=language, languages=languages, files=files)
+    contents = read_contents(path, tally, language=language, languages=languages, files=files, shared_ids=shared_ids)
     if all(not question.starts for question in contents.questions) and candidate_text != "paragraph":
         raise InputError(f"{path}: no answer in it has a text, so there are no gold sentences; use `candidate_text: paragraph`")
     return retrieval_set(contents, tally, name=name, unit=candidate_text, licence=licence)

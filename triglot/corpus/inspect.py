@@ -1,0 +1,294 @@
+"""What is in data, and what of an evaluation occurs in training: the work behind `triglot data inspect`."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triglot.corpus import beir, formats, mlqa, sentences, squad
+from triglot.corpus.parallel import ParallelCorpus
+from triglot.corpus.tally import Tally
+
+SHORTEST = 24  # bytes of UTF-8, so 8 Chinese characters. A shorter sentence ("Yes.", a name) on both sides says nothing about leakage
+EXAMPLES = 5
+
+
+@dataclass
+class Inventory:
+    """The texts of one path in lists, with what is known about them."""
+
+    path: str
+    format: str
+    tally: Tally
+    questions: list[tuple[str, str, str]] = field(default_factory=list)  # (id that the publisher gave or '', language, text)
+    passages: list[tuple[str, str]] = field(default_factory=list)  # (language, text)
+    titles: set[str] = field(default_factory=set)
+    published_sentences: Counter[str] = field(default_factory=Counter)
+    question_languages: dict[str, set[str]] = field(default_factory=dict)
+    passage_languages: dict[str, set[str]] = field(default_factory=dict)
+
+    @cached_property
+    def question_keys(self) -> list[int]:
+        """Hashes of the normalised questions."""
+        return [hash(normalise(text)) for _, _, text in self.questions]
+
+    @cached_property
+    def passage_keys(self) -> list[int]:
+        """Hashes of the normalised passages."""
+        return [hash(normalise(text)) for _, text in self.passages]
+
+    def sentences(self) -> Iterator[tuple[str, str, int]]:
+        """(language, sentence, hash) of the sentences of passages that have at least `SHORTEST` bytes."""
+        for (lang, text), key in zip(self.passages, self.passage_keys, strict=True):
+            spans = sentences.split(text, lang)
+            for start, end in spans:
+                if len(text[start:end].encode()) >= SHORTEST:
+                    yield lang, text[start:end], key if len(spans) == 1 else hash(normalise(text[start:end]))
+
+
+@cache
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Runs of punctuation, symbols, separators and controls; and invisible format characters."""
+    spaces, nothing = [], []
+    for code in range(0x10000):  # beyond it `re` searches a class range by range, 20 times slower
+        category = unicodedata.category(chr(code))
+        if category == "Cf":
+            nothing.append(code)
+        elif category[0] in "PSZC":
+            spaces.append(code)
+    return re.compile(f"[{_ranges(spaces)}]+"), re.compile(f"[{_ranges(nothing)}]+")
+
+
+def _ranges(codes: list[int]) -> str:
+    """Ascending code points as the inside of a character class."""
+    starts = [code for code, before in zip(codes, [-2, *codes[:-1]], strict=True) if code != before + 1]
+    ends = [code for code, after in zip(codes, [*codes[1:], -2], strict=True) if code != after - 1]
+    return "".join(f"\\U{low:08x}-\\U{high:08x}" for low, high in zip(starts, ends, strict=True))
+
+
+def normalise(text: str) -> str:
+    """NFKC, casefold, every run of white space and punctuation one space. Vowel signs and accents stay."""
+    spaces, nothing = _patterns()
+    return spaces.sub(" ", nothing.sub("", unicodedata.normalize("NFKC", text).casefold())).strip()
+
+
+def _from_contents(inventory: Inventory, contents: squad.Contents) -> None:
+    for paragraph in contents.paragraphs:
+        inventory.passages.append((paragraph.lang, paragraph.context))
+        if paragraph.spans is not None:
+            inventory.published_sentences[paragraph.lang] += len(paragraph.spans)
+        if paragraph.title:
+            inventory.titles.add(paragraph.title)
+    seen = set()
+    for question in contents.questions:
+        inventory.question_languages.setdefault(question.id, set()).add(question.lang)
+        inventory.passage_languages.setdefault(question.id, set()).add(contents.paragraphs[question.paragraph].lang)
+        if (question.id, question.lang) not in seen:  # MLQA repeats a question for each context language
+            seen.add((question.id, question.lang))
+            inventory.questions.append((question.id, question.lang, question.text))
+
+
+def _from_corpus(inventory: Inventory, corpus: ParallelCorpus) -> None:
+    ids = corpus.group_ids.to_pylist()
+    texts = corpus.texts.to_pylist()
+    is_query = np.zeros(len(ids), bool)
+    is_query[corpus.query] = True
+    is_passage = np.zeros(len(ids), bool)
+    is_passage[corpus.passage] = True
+    for text, lang, group in zip(texts, corpus.text_lang.tolist(), corpus.text_group.tolist(), strict=True):
+        code = corpus.languages[lang]
+        if is_query[group] and not is_passage[group]:
+            inventory.questions.append(("", code, text))
+            inventory.question_languages.setdefault(ids[group], set()).add(code)
+        else:
+            inventory.passages.append((code, text))
+            inventory.passage_languages.setdefault(ids[group], set()).add(code)
+    inventory.titles = {title for title in corpus.group_titles.to_pylist() if title}
+
+
+def _from_beir(inventory: Inventory, contents: beir.Contents) -> None:
+    for (identifier, lang), text in contents.queries.texts.items():
+        inventory.questions.append((identifier, lang, text))
+        inventory.question_languages.setdefault(identifier, set()).add(lang)
+    for (identifier, lang), text in contents.corpus.texts.items():
+        inventory.passages.append((lang, text))
+        inventory.passage_languages.setdefault(identifier, set()).add(lang)
+    inventory.titles = {title for title in contents.corpus.titles.values() if title}
+
+
+def take_inventory(path: str | Path, *, strict: bool = False) -> Inventory:
+    """Read a path in the format that its names tell. Raises InputError where it cannot be read."""
+    format = formats.detect(path)
+    inventory = Inventory(str(path), format, Tally(strict=strict))
+    if format == "squad":
+        _from_contents(inventory, squad.read_contents(path, inventory.tally))
+    elif format == "mlqa":
+        _from_contents(inventory, mlqa.read_contents(path, inventory.tally)[0])
+    elif format == "beir":
+        _from_beir(inventory, beir.read_contents(path, inventory.tally, split=None, titles=False))
+    else:
+        options: dict[str, Any] = {} if format == "atlas" else {"strict": strict}
+        corpus, inventory.tally = formats.read_training(format, path, **options)
+        _from_corpus(inventory, corpus)
+    return inventory
+
+
+def _coverage(languages: dict[str, set[str]]) -> dict[int, int]:
+    """Number of languages -> number of groups that exist in so many."""
+    return dict(sorted(Counter(len(codes) for codes in languages.values()).items(), reverse=True))
+
+
+def _repeats(keys: Iterable[tuple[str, int]]) -> int:
+    """Texts that an earlier text of their language equals after normalisation."""
+    return sum(number - 1 for number in Counter(keys).values())
+
+
+def describe(inventory: Inventory) -> dict[str, Any]:
+    """Format, languages, counts, parallel coverage, duplicates and what was left out, as plain values."""
+    questions = Counter(lang for _, lang, _ in inventory.questions)
+    passages = Counter(lang for lang, _ in inventory.passages)
+    languages = {}
+    for code in sorted({*questions, *passages}):
+        languages[code] = {"questions": questions[code], "passages": passages[code]}
+        if inventory.published_sentences:
+            languages[code]["sentences"] = inventory.published_sentences[code]
+    return {
+        "path": inventory.path,
+        "format": inventory.format,
+        "languages": languages,
+        "counts": {
+            "questions": len(inventory.questions),
+            "question_groups": len(inventory.question_languages),
+            "passages": len(inventory.passages),
+            "articles": len(inventory.titles),
+        },
+        "coverage": {"questions": _coverage(inventory.question_languages), "passages": _coverage(inventory.passage_languages)},
+        "duplicates": {
+            "questions": _repeats(zip((lang for _, lang, _ in inventory.questions), inventory.question_keys, strict=True)),
+            "passages": _repeats(zip((lang for lang, _ in inventory.passages), inventory.passage_keys, strict=True)),
+        },
+        "read": dict(inventory.tally.read),
+        "left_out": {reason: {"count": one.count, "first": one.first} for reason, one in inventory.tally.left_out.items()},
+    }
+
+
+@dataclass
+class _Known:
+    """Hashes of what training has seen."""
+
+    ids: set[str]
+    questions: set[int]
+    passages: set[int]
+    sentences: set[int]
+    titles: set[str]
+
+
+def _known(inventory: Inventory) -> _Known:
+    questions, passages = set(inventory.question_keys), set(inventory.passage_keys)
+    return _Known(
+        ids={identifier for identifier, _, _ in inventory.questions if identifier},
+        questions=questions | passages,
+        passages=passages,
+        sentences={key for _, _, key in inventory.sentences()} | passages | questions,
+        titles={normalise(title) for title in inventory.titles},
+    )
+
+
+def _leakage(train: Inventory, known: _Known, evaluation: Inventory) -> dict[str, Any]:
+    # A number such as "12" names another question in every collection that counts from one, so such ids are no evidence.
+    ids = [one for one, _, _ in evaluation.questions if one in known.ids and not (one.isdigit() and len(one) < 8)]
+    pairs = zip(evaluation.questions, evaluation.question_keys, strict=True)
+    questions = [(lang, text) for (_, lang, text), key in pairs if key in known.questions]
+    passages = [one for one, key in zip(evaluation.passages, evaluation.passage_keys, strict=True) if key in known.passages]
+    every = list(evaluation.sentences())
+    parts = [(lang, text) for lang, text, key in every if key in known.sentences]
+    titles = [title for title in sorted(evaluation.titles) if normalise(title) in known.titles]
+
+    def by_text(found: list[tuple[str, str]], total: int) -> dict[str, Any]:
+        return {"total": total, "by_text": len(found), "languages": dict(sorted(Counter(lang for lang, _ in found).items()))}
+
+    examples = [f"question id {one}" for one in ids[:EXAMPLES]]
+    for what, found in (("question", questions), ("passage", passages), ("sentence", parts)):
+        examples += [f"{what} ({lang}) {text[:80]!r}" for lang, text in found[:EXAMPLES]]
+    return {
+        "training": train.path,
+        "evaluation": evaluation.path,
+        "questions": {**by_text(questions, len(evaluation.questions)), "by_id": len(ids)},
+        "passages": by_text(passages, len(evaluation.passages)),
+        "sentences": by_text(parts, len(every)),
+        "articles": {"total": len(evaluation.titles), "by_title": len(titles)},
+        "examples": [*examples, *(f"article {title!r}" for title in titles[:EXAMPLES])],
+    }
+
+
+def inspect_paths(train_paths: Sequence[str | Path], eval_paths: Sequence[str | Path] = (), *, strict: bool = False) -> dict[str, Any]:
+    """Describe every path, and count what of each evaluation path occurs in each training path.
+
+    Args:
+        train_paths: files or folders.
+        eval_paths: files or folders of benchmarks.
+        strict: a record that cannot be used is an error.
+
+    Returns:
+        {"training": [description], "evaluation": [description], "leakage": [counts for a pair of paths]}, plain values only.
+
+    Raises:
+        InputError: a path cannot be read, or is in no known format.
+    """
+    trains = [take_inventory(path, strict=strict) for path in train_paths]
+    evaluations = [take_inventory(path, strict=strict) for path in eval_paths]
+    leakage = []
+    for train in trains if evaluations else []:
+        known = _known(train)
+        leakage += [_leakage(train, known, evaluation) for evaluation in evaluations]
+    return {"training": [describe(one) for one in trains], "evaluation": [describe(one) for one in evaluations], "leakage": leakage}
+
+
+def _describe_lines(one: dict[str, Any]) -> list[str]:
+    counts = one["counts"]
+    lines = [f"{one['path']}: {one['format']}, {len(one['languages'])} languages"]
+    for code, numbers in one["languages"].items():
+        lines.append(f"  {code:<5}" + "  ".join(f"{number:>9,} {what}" for what, number in numbers.items()))
+    articles = f", {counts['articles']:,} articles" if counts["articles"] else ""
+    lines.append(
+        f"  all   {counts['questions']:,} questions in {counts['question_groups']:,} groups, {counts['passages']:,} passages{articles}"
+    )
+    for side, coverage in one["coverage"].items():
+        if coverage:
+            parts = ", ".join(f"{groups:,} in {number}" for number, groups in coverage.items())
+            lines.append(f"  {side} by the number of languages of their group: {parts}")
+    lines.append(f"  repeated: {one['duplicates']['questions']:,} questions, {one['duplicates']['passages']:,} passages")
+    for reason, left in one["left_out"].items():
+        lines.append(f"  left out: {left['count']:,} x {reason} (first: {left['first']})")
+    return lines
+
+
+def _leakage_lines(one: dict[str, Any]) -> list[str]:
+    lines = [f"{one['evaluation']} in {one['training']}:"]
+    questions, articles = one["questions"], one["articles"]
+    lines.append(f"  questions: {questions['by_id']:,} by id, {questions['by_text']:,} by text, of {questions['total']:,}")
+    lines += [f"  {kind}: {one[kind]['by_text']:,} by text, of {one[kind]['total']:,}" for kind in ("passages", "sentences")]
+    lines.append(f"  articles: {articles['by_title']:,} by title, of {articles['total']:,}")
+    return [*lines, *(f"    e.g. {example}" for example in one["examples"])]
+
+
+def render(report: dict[str, Any]) -> str:
+    """The answer of `inspect_paths` as lines of text."""
+    blocks = [("Training data" if report["evaluation"] else "Data", report["training"], _describe_lines)]
+    blocks += [("Evaluation data", report["evaluation"], _describe_lines)]
+    blocks += [
+        ("Leakage (equal after NFKC, case folding and dropping punctuation; paraphrases are not found)", report["leakage"], _leakage_lines)
+    ]
+    lines = []
+    for heading, entries, make in blocks:
+        if entries:
+            lines += [heading, *(f"  {line}" for entry in entries for line in make(entry)), ""]
+    return "\n".join(lines).rstrip("\n")
