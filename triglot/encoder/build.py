@@ -27,7 +27,7 @@ class EncoderSettings:
         dim: of the vectors of a fresh encoder.
         vocab: tokens of a fresh encoder.
         model: folder or hub name to start from; only for `pretrained`.
-        pooling: of a transformer; a sentence-transformers model keeps its own. Empty: mean.
+        pooling: of a transformer, also where the model says another. Empty: what the model says, mean where it says nothing.
         query_prefix, passage_prefix: put before every text of a transformer; None keeps the model's own prompts.
         query_length, passage_length: tokens kept of a text, special ones included (a static encoder keeps all).
         layers, heads: of a fresh transformer.

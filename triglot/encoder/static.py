@@ -88,8 +88,9 @@ class StaticEncoder:
         """Numbers learned."""
         return int(self.embeddings.size + sum(step.weight.size + step.bias.size for step in self.after))
 
-    def tokenize(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """(tokens,) int32 ids and (texts + 1,) int64 offsets, truncated as the tokenizer says."""
+    def tokenize(self, texts: Sequence[str], *, side: str = "query") -> tuple[np.ndarray, np.ndarray]:
+        """(tokens,) int32 ids and (texts + 1,) int64 offsets, truncated as the tokenizer says; the same for either side."""
+        check_side(side)
         return self._words(texts)
 
     def encode(self, texts: Sequence[str], *, side: str, progress: bool = False) -> np.ndarray:
@@ -156,6 +157,7 @@ class StaticEncoder:
                 save_file({k: np.ascontiguousarray(v, np.float32) for k, v in arrays.items()}, folder / name / "model.safetensors")
             text = card_text(card or Card(), kind="mean of static token vectors", dim=self.dim)
             (folder / "README.md").write_text(text, encoding="utf-8", newline="\n")
+            readable_by_all(folder)
 
 
 def bag_means(embeddings: np.ndarray, ids: np.ndarray, offsets: np.ndarray) -> np.ndarray:
@@ -260,6 +262,12 @@ def _normalize(vectors: np.ndarray) -> np.ndarray:
     lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
     vectors /= np.maximum(lengths, 1e-12)[:, None]
     return vectors
+
+
+def readable_by_all(folder: Path) -> None:
+    """Safetensors makes files that only their owner may read; a model is to be shared like the files beside it."""
+    for file in folder.rglob("*.safetensors"):
+        file.chmod(0o644)
 
 
 def check_side(side: str) -> None:

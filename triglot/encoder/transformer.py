@@ -1,0 +1,416 @@
+"""Transformers as encoders: a small fresh one, or any sentence-transformers or Hugging Face model that needs no code of its own."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import queue
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Normalize, Transformer
+from sentence_transformers.sentence_transformer.modules import Pooling
+from tokenizers import Tokenizer, processors
+from torch import Tensor, nn
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers.utils import logging as transformers_logging
+
+from triglot import seeds
+from triglot.encoder.card import Card, card_text
+from triglot.encoder.static import check_side, checked_texts, readable_by_all
+from triglot.encoder.tokenizer import CLS, SEP, SPECIAL, WordTokenizer
+from triglot.files import InputError, atomic_folder, read_json
+
+if TYPE_CHECKING:
+    from triglot.encoder.build import EncoderSettings
+
+_WINDOW = 16384  # texts sorted together; the next window is tokenised meanwhile
+_OLD_MODULES = ("Transformer", "Pooling", "Dense", "Normalize", "LayerNorm", "Dropout", "WeightedLayerPooling", "CNN", "LSTM")
+_CPU_TOKENS, _GPU_TOKENS = 4096, 65536  # padded tokens of a batch
+
+
+class TransformerEncoder:
+    """Encodes a text as the normalised output of a transformer, its pooling, and whatever modules the model brings along.
+
+    Attributes:
+        model: the `SentenceTransformer`; an `nn.Module`, what an optimiser trains. It ends in `Normalize`.
+        name: shown in tables.
+        prefixes: side -> what is put before each text.
+        lengths: side -> tokens kept of a text, prefix and special tokens included.
+    """
+
+    kind = "transformer"
+
+    def __init__(self, model: SentenceTransformer, *, name: str, prefixes: dict[str, str], lengths: dict[str, int]):
+        """
+        Args:
+            model: its first module is a `Transformer` with a fast tokenizer.
+            name: see the class.
+            prefixes: see the class.
+            lengths: see the class.
+        """
+        first = model[0]
+        if not isinstance(first, Transformer) or not isinstance(first.tokenizer, PreTrainedTokenizerFast):
+            raise InputError(f"{name}: a transformer with a fast tokenizer (tokenizer.json) is needed")
+        if not isinstance(model[-1], Normalize):
+            model.append(Normalize())
+        # Nothing reads the pooler; left trainable it would be a parameter without a gradient, which DDP refuses.
+        pooler = getattr(first.auto_model, "pooler", None)
+        if isinstance(pooler, nn.Module):
+            pooler.requires_grad_(False)
+        self.model = model
+        self.name = name
+        self.prefixes = dict(prefixes)
+        self.lengths = dict(lengths)
+        self.tokenizer = cast(Tokenizer, first.tokenizer.backend_tokenizer)
+        self.pad = int(cast(int, first.tokenizer.pad_token_id or 0))
+        self.dim = int(model.get_embedding_dimension() or 0)
+        bare = Tokenizer.from_str(self.tokenizer.to_str())
+        bare.no_truncation()
+        bare.no_padding()
+        probe = bare.encode("a")
+        text = [i for i, special in enumerate(probe.special_tokens_mask) if not special] or [len(probe.ids) // 2]
+        self._before = np.array(probe.ids[: text[0]], np.int32)
+        self._after = np.array(probe.ids[text[-1] + 1 :], np.int32)
+        self._keep_last = first.tokenizer.truncation_side == "left"
+        self._words = WordTokenizer(bare)
+
+    @property
+    def parameters(self) -> int:
+        """Numbers learned."""
+        return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.model.parameters()).device
+
+    @property
+    def input_embeddings(self) -> nn.Module:
+        """The table of token embeddings, for perturbations."""
+        return cast(Transformer, self.model[0]).auto_model.get_input_embeddings()
+
+    def tokenize(self, texts: Sequence[str], *, side: str) -> tuple[np.ndarray, np.ndarray]:
+        """Prefix, tokens and special tokens, cut to the side's length.
+
+        Returns:
+            ids: (tokens,) int32; offsets: (texts + 1,) int64.
+        """
+        check_side(side)
+        prefix = self.prefixes[side]
+        ids, offsets = self._words([prefix + text for text in checked_texts(texts)])
+        room = max(self.lengths[side] - len(self._before) - len(self._after), 0)
+        rows = []
+        for start, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
+            if end - start > room:
+                start, end = (end - room, end) if self._keep_last else (start, start + room)
+            rows.append(np.concatenate([self._before, ids[start:end], self._after]))
+        lengths = np.array([len(row) for row in rows], np.int64)
+        flat = np.concatenate(rows) if rows else np.empty(0, np.int32)
+        return flat, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+    def batch(self, ids: np.ndarray, offsets: np.ndarray, rows: np.ndarray | Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Rows of what `tokenize` returns, padded on the right.
+
+        Returns:
+            input_ids: (rows, longest) int64; attention_mask: the same shape, 1 on tokens.
+        """
+        rows = np.asarray(rows, np.int64)
+        lengths = offsets[rows + 1] - offsets[rows]
+        width = np.arange(int(lengths.max(initial=0)))
+        mask = width < lengths[:, None]  # (rows, longest)
+        padded = np.full(mask.shape, self.pad, np.int64)
+        padded[mask] = ids[(offsets[rows][:, None] + width)[mask]]
+        return torch.from_numpy(padded), torch.from_numpy(mask.astype(np.int64))
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """(batch, length) ids and mask -> (batch, dim) unit vectors, with gradients."""
+        return embed(self.model, input_ids, attention_mask)
+
+    __call__ = forward
+
+    def encode(
+        self, texts: Sequence[str], *, side: str, progress: bool = False, tokens_per_batch: int | None = None, precision: str = "fp32"
+    ) -> np.ndarray:
+        """Unit vectors of texts.
+
+        Args:
+            texts: any sequence of str.
+            side: "query" or "passage": which prefix and length.
+            progress: a bar on stderr.
+            tokens_per_batch: tokens of a batch, padding included; None: what suits the device.
+            precision: "fp32", or "bf16" weights (three times faster on CPUs that know bf16; vectors change by about 1e-2).
+
+        Returns:
+            (texts, dim) float32.
+
+        Raises:
+            InputError: an unknown side or precision, or a text that is not Unicode text.
+        """
+        check_side(side)
+        if precision not in ("fp32", "bf16"):
+            raise InputError(f"no precision {precision!r}; known: fp32, bf16")
+        texts = checked_texts(texts)
+        device = self.device
+        budget = tokens_per_batch or (_CPU_TOKENS if device.type == "cpu" else _GPU_TOKENS)
+        out = np.empty((len(texts), self.dim), np.float32)
+        model = copy.deepcopy(self.model).to(torch.bfloat16) if precision == "bf16" else self.model
+        training = model.training
+        model.eval()
+        try:
+            with torch.inference_mode(), _bar(len(texts), f"encoding {side}", progress) as advance:
+                for first, ids, offsets in self._windows(texts, side):
+                    for rows in token_batches(np.diff(offsets), budget):
+                        input_ids, mask = self.batch(ids, offsets, rows)
+                        vectors = embed(model, input_ids.to(device), mask.to(device))
+                        out[first + rows] = vectors.float().cpu().numpy()
+                        advance(len(rows))
+        finally:
+            model.train(training)
+        if precision == "bf16":
+            out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
+        return out
+
+    def _windows(self, texts: list[str], side: str) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Yield (first row, ids, offsets) of windows of texts; a thread tokenises one window ahead."""
+        ready: queue.Queue[tuple[int, np.ndarray, np.ndarray] | BaseException | None] = queue.Queue(maxsize=1)
+        stop = threading.Event()
+
+        def put(item: tuple[int, np.ndarray, np.ndarray] | BaseException | None) -> bool:
+            while not stop.is_set():
+                try:
+                    ready.put(item, timeout=0.1)
+                    return True
+                except queue.Full:
+                    continue
+            return False
+
+        def work() -> None:
+            try:
+                for first in range(0, len(texts), _WINDOW):
+                    if not put((first, *self.tokenize(texts[first : first + _WINDOW], side=side))):
+                        return
+                put(None)
+            except BaseException as error:  # handed to the caller, who raises it
+                put(error)
+
+        thread = threading.Thread(target=work, name="tokenize", daemon=True)
+        thread.start()
+        try:
+            while (item := ready.get()) is not None:
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            stop.set()
+            thread.join()
+
+    def save(self, path: str | os.PathLike[str], *, card: Card | None = None) -> None:
+        """Write a sentence-transformers directory (safetensors, prompts, lengths), whole or not at all.
+
+        `SentenceTransformer(path)` gives the same vectors with `encode_query` and `encode_document`.
+
+        Args:
+            path: the folder; an older one is replaced.
+            card: what the model card says.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        first = cast(Transformer, self.model[0])
+        # A truncation or padding left by some earlier call would be written into tokenizer.json and change what others load.
+        self.tokenizer.no_truncation()
+        self.tokenizer.no_padding()
+        first.query_length, first.document_length = self.lengths["query"], self.lengths["passage"]
+        first.max_seq_length = max(self.lengths.values())
+        prompts: dict[str, str | None] = {"query": self.prefixes["query"], "document": self.prefixes["passage"]}
+        self.model.prompts = prompts
+        self.model.default_prompt_name = None
+        with atomic_folder(path) as folder:
+            with _quiet():
+                self.model.save(str(folder), create_model_card=False)
+            modules = read_json(folder / "modules.json")
+            for module in modules:
+                # The module paths of before 6.0: newer versions of sentence-transformers read them as well.
+                kind = module["type"].rsplit(".", 1)[-1]
+                module["type"] = f"sentence_transformers.models.{kind}" if kind in _OLD_MODULES else module["type"]
+            (folder / "modules.json").write_text(json.dumps(modules, indent=2) + "\n", encoding="utf-8")
+            text = card_text(
+                card or Card(),
+                kind="transformer",
+                dim=self.dim,
+                query_prefix=self.prefixes["query"],
+                passage_prefix=self.prefixes["passage"],
+            )
+            (folder / "README.md").write_text(text, encoding="utf-8", newline="\n")
+            readable_by_all(folder)
+
+
+def embed(model: nn.Module, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+    """Unit vectors (batch, dim) out of a `SentenceTransformer`, or of what wraps one for distributed training."""
+    return model({"input_ids": input_ids, "attention_mask": attention_mask})["sentence_embedding"]
+
+
+def token_batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
+    """Rows in batches of at most `budget` padded tokens (a single longer row is a batch of its own), longest first.
+
+    Args:
+        lengths: (rows,) tokens of each row.
+        budget: tokens.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        size = max(1, budget // max(1, int(lengths[order[start]])))
+        yield order[start : start + size]
+        start += size
+
+
+def fresh_transformer(settings: EncoderSettings, tokenizer: Tokenizer, *, seed: int) -> TransformerEncoder:
+    """A small BERT-like encoder with random weights; the same arguments give the same weights."""
+    longest = max(settings.query_length, settings.passage_length)
+    config = BertConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=settings.dim,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        intermediate_size=4 * settings.dim,
+        max_position_embeddings=longest,
+        hidden_dropout_prob=settings.dropout,
+        attention_probs_dropout_prob=settings.dropout,
+        pad_token_id=0,
+    )
+    tokenizer = Tokenizer.from_str(tokenizer.to_str())
+    tokenizer.no_truncation()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", CLS), ("[SEP]", SEP)]
+    )
+    names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL, strict=True))
+    with _seeded(int(seeds.bits(seed, "encoder.transformer")) >> 1), tempfile.TemporaryDirectory() as folder:
+        with _quiet():
+            BertModel(config).save_pretrained(folder)
+            PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=longest, **names).save_pretrained(folder)
+        return load_transformer(Path(folder), settings=settings, name="transformer")
+
+
+def load_transformer(folder: Path, *, settings: EncoderSettings | None = None, name: str, device: str | None = None) -> TransformerEncoder:
+    """A sentence-transformers directory with all its modules, or a bare Hugging Face model with mean pooling.
+
+    Args:
+        folder: with `modules.json` or `config.json`.
+        settings: pooling (if it names one), prefixes (if not None) and lengths; None keeps what the model says.
+        name: shown in tables.
+        device: None: a GPU if there is one.
+
+    Raises:
+        InputError: no model there, code of its own, weights that are not safetensors, or no fast tokenizer.
+    """
+    _refuse_unsafe(folder)
+    try:
+        with _seeded(0), _quiet():  # a pooler that the file lacks is drawn at random, and never read
+            model = SentenceTransformer(
+                str(folder),
+                device=device,
+                local_files_only=True,
+                trust_remote_code=False,
+                model_kwargs={"use_safetensors": True, "dtype": torch.float32},
+            )
+    except (OSError, ValueError, KeyError, ImportError, AttributeError, RuntimeError) as error:
+        raise InputError(
+            f"{folder}: cannot be loaded as a transformer ({str(error).strip().splitlines()[0] if str(error) else error!r})"
+        ) from error
+    first = model[0]
+    if not isinstance(first, Transformer) or first.tokenizer is None:
+        raise InputError(f"{folder}: the first module is {type(first).__name__}, a Transformer with a tokenizer was expected")
+    pooling = [module for module in model if isinstance(module, Pooling)]
+    if settings is not None and settings.pooling:
+        if not pooling:
+            raise InputError(f"{folder}: has no pooling module to set to {settings.pooling!r}")
+        pooling[0].pooling_mode = settings.pooling
+    longest = _longest(first)
+    prompts: dict[str, Any] = model.prompts
+    prefixes = {"query": prompts.get("query") or "", "passage": prompts.get("document") or prompts.get("passage") or ""}
+    lengths = {"query": min(first.query_length or longest, longest), "passage": min(first.document_length or longest, longest)}
+    if settings is not None:
+        given = {"query": settings.query_prefix, "passage": settings.passage_prefix}
+        prefixes |= {side: prefix for side, prefix in given.items() if prefix is not None}
+        lengths = {"query": min(settings.query_length, longest), "passage": min(settings.passage_length, longest)}
+    return TransformerEncoder(model, name=name, prefixes=prefixes, lengths=lengths)
+
+
+def _longest(first: Transformer) -> int:
+    """The tokens that a model can read: what its tokenizer says, and never more than it has positions."""
+    said = int(min(first.max_seq_length or 512, 1_000_000))
+    positions = getattr(first.config, "max_position_embeddings", None)
+    if not isinstance(positions, int) or positions < 1:
+        return said
+    table = getattr(getattr(first.auto_model, "embeddings", None), "position_embeddings", None)
+    # RoBERTa and its kin count positions from padding_idx + 1, so 514 rows hold 512 tokens.
+    reserved = (
+        table.padding_idx + 1
+        if isinstance(table, nn.Embedding) and table.padding_idx is not None and "roberta" in first.config.model_type
+        else 0
+    )
+    return min(said, positions - reserved)
+
+
+def _refuse_unsafe(folder: Path) -> None:
+    """Raise InputError where loading would run the model's own code or unpickle a file."""
+    parts = [folder]
+    if (folder / "modules.json").is_file():
+        modules = read_json(folder / "modules.json")
+        if not isinstance(modules, list) or not all(isinstance(m, dict) and {"type", "path"} <= set(m) for m in modules):
+            raise InputError(f"{folder / 'modules.json'}: not a list of modules with type and path")
+        for module in modules:
+            if not str(module["type"]).startswith("sentence_transformers."):
+                raise InputError(f"{folder / 'modules.json'}: {module['type']} would run code of the model's own, which is never done")
+        parts = [folder / module["path"] for module in modules]
+    elif not (folder / "config.json").is_file():
+        raise InputError(f"{folder}: no model (neither modules.json nor config.json)")
+    for part in parts:
+        pickles = [p.name for kind in ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt") for p in part.glob(kind)]
+        if pickles and not any(part.glob("*.safetensors")):
+            raise InputError(f"{part}: weights only as {sorted(pickles)[0]}, which is a pickle; save them as safetensors first")
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Torch's global generator set for a block, and as it was after it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars and reports of transformers within a block."""
+    level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()
+
+
+@contextmanager
+def _bar(total: int, what: str, show: bool) -> Iterator[Any]:
+    if not show:
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda n: bar.advance(task, n)
