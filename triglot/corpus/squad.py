@@ -88,6 +88,8 @@ def find_files(path: Path, *, language: str | None, languages: Sequence[str] | N
         code = language or language_of(path.name)
         if code is None:
             raise InputError(f"{path}: the file name tells no language (`xx.json`, `name.xx.json`); give `language: xx`")
+        if languages is not None and code not in languages:
+            raise InputError(f"{path}: its language is {code}, which is not among {list(languages)}")
         return [(path, code)]
     names = sorted(p for p in path.glob(files or "*") if p.name.endswith((".json", ".json.gz")))
     found = [(p, language or language_of(p.name)) for p in names]
@@ -335,23 +337,23 @@ def add_rows(builder: CorpusBuilder, contents: Contents, unit: Unit, tally: Tall
     # keeps them from being each other's negatives.
     named: dict[str, dict[str, Place]] = {}
     more: dict[str, list[tuple[str, Place]]] = {}
+    seen: set[tuple[str, str]] = set()
     for question in contents.questions:
         builder.text(f"question/{question.id}", question.lang, question.text, contents.paragraphs[question.paragraph].title)
         for place in places(contents, question, unit, tally):
-            if named.setdefault(question.id, {}).setdefault(question.lang, place) != place:
-                more.setdefault(question.id, []).append((question.lang, place))
-    done: set[tuple[str, str]] = set()
+            further = more.setdefault(question.id, [])
+            if named.setdefault(question.id, {}).setdefault(question.lang, place) != place and (question.lang, place) not in further:
+                further.append((question.lang, place))
+            elif (question.id, question.lang) in seen:
+                tally.count("repeated questions (read as one)")
+        seen.add((question.id, question.lang))
 
     def row(identifier: str, members: list[tuple[str, Place]]) -> None:
         key = "passage/" + "+".join(f"{lang}.{p}" if s < 0 else f"{lang}.{p}.{s}" for lang, (p, s) in members)
         for lang, (p, s) in members:
             paragraph = contents.paragraphs[p]
             builder.text(key, lang, paragraph.passage(s, unit), paragraph.title)
-        if (identifier, key) not in done:
-            done.add((identifier, key))
-            builder.row(f"question/{identifier}", key)
-        else:
-            tally.count("repeated rows (read as one)")
+        builder.row(f"question/{identifier}", key)
 
     for identifier, by_language in named.items():
         row(identifier, sorted(by_language.items()))
