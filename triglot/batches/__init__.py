@@ -1,0 +1,28 @@
+"""Which rows make a batch, and in which languages: a pure function of (rows, settings, seed, epoch, step). NumPy only.
+
+`settings` says what is asked for, `pools` which rows share a batch, `languages` in which languages they are shown, and `plan` puts the two
+together: `plan_epoch` for one pass over the rows, `plan_run` for a run over several sources.
+
+The rows of a step are settled first and do not depend on the kind of batch, so that arms are compared on the same data.
+"""
+
+from triglot.batches.languages import off_diagonal
+from triglot.batches.plan import EpochPlan, RunPlan, Step, counts_of, describe, interleave, plan_epoch, plan_run, rank_slice
+from triglot.batches.settings import KINDS, Batches, Rows, rows_of
+
+__all__ = [
+    "KINDS",
+    "Batches",
+    "EpochPlan",
+    "Rows",
+    "RunPlan",
+    "Step",
+    "counts_of",
+    "describe",
+    "interleave",
+    "off_diagonal",
+    "plan_epoch",
+    "plan_run",
+    "rank_slice",
+    "rows_of",
+]

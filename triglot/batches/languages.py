@@ -1,0 +1,152 @@
+"""In which languages the rows of a batch are shown.
+
+Every kind of batch is a joint distribution over (query language, passage language), drawn once a batch or once a row:
+
+    xx       the diagonal, a batch                          xx-mixed       the diagonal, a row
+    xy       off the diagonal, a row (or a batch: `by`)     independent    the product, a row
+    hybrid   xx with probability alpha, else xy (Elmahdy, Lin and Ahmad 2024, arXiv 2408.10536)
+
+Draws are low-discrepancy sequences with a random start: shares are right after a few steps, and not only on average.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from triglot.batches.settings import Batches
+
+GOLDEN, SQRT2 = (math.sqrt(5) - 1) / 2, math.sqrt(2) - 1
+
+
+@dataclass(frozen=True, order=True)
+class Group:
+    """Batches that can be shown in the same languages: masks of the query side and the passage side."""
+
+    source: int
+    query: int
+    passage: int
+    same: bool
+
+
+def members(mask: int) -> np.ndarray:
+    """The languages of a mask."""
+    return np.flatnonzero([mask >> bit & 1 for bit in range(64)])
+
+
+def marginals(group: Group, sizes: np.ndarray, batches: Batches) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The shares that a group's languages are meant to have.
+
+    Args:
+        group: the batches in question.
+        sizes: (3, 64) rows of the source that have each language on the query side, on the passage side, and on both.
+        batches: the settings.
+
+    Returns:
+        (64,) query side, passage side, and X-X.
+    """
+    power = {"equal": 0.0, "size": 1.0, "temperature": 1 / batches.temperature}[batches.languages]
+    shares = np.zeros((3, 64))
+    for share, size, mask in zip(shares, sizes, (group.query, group.passage, group.query & group.passage), strict=True):
+        inside = members(mask)
+        share[inside] = (size[inside] / max(size.max(), 1)) ** power
+        share /= share.sum() or 1.0
+    return shares[0], shares[1], shares[2]
+
+
+def feasible(query: np.ndarray, passage: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest marginals for which a zero diagonal is possible.
+
+    That needs query[x] + passage[x] <= 1 for every language x. As all sums add to 2, at most one can exceed it; what it has too much
+    goes to the other languages in proportion, half on each side where both have others.
+    """
+    x = int(np.argmax(query + passage))
+    excess = query[x] + passage[x] - 1
+    if excess <= 1e-12:
+        return query, passage
+    alone = 1 - 1e-12
+    cuts = (0.0, passage[x]) if query[x] > alone else (query[x], 0.0) if passage[x] > alone else (excess / 2, excess / 2)
+    moved = []
+    for share, cut in zip((query, passage), cuts, strict=True):
+        share = share * (1 + cut / max(1 - share[x], 1e-300))
+        share[x] = 0
+        share[x] = 1 - share.sum()
+        moved.append(share)
+    return moved[0], moved[1]
+
+
+def off_diagonal(query: np.ndarray, passage: np.ndarray) -> np.ndarray:
+    """The joint distribution with these marginals and a zero diagonal that is nearest to independence, by iterative proportional fitting.
+
+    Args:
+        query: (L,) marginal of the query language.
+        passage: (L,) marginal of the passage language; where no such joint exists, both are first moved to the nearest `feasible` ones.
+
+    Returns:
+        (L, L), sums to 1.
+    """
+    query, passage = feasible(query, passage)
+    x = int(np.argmax(query + passage))
+    joint = np.outer(query, passage)
+    if query[x] + passage[x] > 1 - 1e-9:  # then all mass lies in one row and one column, which fitting would reach in no finite time
+        joint[:] = 0
+        joint[:, x], joint[x] = query, passage
+    np.fill_diagonal(joint, 0)
+    for _ in range(10_000):
+        rows = joint.sum(1)
+        joint *= np.divide(query, rows, out=np.zeros_like(rows), where=rows > 0)[:, None]
+        columns = joint.sum(0)
+        joint *= np.divide(passage, columns, out=np.zeros_like(columns), where=columns > 0)
+        if np.abs(joint.sum(1) - query).max() < 1e-12:
+            break
+    return joint / joint.sum()
+
+
+@lru_cache(maxsize=256)
+def _turn(width: int) -> np.ndarray:
+    """(width,) the order in which a round visits the parts of [0, 1): that of the golden ratio's multiples, even over any stretch of it."""
+    return np.argsort(np.argsort(np.arange(width) * GOLDEN % 1.0)) / width
+
+
+@lru_cache(maxsize=256)
+def _stretch(width: int, length: int) -> np.ndarray:
+    """(length,) the sequence from its beginning: rounds of `width` points, one in each 1/width of [0, 1), shifted against each other."""
+    rounds, place = np.divmod(np.arange(length), width)
+    return (_turn(width)[place] + rounds * SQRT2) % 1.0
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A joint distribution as intervals of [0, 1). A round has as many draws as there are cells, so equal cells come up equally often."""
+
+    query: np.ndarray  # (cells,) int16
+    passage: np.ndarray  # (cells,) int16
+    ends: np.ndarray  # (cells - 1,) where the next cell begins
+
+    def at(self, index: int, start: float) -> int:
+        """Draw number `index` of the sequence that starts at `start`."""
+        rounds, place = divmod(index, len(self.query))
+        return int(np.searchsorted(self.ends, (_turn(len(self.query))[place] + rounds * SQRT2 + start) % 1.0, side="right"))
+
+    def first(self, count: int, start: float) -> np.ndarray:
+        """(count,) the first draws of the sequence that starts at `start`."""
+        points = _stretch(len(self.query), 1 << (count - 1).bit_length())[:count] + start
+        points -= points >= 1.0
+        return np.searchsorted(self.ends, points, side="right")
+
+
+def cells(kind: str, query: np.ndarray, passage: np.ndarray, both: np.ndarray, same: bool) -> Cells:
+    """The joint distribution of a kind (not hybrid) with these marginals; `same` rows never get one language on both sides."""
+    if kind == "xy" or same:
+        joint = off_diagonal(query, passage)
+    elif kind == "independent":
+        joint = np.outer(query, passage)
+    else:
+        joint = np.diag(both)
+    q, p = np.nonzero(joint)
+    order = np.lexsort(((p - q) % len(joint), q))  # cyclic from the query's language on: keeps passage languages even over short runs
+    q, p = q[order], p[order]
+    return Cells(q.astype(np.int16), p.astype(np.int16), np.cumsum(joint[q, p])[:-1])

@@ -1,0 +1,121 @@
+"""What the planner is asked for, and what it knows about the rows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from triglot.files import InputError, nearest
+
+if TYPE_CHECKING:
+    from triglot.corpus.parallel import ParallelCorpus
+
+Kind = Literal["xx", "xx-mixed", "xy", "independent", "hybrid"]
+By = Literal["row", "batch"]
+Sampling = Literal["equal", "size", "temperature"]
+Sources = Literal["weight", "size"]
+KINDS: tuple[str, ...] = get_args(Kind)
+_CHOICES = {"kind": KINDS, "by": get_args(By), "languages": get_args(Sampling), "sources": get_args(Sources)}
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Settings of the planner.
+
+    Attributes:
+        kind: xx | xx-mixed | xy | independent | hybrid.
+        alpha: share of xx batches among hybrid ones.
+        size: rows a batch, over all ranks.
+        by: whether an xy batch draws its ordered pair of languages once a row or once for the batch.
+        languages: equal | size | temperature, where a language that n rows of the source have gets a share p ~ n^(1/T).
+        temperature: that T.
+        positives: passages a row, each in another language.
+        sources: weight (as given) | size (every row of every source equally often).
+        comparable: admit only rows that every kind can use, in languages that both sides have; arms then see the same rows, and each
+            language as often on either side. False, for one arm alone (alignment on bitext), asks only what this kind needs.
+        drop_last: only batches of exactly `size` rows; the rows left over (others in every epoch) are counted in `dropped`.
+
+    Raises:
+        InputError: a value that is not understood.
+    """
+
+    kind: Kind = "hybrid"
+    alpha: float = 0.5
+    size: int = 256
+    by: By = "row"
+    languages: Sampling = "equal"
+    temperature: float = 1.0
+    positives: int = 1
+    sources: Sources = "weight"
+    comparable: bool = True
+    drop_last: bool = False
+
+    def __post_init__(self) -> None:
+        for key, known in _CHOICES.items():
+            value = getattr(self, key)
+            if value not in known:
+                raise InputError(f"batches.{key}: {value!r} is unknown{nearest(str(value), known)}")
+        if not 0 <= self.alpha <= 1:
+            raise InputError(f"batches.alpha: {self.alpha} is not in [0, 1]")
+        for key in ("size", "positives"):
+            if getattr(self, key) < 1:
+                raise InputError(f"batches.{key}: {getattr(self, key)} is below 1")
+        if not (self.temperature > 0 and math.isfinite(self.temperature)):
+            raise InputError(f"batches.temperature: {self.temperature} is not a positive number")
+
+    @property
+    def needs_xx(self) -> bool:
+        """Rows must be able to stand in an X-X batch."""
+        return self.comparable or self.kind in ("xx", "xx-mixed") or (self.kind == "hybrid" and self.alpha > 0)
+
+    @property
+    def needs_xy(self) -> bool:
+        """Rows must be able to stand in an X-Y batch."""
+        return self.comparable or self.kind == "xy" or (self.kind == "hybrid" and self.alpha < 1)
+
+    @property
+    def least(self) -> int:
+        """Rows below which a batch is too small: families and languages may make batches smaller, but not smaller than this."""
+        return self.size if self.drop_last else max(2, -(-self.size // 4))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the planner needs to know about training rows.
+
+    Attributes:
+        family: (rows,) integers >= 0; two rows of one passage family never share a batch (`ParallelCorpus.family[passage]`).
+        query_languages, passage_languages: (rows,) uint64, bit l is set where the side can be shown in language l.
+        source: (rows,) integers >= 0; a batch has one source.
+        same: (rows,) bool, query and passage are one group (bitext), so that X-X would pair a text with itself; None for nowhere.
+    """
+
+    family: np.ndarray
+    query_languages: np.ndarray
+    passage_languages: np.ndarray
+    source: np.ndarray
+    same: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        columns = [self.family, self.query_languages, self.passage_languages, self.source, *([] if self.same is None else [self.same])]
+        if len({len(column) for column in columns}) > 1:
+            raise ValueError(f"columns of different lengths: {[len(column) for column in columns]}")
+        if len(self) and (self.family.min() < 0 or self.source.min() < 0):
+            raise ValueError("families and sources are numbered from 0")
+
+    def __len__(self) -> int:
+        return len(self.family)
+
+
+def rows_of(corpus: ParallelCorpus, query_languages: np.ndarray | None = None, passage_languages: np.ndarray | None = None) -> Rows:
+    """The rows of a corpus; give masks (rows,) where a side can be shown in more languages than it has texts (code-switching)."""
+    return Rows(
+        family=corpus.family[corpus.passage],
+        query_languages=corpus.group_languages[corpus.query] if query_languages is None else query_languages,
+        passage_languages=corpus.group_languages[corpus.passage] if passage_languages is None else passage_languages,
+        source=corpus.source,
+        same=corpus.query == corpus.passage,
+    )
