@@ -1,0 +1,1 @@
+"""Text changed on purpose: code-switching through word lists."""

@@ -1,0 +1,154 @@
+"""Code-switching: words of a text replaced by their translations, drawn anew each time the text is shown (arXiv 2305.05295).
+
+A text becomes a sequence of *units* (words and punctuation) once, as integers. Switching a batch is then a few NumPy gathers, with no
+string handling: a static encoder needs only the token ids of each unit, a transformer joins the units' strings. What is drawn for a word
+depends on (seed, epoch, text, position) alone, so two arms of a study that show a text in the same language replace the same words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from triglot import seeds
+from triglot.files import InputError
+
+_UNIT = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\w\s]|_")
+_NO_SPACE_BEFORE = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff.,;:!?%)\]}’”»。，、；：！？]")
+_NO_SPACE_AFTER = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff(\[{‘“«¿¡]")
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Sequences of unequal length, end to end: sequence i is `flat[offsets[i]:offsets[i + 1]]`."""
+
+    flat: np.ndarray
+    offsets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, i: int) -> np.ndarray:
+        return self.flat[self.offsets[i] : self.offsets[i + 1]]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(n,) int64."""
+        return np.diff(self.offsets)
+
+    def positions(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where the elements of these sequences stand in `flat`, end to end, and the new offsets."""
+        starts = self.offsets[rows]
+        lengths = self.offsets[rows + 1] - starts
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        return np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1]), offsets
+
+    def take(self, rows: np.ndarray) -> Ragged:
+        """These sequences, in this order."""
+        where, offsets = self.positions(rows)
+        return Ragged(self.flat[where], offsets)
+
+    def expand(self, inner: Ragged) -> Ragged:
+        """Each element replaced by its sequence in `inner`: units become tokens."""
+        tokens = inner.take(self.flat)
+        return Ragged(tokens.flat, tokens.offsets[self.offsets])
+
+    @staticmethod
+    def of(sequences: Sequence[Sequence[int]], dtype: type = np.int32) -> Ragged:
+        """From lists of integers."""
+        offsets = np.concatenate([[0], np.cumsum([len(s) for s in sequences], dtype=np.int64)]).astype(np.int64)
+        flat = np.fromiter((x for s in sequences for x in s), dtype, count=int(offsets[-1]))
+        return Ragged(flat, offsets)
+
+
+def split_units(text: str) -> list[str]:
+    """Words (with inner apostrophes) and single punctuation marks."""
+    return _UNIT.findall(text)
+
+
+def join_units(units: Sequence[str]) -> str:
+    """A text from units: no space inside Thai, Chinese or Japanese, nor before closing or after opening punctuation."""
+    parts: list[str] = []
+    for unit in units:
+        if parts and not _NO_SPACE_BEFORE.match(unit[0]) and not _NO_SPACE_AFTER.match(parts[-1][-1]):
+            parts.append(" ")
+        parts.append(unit)
+    return "".join(parts)
+
+
+class CodeSwitcher:
+    """Texts of one language that can be shown in every language that has a word list.
+
+    Args:
+        texts: the texts, all in the pivot language.
+        lists: for each target language, pairs (word, translation). Look-up ignores case; a word's translations are equally likely.
+        p: probability that a word with a translation is replaced.
+        seed: of the draws.
+    """
+
+    def __init__(self, texts: Sequence[str], lists: Mapping[str, Sequence[tuple[str, str]]], *, p: float = 1.0, seed: int = 0):
+        if not 0.0 <= p <= 1.0:
+            raise InputError(f"codeswitch.p is {p}; a probability lies between 0 and 1")
+        self.p, self.seed = p, seed
+        known: dict[str, int] = {}
+        self.units = Ragged.of([[known.setdefault(unit, len(known)) for unit in split_units(text)] for text in texts])
+        lower = [unit.lower() for unit in known]
+        owners: dict[str, list[int]] = {}
+        for number, word in enumerate(lower):
+            owners.setdefault(word, []).append(number)
+        self.candidates: dict[str, Ragged] = {}
+        tables = {}
+        for lang, pairs in lists.items():
+            table: dict[int, list[int]] = {}
+            for word, translation in pairs:
+                for owner in owners.get(word.lower(), ()):
+                    table.setdefault(owner, []).append(known.setdefault(translation, len(known)))
+            tables[lang] = table
+        self.surface = list(known)
+        for lang, table in tables.items():
+            self.candidates[lang] = Ragged.of([table.get(unit, ()) for unit in range(len(self.surface))])
+
+    def __len__(self) -> int:
+        return len(self.units)
+
+    @property
+    def languages(self) -> list[str]:
+        """Languages with a word list."""
+        return list(self.candidates)
+
+    def coverage(self, lang: str) -> float:
+        """Share of the words of the texts (punctuation aside) that have a translation."""
+        words = np.array([unit[0].isalnum() for unit in self.surface])[self.units.flat]
+        return float((self.candidates[lang].lengths[self.units.flat] > 0)[words].mean()) if words.any() else 0.0
+
+    def switch(self, texts: np.ndarray, lang: str, epoch: int, p: float | None = None) -> Ragged:
+        """Show texts in a language.
+
+        Args:
+            texts: (n,) indices.
+            lang: the target.
+            epoch: a text shown again in another epoch gets other draws.
+            p: in place of the switcher's own.
+
+        Returns:
+            unit ids, one sequence a text; `surface` has their strings.
+        """
+        table = self.candidates[lang]
+        where, offsets = self.units.positions(texts)
+        units = self.units.flat[where].astype(np.int64)
+        choices = table.lengths[units]
+        # `where` is the word's place in the whole collection: it stands for (text, position)
+        draw = seeds.uniform(self.seed, "codeswitch", epoch, where)
+        p = self.p if p is None else p
+        if p < 1.0:
+            choices = np.where(seeds.uniform(self.seed, "codeswitch-word", epoch, where) < p, choices, 0)
+        picked = table.offsets[units] + (draw * choices).astype(np.int64)
+        flat = np.where(choices > 0, table.flat[np.minimum(picked, max(len(table.flat) - 1, 0))] if len(table.flat) else units, units)
+        return Ragged(flat.astype(np.int32), offsets)
+
+    def strings(self, switched: Ragged) -> list[str]:
+        """The switched texts as strings."""
+        return [join_units([self.surface[unit] for unit in switched[i]]) for i in range(len(switched))]

@@ -1,0 +1,92 @@
+"""Training a static encoder: only the rows of a batch's tokens are touched.
+
+A dense gradient of 65,536 rows would cost more than the rest of the step. The unique rows are gathered into a small leaf, the sum
+over tokens and its gradient run on that, and those rows alone are updated by row-wise Adagrad (Duchi et al. 2011, one accumulator a
+row, as in the embedding tables of recommender systems).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from triglot.augment.codeswitch import Ragged
+from triglot.encoder.static import StaticEncoder
+from triglot.train.distributed import World
+
+
+class Bag:
+    """The trainable form of a `StaticEncoder`.
+
+    Args:
+        encoder: where the rows start; its own array is left as it is.
+        device: of the rows.
+    """
+
+    needs_strings = False
+
+    def __init__(self, encoder: StaticEncoder, device: torch.device | str = "cpu"):
+        self._encoder = encoder
+        self.rows = torch.from_numpy(encoder.embeddings.copy()).to(device)  # (vocab, dim)
+        # The output is normalised, so only lengths relative to one another matter; with a mean of 1, a learning rate is a share of a row.
+        self.rows /= self.rows.norm(dim=1).mean().clamp_min(1e-12)
+        self.squares = torch.zeros(len(self.rows), device=device)  # (vocab,) sum of mean squared gradients
+        self._leaves: list[tuple[Tensor, Tensor]] = []
+
+    def tokenize(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """As the encoder tokenises."""
+        return self._encoder.tokenize(texts)
+
+    def prepare(self, texts: Ragged, sides: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        """Off the training thread: (unique ids, place of each token among them, first token of each text)."""
+        unique, place = np.unique(texts.flat, return_inverse=True)
+        return torch.from_numpy(unique.astype(np.int64)), torch.from_numpy(place), torch.from_numpy(texts.offsets[:-1])
+
+    def embed(self, prepared: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """(texts, dim) unit vectors; gradients reach the rows where torch records them. A text without tokens is zero."""
+        unique, place, starts = (part.to(self.rows.device) for part in prepared)
+        leaf = self.rows[unique]  # (unique, dim)
+        if torch.is_grad_enabled():
+            leaf.requires_grad_()
+            self._leaves.append((unique, leaf))
+        return nn.functional.normalize(nn.functional.embedding_bag(place, leaf, starts, mode="sum"), dim=1)
+
+    def tokens(self, prepared: tuple[Tensor, Tensor, Tensor]) -> int:
+        """Tokens in a prepared batch."""
+        return len(prepared[1])
+
+    def update(self, lr: float, clip: float, world: World) -> float:
+        """Apply the gradients of all `embed` calls since the last update, summed over ranks.
+
+        Returns:
+            the norm of the gradient before clipping.
+        """
+        parts = [(ids, leaf.grad) for ids, leaf in self._leaves if leaf.grad is not None]
+        self._leaves = []
+        ids, grads = (parts[0][0], parts[0][1]) if len(parts) == 1 else (torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts]))
+        ids, grads = world.concatenate(ids), world.concatenate(grads)
+        if len(parts) > 1 or world.size > 1:
+            ids, place = torch.unique(ids, return_inverse=True)
+            grads = torch.zeros(len(ids), grads.shape[1], device=grads.device).index_add_(0, place, grads)
+        norm = float(torch.linalg.vector_norm(grads))
+        if clip and norm > clip:
+            grads *= clip / norm
+        squares = self.squares[ids] + grads.square().mean(1)
+        self.squares[ids] = squares
+        self.rows.index_add_(0, ids, grads / (squares.sqrt() + 1e-12)[:, None], alpha=-lr)
+        return norm
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that a resumed run needs, as tensors."""
+        return {"rows": self.rows, "squares": self.squares}
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Take up a saved state."""
+        self.rows, self.squares = state["rows"].to(self.rows.device), state["squares"].to(self.rows.device)
+
+    def encoder(self) -> StaticEncoder:
+        """The encoder as it is now (the rows are copied)."""
+        return StaticEncoder(self._encoder.tokenizer, self.rows.cpu().numpy().copy(), name=self._encoder.name)

@@ -1,0 +1,204 @@
+"""From planned rows to token ids: natural text where a group has it, code-switched text where it has not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from triglot.augment.codeswitch import CodeSwitcher, Ragged
+from triglot.batches import Rows, Step, rows_of
+from triglot.corpus.parallel import ParallelCorpus
+from triglot.files import InputError, nearest
+
+Tokenize = Callable[[Sequence[str]], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Switching:
+    """How a source's texts are shown in languages that they were not written in.
+
+    Attributes:
+        pivot: the language they are in.
+        lists: target language -> pairs (pivot word, translation).
+        p: probability that a word with a translation is replaced.
+        languages: targets to use; None for every list.
+    """
+
+    pivot: str
+    lists: Mapping[str, Sequence[tuple[str, str]]]
+    p: float = 1.0
+    languages: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The texts of one step: queries first, then passages (positives of all rows, then hard negatives).
+
+    Attributes:
+        texts: token ids, one sequence a text, where the feed tokenises; else None.
+        strings: the texts, where it does not; else None.
+        sides: (texts,) bool, True for a passage.
+        query_row, query_family: (queries,).
+        passage_row, passage_family: (passages,); the row is -1 for a hard negative.
+        query_lang, passage_lang: (rows,), (rows, positives), for the log.
+        source: of all rows.
+    """
+
+    texts: Ragged | None
+    strings: list[str] | None
+    sides: np.ndarray
+    query_row: np.ndarray
+    query_family: np.ndarray
+    passage_row: np.ndarray
+    passage_family: np.ndarray
+    query_lang: np.ndarray
+    passage_lang: np.ndarray
+    source: int
+
+    def __len__(self) -> int:
+        return len(self.sides)
+
+
+class Feed:
+    """Texts of a corpus by (group, language).
+
+    Args:
+        corpus: training rows.
+        switching: source name -> how its texts are code-switched.
+        tokenize: texts -> (flat ids, offsets); every text and every word of the lists is tokenised once, here. None: batches hold strings.
+        seed: of the code-switching.
+    """
+
+    def __init__(self, corpus: ParallelCorpus, *, switching: Mapping[str, Switching] | None = None, tokenize: Tokenize | None, seed: int):
+        self.corpus = corpus
+        self._strings = corpus.texts
+        self._tokens = Ragged(*tokenize(corpus.texts.to_pylist())) if tokenize else None
+        self._family = corpus.family
+        self._switchers: list[tuple[CodeSwitcher, np.ndarray, Ragged | None]] = []
+        masks = corpus.group_languages.copy()
+        self._switcher_of = np.full(len(corpus.group_ids), -1, np.int8)
+        for source, how in (switching or {}).items():
+            self._add_switcher(source, how, masks, tokenize, seed)
+        self.masks = masks
+
+    def _add_switcher(self, source: str, how: Switching, masks: np.ndarray, tokenize: Tokenize | None, seed: int) -> None:
+        corpus = self.corpus
+        if source not in corpus.sources:
+            raise InputError(f"codeswitch: no source {source!r}{nearest(source, corpus.sources)}")
+        if how.pivot not in corpus.languages:
+            raise InputError(f"codeswitch: source {source!r} has no text in {how.pivot!r}{nearest(how.pivot, corpus.languages)}")
+        targets = [lang for lang in (how.languages or how.lists) if lang != how.pivot]
+        for lang in targets:
+            if lang not in how.lists:
+                raise InputError(f"codeswitch: no word list from {how.pivot} to {lang!r}{nearest(lang, how.lists)}")
+            if lang not in corpus.languages:
+                raise InputError(f"codeswitch: the corpus does not know the language {lang!r}{nearest(lang, corpus.languages)}")
+        rows = corpus.source == corpus.sources.index(source)
+        groups = np.union1d(corpus.query[rows], corpus.passage[rows])
+        pivot = corpus.text_of[groups, corpus.languages.index(how.pivot)]
+        groups, pivot = groups[pivot >= 0], pivot[pivot >= 0]
+        texts = corpus.texts.take(pa.array(pivot)).to_pylist()
+        switcher = CodeSwitcher(texts, {lang: how.lists[lang] for lang in targets}, p=how.p, seed=seed)
+        place = np.full(len(corpus.group_ids), -1, np.int32)
+        place[groups] = np.arange(len(groups), dtype=np.int32)
+        self._switcher_of[groups] = len(self._switchers)
+        self._switchers.append((switcher, place, Ragged(*tokenize(switcher.surface)) if tokenize else None))
+        for lang in targets:
+            masks[groups] |= np.uint64(1) << np.uint64(corpus.languages.index(lang))
+
+    def coverage(self) -> dict[str, dict[str, float]]:
+        """Share of words with a translation: number of the switcher -> language -> share."""
+        return {str(i): {lang: round(s.coverage(lang), 4) for lang in s.languages} for i, (s, _, _) in enumerate(self._switchers)}
+
+    def rows(self) -> Rows:
+        """What the planner needs to know."""
+        return rows_of(self.corpus, self.masks[self.corpus.query], self.masks[self.corpus.passage])
+
+    def batch(self, step: Step, negatives: int = 0) -> Batch:
+        """The texts of a step.
+
+        Args:
+            step: planned rows and languages.
+            negatives: hard negatives a row at most, shown in the language of the row's first passage; those that lack it are left out.
+        """
+        corpus = self.corpus
+        query, passage = corpus.query[step.rows], corpus.passage[step.rows]
+        shown = step.passage_lang >= 0  # (rows, positives)
+        row, place = np.nonzero(shown.T)[::-1]  # positives of all rows, first ones first
+        groups = [query, passage[row]]
+        langs = [step.query_lang, step.passage_lang[row, place]]
+        passage_row, passage_family = [row], [self._family[passage[row]]]
+        if negatives and corpus.negatives is not None:
+            owner, extra = self._negatives(step, negatives)
+            groups.append(extra)
+            langs.append(step.passage_lang[owner, 0])
+            passage_row.append(np.full(len(extra), -1))
+            passage_family.append(self._family[extra])
+        group, lang = np.concatenate(groups), np.concatenate(langs)
+        return Batch(
+            texts=self._show(group, lang, step.epoch) if self._tokens is not None else None,
+            strings=self._show_strings(group, lang, step.epoch) if self._tokens is None else None,
+            sides=np.arange(len(group)) >= len(query),
+            query_row=np.arange(len(query)),
+            query_family=self._family[passage],
+            passage_row=np.concatenate(passage_row),
+            passage_family=np.concatenate(passage_family),
+            query_lang=step.query_lang,
+            passage_lang=step.passage_lang,
+            source=step.source,
+        )
+
+    def _negatives(self, step: Step, most: int) -> tuple[np.ndarray, np.ndarray]:
+        assert self.corpus.negatives is not None
+        lists = self.corpus.negatives.take(pa.array(step.rows))
+        lengths = np.asarray(lists.value_lengths())
+        owner = np.repeat(np.arange(len(lengths)), lengths)
+        groups = np.asarray(lists.flatten())
+        rank = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        lang = step.passage_lang[owner, 0].astype(np.uint64)
+        keep = (rank < most) & ((self.masks[groups] >> lang) & np.uint64(1)).astype(bool)
+        return owner[keep], groups[keep]
+
+    def _parts(self, group: np.ndarray, lang: np.ndarray) -> list[tuple[np.ndarray, int, int, np.ndarray]]:
+        """(places in the batch, switcher or -1, language, texts): natural texts together, switched ones by switcher and language."""
+        text = self.corpus.text_of[group, lang]
+        natural = np.flatnonzero(text >= 0)
+        parts = [(natural, -1, -1, text[natural])]
+        rest = np.flatnonzero(text < 0)
+        key = self._switcher_of[group[rest]].astype(np.int64) * len(self.corpus.languages) + lang[rest]
+        for value in np.unique(key):
+            at = rest[key == value]
+            number, code = divmod(int(value), len(self.corpus.languages))
+            parts.append((at, number, code, self._switchers[number][1][group[at]]))
+        return parts
+
+    def _show(self, group: np.ndarray, lang: np.ndarray, epoch: int) -> Ragged:
+        assert self._tokens is not None
+        flat, lengths, places = [], [], []
+        for at, number, code, texts in self._parts(group, lang):
+            if number < 0:
+                tokens = self._tokens.take(texts)
+            else:
+                switcher, _, units = self._switchers[number]
+                assert units is not None
+                tokens = switcher.switch(texts, self.corpus.languages[code], epoch).expand(units)
+            flat.append(tokens.flat)
+            lengths.append(tokens.lengths)
+            places.append(at)
+        joined = Ragged(np.concatenate(flat), np.concatenate([[0], np.cumsum(np.concatenate(lengths))]))
+        return joined.take(np.argsort(np.concatenate(places), kind="stable"))
+
+    def _show_strings(self, group: np.ndarray, lang: np.ndarray, epoch: int) -> list[str]:
+        result = [""] * len(group)
+        for at, number, code, texts in self._parts(group, lang):
+            if number < 0:
+                shown = self._strings.take(pa.array(texts)).to_pylist()
+            else:
+                switcher = self._switchers[number][0]
+                shown = switcher.strings(switcher.switch(texts, self.corpus.languages[code], epoch))
+            for place, value in zip(at.tolist(), shown, strict=True):
+                result[place] = value
+        return result

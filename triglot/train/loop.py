@@ -1,0 +1,317 @@
+"""The one training loop: planned batch -> vectors -> loss -> update, with chunked gradients and exact resume."""
+
+from __future__ import annotations
+
+import functools
+import math
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from triglot import seeds
+from triglot.batches import RunPlan, rank_slice
+from triglot.files import InputError, nearest
+from triglot.losses import Loss, info_nce, pair_masks
+from triglot.train import checkpoint
+from triglot.train.distributed import World
+from triglot.train.feed import Batch, Feed
+from triglot.train.log import RunLog
+
+SCHEDULES = ("linear", "cosine", "constant")
+PRECISIONS = ("fp32", "bf16")
+
+
+@dataclass(frozen=True)
+class Train:
+    """Settings of the loop.
+
+    Attributes:
+        steps: batches.
+        lr: peak learning rate. Static encoders: the largest step of a row, where rows have mean length 1.
+        schedule: linear | cosine (both to 0) | constant, after the warm-up.
+        warmup: share of the steps in which the rate rises from 0.
+        weight_decay: of AdamW (transformers only).
+        clip: largest gradient norm; 0 for no clipping.
+        precision: fp32 | bf16 (autocast; vectors, loss and weights stay fp32).
+        chunk: texts embedded at once, for large batches in little memory (GradCache, Gao et al. 2021); 0 for all.
+        negatives: hard negatives a row at most, where the data has them.
+        log_every, checkpoint_every, validate_every: steps; 0 for never (a checkpoint at the end is always kept until the stage is saved).
+        keep: newest checkpoints kept; 0 for all.
+        threads: of torch; 0 leaves torch's choice. Saved in the checkpoint, since another number changes the last digits.
+        tensorboard: write scalars for TensorBoard as well.
+    """
+
+    steps: int = 1000
+    lr: float = 0.05
+    schedule: str = "linear"
+    warmup: float = 0.02
+    weight_decay: float = 0.01
+    clip: float = 0.0
+    precision: str = "fp32"
+    chunk: int = 0
+    negatives: int = 0
+    log_every: int = 50
+    checkpoint_every: int = 1000
+    validate_every: int = 0
+    keep: int = 1
+    threads: int = 0
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        for key, known in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
+            if getattr(self, key) not in known:
+                raise InputError(f"train.{key}: {getattr(self, key)!r} is unknown{nearest(str(getattr(self, key)), known)}")
+        if not 0 <= self.warmup < 1:
+            raise InputError(f"train.warmup: {self.warmup} is a share of the steps, from 0 to below 1")
+        if self.lr <= 0:
+            raise InputError(f"train.lr: {self.lr} is not a positive number")
+        whole = ("steps", "chunk", "negatives", "log_every", "checkpoint_every", "validate_every", "keep", "threads")
+        for key in ("weight_decay", "clip", *whole):
+            if getattr(self, key) < 0:
+                raise InputError(f"train.{key}: {getattr(self, key)} is negative")
+
+    def rate(self, step: int) -> float:
+        """The learning rate of step 0, 1, ..."""
+        warm = math.ceil(self.warmup * self.steps)
+        if step < warm:
+            return self.lr * (step + 1) / warm
+        done = (step - warm) / max(self.steps - warm, 1)
+        return self.lr * {"linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2, "constant": 1.0}[self.schedule]
+
+
+class Model(Protocol):
+    """What the loop trains: `Bag` or `Network`."""
+
+    needs_strings: bool
+
+    def prepare(self, texts: Any, sides: np.ndarray) -> Any: ...
+    def embed(self, prepared: Any) -> Tensor: ...
+    def tokens(self, prepared: Any) -> int: ...
+    def update(self, lr: float, clip: float, world: World) -> float: ...
+    def state(self) -> dict[str, Tensor]: ...
+    def load_state(self, state: dict[str, Tensor]) -> None: ...
+    def encoder(self) -> Any: ...
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A batch on its way to the loop: this rank's texts in chunks, and the ids of the whole batch."""
+
+    batch: Batch
+    chunks: list[tuple[Any, slice]]
+    mine: np.ndarray
+
+
+def _ready(model: Model, feed: Feed, plan: RunPlan, step: int, train: Train, world: World) -> _Ready:
+    batch = feed.batch(plan[step], train.negatives)
+    mine = np.arange(len(batch))[rank_slice(len(batch), world.rank, world.size)]
+    size = train.chunk or max(len(mine), 1)
+    chunks = []
+    for start in range(0, len(mine), size):
+        part = mine[start : start + size]
+        texts = [batch.strings[i] for i in part] if batch.strings is not None else batch.texts.take(part)  # type: ignore[union-attr]
+        chunks.append((model.prepare(texts, batch.sides[part]), slice(start, start + len(part))))
+    return _Ready(batch, chunks, mine)
+
+
+def _ahead(produce: Callable[[int], _Ready], steps: range, depth: int = 4) -> Iterator[_Ready]:
+    """`produce(step)` for each step, made in a thread a few steps ahead. Closing the iterator ends the thread."""
+    items: queue.Queue[Any] = queue.Queue(depth)
+    stop = threading.Event()
+
+    def put(item: Any) -> bool:
+        while not stop.is_set():
+            try:
+                items.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def work() -> None:
+        try:
+            for step in steps:
+                if not put(produce(step)):
+                    return
+            put(None)
+        except BaseException as error:  # handed to the loop, which raises it
+            put(error)
+
+    thread = threading.Thread(target=work, name="triglot-feed", daemon=True)
+    thread.start()
+    try:
+        while (item := items.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _reseed(seed: int, stage: str, step: int, rank: int, chunk: int) -> None:
+    """Dropout's numbers come from (seed, stage, step, rank, chunk): both passes of a chunk see the same mask."""
+    torch.manual_seed(int(seeds.bits(seed, f"dropout.{stage}", step, rank, chunk)) & 0x7FFFFFFFFFFFFFFF)
+
+
+def train_step(
+    model: Model,
+    ready: _Ready,
+    loss: Loss,
+    train: Train,
+    rate: float,
+    world: World,
+    reseed: Callable[[int], None],
+    autocast: Callable[[], Any],
+) -> tuple[float, float]:
+    """One step: (loss, norm of the gradient).
+
+    The loss of the whole batch is taken on every rank from the vectors of all; each rank sends back the gradient of its own vectors,
+    and the ranks' weight gradients are summed. With several chunks (GradCache) the vectors are made twice: first without a graph, then
+    chunk by chunk with the gradient that the loss left on them.
+    """
+    single = len(ready.chunks) == 1
+    made: list[Tensor] = []
+    with torch.set_grad_enabled(single):
+        for number, (prepared, _) in enumerate(ready.chunks):
+            reseed(number)
+            with autocast():
+                made.append(model.embed(prepared).float())
+    own = torch.cat(made).detach() if made else torch.zeros(0)
+    everything = world.concatenate(own).requires_grad_()  # (texts, dim), of the global batch
+    queries = len(ready.batch.query_row)
+    columns = (ready.batch.query_row, ready.batch.passage_row, ready.batch.query_family, ready.batch.passage_family)
+    positive, ignored = pair_masks(*(torch.from_numpy(np.ascontiguousarray(c)).to(everything.device) for c in columns))
+    value = info_nce(everything[:queries], everything[queries:], positive, ignored, loss)
+    (gradient,) = torch.autograd.grad(value, everything)
+    gradient = gradient[rank_slice(len(everything), world.rank, world.size)]
+    for number, (prepared, where) in enumerate(ready.chunks):
+        if single:
+            vectors = made[0]
+        else:
+            reseed(number)
+            with autocast():
+                vectors = model.embed(prepared).float()
+        vectors.backward(gradient[where])
+    return float(value), model.update(rate, train.clip, world)
+
+
+def run(
+    model: Model,
+    feed: Feed,
+    plan: RunPlan,
+    *,
+    loss: Loss,
+    train: Train,
+    seed: int,
+    stage: str,
+    out: Path,
+    validate: Callable[[Any], Mapping[str, Any]] | None = None,
+    resume: bool = True,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Train.
+
+    Args:
+        model: trained in place.
+        feed: the texts.
+        plan: which of them when.
+        loss: its settings.
+        train: settings of the loop.
+        seed: of dropout; the plan and the feed have their own.
+        stage: names the checkpoints and the lines of the log.
+        out: run folder.
+        validate: called with the encoder every `validate_every` steps; its answer is logged.
+        resume: go on from the newest checkpoint of the stage, if there is one; the weights are bitwise those of a run that never stopped.
+        progress: a bar on stderr.
+
+    Returns:
+        the stage's summary: steps, texts, tokens, effective negatives, seconds, counts of (source, query language, passage language).
+
+    Raises:
+        InputError: a checkpoint of other settings, or a folder that cannot be written.
+        FloatingPointError: the loss is no longer a number.
+    """
+    from accelerate import Accelerator
+
+    if train.threads:
+        torch.set_num_threads(train.threads)
+    accelerator = Accelerator(cpu=not torch.cuda.is_available())
+    world = World(accelerator.process_index, accelerator.num_processes)
+    settings = {"seed": seed, "threads": torch.get_num_threads(), "loss": asdict(loss), "batches": asdict(plan.batches)}
+    settings |= {
+        key: getattr(train, key) for key in ("steps", "lr", "schedule", "warmup", "weight_decay", "clip", "precision", "chunk", "negatives")
+    }
+    first, totals, counts = 0, {"texts": 0, "tokens": 0, "effective_negatives": 0, "seconds": 0.0}, Counter()
+    if resume and (found := checkpoint.latest(out, stage, settings)):
+        state, tensors = found
+        model.load_state(tensors)
+        first, totals = state["step"], state["totals"]
+        counts.update({tuple(key): n for *key, n in state["counts"]})
+    autocast = functools.partial(torch.autocast, accelerator.device.type, torch.bfloat16, enabled=train.precision == "bf16")
+    log = RunLog(out, stage, first, train, enabled=world.rank == 0, progress=progress)
+
+    def save(step: int) -> None:
+        if world.rank == 0:
+            saved = {"settings": settings, "totals": totals, "counts": [[*key, n] for key, n in sorted(counts.items())]}
+            checkpoint.save(out, stage, step, model.state(), saved, train.keep)
+
+    batches = _ahead(lambda step: _ready(model, feed, plan, step, train, world), range(first, train.steps))
+    clock = time.perf_counter()
+    try:
+        for step, ready in enumerate(batches, first):
+            rate = train.rate(step)
+            value, norm = train_step(
+                model,
+                ready,
+                loss,
+                train,
+                rate,
+                world,
+                lambda chunk, k=step: _reseed(seed, stage, k, world.rank, chunk),
+                autocast,
+            )
+            if not math.isfinite(value):
+                raise FloatingPointError(
+                    f"{stage}, step {step + 1}: the loss is {value}; a lower train.lr or a higher loss.temperature may help"
+                )
+            _count(totals, counts, ready, model, feed, world)
+            totals["seconds"] += time.perf_counter() - clock
+            clock = time.perf_counter()
+            log.step(step + 1, value, rate, norm, len(ready.batch.query_row))
+            if validate and train.validate_every and (step + 1) % train.validate_every == 0:
+                log.validation(step + 1, validate(model.encoder()))
+                clock = time.perf_counter()
+            if train.checkpoint_every and (step + 1) % train.checkpoint_every == 0 and step + 1 < train.steps:
+                save(step + 1)
+    finally:
+        batches.close()  # type: ignore[attr-defined]
+        log.close()
+    if first < train.steps:
+        save(train.steps)
+    corpus = feed.corpus
+    named = [[corpus.sources[s], corpus.languages[q], corpus.languages[p], n] for (s, q, p), n in sorted(counts.items())]
+    return {"steps": train.steps, **totals, "seconds": round(totals["seconds"], 3), "counts": named, "threads": torch.get_num_threads()}
+
+
+def _count(totals: dict[str, Any], counts: Counter, ready: _Ready, model: Model, feed: Feed, world: World) -> None:
+    batch = ready.batch
+    totals["texts"] += len(batch)
+    tokens = sum(model.tokens(prepared) for prepared, _ in ready.chunks)
+    totals["tokens"] += int(world.sum(torch.tensor(tokens))) if world.size > 1 else tokens
+    same = np.sort(batch.passage_family)
+    left, right = np.searchsorted(same, batch.query_family, "left"), np.searchsorted(same, batch.query_family, "right")
+    totals["effective_negatives"] += int((len(same) - (right - left)).sum())
+    shown = batch.passage_lang >= 0
+    pairs = (batch.query_lang[:, None].astype(np.int64) * 64 + batch.passage_lang)[shown]
+    values, numbers = np.unique(pairs, return_counts=True)
+    counts.update({(batch.source, int(v) // 64, int(v) % 64): int(n) for v, n in zip(values, numbers, strict=True)})
