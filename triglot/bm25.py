@@ -103,4 +103,4 @@ def count_tokens(text: str) -> dict[str, float]:
 
 def scores(index: Index, queries: sparse.csr_array) -> np.ndarray:
     """(queries, passages) float32 from the bags of `bags`. Equal passages get bitwise equal scores."""
-    return (queries @ index.weights).toarray()
+    return np.asarray(sparse.csr_array(queries @ index.weights).todense())

@@ -57,7 +57,8 @@ def tie_blocks(
         tied: (relevant,) other passages with its score, relevant ones included.
         queries: number of queries; one that never occurs in `query` has no relevant passage and gets NaN from every measure.
         grade: (relevant,) grade above 0; 1 each by default.
-        missing_query, missing_grade: relevant passages that were not ranked at all (a run that was cut off).
+        missing_query: queries of the relevant passages that were not ranked at all (a run that was cut off).
+        missing_grade: their grades; 1 each by default.
 
     Raises:
         ValueError: a block would hold more relevant passages than passages, so the counts contradict one another.
@@ -111,7 +112,8 @@ def harmonic(start: np.ndarray, count: np.ndarray) -> np.ndarray:
     """Sum of 1/i for i = start+1 .. start+count, to about 1e-15 relative whatever the size, without a table.
 
     Args:
-        start, count: integer arrays of one shape, 0 or more.
+        start: integers, 0 or more.
+        count: integers, 0 or more.
     """
     start, end = np.asarray(start, np.float64), np.asarray(start, np.float64) + count
     low = np.minimum(start, _SMALL).astype(np.int64)

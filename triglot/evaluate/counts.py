@@ -136,7 +136,7 @@ def _count_block(task: _Task, rows: np.ndarray, scores: np.ndarray) -> np.ndarra
         return rows[broken]
     higher = np.empty((*place.shape, len(layout.starts)), np.uint64)
     equal = np.empty_like(higher)
-    place_of_column = own = None
+    place_of_column = own = np.zeros(0)
     if task.docno is not None:
         place_of_column = np.where(layout.order >= 0, task.docno[layout.order], -1)
         own = np.zeros(place.shape, np.int64)
@@ -154,7 +154,7 @@ def _count_block(task: _Task, rows: np.ndarray, scores: np.ndarray) -> np.ndarra
             np.greater(part, limit, out=flags)
             np.add.reduceat(words, layout.starts, axis=2, out=higher[here])
             np.equal(part, limit, out=flags)
-            if own is not None:
+            if task.docno is not None:
                 flags &= place_of_column > own[here][:, :, None]
             np.add.reduceat(words, layout.starts, axis=2, out=equal[here])
     for sums, table in ((higher, task.above), (equal, task.tied)):
@@ -266,9 +266,11 @@ def count_embeddings(
     """The count table of dot products, fp32.
 
     Args:
-        queries: (queries, dim), passages: (passages, dim), in the order of the set.
+        queries: (queries, dim), in the order of the set.
+        passages: (passages, dim), in the order of the set.
+        benchmark: languages and judgements.
         ties: `expected` counts ties apart; `trec` ranks equal scores by passage id, descending, as trec_eval does.
-        memory: bytes for a block of scores.
+        memory: bytes for blocks of scores, all threads together.
         threads: 0 for the processors at hand.
 
     Raises:
@@ -303,7 +305,11 @@ def count_scores(
 
     Args:
         score: from query indices to fp32 scores with all passages, (rows, passages), in the set's order.
+        benchmark: languages and judgements.
         pairs: which of `judged_pairs` to count for; all by default.
+        ties: as for `count_embeddings`.
+        memory: bytes for blocks of scores.
+        threads: 0 for the processors at hand; `score` itself is called by one at a time.
     """
     layout = _layout(benchmark.passages.lang, len(benchmark.languages))
     gather = np.maximum(layout.order, 0)

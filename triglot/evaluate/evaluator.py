@@ -41,11 +41,14 @@ def evaluate_embeddings(
     """Score every query with every passage by dot product (fp32) and report all settings.
 
     Args:
-        queries, passages: (queries, dim) and (passages, dim) in the order of the set; L2-normalised for cosine.
+        queries: (queries, dim) in the order of the set; L2-normalised for cosine.
+        passages: (passages, dim) likewise.
+        benchmark: what to evaluate on.
         settings: which of mono, cross, multi.
         extra: measures beside the usual ones, such as `ndcg@10`.
+        notes: printed beside the results.
         ties: `expected` for the expectation over random orders, `trec` for trec_eval's order (parity only).
-        memory: bytes for a block of scores.
+        memory: bytes for blocks of scores.
         threads: 0 for the processors at hand.
 
     Raises:
@@ -89,11 +92,10 @@ def evaluate_scores(
     memory: int = 256 << 20,
     threads: int = 0,
 ) -> Evaluation:
-    """As `evaluate_embeddings` for a retriever that gives scores.
+    """As `evaluate_embeddings`, all arguments but the first included, for a retriever that gives scores.
 
-    Args:
-        score: from query indices (rows,) to scores with all passages, (rows, passages). What lies outside of `settings` is not
-            looked at: with mono alone, only scores with passages of the query's language matter.
+    `score` takes query indices (rows,) and returns their scores with all passages, (rows, passages), in the set's order. What lies
+    outside of `settings` is not looked at: with mono alone, only scores with passages of the query's language matter.
     """
     _check(settings, benchmark)
     query, passage, _ = judged_pairs(benchmark)

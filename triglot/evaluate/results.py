@@ -34,6 +34,7 @@ def write_results(folder: str | Path, evaluations: Mapping[str, Evaluation], *, 
     results.json is written last, so where it exists the others do.
 
     Args:
+        folder: where to write.
         evaluations: by the name that each benchmark has in the files.
         model: what was evaluated, for the tables.
 

@@ -17,6 +17,7 @@ SETTINGS = ("mono", "cross", "multi")
 MEASURES = ("ap", "ap@20", "rr", "r@1", "r@10", "hit@1")
 BIAS = ("rank_distance", "max_rank")
 _MEANS = {"ap": "map", "rr": "mrr"}
+_CANDIDATE = "candidate text: "  # how readers begin the note on what a candidate is
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,8 @@ def tabulate(
     pairs (cross); micro averages over queries. A setting without queries is absent, and so is bias where answers are not parallel.
 
     Args:
+        counts: from `count_embeddings` or `count_scores`.
+        benchmark: what was counted.
         settings: which of mono, cross, multi to report.
         extra: measures beside the usual ones, such as `ndcg@10` or `r@100`.
         notes: printed beside the results, after those of the benchmark.
@@ -163,6 +166,9 @@ def tabulate(
     unjudged = [f"{left} queries have no relevant passage in the settings reported and are counted nowhere"] if left else []
     summary["notes"] = [*benchmark.notes, *notes, *unjudged]
     summary["licence"] = benchmark.licence
+    candidate = [note.removeprefix(_CANDIDATE) for note in benchmark.notes if note.startswith(_CANDIDATE)]
+    if candidate:
+        summary["candidate_text"] = candidate[0]
     by_language["queries"] = dict(zip(codes, np.bincount(benchmark.queries.lang, minlength=languages).tolist()))
     by_language["passages"] = dict(zip(codes, np.bincount(benchmark.passages.lang, minlength=languages).tolist()))
     texts = np.array(codes, dtype=object)

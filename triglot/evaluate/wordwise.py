@@ -27,6 +27,8 @@ class Translator:
     pivot: str = "en"
     _tables: dict[tuple[str, str], dict[str, list[str]]] = field(default_factory=dict, init=False, repr=False)
     _longest: dict[tuple[str, str], int] = field(default_factory=dict, init=False, repr=False)
+    _cuts: dict[tuple[str, tuple[str, str]], list[str]] = field(default_factory=dict, init=False, repr=False)
+    _seen: dict[tuple[str, str, str], tuple[bool, list[tuple[str, float]]]] = field(default_factory=dict, init=False, repr=False)
     words: dict[tuple[str, str], list[int]] = field(default_factory=dict, init=False)
     """(source, target) -> [words translated, words met], for the note on coverage."""
 
@@ -49,18 +51,25 @@ class Translator:
             return bm25.count_tokens(text)
         bag: dict[str, float] = {}
         tally = self.words.setdefault((source, target), [0, 0])
-        for word in self._cut(text, steps[0]):
-            meanings = {word: 1.0}
-            for step in steps:
-                meanings = self._step(meanings, step)
-                if not meanings:
-                    break
-            tally[0] += bool(meanings)
+        if (text, steps[0]) not in self._cuts:
+            self._cuts[text, steps[0]] = self._cut(text, steps[0])
+        for word in self._cuts[text, steps[0]]:
+            if (word, source, target) not in self._seen:
+                self._seen[word, source, target] = self._word(word, steps)
+            known, tokens = self._seen[word, source, target]
+            tally[0] += known
             tally[1] += 1
-            for meaning, weight in (meanings or {word: 1.0}).items():
-                for token in bm25.tokenise(meaning):
-                    bag[token] = bag.get(token, 0.0) + weight
+            for token, weight in tokens:
+                bag[token] = bag.get(token, 0.0) + weight
         return bag
+
+    def _word(self, word: str, steps: list[tuple[str, str]]) -> tuple[bool, list[tuple[str, float]]]:
+        """Whether the lists know a word, and the tokens of its translations with their weights."""
+        meanings = {word: 1.0}
+        for step in steps:
+            meanings = self._step(meanings, step)
+        known = bool(meanings)
+        return known, [(token, weight) for text, weight in (meanings or {word: 1.0}).items() for token in bm25.tokenise(text)]
 
     def coverage(self) -> float:
         """Share of the words met so far that had a translation."""
