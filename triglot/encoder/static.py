@@ -6,6 +6,7 @@ The mean is plain, as in sentence-transformers' `StaticEmbedding`. Learned token
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 import os
@@ -87,6 +88,24 @@ class StaticEncoder:
     def parameters(self) -> int:
         """Numbers learned."""
         return int(self.embeddings.size + sum(step.weight.size + step.bias.size for step in self.after))
+
+    def with_rows(self, embeddings: np.ndarray, *, name: str | None = None) -> StaticEncoder:
+        """The same encoder with other rows; the tokenizer and what it remembers are shared, so this costs nothing.
+
+        Args:
+            embeddings: of the shape of `embeddings`.
+            name: None keeps the name.
+
+        Raises:
+            InputError: another shape.
+        """
+        embeddings = np.ascontiguousarray(embeddings, np.float32)
+        if embeddings.shape != self.embeddings.shape:
+            raise InputError(f"rows of shape {self.embeddings.shape} were expected, not {embeddings.shape}")
+        other = copy.copy(self)
+        other.embeddings = embeddings
+        other.name = name or self.name
+        return other
 
     def tokenize(self, texts: Sequence[str], *, side: str = "query") -> tuple[np.ndarray, np.ndarray]:
         """(tokens,) int32 ids and (texts + 1,) int64 offsets, truncated as the tokenizer says; the same for either side."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -218,6 +219,7 @@ class WordTokenizer:
     """Token ids of many texts, each space-parted chunk tokenised once. Equal to `tokenizer.encode_batch(add_special_tokens=False)`.
 
     The short cut holds for tokenizers of this module, whose steps never look across a space; any other tokenizer is called as it is.
+    Threads may share one.
     """
 
     def __init__(self, tokenizer: Tokenizer, *, cache: int = 1_000_000):
@@ -229,6 +231,7 @@ class WordTokenizer:
         self.tokenizer = Tokenizer.from_str(tokenizer.to_str())
         self.tokenizer.no_padding()
         self._limit = cache
+        self._lock = threading.Lock()
         truncation = self.tokenizer.truncation
         self._max_length: int | None = truncation["max_length"] if truncation else None
         self._by_chunk = _looks_at_chunks_alone(self.tokenizer) and (not truncation or truncation["direction"] == "right")
@@ -254,6 +257,10 @@ class WordTokenizer:
             raise InputError("a list of texts was expected, not one text")
         if not self._by_chunk:
             return self._encode([_checked(text) for text in texts])
+        with self._lock:
+            return self._by_chunks(texts)
+
+    def _by_chunks(self, texts: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
         number = self._chunks.setdefault
         flat: list[int] = []
         chunks: list[int] = []

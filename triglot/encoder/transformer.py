@@ -25,7 +25,7 @@ from transformers.utils import logging as transformers_logging
 
 from triglot import seeds
 from triglot.encoder.card import Card, card_text
-from triglot.encoder.static import check_side, checked_texts, readable_by_all
+from triglot.encoder.static import SIDES, check_side, checked_texts, readable_by_all
 from triglot.encoder.tokenizer import CLS, SEP, SPECIAL, WordTokenizer
 from triglot.files import InputError, atomic_folder, read_json
 
@@ -94,6 +94,11 @@ class TransformerEncoder:
         return next(self.model.parameters()).device
 
     @property
+    def module(self) -> nn.Module:
+        """What an optimiser trains: `model`, by the name that the training loop uses."""
+        return self.model
+
+    @property
     def input_embeddings(self) -> nn.Module:
         """The table of token embeddings, for perturbations."""
         return cast(Transformer, self.model[0]).auto_model.get_input_embeddings()
@@ -130,6 +135,28 @@ class TransformerEncoder:
         padded = np.full(mask.shape, self.pad, np.int64)
         padded[mask] = ids[(offsets[rows][:, None] + width)[mask]]
         return torch.from_numpy(padded), torch.from_numpy(mask.astype(np.int64))
+
+    def features(self, texts: Sequence[str], sides: Sequence[int] | np.ndarray) -> dict[str, Tensor]:
+        """One padded batch of texts of both sides, in their order.
+
+        Args:
+            texts: any sequence of str.
+            sides: (texts,) 0 for a query, 1 for a passage.
+
+        Returns:
+            `input_ids` and `attention_mask`, (texts, longest) int64 each.
+        """
+        sides = np.asarray(sides)
+        rows = np.empty(len(texts), np.int64)
+        parts = []
+        for number, side in enumerate(SIDES):
+            mine = np.flatnonzero(sides == number)
+            rows[mine] = np.arange(len(mine)) + sum(len(offsets) - 1 for _, offsets in parts)
+            parts.append(self.tokenize([texts[i] for i in mine.tolist()], side=side))
+        (query_ids, query_offsets), (passage_ids, passage_offsets) = parts
+        offsets = np.concatenate([query_offsets, query_offsets[-1] + passage_offsets[1:]])
+        input_ids, mask = self.batch(np.concatenate([query_ids, passage_ids]), offsets, rows)
+        return {"input_ids": input_ids, "attention_mask": mask}
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """(batch, length) ids and mask -> (batch, dim) unit vectors, with gradients."""
