@@ -53,7 +53,7 @@ def gather(
     command: str = "",
     study: Mapping[str, Any] | None = None,
     reference: str = "",
-    resamples: int = 1000,
+    resamples: int = 2000,
 ) -> Content:
     """Everything that a report of these arms says."""
     tables, more = {}, {}

@@ -148,7 +148,8 @@ def _maps(content: Content) -> str:
         maps = "\n".join(heat_map(name, codes, values, top) for name, codes, values in found)
         parts.append(
             f"<p>mAP on {escape(benchmark)} by the language of the query (rows) and of the passages (columns). "
-            f"Framed: both in one language. <i>pool</i>: the passages of all languages together. Colours have one scale, from 0 to {top:.2f}.</p>"
+            f"Framed: both in one language. <i>pool</i>: the passages of all languages together. "
+            f"Colours have one scale, from 0 to {top:.2f}.</p>"
         )
         parts.append(f'<div class="maps">{maps}</div>')
     return _section("languages", "Language by language", parts)

@@ -1,4 +1,4 @@
-"""Crossed bootstrap of seeds x clusters for macro averages over languages, paired over arms."""
+"""From per-query files to intervals and paired differences, through `triglot.stats`."""
 
 from __future__ import annotations
 
@@ -11,102 +11,124 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from triglot import seeds
+from triglot.files import InputError
 from triglot.report.runs import Arm
+from triglot.stats import Interval, Sums, bootstrap, bootstrap_unpaired, cluster_sums
 
-Draws = dict[tuple[str, int], np.ndarray]
 COLUMNS = {"map": "ap", "map@20": "ap@20", "mrr": "rr"}  # what a macro average is called in the per-query file
+_KEYS = ("query_id", "query_lang", "cluster", "setting", "passage_lang", "relevant")
 
 
 @dataclass(frozen=True)
 class PerQuery:
-    """Per-query figures of one run; a cell is what a macro average runs over, (setting, query language, passage language).
+    """Per-query figures of one run in one setting; a cell is what a macro average runs over.
 
     Attributes:
-        cells: names of the cells, `setting/query language/passage language`.
-        cell: (rows,) index into `cells`.
-        clusters: names of the clusters.
-        cluster: (rows,) index into `clusters`.
+        query: (rows,) Arrow strings, ids.
+        cell: (rows,) Arrow strings, `query language/passage language`.
+        cluster: (rows,) Arrow strings.
         values: measure -> (rows,) float64, NaN where a row has no such figure.
     """
 
-    cells: list[str]
-    cell: np.ndarray
-    clusters: list[str]
-    cluster: np.ndarray
+    query: pa.Array
+    cell: pa.Array
+    cluster: pa.Array
     values: dict[str, np.ndarray]
 
-
-def read_per_query(path: Path) -> PerQuery:
-    """The per-query file of a run."""
-    table = pq.read_table(path)
-    parts = [table[key].cast(pa.string()) for key in ("setting", "query_lang", "passage_lang")]
-    name = pc.call_function("binary_join_element_wise", [*parts, pa.scalar("/")])
-    cell, cluster = (column.combine_chunks().dictionary_encode() for column in (name, table["cluster"].cast(pa.string())))
-    known = {"query_id", "query_lang", "cluster", "setting", "passage_lang", "relevant"}
-    values = {key: table[key].cast(pa.float64()).to_numpy() for key in table.column_names if key not in known}
-    return PerQuery(
-        cell.dictionary.to_pylist(),
-        cell.indices.to_numpy(),
-        cluster.dictionary.to_pylist(),
-        cluster.indices.to_numpy(),
-        values,
-    )
+    def same_rows(self, other: PerQuery) -> bool:
+        """Whether both have the same queries in the same order."""
+        return self.query.equals(other.query) and self.cell.equals(other.cell) and self.cluster.equals(other.cluster)
 
 
-def _sums(runs: Sequence[PerQuery], setting: str, measure: str, clusters: dict[str, int]) -> tuple[np.ndarray, np.ndarray] | None:
-    """Sums (seeds, cells, clusters) of a measure and counts (cells, clusters); None where a run has no such figures."""
-    prefix = "multi/" if setting == "bias" else f"{setting}/"
-    column = COLUMNS.get(measure, measure)
-    cells = {name: number for number, name in enumerate(sorted({name for run in runs for name in run.cells if name.startswith(prefix)}))}
-    size = len(cells) * len(clusters)
-    sums, counts = [], []
-    for run in runs:
-        values = run.values.get(column)
-        if values is None:
-            return None
-        cell = np.array([cells.get(name, -1) for name in run.cells])[run.cell]
-        kept = np.flatnonzero((cell >= 0) & ~np.isnan(values))
-        if not len(kept):
-            return None
-        flat = cell[kept] * len(clusters) + np.array([clusters[name] for name in run.clusters])[run.cluster[kept]]
-        sums.append(np.bincount(flat, values[kept], size).reshape(len(cells), -1))
-        counts.append(np.bincount(flat, minlength=size).reshape(len(cells), -1))
-    return np.stack(sums), counts[0]
+def read_per_query(path: Path) -> dict[str, PerQuery]:
+    """Setting -> figures, from the per-query file of a run. Raises InputError where it is not one."""
+    found = {}
+    try:
+        whole = pq.read_table(path)
+        for setting in ("mono", "cross", "multi"):
+            table = whole.filter(pc.field("setting") == setting).combine_chunks()
+            texts = {key: table[key].cast(pa.string()).combine_chunks() for key in ("query_id", "query_lang", "passage_lang", "cluster")}
+            cell = pc.call_function("binary_join_element_wise", [texts["query_lang"], texts["passage_lang"], pa.scalar("/")])
+            values = {key: table[key].cast(pa.float64()).to_numpy() for key in table.column_names if key not in _KEYS}
+            if len(table):
+                found[setting] = PerQuery(texts["query_id"], cell, texts["cluster"], values)
+    except (pa.ArrowInvalid, KeyError, OSError) as error:
+        raise InputError(f"{path}: not a Parquet file of per-query results ({error})") from None
+    return found
 
 
-def draw_arms(arms: Sequence[Arm], benchmark: str, columns: Sequence[tuple[str, str]], resamples: int, seed: int) -> Draws:
-    """Bootstrap draws of the arms' macro averages: the same clusters in every arm, the same seeds where arms have equally many.
+def read_arms(arms: Sequence[Arm], benchmark: str) -> dict[str, list[dict[str, PerQuery]]]:
+    """Per-query figures of the arms whose every run has them."""
+    files = {arm.name: [run.queries(benchmark) for run in arm.runs] for arm in arms}
+    return {name: [read_per_query(path) for path in paths if path] for name, paths in files.items() if all(paths)}
+
+
+@dataclass(frozen=True)
+class _Figures:
+    """One measure of one arm: (seeds, rows) values and what the rows are."""
+
+    values: np.ndarray
+    rows: PerQuery
+
+    def sums(self, values: np.ndarray | None = None) -> Sums:
+        return cluster_sums(self.values if values is None else values, _codes(self.rows.cluster), _codes(self.rows.cell))
+
+
+def _codes(column: pa.Array) -> np.ndarray:
+    """Strings as numbers in the order of the strings, so that two arms number their clusters alike."""
+    encoded = column.dictionary_encode()
+    rank = np.argsort(np.argsort(np.array(encoded.dictionary.to_pylist(), dtype=object)))
+    return rank[encoded.indices.to_numpy()]
+
+
+def _figures(runs: Sequence[dict[str, PerQuery]], setting: str, measure: str) -> _Figures | None:
+    """None where a run has no such figures, or where the runs have different queries. Bias stands in the multilingual rows."""
+    setting, column = ("multi" if setting == "bias" else setting), COLUMNS.get(measure, measure)
+    found = [run[setting] for run in runs if setting in run and column in run[setting].values]
+    if len(found) < len(runs) or not all(found[0].same_rows(run) for run in found[1:]):
+        return None
+    values = np.stack([run.values[column] for run in found])
+    return None if np.isnan(values).all() else _Figures(values, found[0])
+
+
+def _difference(own: _Figures, other: _Figures, paired: bool, samples: int, seed: int, level: float) -> Interval | None:
+    """Interval of `own` - `other`, paired by query, and by seed where the seeds are the same. None if the queries differ."""
+    if not own.rows.same_rows(other.rows):
+        return None
+    if paired:
+        return bootstrap(own.sums(own.values - other.values), samples=samples, seed=seed, level=level)
+    return bootstrap_unpaired(own.sums(), other.sums(), samples=samples, seed=seed, level=level)
+
+
+def resample(
+    arms: Sequence[Arm], benchmark: str, columns: Sequence[tuple[str, str]], reference: str, *, samples: int, seed: int, level: float
+) -> dict[tuple[str, int], tuple[Interval, Interval | None]]:
+    """Interval of each arm and column, and of its difference from the reference.
 
     Args:
         arms: those without per-query files are left out.
         benchmark: its name in the files.
-        resamples: number of draws.
+        columns: (setting, measure) pairs.
+        reference: name of the arm to compare with.
+        samples: resamples.
         seed: of the draws.
-        columns: (setting, measure) pairs; the setting "bias" takes its figures from the multilingual rows.
+        level: of the intervals.
 
     Returns:
-        (arm, index of column) -> (resamples,) draws; pairs without per-query figures are left out.
+        (arm, index of the column) -> (interval, interval of the difference or None).
     """
-    files = {arm.name: [run.queries(benchmark) for run in arm.runs] for arm in arms}
-    read = {name: [read_per_query(path) for path in paths if path] for name, paths in files.items() if all(paths)}
-    names = sorted({name for runs in read.values() for run in runs for name in run.clusters})
-    if not names:
-        return {}
-    clusters = {name: number for number, name in enumerate(names)}
-    rng = seeds.generator(seed, "bootstrap-clusters", len(clusters))
-    weights = rng.multinomial(len(clusters), np.full(len(clusters), 1 / len(clusters)), resamples).astype(float)  # (resamples, clusters)
-    draws: Draws = {}
-    for name, runs in read.items():
-        picks = seeds.generator(seed, "bootstrap-seeds", len(runs)).integers(0, len(runs), (resamples, len(runs)))
-        shares = np.stack([(picks == number).mean(1) for number in range(len(runs))], 1)  # (resamples, seeds)
-        for index, (setting, measure) in enumerate(columns):
-            found = _sums(runs, setting, measure, clusters)
-            if found is None:
+    read = read_arms(arms, benchmark)
+    seeds = {arm.name: [run.seed for run in arm.runs] for arm in arms}
+    found: dict[tuple[str, int], tuple[Interval, Interval | None]] = {}
+    for index, (setting, measure) in enumerate(columns):
+        figures = {name: _figures(runs, setting, measure) for name, runs in read.items()}
+        base = figures.get(reference)
+        for name, own in figures.items():
+            if own is None:
                 continue
-            sums, counts = found
-            totals = sum(shares[:, s, None] * (weights @ sums[s].T) for s in range(len(runs)))  # (resamples, cells)
-            with np.errstate(invalid="ignore"):
-                means = totals / (weights @ counts.T)
-            draws[name, index] = np.nanmean(means, axis=1)  # a cell none of whose clusters was drawn is left out of that draw
-    return draws
+            against = None
+            if base is not None and name != reference:
+                paired = seeds[name] == seeds[reference] and None not in seeds[name]
+                against = _difference(own, base, paired, samples, seed, level)
+            found[name, index] = (bootstrap(own.sums(), samples=samples, seed=seed, level=level), against)
+    return found

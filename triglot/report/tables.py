@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from triglot.files import InputError, nearest
-from triglot.report.resampling import Draws, draw_arms
+from triglot.report.resampling import resample
 from triglot.report.runs import Arm
+from triglot.stats import Interval
 
 SETTINGS = ("mono", "cross", "multi")
 MEASURES = {"map": "mAP", "map@20": "mAP@20", "mrr": "MRR", "r@1": "R@1", "r@10": "R@10", "hit@1": "hit@1"}
@@ -121,7 +122,7 @@ def compare(
     *,
     measure: str = "map",
     reference: str = "",
-    resamples: int = 1000,
+    resamples: int = 2000,
     level: float = 0.95,
     seed: int = 0,
     bias: bool = True,
@@ -133,7 +134,7 @@ def compare(
         benchmark: its name in the results.
         measure: of the three settings.
         reference: the arm that the others are compared with; by default the first trained one.
-        resamples: draws of the bootstrap; 0 for no intervals.
+        resamples: of the bootstrap; 0 for no intervals.
         level: coverage of the intervals.
         seed: of the bootstrap.
         bias: whether to add rank distance and Max@R.
@@ -141,40 +142,36 @@ def compare(
     columns = columns_for(arms, benchmark, measure, bias)
     reference = pick_reference(arms, benchmark, reference)
     present = [arm for arm in arms if benchmark in arm.benchmarks]
-    draws = draw_arms(present, benchmark, [(column.setting, column.measure) for column in columns], resamples, seed) if resamples else {}
+    pairs = [(column.setting, column.measure) for column in columns]
+    found = resample(present, benchmark, pairs, reference, samples=resamples, seed=seed, level=level) if resamples else {}
     rows = []
     for arm in present:
         cells = []
         for index, column in enumerate(columns):
             value = _value(arm, benchmark, column)
-            cells.append(None if value is None else _cell(value, column, draws, arm.name, reference, index, level))
+            cells.append(None if value is None else _cell(value, column, *found.get((arm.name, index), (None, None))))
         rows.append(Row(arm.name, len(arm.runs), tuple(cells)))
-    return Table(benchmark, columns, tuple(rows), reference if len(present) > 1 else "", _notes(arms, benchmark, draws, reference, level))
+    notes = _notes(arms, benchmark, bool(found), reference, level)
+    return Table(benchmark, columns, tuple(rows), reference if len(present) > 1 else "", notes)
 
 
-def _cell(value: float, column: Column, draws: Draws, name: str, reference: str, index: int, level: float) -> Cell:
-    own = draws.get((name, index))
+def _cell(value: float, column: Column, own: Interval | None, against: Interval | None) -> Cell:
     if own is None:
         return Cell(value)
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    low, high = np.quantile(own, tails)
-    versus = 0
-    if name != reference and (other := draws.get((reference, index))) is not None:
-        below, above = np.quantile(own - other, tails)
-        versus = int(below > 0) - int(above < 0)
-    return Cell(value, float(low), float(high), -versus if column.lower_is_better else versus)
+    versus = 0 if against is None else int(against.low > 0) - int(against.high < 0)
+    return Cell(value, own.low, own.high, -versus if column.lower_is_better else versus)
 
 
-def _notes(arms: Sequence[Arm], benchmark: str, draws: Draws, reference: str, level: float) -> tuple[str, ...]:
+def _notes(arms: Sequence[Arm], benchmark: str, resampled: bool, reference: str, level: float) -> tuple[str, ...]:
     notes = []
-    if draws:
+    if resampled:
         notes.append(
             f"{level:.0%} intervals: crossed bootstrap over seeds and paragraphs. "
             "Values are means over seeds of macro averages over languages."
         )
         if reference:
             notes.append(f"▲ better, ▼ worse than {reference}: the {level:.0%} interval of the paired difference leaves out zero.")
-    if any(len(arm.runs) == 1 and arm.runs[0].recipe for arm in arms) and draws:
+    if any(len(arm.runs) == 1 and arm.runs[0].recipe for arm in arms) and resampled:
         notes.append("An arm with one seed has an interval over paragraphs only: it does not show how far seeds differ.")
     missing = [arm.name for arm in arms if benchmark not in arm.benchmarks]
     if missing:
