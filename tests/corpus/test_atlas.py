@@ -65,17 +65,55 @@ def test_every_template_names_what_its_facts_have_and_asks_nothing_away(facts):
             for side, templates in (("ask", wording.ask[relation]), ("tell", wording.tell[relation])):
                 assert len(set(templates)) == len(templates)
                 for template in templates:
-                    used = {"territory" if name == "in_territory" else name for name in _wording.placeholders(template)}
+                    used = {name if name in slots[relation] else name.split("_")[-1] for name in _wording.placeholders(template)}
                     hidden = {answers[relation], "end"} if side == "ask" else set()
                     assert used == slots[relation] - hidden, (language, relation, template)
 
 
-def test_tables_of_forms_name_known_territories():
+def test_tables_of_forms_name_known_entities():
     names = _facts.read_atlas().names
     for language in atlas.LANGUAGES:
-        tables = _wording.read_wording(language).tables
-        for code in {*tables["territory"], *tables["in_territory"]} - {"default"}:
-            assert ("territory", code) in names, (language, code)
+        wording = _wording.read_wording(language)
+        used = {name for side in (wording.ask, wording.tell) for each in side.values() for t in each for name in _wording.placeholders(t)}
+        for placeholder, table in wording.tables.items():
+            assert placeholder in used, (language, placeholder)
+            for code in set(table) - {"default", "rules"}:
+                assert (placeholder.split("_")[-1], code) in names, (language, placeholder, code)
+
+
+@pytest.mark.parametrize(
+    ("language", "placeholder", "code", "form"),
+    [
+        ("en", "territory", "NL", "the Netherlands"),
+        ("de", "in_territory", "PE", "in Peru"),
+        ("de", "in_territory", "CH", "in der Schweiz"),
+        ("ru", "in_territory", "ES", "в Испании"),
+        ("ru", "in_territory", "CN", "в Китае"),
+        ("ru", "in_territory", "JP", "в Японии"),
+        ("ru", "in_territory", "CU", "на Кубе"),
+        ("ru", "in_territory", "PE", "в Перу"),
+        ("el", "in_territory", "ES", "στην Ισπανία"),
+        ("el", "in_territory", "FR", "στη Γαλλία"),
+        ("el", "in_territory", "PE", "στο Περού"),
+        ("el", "in_territory", "PH", "στις Φιλιππίνες"),
+        ("tr", "in_territory", "PE", "Peru’da"),
+        ("tr", "in_territory", "TR", "Türkiye’de"),
+        ("tr", "in_territory", "IQ", "Irak’ta"),
+        ("tr", "in_territory", "NO", "Norveç’te"),
+        ("tr", "in_territory", "CK", "Cook Adaları’nda"),
+        ("th", "language", "es", "ภาษาสเปน"),
+        ("vi", "language", "es", "tiếng Tây Ban Nha"),
+        ("ru", "in_language", "en", "на английском языке"),
+        ("ru", "of_language", "gsw", "швейцарского немецкого языка"),
+        ("ru", "with_language", "hi", "языком хинди"),
+        ("el", "in_language", "es", "στα Ισπανικά"),
+        ("el", "the_language", "ha", "τη γλώσσα Χάουσα"),
+    ],
+)
+def test_names_are_inflected(facts, language, placeholder, code, form):
+    slot = placeholder.split("_")[-1]
+    fact = next(fact for fact in facts if dict(fact.slots).get(slot) == (slot, code))
+    assert _wording.read_wording(language).forms(_facts.read_atlas(), fact)[placeholder] == form
 
 
 @pytest.mark.parametrize("language", atlas.LANGUAGES)
@@ -206,7 +244,7 @@ def test_a_broken_template_file_is_named(monkeypatch, tmp_path):
     for text, message in (
         ("[currency]\nask = ['{territory}?']", "ask has 1 phrasings"),
         ("x = [", "en.toml"),
-        ("[curency]\n", "unknown table 'curency'"),
+        ("[curency]\n", "unknown key 'curency'"),
     ):
         (tmp_path / "templates" / "en.toml").write_text(text)
         _wording.read_wording.cache_clear()

@@ -198,7 +198,8 @@ def _money(territory: str) -> Iterator[Fact]:
 def _speech(territory: str) -> Iterator[Fact]:
     subject = ("territory", territory)
     official = languages.get_official_languages(territory)
-    if len(official) == 1:
+    # "The official language" is only said where no other language has a status, not even a regional one.
+    if len(official) == 1 == len(languages.get_official_languages(territory, regional=True, de_facto=True)):
         yield Fact("official", subject, (("territory", subject), ("language", ("language", official[0]))))
     spoken = sorted(languages.get_territory_language_info(territory).items(), key=lambda item: (-item[1]["population_percent"], item[0]))  # type: ignore[operator]
     percent = [float(info["population_percent"] or 0) for _, info in spoken]

@@ -1,16 +1,18 @@
 """Templates: one TOML file a language, so that a speaker can review a language in one file.
 
 A file has a table a relation, with `ask` (at least five questions) and `tell` (at least two sentences). CLDR names are in the
-nominative, so the wording never asks another case of a name. Four optional tables fit names into sentences:
+nominative; where a language inflects names, either a noun in front carries the case ("in der Stadt X"), or the file says how:
 
-    [names]         kind = "a pattern with {}", or lower = [kinds whose names begin with a small letter inside a sentence]
-    [territory]     code = "the form used in place of CLDR's" (English "the Netherlands")
-    [in_territory]  default = "in {}", code = "in the Netherlands"; fills {in_territory}
-    [replace]       "found" = "replacement" in the finished text (Spanish "de el" = "del")
+    lower = ["currency"]      names that begin with a small letter inside a sentence
+    [forms.in_territory]      fills {in_territory}: `default` is a pattern with {}, `rules` are (regular expression, replacement)
+                              tried in turn, and a key that is a code gives the form of that one name
+    [forms.territory]         the same for {territory} itself (English "the Netherlands")
+    [replace]                 "found" = "replacement" in the finished text (Spanish "de el" = "del")
 """
 
 from __future__ import annotations
 
+import re
 import string
 import tomllib
 from dataclasses import dataclass
@@ -21,7 +23,7 @@ from triglot.corpus.atlas._facts import LANGUAGES, RELATIONS, Atlas, Fact
 from triglot.files import InputError
 
 ASK, TELL = 5, 2  # fewest phrasings a relation and language
-_TABLES = ("names", "territory", "in_territory", "replace")
+_OTHER = ("lower", "forms", "replace")
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,13 @@ class Wording:
     language: str
     ask: dict[str, tuple[str, ...]]
     tell: dict[str, tuple[str, ...]]
-    tables: dict[str, dict]
+    lower: tuple[str, ...]
+    tables: dict[str, dict]  # [forms]
+    replace: dict[str, str]
 
     def forms(self, atlas: Atlas, fact: Fact) -> dict[str, str]:
         """Placeholder -> text, for all templates of a fact."""
         place = LANGUAGES.index(self.language)
-        patterns, lower = self.tables["names"], self.tables["names"].get("lower", ())
         forms = {}
         for slot, entity in fact.slots:
             kind, code = entity
@@ -46,23 +49,31 @@ class Wording:
                 forms[slot] = code.replace(".", atlas.decimal[place])
             else:
                 name = atlas.names[entity][place]
-                if kind in lower and not name[1:2].isupper():
+                if kind in self.lower and not name[1:2].isupper():
                     name = name[0].lower() + name[1:]
-                forms[slot] = patterns.get(kind, "{}").format(name)
-                if kind == "territory":
-                    forms[slot] = self.tables["territory"].get(code, forms[slot])
-                    within = self.tables["in_territory"]
-                    forms["in_territory"] = within.get(code, within.get("default", "{}")).format(forms[slot])
+                forms[slot] = name
+                for placeholder, table in self.tables.items():
+                    if placeholder == slot or placeholder.endswith(f"_{slot}"):
+                        forms[placeholder] = _form(table, code, name)
         return forms
 
     def fill(self, template: str, forms: dict[str, str]) -> str:
         """The finished text, its first letter a capital where the script has them."""
         text = template.format_map(forms)
-        for found, replacement in self.tables["replace"].items():
+        for found, replacement in self.replace.items():
             text = text.replace(found, replacement)
         if self.language == "tr" and text[0] == "i":
             return "İ" + text[1:]
         return text[0].upper() + text[1:]
+
+
+def _form(table: dict, code: str, name: str) -> str:
+    if code in table:
+        return table[code]
+    for pattern, replacement in table.get("rules", ()):
+        if re.search(pattern, name):
+            return re.sub(pattern, replacement, name)
+    return table.get("default", "{}").format(name)
 
 
 @lru_cache(maxsize=len(LANGUAGES))
@@ -74,9 +85,9 @@ def read_wording(language: str) -> Wording:
         tables = tomllib.loads(file.read_text("utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{where}: {error}") from None
-    extra = set(tables) - {*RELATIONS, *_TABLES}
+    extra = set(tables) - {*RELATIONS, *_OTHER}
     if extra:
-        raise InputError(f"{where}: unknown table {sorted(extra)[0]!r}")
+        raise InputError(f"{where}: unknown key {sorted(extra)[0]!r}")
     for relation in RELATIONS:
         for key, fewest in (("ask", ASK), ("tell", TELL)):
             phrasings = tables.get(relation, {}).get(key, [])
@@ -86,7 +97,9 @@ def read_wording(language: str) -> Wording:
         language,
         {relation: tuple(tables[relation]["ask"]) for relation in RELATIONS},
         {relation: tuple(tables[relation]["tell"]) for relation in RELATIONS},
-        {name: tables.get(name, {}) for name in _TABLES},
+        tuple(tables.get("lower", ())),
+        tables.get("forms", {}),
+        tables.get("replace", {}),
     )
 
 
