@@ -22,19 +22,17 @@ class _Pool:
     index: bm25.Index
 
 
-def _pools(benchmark: RetrievalSet, k1: float, b: float) -> list[_Pool]:
+def _pools(benchmark: RetrievalSet) -> list[_Pool]:
     pools = []
     for language in range(len(benchmark.languages)):
         rows = np.flatnonzero(benchmark.passages.lang == language)
-        pools.append(_Pool(rows, bm25.build([benchmark.passages.texts[i] for i in rows], k1=k1, b=b)))
+        pools.append(_Pool(rows, bm25.build([benchmark.passages.texts[i] for i in rows])))
     return pools
 
 
-def evaluate_bm25(
-    benchmark: RetrievalSet, *, k1: float = bm25.K1, b: float = bm25.B, extra: Sequence[str] = (), threads: int = 0
-) -> Evaluation:
+def evaluate_bm25(benchmark: RetrievalSet, *, extra: Sequence[str] = (), threads: int = 0) -> Evaluation:
     """BM25 in the monolingual setting: one index a language, queries of that language only."""
-    pools = _pools(benchmark, k1, b)
+    pools = _pools(benchmark)
     bags = [bm25.count_tokens(text) for text in benchmark.queries.texts]
 
     def score(rows: np.ndarray) -> np.ndarray:
@@ -45,7 +43,7 @@ def evaluate_bm25(
             out[np.ix_(own, pool.rows)] = bm25.scores(pool.index, bm25.bags(pool.index, [bags[rows[i]] for i in own]))
         return out
 
-    note = f"BM25 (Lucene's, k1 {k1}, b {b}), one index a language; words, character bigrams for scripts without spaces"
+    note = f"BM25 (Lucene's, k1 {bm25.K1}, b {bm25.B}), one index a language; words, character bigrams for scripts without spaces"
     return evaluate_scores(score, benchmark, settings=("mono",), extra=extra, notes=(note,), threads=threads)
 
 
@@ -54,8 +52,6 @@ def evaluate_translated_bm25(
     lists: WordLists,
     *,
     pivot: str = "en",
-    k1: float = bm25.K1,
-    b: float = bm25.B,
     extra: Sequence[str] = (),
     threads: int = 0,
 ) -> Evaluation:
@@ -66,13 +62,16 @@ def evaluate_translated_bm25(
     each language .172).
 
     Args:
+        benchmark: what to evaluate on.
         lists: word lists; both directions to and from the pivot, or direct ones.
         pivot: the language between two that have no list.
+        extra: measures beside the usual ones.
+        threads: 0 for the processors at hand.
 
     Raises:
         InputError: two languages of the benchmark that no list connects.
     """
-    pools = _pools(benchmark, k1, b)
+    pools = _pools(benchmark)
     translator = Translator(lists, pivot)
     texts, codes = benchmark.queries.texts, benchmark.languages
     spoken = [codes[i] for i in benchmark.queries.lang.tolist()]
@@ -89,7 +88,7 @@ def evaluate_translated_bm25(
         return out
 
     notes = (
-        f"BM25 (Lucene's, k1 {k1}, b {b}), one index a language, queries translated through word lists (pivot {pivot});"
+        f"BM25 (Lucene's, k1 {bm25.K1}, b {bm25.B}), one index a language, queries translated through word lists (pivot {pivot});"
         f" {translator.coverage():.1%} of the words to translate were in the lists",
         "scores of different languages are compared as they are",
     )

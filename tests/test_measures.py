@@ -1,0 +1,159 @@
+"""Measures against brute force over every order of the ties, scikit-learn and exact sums."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, ndcg_score
+
+from triglot import measures
+
+
+def blocks_of(lists: list[tuple[list[int], list[int]]], missing: list[list[int]] | None = None) -> measures.Blocks:
+    """Blocks of queries given as (scores, grades) of their passages; `missing` has grades of passages that were not ranked."""
+    query, above, tied, grade = [], [], [], []
+    for number, (scores, grades) in enumerate(lists):
+        for score, value in zip(scores, grades):
+            if value > 0:
+                query.append(number)
+                above.append(sum(other > score for other in scores))
+                tied.append(scores.count(score) - 1)
+                grade.append(value)
+    lost = [(number, value) for number, values in enumerate(missing or []) for value in values]
+    return measures.tie_blocks(
+        np.array(query, int),
+        np.array(above, int),
+        np.array(tied, int),
+        queries=len(lists),
+        grade=np.array(grade, float),
+        missing_query=np.array([number for number, _ in lost], int),
+        missing_grade=np.array([value for _, value in lost], float),
+    )
+
+
+def orders(scores: list[int], grades: list[int]) -> Iterator[list[int]]:
+    """Grades in rank order, for every order of tied passages (each equally likely)."""
+    groups = [[g for s, g in zip(scores, grades) if s == score] for score in sorted(set(scores), reverse=True)]
+    for parts in itertools.product(*(itertools.permutations(group) for group in groups)):
+        yield [grade for part in parts for grade in part]
+
+
+def naive(name: str, ranking: list[int], k: int, lost: list[int]) -> float:
+    """A measure of one strict ranking, by its definition."""
+    ranks = [i for i, grade in enumerate(ranking, 1) if grade > 0]
+    total = len(ranks) + len(lost)
+    if name == "ap":
+        return sum(sum(r <= rank for r in ranks) / rank for rank in ranks if rank <= k) / total
+    if name == "rr":
+        return 1 / ranks[0] if ranks and ranks[0] <= k else 0.0
+    if name == "hit":
+        return float(bool(ranks) and ranks[0] <= k)
+    if name == "recall":
+        return sum(rank <= k for rank in ranks) / total
+    if name == "ndcg":
+        ideal = sorted([grade for grade in ranking if grade > 0] + lost, reverse=True)
+        gain = [sum(g / math.log2(i + 1) for i, g in enumerate(row[:k], 1)) for row in (ranking, ideal)]
+        return gain[0] / gain[1]
+    if lost:
+        return math.nan
+    return float(ranks[-1]) if name == "max_rank" else (math.nan if total < 2 else float(ranks[-1] - ranks[0]))
+
+
+PASSAGES = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=6)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(PASSAGES, min_size=1, max_size=3), st.lists(st.lists(st.integers(1, 2), max_size=2), min_size=3, max_size=3), st.integers(1, 7))
+def test_every_measure_is_its_mean_over_all_orders_of_ties(lists, missing, k):
+    lists = [([s for s, _ in passages], [g for _, g in passages]) for passages in lists]
+    missing = missing[: len(lists)]
+    blocks = blocks_of(lists, missing)
+    found = {
+        ("ap", k): measures.average_precision(blocks, k),
+        ("ap", 99): measures.average_precision(blocks),
+        ("rr", k): measures.reciprocal_rank(blocks, k),
+        ("rr", 99): measures.reciprocal_rank(blocks),
+        ("hit", k): measures.hit(blocks, k),
+        ("recall", k): measures.recall(blocks, k),
+        ("ndcg", k): measures.ndcg(blocks, k),
+        ("ndcg", 99): measures.ndcg(blocks),
+        ("rank_distance", 99): measures.rank_distance(blocks),
+        ("max_rank", 99): measures.max_rank(blocks),
+    }
+    for (name, cut), values in found.items():
+        for number, (scores, grades) in enumerate(lists):
+            if not any(grades) and not missing[number]:
+                assert np.isnan(values[number])
+            elif not any(grades) and name in ("rank_distance", "max_rank"):
+                assert np.isnan(values[number])
+            else:
+                expected = np.mean([naive(name, ranking, cut, missing[number]) for ranking in orders(scores, grades)])
+                np.testing.assert_allclose(values[number], expected, rtol=1e-12, atol=1e-12, err_msg=f"{name}@{cut} of {scores} {grades}")
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(2, 8))
+def test_parity_with_scikit_learn(seed, size, levels):
+    rng = np.random.default_rng(seed)
+    grades = rng.integers(0, 3, size)
+    grades[0] = 1
+    distinct, tied = rng.permutation(size), rng.integers(0, levels, size)
+    blocks = blocks_of([(distinct.tolist(), grades.tolist())])
+    assert measures.average_precision(blocks)[0] == pytest.approx(average_precision_score(grades > 0, distinct))
+    if size > 1:
+        blocks = blocks_of([(tied.tolist(), grades.tolist())])
+        for k in (1, 3, None):
+            assert measures.ndcg(blocks, k)[0] == pytest.approx(ndcg_score([grades], [tied], k=k))  # it averages over ties, too
+
+
+@pytest.mark.parametrize(("start", "count"), [(0, 0), (0, 1), (0, 31), (0, 33), (5, 100), (31, 1), (32, 1), (13_013, 1), (900, 12_000)])
+def test_harmonic_sums_are_exact(start, count):
+    exact = float(sum((Fraction(1, i) for i in range(start + 1, start + count + 1)), Fraction()))
+    assert measures.harmonic(np.array(start), np.array(count)) == pytest.approx(exact, rel=4e-15, abs=1e-300)
+
+
+def test_a_collapsed_encoder_scores_as_a_random_order():
+    n, m = 13_014, 11
+    blocks = measures.tie_blocks(np.zeros(m, int), np.zeros(m, int), np.full(m, n - 1), queries=1)
+    j = np.arange(1, n + 1)
+    assert measures.average_precision(blocks)[0] == pytest.approx(np.sum((1 + (j - 1) * (m - 1) / (n - 1)) / j) / n, rel=1e-12)
+    first = [math.exp(math.lgamma(n - i + 1) - math.lgamma(n - i - m + 2) + math.lgamma(n - m + 1) - math.lgamma(n + 1)) * m for i in range(1, n - m + 2)]
+    assert measures.reciprocal_rank(blocks)[0] == pytest.approx(np.sum(first / j[: n - m + 1]), rel=1e-9)
+    assert measures.hit(blocks, 10)[0] == pytest.approx(1 - math.comb(n - 10, m) / math.comb(n, m))
+    assert measures.rank_distance(blocks)[0] == pytest.approx((m - 1) * (n + 1) / (m + 1))
+    assert measures.max_rank(blocks)[0] == pytest.approx(m * (n + 1) / (m + 1))
+
+
+def test_rank_distance_of_hand_made_lists():
+    blocks = blocks_of([([9, 8, 7, 6, 5], [0, 1, 0, 1, 1]), ([9, 8, 7], [1, 1, 1]), ([3, 2, 1], [0, 0, 1])])
+    assert measures.rank_distance(blocks).tolist()[:2] == [3, 2]
+    assert np.isnan(measures.rank_distance(blocks)[2])
+    assert measures.max_rank(blocks).tolist() == [5, 3, 3]
+
+
+def test_a_large_block_keeps_its_precision():
+    g, n, m = 1_900_000, 100_000, 3
+    blocks = measures.tie_blocks(np.zeros(m, int), np.full(m, g), np.full(m, n - 1), queries=1)
+    j = np.arange(1, n + 1, dtype=np.longdouble)
+    expected = np.sum((1 + (j - 1) * (m - 1) / (n - 1)) / (g + j)) / n
+    assert measures.average_precision(blocks)[0] == pytest.approx(float(expected), rel=1e-9)
+
+
+def test_no_query_and_no_relevant_passage():
+    empty = np.zeros(0, int)
+    blocks = measures.tie_blocks(empty, empty, empty, queries=2)
+    for values in (measures.average_precision(blocks, 5), measures.reciprocal_rank(blocks), measures.hit(blocks, 1), measures.ndcg(blocks, 3)):
+        assert np.isnan(values).all()
+        assert len(values) == 2
+
+
+def test_counts_that_contradict_one_another_are_refused():
+    with pytest.raises(ValueError, match="must count the other relevant ones"):
+        measures.tie_blocks(np.array([0, 0]), np.array([4, 4]), np.array([0, 0]), queries=1)
