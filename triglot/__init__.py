@@ -7,45 +7,70 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from triglot.batches import Batches, plan_epoch, rows_of
     from triglot.corpus.formats import read_retrieval, read_training
     from triglot.corpus.parallel import ParallelCorpus
     from triglot.corpus.retrieval import RetrievalSet
-    from triglot.evaluate.evaluator import evaluate_encoder
-    from triglot.evaluate.results import read_results, write_results
-    from triglot.evaluate.tables import Evaluation
+    from triglot.encoder.build import load_encoder
+    from triglot.evaluate import Evaluation, evaluate_encoder, read_results, write_results
     from triglot.files import InputError
+    from triglot.recipe import load_recipe
+    from triglot.report import compare, find_arms, write_report
+    from triglot.study import run as run_recipe
+    from triglot.study import study as run_study
 
 __version__ = "0.1.0"
 __all__ = [
+    "Batches",
     "Evaluation",
     "InputError",
     "ParallelCorpus",
     "RetrievalSet",
     "__version__",
+    "compare",
     "evaluate_encoder",
+    "find_arms",
+    "load_encoder",
+    "load_recipe",
+    "plan_epoch",
     "read_results",
     "read_retrieval",
     "read_training",
+    "rows_of",
+    "run_recipe",
+    "run_study",
+    "write_report",
     "write_results",
 ]
 
 # Where each name lives; the imports above say the same to type checkers (a test holds the two together).
 _HOMES = {
-    "Evaluation": "triglot.evaluate.tables",
-    "InputError": "triglot.files",
-    "ParallelCorpus": "triglot.corpus.parallel",
-    "RetrievalSet": "triglot.corpus.retrieval",
-    "evaluate_encoder": "triglot.evaluate.evaluator",
-    "read_results": "triglot.evaluate.results",
-    "read_retrieval": "triglot.corpus.formats",
-    "read_training": "triglot.corpus.formats",
-    "write_results": "triglot.evaluate.results",
+    "Batches": "triglot.batches:Batches",
+    "Evaluation": "triglot.evaluate:Evaluation",
+    "InputError": "triglot.files:InputError",
+    "ParallelCorpus": "triglot.corpus.parallel:ParallelCorpus",
+    "RetrievalSet": "triglot.corpus.retrieval:RetrievalSet",
+    "compare": "triglot.report:compare",
+    "evaluate_encoder": "triglot.evaluate:evaluate_encoder",
+    "find_arms": "triglot.report:find_arms",
+    "load_encoder": "triglot.encoder.build:load_encoder",
+    "load_recipe": "triglot.recipe:load_recipe",
+    "plan_epoch": "triglot.batches:plan_epoch",
+    "read_results": "triglot.evaluate:read_results",
+    "read_retrieval": "triglot.corpus.formats:read_retrieval",
+    "read_training": "triglot.corpus.formats:read_training",
+    "rows_of": "triglot.batches:rows_of",
+    "run_recipe": "triglot.study:run",
+    "run_study": "triglot.study:study",
+    "write_report": "triglot.report:write_report",
+    "write_results": "triglot.evaluate:write_results",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        module, _, attribute = _HOMES[name].partition(":")
+        return getattr(import_module(module), attribute)
     from triglot.files import nearest
 
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}{nearest(name, _HOMES)}")

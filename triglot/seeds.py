@@ -36,6 +36,8 @@ def bits(seed: int, purpose: str, *counters: int | np.ndarray) -> np.ndarray:
     """64 random bits for each combination of counters.
 
     Args:
+        seed: of the run.
+        purpose: what is drawn; different purposes are independent.
         counters: ints or integer arrays that broadcast together (epoch, step, row, side, position, ...).
 
     Returns:
