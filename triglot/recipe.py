@@ -1,0 +1,271 @@
+"""Recipes: everything that a run or a study is made of, as one tree of frozen dataclasses read from YAML.
+
+Each room owns the dataclass of its settings; here they are put together. `triglot.study.run` is the one place that makes objects of them.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from triglot import recipes
+from triglot.batches import Batches
+from triglot.encoder import EncoderSettings
+from triglot.files import InputError, nearest
+from triglot.losses import Loss
+from triglot.settings import COMMAND_LINE, Document, build, dump_yaml, plain, put, read_yaml, split_word
+from triglot.train import Train
+
+TrainingFormat = Literal["squad", "mlqa", "bitext", "pairs", "beir", "wordlist", "atlas"]
+RetrievalFormat = Literal["squad", "mlqa", "bitext", "beir", "atlas"]
+Baseline = Literal["bm25", "bm25-translated"]
+
+
+@dataclass(frozen=True)
+class CodeSwitch:
+    """Texts of one language shown in others by replacing words through word lists, drawn anew each epoch (arXiv 2305.05295).
+
+    Attributes:
+        lists: folder of word lists, inside the data folder.
+        p: probability that a word with a translation is replaced.
+        pivot: the language of the texts.
+    """
+
+    lists: str
+    p: float = 1.0
+    pivot: str = "en"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.p <= 1:
+            raise InputError(f"p: {self.p} is not between 0 and 1")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Training data.
+
+    Attributes:
+        format: of the files.
+        path: file or folder inside the data folder; empty for `atlas`.
+        name: in logs and reports; by default the last part of the path.
+        weight: share of the batches, relative to the other sources.
+        unit: what a passage is; None leaves it to the reader.
+        languages: read only these; None for the recipe's.
+        codeswitch: show the texts in the other languages too.
+        licence: of the data, for the report.
+        options: further options of the format's reader.
+    """
+
+    format: TrainingFormat
+    path: str = ""
+    name: str = ""
+    weight: float = 1.0
+    unit: Literal["sentence", "sentence+context", "paragraph"] | None = None
+    languages: tuple[str, ...] | None = None
+    codeswitch: CodeSwitch | None = None
+    licence: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.path and self.format != "atlas":
+            raise InputError("path: is missing")
+        if not self.weight > 0:
+            raise InputError(f"weight: {self.weight} is not a positive number")
+
+    @property
+    def label(self) -> str:
+        """The name in logs and reports."""
+        return self.name or (self.path.rstrip("/").rpartition("/")[2] if self.path else self.format)
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Data to evaluate on.
+
+    Attributes:
+        name: in files and tables.
+        format, path: as for a source.
+        candidate_text: what a passage is; None leaves it to the reader.
+        languages: only these; None for the recipe's.
+        licence: of the data, for the report.
+        options: further options of the format's reader.
+    """
+
+    name: str
+    format: RetrievalFormat
+    path: str = ""
+    candidate_text: Literal["sentence", "sentence+context", "paragraph"] | None = None
+    languages: tuple[str, ...] | None = None
+    licence: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[\w\-+.]+", self.name) or self.name.startswith("."):
+            raise InputError(f"name: {self.name!r} has other characters than letters, digits and - + . _ (it becomes part of file names)")
+        if not self.path and self.format != "atlas":
+            raise InputError("path: is missing")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of training with settings of its own: the alignment, shared by all arms."""
+
+    sources: tuple[Source, ...]
+    batches: Batches = field(default_factory=Batches)
+    loss: Loss = field(default_factory=Loss)
+    train: Train = field(default_factory=Train)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A run, or with `arms` and `seeds` a study.
+
+    Attributes:
+        name: of the recipe.
+        seed: of everything random.
+        data: folder with the sources.
+        languages: codes; sources and benchmarks are read in these alone. Empty: all that the data have.
+        encoder: what is trained.
+        alignment: stage one, None for none.
+        sources, batches, loss, train: stage two, the fine-tuning.
+        validation: measured every `train.validate_every` steps and after the last; settings may be chosen by it.
+        evaluate: measured once, at the end.
+        baselines: retrievers without training.
+        lists: folder of word lists for `bm25-translated`, inside the data folder.
+        arms: name -> settings (dotted keys) that make the arm.
+        seeds: of a study.
+        reference: the arm that the report compares the others with; empty for the first.
+    """
+
+    name: str = ""
+    seed: int = 1
+    data: str = "../shared/data"
+    languages: tuple[str, ...] = ()
+    encoder: EncoderSettings = field(default_factory=EncoderSettings)
+    alignment: Stage | None = None
+    sources: tuple[Source, ...] = ()
+    batches: Batches = field(default_factory=Batches)
+    loss: Loss = field(default_factory=Loss)
+    train: Train = field(default_factory=Train)
+    validation: tuple[Benchmark, ...] = ()
+    evaluate: tuple[Benchmark, ...] = ()
+    baselines: tuple[Baseline, ...] = ()
+    lists: str = ""
+    arms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (1,)
+    reference: str = ""
+
+    def __post_init__(self) -> None:
+        for arm in self.arms:
+            if not re.fullmatch(r"[\w\-+]+", arm) or arm in RESERVED:
+                raise InputError(f"arms.{arm}: {'is the name of the first stage' if arm in RESERVED else 'letters, digits and - + _ only'}")
+        if self.reference and self.reference not in self.arms:
+            raise InputError(f"reference: no arm {self.reference!r}{nearest(self.reference, self.arms)}")
+        if "bm25-translated" in self.baselines and not self.lists:
+            raise InputError("lists: is missing; bm25-translated needs a folder of word lists")
+        for key in ("validation", "evaluate"):
+            names = [benchmark.name for benchmark in getattr(self, key)]
+            for name in names:
+                if names.count(name) > 1:
+                    raise InputError(f"{key}: two benchmarks are called {name!r}")
+
+
+RESERVED = ("alignment",)
+OF_A_STUDY = ("name", "seed", "seeds", "arms", "baselines", "lists", "reference", "data", "encoder", "validation", "evaluate")
+
+
+def _apply(document: Document, key: str, value: Any, where: str) -> Document:
+    """The document with one more setting. An arm's settings (`arms.NAME.dotted.key`) are one key below the arm."""
+    changed = copy.deepcopy(document.value)
+    path = key.split(".")
+    if path[0] == "arms" and len(path) > 2:
+        path = ["arms", path[1], ".".join(path[2:])]
+    put(changed, path, value, where)
+    return Document(changed, document.source, {**document.lines, key: where})
+
+
+def _arm_document(document: Document, arm: str) -> Document:
+    """The document of one arm; where an arm's settings were written is kept, so that errors name it."""
+    settings = document.value["arms"][arm]
+    if not isinstance(settings, dict):
+        raise InputError(f"{document.where(f'arms.{arm}')}: arms.{arm}: an arm is `dotted.key: value` lines")
+    changed = {key: value for key, value in document.value.items() if key not in ("arms", "reference")}
+    result = Document(changed, document.source, document.lines)
+    for key, value in settings.items():
+        where = document.where(f"arms.{arm}.{key}")
+        first = str(key).split(".")[0]
+        if first in OF_A_STUDY or str(key).startswith("alignment."):
+            reason = (
+                "the alignment is shared by all arms (`alignment: null` leaves it out)"
+                if first == "alignment"
+                else "is the same for all arms"
+            )
+            raise InputError(f"{where}: arms.{arm}.{key}: {reason}")
+        if first == "alignment" and value is not None:
+            raise InputError(f"{where}: arms.{arm}.{key}: the alignment is shared by all arms (`alignment: null` leaves it out)")
+        result = _apply(result, str(key), value, where)
+    return result
+
+
+def parse_recipe(document: Document) -> Recipe:
+    """A recipe from its document; every arm is tried too, so that a misspelt key in the last arm is found before the first one runs."""
+    recipe = build(Recipe, document)
+    for arm in recipe.arms:
+        build(Recipe, _arm_document(document, arm), inside=f"arms.{arm}: ")
+    return recipe
+
+
+def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
+    """A recipe by its name or path, with settings from the command line.
+
+    Args:
+        name_or_path: a YAML file, or the name of a recipe that comes with Triglot.
+        overrides: `key=value` words; keys are dotted, values are read as YAML (`batches.kind=xy`, `sources.0.weight=2`).
+
+    Raises:
+        InputError: names file and line (or the command line), the key, and the nearest known one.
+    """
+    path = recipes.find(name_or_path)
+    document = read_yaml(path, source=path.name if path.parent == recipes.FOLDER else str(path))
+    document.value.setdefault("name", path.stem)
+    for word in overrides:
+        key, value = split_word(word)
+        document = _apply(document, key, value, f"{COMMAND_LINE}, {key}")
+    return parse_recipe(document)
+
+
+def arm_recipe(recipe: Recipe, arm: str, seed: int) -> Recipe:
+    """The recipe of one arm and seed: no arms, no baselines, one seed.
+
+    Raises:
+        InputError: there is no such arm.
+    """
+    if arm not in recipe.arms:
+        raise InputError(f"{recipe.name}: no arm {arm!r}{nearest(arm, recipe.arms)}")
+    document = Document(plain(recipe), recipe.name)
+    return _single(build(Recipe, _arm_document(document, arm)), seed)
+
+
+def alignment_recipe(recipe: Recipe, seed: int) -> Recipe:
+    """The recipe of the alignment stage alone; the sources of the fine-tuning stay, since the tokenizer is made from them too."""
+    return replace(_single(recipe, seed), batches=Batches(), loss=Loss(), train=Train())
+
+
+def _single(recipe: Recipe, seed: int) -> Recipe:
+    return replace(recipe, seed=seed, seeds=(seed,), arms={}, baselines=(), lists="", reference="")
+
+
+def to_yaml(recipe: Recipe) -> str:
+    """Every setting with its resolved value."""
+    return dump_yaml(recipe)
+
+
+def digest(recipe: Recipe) -> str:
+    """Twelve hexadecimal digits that stand for the settings; the place of the data folder is not one."""
+    value = {key: item for key, item in plain(recipe).items() if key not in ("data", "name")}
+    return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=6).hexdigest()

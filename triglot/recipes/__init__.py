@@ -1,0 +1,42 @@
+"""The recipes that come with Triglot, as YAML files beside this one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from triglot.files import InputError, nearest
+
+FOLDER = Path(__file__).parent
+
+
+def names() -> list[str]:
+    """Names of the recipes, sorted."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def find(name_or_path: str) -> Path:
+    """The file of a recipe: a path (it ends in .yaml or .yml, or has a separator), or the name of one that comes with Triglot.
+
+    Raises:
+        InputError: neither; names the nearest known one.
+    """
+    path = Path(name_or_path).expanduser()
+    if path.suffix in (".yaml", ".yml") or "/" in name_or_path or "\\" in name_or_path:
+        if path.is_file():
+            return path
+        siblings = [entry.name for entry in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        raise InputError(f"{name_or_path}: no such recipe{nearest(path.name, siblings)}")
+    shipped = FOLDER / f"{name_or_path}.yaml"
+    if not shipped.is_file():
+        here = f" (a recipe of your own needs its ending: {path}.yaml)" if path.with_suffix(".yaml").is_file() else ""
+        raise InputError(f"no recipe {name_or_path!r}{nearest(name_or_path, names())}{here}")
+    return shipped
+
+
+def summary(path: Path) -> str:
+    """The first sentence of the comment that a recipe opens with, its command aside."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        text = line.lstrip("#").strip()
+        if line.startswith("#") and text and not text.startswith("triglot "):
+            return text
+    return ""

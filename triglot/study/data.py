@@ -1,0 +1,176 @@
+"""Sources, benchmarks and word lists of a recipe, each read once a process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from triglot.corpus.formats import read_retrieval, read_training
+from triglot.corpus.parallel import ParallelCorpus, concat
+from triglot.corpus.retrieval import RetrievalSet
+from triglot.corpus.tally import Tally
+from triglot.corpus.wordlist import read_lists
+from triglot.files import InputError
+from triglot.recipe import Benchmark, Recipe, Source
+from triglot.train import Feed, Switching
+
+log = logging.getLogger("triglot")
+Lists = dict[tuple[str, str], tuple[list[str], list[str]]]
+
+
+@dataclass(frozen=True)
+class Training:
+    """The data of a stage.
+
+    Attributes:
+        corpus: all sources together.
+        weights: share of each of `corpus.sources`.
+        switching: source -> how it is code-switched.
+    """
+
+    corpus: ParallelCorpus
+    weights: tuple[float, ...]
+    switching: Mapping[str, Switching]
+
+
+class Data:
+    """Reads what a recipe names; asked again, it gives the same objects.
+
+    Args:
+        folder: the data folder.
+    """
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        self._kept: dict[Any, Any] = {}
+        self._feeds: dict[str, tuple[Any, Feed]] = {}
+
+    def _path(self, path: str) -> Path:
+        return self.folder / Path(path).expanduser() if path else self.folder
+
+    def _once(self, key: Any, read: Any) -> Any:
+        if key not in self._kept:
+            self._kept[key] = read()
+        return self._kept[key]
+
+    def lists(self, path: str, languages: Sequence[str]) -> Lists:
+        """Word lists by (source language, target language), in both directions."""
+
+        def read() -> Lists:
+            found, tally = read_lists(self._path(path), languages=list(languages) or None, both=True)
+            _say(path, tally)
+            return found
+
+        return self._once(("lists", path, tuple(languages)), read)
+
+    def source(self, source: Source, languages: Sequence[str]) -> ParallelCorpus:
+        """One source, under its label.
+
+        Raises:
+            InputError: it cannot be read; the message begins with the source.
+        """
+        wanted = tuple(source.languages if source.languages is not None else languages)
+
+        def read() -> ParallelCorpus:
+            options: dict[str, Any] = dict(source.options)
+            if wanted:
+                options["languages"] = list(wanted)
+            if source.unit:
+                options["unit"] = source.unit
+            try:
+                corpus, tally = read_training(source.format, self._path(source.path), **options)
+            except InputError as error:
+                raise InputError(f"source {source.label!r}: {error}") from None
+            _say(source.label, tally)
+            return replace(corpus, sources=(source.label,))
+
+        return self._once(("source", source.format, source.path, source.unit, wanted, repr(source.options), source.label), read)
+
+    def training(self, sources: Sequence[Source], languages: Sequence[str]) -> Training:
+        """The sources of a stage together.
+
+        Raises:
+            InputError: no source, two with one label, or code-switching without a word list.
+        """
+        labels = [source.label for source in sources]
+        for label in labels:
+            if labels.count(label) > 1:
+                raise InputError(f"sources: two are called {label!r}; give one of them a `name`")
+        key = ("training", tuple(map(repr, sources)), tuple(languages))
+
+        def read() -> Training:
+            corpus = concat([self.source(source, languages) for source in sources])
+            switching = {source.label: self._switching(source, languages) for source in sources if source.codeswitch}
+            spoken = list(languages) or sorted({*corpus.languages, *(code for how in switching.values() for code in how.lists)})
+            return Training(corpus.restrict(spoken), tuple(source.weight for source in sources), switching)
+
+        return self._once(key, read)
+
+    def _switching(self, source: Source, languages: Sequence[str]) -> Switching:
+        how = source.codeswitch
+        assert how is not None
+        lists = self.lists(how.lists, languages)
+        into = {b: list(zip(*lists[a, b], strict=True)) for a, b in sorted(lists) if a == how.pivot}
+        if not into:
+            raise InputError(f"source {source.label!r}: codeswitch.lists: no word list from {how.pivot} in {self._path(how.lists)}")
+        return Switching(pivot=how.pivot, lists=into, p=how.p, languages=tuple(into))
+
+    def benchmark(self, benchmark: Benchmark, languages: Sequence[str]) -> RetrievalSet:
+        """A benchmark. Raises InputError that begins with its name."""
+        wanted = tuple(benchmark.languages if benchmark.languages is not None else languages)
+
+        def read() -> RetrievalSet:
+            options: dict[str, Any] = dict(benchmark.options)
+            if wanted:
+                options["languages"] = list(wanted)
+            if benchmark.candidate_text:
+                options["candidate_text"] = benchmark.candidate_text
+            try:
+                found = read_retrieval(benchmark.format, self._path(benchmark.path), name=benchmark.name, **options)
+            except InputError as error:
+                raise InputError(f"benchmark {benchmark.name!r}: {error}") from None
+            return replace(found, licence=benchmark.licence or found.licence)
+
+        return self._once(("benchmark", repr(benchmark), wanted), read)
+
+    def feed(self, stage: str, training: Training, tokenize: Any, tokenizer: str, seed: int) -> Feed:
+        """The feed of a stage; arms that train on the same data with the same tokenizer share it, so that texts are tokenised once.
+
+        Args:
+            stage: the feed of one training per stage is kept.
+            training: from `training`.
+            tokenize: as `Feed` takes it.
+            tokenizer: stands for the tokenizer.
+            seed: of the code-switching.
+        """
+        key = (id(training), tokenizer, seed)
+        if stage not in self._feeds or self._feeds[stage][0] != key:
+            self._feeds[stage] = (key, Feed(training.corpus, switching=training.switching, tokenize=tokenize, seed=seed))
+        return self._feeds[stage][1]
+
+
+def texts_by_language(parts: Sequence[Training]) -> dict[str, list[str]]:
+    """Every text that a tokenizer must know: those of the corpora, and the words that code-switching puts in."""
+    found: dict[str, list[str]] = {}
+    for part in parts:
+        texts = part.corpus.texts.to_pylist()
+        for text, lang in zip(texts, part.corpus.text_lang.tolist(), strict=True):
+            found.setdefault(part.corpus.languages[lang], []).append(text)
+        for how in part.switching.values():
+            for lang in how.languages or how.lists:
+                found.setdefault(lang, []).extend(dict.fromkeys(word for _, word in how.lists[lang]))
+    return found
+
+
+def licences(recipe: Recipe) -> dict[str, str]:
+    """Label of each source, word list and benchmark -> its licence as the recipe states it."""
+    sources = [*(recipe.alignment.sources if recipe.alignment else ()), *recipe.sources]
+    return {source.label: source.licence for source in sources} | {one.name: one.licence for one in recipe.validation if one.licence}
+
+
+def _say(label: str, tally: Tally) -> None:
+    for line in tally.lines():
+        log.info("%s: %s", label, line)

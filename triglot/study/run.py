@@ -1,0 +1,240 @@
+"""One run: the only place where settings become data, encoders, training and results.
+
+A run folder tells by its content how far it got: `recipe.yaml` when it began, `model/` and `summary.json` when it was trained,
+`results.json` when it was evaluated. Asked again, a run goes on from there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from triglot.batches import plan_run
+from triglot.encoder import init_encoder, load_encoder
+from triglot.encoder.card import Card
+from triglot.encoder.static import StaticEncoder
+from triglot.encoder.tokenizer import word_counts
+from triglot.evaluate import Evaluation, evaluate_encoder, write_results
+from triglot.evaluate.results import versions
+from triglot.files import InputError, read_json, write_json, write_text
+from triglot.recipe import Recipe, Stage, alignment_recipe, to_yaml
+from triglot.settings import plain, read_yaml
+from triglot.study.data import Data, licences, texts_by_language
+from triglot.study.world import is_main, main_first
+from triglot.train import run as train_loop
+from triglot.train.bag import Bag
+from triglot.train.network import Network
+
+log = logging.getLogger("triglot")
+FINE_TUNING, ALIGNMENT = "fine-tuning", "alignment"
+
+
+def claim(recipe: Recipe, out: Path) -> None:
+    """Write the settings into a run folder, or check that they are those already there.
+
+    Raises:
+        InputError: the folder holds a run of other settings, or something else, or cannot be written.
+    """
+    path = out / "recipe.yaml"
+    if path.is_file():
+        was, now = _flat(read_yaml(path).value), _flat(plain(recipe))
+        for key in {**was, **now}:
+            if key != "data" and was.get(key) != now.get(key):
+                raise InputError(
+                    f"{out}: made with {key}={was.get(key)}, now {key}={now.get(key)}; choose another folder or the same settings"
+                )
+        return
+    if is_main():
+        if out.exists() and not out.is_dir():
+            raise InputError(f"{out}: is a file, a folder was expected")
+        if out.is_dir() and any(entry.name != "alignment" and entry.name != "init" for entry in out.iterdir()):
+            raise InputError(f"{out}: holds something else than a run (it has no recipe.yaml); choose an empty or a new folder")
+        write_text(path, to_yaml(recipe))
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else None
+    if not items:
+        return {prefix: value}
+    return {key: item for name, child in items for key, item in _flat(child, f"{prefix}.{name}" if prefix else str(name)).items()}
+
+
+def make_encoder(recipe: Recipe, folder: Path, data: Data) -> Path:
+    """The encoder that training starts from: a fresh one with a tokenizer of all training texts, or the pretrained one.
+
+    Returns:
+        `folder`, which now holds the model.
+    """
+    with main_first():
+        if is_main() and not (folder / "modules.json").is_file():
+            words = None
+            if recipe.encoder.kind != "pretrained":
+                stages = [recipe.alignment.sources] if recipe.alignment else []
+                parts = [data.training(sources, recipe.languages) for sources in (*stages, recipe.sources) if sources]
+                log.info("making a tokenizer of %d tokens", recipe.encoder.vocab)
+                words = word_counts(texts_by_language(parts))
+            init_encoder(recipe.encoder, words, seed=recipe.seed).save(folder)
+    return folder
+
+
+def _load(recipe: Recipe, folder: Path, name: str) -> Any:
+    """An encoder of this recipe from a folder."""
+    settings = (
+        replace(recipe.encoder, kind="static") if recipe.encoder.kind == "static" else replace(recipe.encoder, kind="transformer", model="")
+    )
+    return load_encoder(folder, settings=settings, name=name)
+
+
+def _train(recipe: Recipe, stage: Stage, name: str, start: Path, out: Path, data: Data, progress: bool) -> None:
+    """Train a stage and save the model with the summary of the run."""
+    encoder = _load(recipe, start, recipe.name)
+    training = data.training(stage.sources, recipe.languages)
+    if isinstance(encoder, StaticEncoder):
+        model = Bag(encoder)
+        feed = data.feed(name, training, model.tokenize, encoder.tokenizer.to_str(), recipe.seed)
+    else:
+        model = Network(encoder, weight_decay=stage.train.weight_decay, device=_device())
+        feed = data.feed(name, training, None, "", recipe.seed)
+    plan = plan_run(
+        feed.rows(), stage.batches, steps=stage.train.steps, seed=recipe.seed, weights=training.weights, languages=training.corpus.languages
+    )
+    warnings = list(plan.warnings)
+    for number, reasons in plan.unusable.items():
+        source = training.corpus.sources[number]
+        warnings += [f"source {source!r}: {count:,} rows left out: {reason}" for reason, count in reasons.items()]
+    for text in warnings:
+        log.warning("%s: %s", name, text)
+
+    def validate(encoder: Any) -> dict[str, Any]:
+        found = evaluate_all(recipe, encoder, data, "validation")
+        return {key: {s: one.summary[s] for s in ("mono", "cross", "multi", "bias") if s in one.summary} for key, one in found.items()}
+
+    counted = train_loop(
+        model,
+        feed,
+        plan,
+        loss=stage.loss,
+        train=stage.train,
+        seed=recipe.seed,
+        stage=name,
+        out=out,
+        validate=validate if recipe.validation and stage.train.validate_every else None,
+        progress=progress,
+    )
+    trained = model.encoder()
+    threads = counted.pop("threads", 0)
+    summary = {
+        "stages": {name: counted},
+        "versions": versions(),
+        "threads": threads,
+        "licences": licences(recipe),
+        "parameters": int(trained.parameters),
+        "coverage": dict(zip(training.switching, feed.coverage().values(), strict=True)),
+        "warnings": warnings,
+    }
+    with main_first():
+        if is_main():
+            _save(recipe, stage, name, trained, out, summary)
+
+
+def _save(recipe: Recipe, stage: Stage, name: str, encoder: Any, out: Path, summary: dict[str, Any]) -> None:
+    before = recipe.alignment.sources if recipe.alignment and name == FINE_TUNING else ()
+    own = {source.label: source.licence for source in (*before, *stage.sources)}
+    told = f"{recipe.name}, {name}: {stage.train.steps} steps, batches {stage.batches.kind} of {stage.batches.size}, seed {recipe.seed}"
+    base = recipe.encoder.model if recipe.encoder.kind == "pretrained" and not Path(recipe.encoder.model).exists() else ""
+    write_json(out / "summary.json", summary)
+    encoder.save(out / "model", card=Card(languages=recipe.languages, base=base, sources=own, training=[told]))
+    shutil.rmtree(out / "checkpoints", ignore_errors=True)
+
+
+def _device() -> str:
+    import torch
+
+    return f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
+
+
+def evaluate_all(recipe: Recipe, encoder: Any, data: Data, which: str) -> dict[str, Evaluation]:
+    """An encoder on the recipe's `validation` or `evaluate` benchmarks."""
+    return {one.name: evaluate_encoder(encoder, data.benchmark(one, recipe.languages)) for one in getattr(recipe, which)}
+
+
+def is_trained(out: Path) -> bool:
+    """Whether a run folder holds a trained model."""
+    return (out / "model" / "modules.json").is_file() and (out / "summary.json").is_file()
+
+
+def is_finished(out: Path) -> bool:
+    """Whether a run folder holds results."""
+    return is_trained(out) and (out / "results.json").is_file()
+
+
+def _finish(recipe: Recipe, out: Path, data: Data, model: str) -> None:
+    """Validate and evaluate the saved model; `results.json` comes last."""
+    if not is_main() or is_finished(out):
+        return
+    encoder = _load(recipe, out / "model", model)
+    if recipe.validation and not (out / "validation" / "results.json").is_file():
+        write_results(out / "validation", evaluate_all(recipe, encoder, data, "validation"), model=model)
+    log.info("evaluating %s on %s", model, ", ".join(one.name for one in recipe.evaluate) or "nothing")
+    write_results(out, evaluate_all(recipe, encoder, data, "evaluate"), model=model)
+
+
+def align(recipe: Recipe, start: Path, out: Path, data: Data, *, progress: bool = False) -> Path:
+    """The alignment stage. Returns the folder of its model."""
+    assert recipe.alignment is not None
+    claim(recipe, out)
+    if not is_trained(out):
+        _train(recipe, recipe.alignment, ALIGNMENT, start, out, data, progress)
+    _finish(recipe, out, data, ALIGNMENT)
+    return out / "model"
+
+
+def fine_tune(recipe: Recipe, start: Path, out: Path, data: Data, *, model: str, progress: bool = False) -> Path:
+    """The fine-tuning stage and its evaluation. Returns the folder of the model.
+
+    Args:
+        recipe: of one arm and seed.
+        start: the model to start from: fresh, or aligned.
+        out: run folder.
+        data: of the recipe.
+        model: name in the results.
+        progress: show a bar.
+    """
+    claim(recipe, out)
+    if not recipe.sources:
+        raise InputError(f"{recipe.name}: sources: is missing; fine-tuning needs at least one")
+    if not is_trained(out):
+        _train(recipe, Stage(recipe.sources, recipe.batches, recipe.loss, recipe.train), FINE_TUNING, start, out, data, progress)
+    _finish(recipe, out, data, model)
+    return out / "model"
+
+
+def run(recipe: Recipe, out: str | Path, *, progress: bool = False) -> dict[str, Any]:
+    """Both stages and the evaluation in one folder; `alignment/` inside holds the first stage.
+
+    Args:
+        recipe: without arms, or with arms that are passed over.
+        out: run folder; a run of the same settings goes on where it stopped.
+        progress: show bars.
+
+    Returns:
+        the content of `results.json`.
+    """
+    out = Path(out)
+    recipe = replace(recipe, arms={}, seeds=(recipe.seed,), baselines=(), lists="", reference="")
+    data = Data(recipe.data)
+    claim(recipe, out)
+    if not is_trained(out):
+        start = make_encoder(recipe, out / "init", data)
+        if recipe.alignment:
+            start = align(replace(alignment_recipe(recipe, recipe.seed), evaluate=()), start, out / "alignment", data, progress=progress)
+        fine_tune(recipe, start, out, data, model=recipe.name, progress=progress)
+        if is_main():
+            shutil.rmtree(out / "init", ignore_errors=True)
+    _finish(recipe, out, data, recipe.name)
+    return read_json(out / "results.json") if is_main() else {}
