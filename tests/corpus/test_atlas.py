@@ -61,6 +61,8 @@ def test_every_template_names_what_its_facts_have_and_asks_nothing_away(facts):
     answers |= {"language_code": "code", "script": "script", "home": "territory", "city_territory": "territory", "city_zone": "zone"}
     for language in atlas.LANGUAGES:
         wording = _wording.read_wording(language)
+        bare = [re.sub(r"{\w+}", "{}", t) for side in (wording.ask, wording.tell) for each in side.values() for t in each]
+        assert [text for text, count in Counter(bare).items() if count > 1] == [], language
         for relation in _facts.RELATIONS:
             for side, templates in (("ask", wording.ask[relation]), ("tell", wording.tell[relation])):
                 assert len(set(templates)) == len(templates)
@@ -79,6 +81,20 @@ def test_tables_of_forms_name_known_entities():
             assert placeholder in used, (language, placeholder)
             for code in set(table) - {"default", "rules"}:
                 assert (placeholder.split("_")[-1], code) in names, (language, placeholder, code)
+
+
+def test_no_two_entities_look_the_same(facts):
+    world = _facts.read_atlas()
+    for language in atlas.LANGUAGES:
+        wording = _wording.read_wording(language)
+        codes = defaultdict(set)
+        for fact in facts:
+            slots = dict(fact.slots)
+            for placeholder, form in wording.forms(world, fact).items():
+                kind, code = slots.get(placeholder) or slots[placeholder.split("_")[-1]]
+                if kind not in ("text", "number"):
+                    codes[placeholder, kind, form.casefold()].add(code)
+        assert [(key, found) for key, found in codes.items() if len(found) > 1] == [], language
 
 
 @pytest.mark.parametrize(
@@ -101,6 +117,7 @@ def test_tables_of_forms_name_known_entities():
         ("tr", "in_territory", "IQ", "Irak’ta"),
         ("tr", "in_territory", "NO", "Norveç’te"),
         ("tr", "in_territory", "CK", "Cook Adaları’nda"),
+        ("hi", "of_currency", "INR", "भारतीय रुपये"),
         ("th", "language", "es", "ภาษาสเปน"),
         ("vi", "language", "es", "tiếng Tây Ban Nha"),
         ("ru", "in_language", "en", "на английском языке"),

@@ -160,6 +160,9 @@ def _read_names() -> tuple[dict[Entity, tuple[str, ...]], list[tuple[str, str]]]
         if any(_CITY_WORDS[language] in name.lower() for language, name in zip(LANGUAGES, each, strict=True) if language in _CITY_WORDS):
             left_out.append(("a city whose name already says city", entity[1]))
             del names[entity]
+        elif "," in each[LANGUAGES.index("en")]:
+            left_out.append(("a town that is named with its state", entity[1]))
+            del names[entity]
     for kind in ("territory", "currency", "language", "script", "city"):
         for place in range(len(LANGUAGES)):
             count = Counter(each[place].casefold() for entity, each in names.items() if entity[0] == kind)
