@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from triglot.corpus.parallel import ParallelCorpus
     from triglot.corpus.retrieval import RetrievalSet
     from triglot.encoder.build import load_encoder
-    from triglot.evaluate import Evaluation, evaluate_encoder, read_results, write_results
+    from triglot.evaluate import Evaluation, evaluate_encoder, write_results
     from triglot.files import InputError
     from triglot.recipe import load_recipe
-    from triglot.report import compare, find_arms, write_report
+    from triglot.report import compare, find_arms, to_markdown, write_report
     from triglot.study import run as run_recipe
     from triglot.study import study as run_study
 
@@ -33,12 +33,12 @@ __all__ = [
     "load_encoder",
     "load_recipe",
     "plan_epoch",
-    "read_results",
     "read_retrieval",
     "read_training",
     "rows_of",
     "run_recipe",
     "run_study",
+    "to_markdown",
     "write_report",
     "write_results",
 ]
@@ -56,12 +56,12 @@ _HOMES = {
     "load_encoder": "triglot.encoder.build:load_encoder",
     "load_recipe": "triglot.recipe:load_recipe",
     "plan_epoch": "triglot.batches:plan_epoch",
-    "read_results": "triglot.evaluate:read_results",
     "read_retrieval": "triglot.corpus.formats:read_retrieval",
     "read_training": "triglot.corpus.formats:read_training",
     "rows_of": "triglot.batches:rows_of",
     "run_recipe": "triglot.study:run",
     "run_study": "triglot.study:study",
+    "to_markdown": "triglot.report:to_markdown",
     "write_report": "triglot.report:write_report",
     "write_results": "triglot.evaluate:write_results",
 }
