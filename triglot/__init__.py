@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from triglot.files import InputError
     from triglot.recipe import load_recipe
     from triglot.report import compare, find_arms, to_markdown, write_report
-    from triglot.study import run as run_recipe
-    from triglot.study import study as run_study
+    from triglot.study.arms import study as run_study
+    from triglot.study.run import run as run_recipe
 
 __version__ = "0.1.0"
 __all__ = [
@@ -59,8 +59,8 @@ _HOMES = {
     "read_retrieval": "triglot.corpus.formats:read_retrieval",
     "read_training": "triglot.corpus.formats:read_training",
     "rows_of": "triglot.batches:rows_of",
-    "run_recipe": "triglot.study:run",
-    "run_study": "triglot.study:study",
+    "run_recipe": "triglot.study.run:run",
+    "run_study": "triglot.study.arms:study",
     "to_markdown": "triglot.report:to_markdown",
     "write_report": "triglot.report:write_report",
     "write_results": "triglot.evaluate:write_results",
