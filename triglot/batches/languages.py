@@ -6,20 +6,22 @@ Every kind of batch is a joint distribution over (query language, passage langua
     xy       off the diagonal, a row (or a batch: `by`)     independent    the product, a row
     hybrid   xx with probability alpha, else xy (Elmahdy, Lin and Ahmad 2024, arXiv 2408.10536)
 
-Draws are low-discrepancy sequences with a random start: shares are right after a few steps, and not only on average.
+Draws are even and not only so on average: over the rows of a group they follow a low-discrepancy sequence with a random start, and the
+languages of whole batches are drawn from what each is owed (see `ledger`). Shares are then right after a few steps.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from triglot.batches.settings import Batches
 
-GOLDEN, SQRT2 = (math.sqrt(5) - 1) / 2, math.sqrt(2) - 1
+# Irrational and independent of each other, so that one sequence never falls in step with the other.
+_GOLDEN, _SQRT2 = (math.sqrt(5) - 1) / 2, math.sqrt(2) - 1
 
 
 @dataclass(frozen=True, order=True)
@@ -106,36 +108,43 @@ def off_diagonal(query: np.ndarray, passage: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=256)
-def _turn(width: int) -> np.ndarray:
-    """(width,) the order in which a round visits the parts of [0, 1): that of the golden ratio's multiples, even over any stretch of it."""
-    return np.argsort(np.argsort(np.arange(width) * GOLDEN % 1.0)) / width
-
-
-@lru_cache(maxsize=256)
 def _stretch(width: int, length: int) -> np.ndarray:
-    """(length,) the sequence from its beginning: rounds of `width` points, one in each 1/width of [0, 1), shifted against each other."""
+    """(length,) points of [0, 1), in rounds of `width` that visit each 1/width once and are shifted against each other.
+
+    A round goes in the order of the golden ratio's multiples, so that an unfinished one is even too.
+    """
+    turn = np.argsort(np.argsort(np.arange(width) * _GOLDEN % 1.0)) / width
     rounds, place = np.divmod(np.arange(length), width)
-    return (_turn(width)[place] + rounds * SQRT2) % 1.0
+    return (turn[place] + rounds * _SQRT2) % 1.0
 
 
 @dataclass(frozen=True)
 class Cells:
-    """A joint distribution as intervals of [0, 1). A round has as many draws as there are cells, so equal cells come up equally often."""
+    """A joint distribution over pairs of languages, as intervals of [0, 1)."""
 
     query: np.ndarray  # (cells,) int16
     passage: np.ndarray  # (cells,) int16
-    ends: np.ndarray  # (cells - 1,) where the next cell begins
+    share: np.ndarray  # (cells,) sums to 1
 
-    def at(self, index: int, start: float) -> int:
-        """Draw number `index` of the sequence that starts at `start`."""
-        rounds, place = divmod(index, len(self.query))
-        return int(np.searchsorted(self.ends, (_turn(len(self.query))[place] + rounds * SQRT2 + start) % 1.0, side="right"))
+    @cached_property
+    def sides(self) -> tuple[np.ndarray, np.ndarray]:
+        """(64,) shares of the languages on the query side and on the passage side."""
+        return np.bincount(self.query, self.share, 64), np.bincount(self.passage, self.share, 64)
 
-    def first(self, count: int, start: float) -> np.ndarray:
-        """(count,) the first draws of the sequence that starts at `start`."""
-        points = _stretch(len(self.query), 1 << (count - 1).bit_length())[:count] + start
+    @cached_property
+    def _ends(self) -> np.ndarray:
+        return np.cumsum(self.share)[:-1]
+
+    def draw(self, first: int, count: int, start: float) -> np.ndarray:
+        """(count,) the cells number `first` and following of the sequence that starts at `start`.
+
+        A round has as many draws as there are cells, so that cells of equal shares come up equally often.
+        """
+        width = len(self.query)
+        rounds, place = divmod(first, width)
+        points = _stretch(width, 1 << (place + count - 1).bit_length())[place : place + count] + (start + rounds * _SQRT2) % 1.0
         points -= points >= 1.0
-        return np.searchsorted(self.ends, points, side="right")
+        return np.searchsorted(self._ends, points, side="right")
 
 
 def cells(kind: str, query: np.ndarray, passage: np.ndarray, both: np.ndarray, same: bool) -> Cells:
@@ -149,4 +158,4 @@ def cells(kind: str, query: np.ndarray, passage: np.ndarray, both: np.ndarray, s
     q, p = np.nonzero(joint)
     order = np.lexsort(((p - q) % len(joint), q))  # cyclic from the query's language on: keeps passage languages even over short runs
     q, p = q[order], p[order]
-    return Cells(q.astype(np.int16), p.astype(np.int16), np.cumsum(joint[q, p])[:-1])
+    return Cells(q.astype(np.int16), p.astype(np.int16), joint[q, p])

@@ -10,13 +10,13 @@ from functools import cached_property
 
 import numpy as np
 
-from triglot.batches.pools import Layout, shuffled
-from triglot.batches.settings import Batches, Rows
+from triglot.batches.ledger import Ledger
+from triglot.batches.pools import Layout
+from triglot.batches.settings import KINDS, Batches, Rows
 from triglot.files import InputError
 from triglot.seeds import uniform
 
-# Groups start their sequences of languages and of the hybrid coin at multiples of these: even over groups too, and independent.
-_LANGUAGES, _COIN = math.sqrt(3) - 1, math.sqrt(7) - 2
+_SQRT3 = math.sqrt(3) - 1  # groups start their sequences at its multiples
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,11 @@ class EpochPlan:
         dropped, narrowed, lonely: see `triglot.batches.pools.Layout`.
     """
 
-    def __init__(self, layout: Layout, seed: int, epoch: int, languages: Sequence[str] = ()):
+    def __init__(self, ledger: Ledger, epoch: int, languages: Sequence[str] = ()):
+        layout = ledger.layout
         self.batches, self.epoch = layout.batches, epoch
         self.unusable, self.dropped, self.narrowed, self.lonely = layout.unusable, layout.dropped, layout.narrowed, layout.lonely
-        self._layout, self._seed, self._languages = layout, seed, languages
-        self._stream = layout.sources[0] if len(layout.sources) == 1 else -1
-        self._starts = uniform(seed, "batches.starts", self._stream, np.arange(2)).tolist()
+        self._ledger, self._layout, self._languages = ledger, layout, languages
 
     def __len__(self) -> int:
         return len(self._layout.group)
@@ -83,76 +82,46 @@ class EpochPlan:
         """What the settings asked for and cannot have."""
         return [
             f"source {source}: language {self._languages[x] if x < len(self._languages) else x} cannot have the share that "
-            f"languages: {self._layout.batches.languages} gives it (X-Y: at most half on both sides); it gets the nearest that it can have"
+            f"languages: {self.batches.languages} gives it (X-Y: at most half on both sides); it gets the nearest that it can have"
             for source, x in self._layout.moved()
         ]
 
     @cached_property
     def _order(self) -> np.ndarray:
-        return self._layout.order(self._seed, self._stream, self.epoch)
-
-    @cached_property
-    def _batch(self) -> np.ndarray:
-        """(steps,) which batch of the layout each step is."""
-        return shuffled(len(self), self._seed, "batches.order", self._stream, self.epoch)
-
-    @cached_property
-    def _index(self) -> np.ndarray:
-        """(steps,) how many batches of the same group came before, over all epochs."""
-        group, count = self._layout.group[self._batch], self._layout.in_group
-        index = np.empty(len(self), np.int64)
-        index[np.argsort(group, kind="stable")] = np.arange(len(self)) - np.repeat(np.cumsum(count) - count, count)
-        return index + self.epoch * count[group]
-
-    @cached_property
-    def _row_starts(self) -> np.ndarray:
-        """(steps,) where the sequence of languages over the rows of a batch starts."""
-        return uniform(self._seed, "batches.rows-start", self._stream, self.epoch, np.arange(len(self)))
+        return self._layout.order(self._ledger.seed, self._ledger.stream, self.epoch)
 
     def __getitem__(self, step: int) -> Step:
         step = range(len(self))[step]
-        layout, batch = self._layout, int(self._batch[step])
+        layout, page = self._layout, self._ledger[self.epoch]
+        batch, kind, number = int(page.batch[step]), KINDS[page.kind[step]], int(page.number[step])
         deck, group = int(layout.deck[batch]), int(layout.group[batch])
-        deals = int(layout.deals[deck])
-        rows = layout.rows[self._order[int(layout.start[deck]) + batch - int(layout.first[deck]) : int(layout.stop[deck]) : deals]]
-        kind, index = self._coin(group, int(self._index[step]))
-        cells = layout.cells(group, kind)
-        once = kind == "xx" or (kind == "xy" and layout.batches.by == "batch")
+        first = int(layout.start[deck]) + batch - int(layout.first[deck])
+        rows = layout.rows[self._order[first : int(layout.stop[deck]) : int(layout.deals[deck])]].astype(np.int64)
+        cells, once = layout.cells(group, kind), self._ledger.once(kind)
         if once:
-            cell = cells.at(index, self._starts[0] + group * _LANGUAGES)
-            query, passage = np.full(len(rows), cells.query[cell]), np.full((len(rows), 1), cells.passage[cell])
+            query, passage = np.full(len(rows), cells.query[number]), np.full((len(rows), 1), cells.passage[number])
         else:
-            cell = cells.first(len(rows), self._row_starts[step])
+            cell = cells.draw(number, len(rows), self._ledger.starts[1] + group * _SQRT3)
             query, passage = cells.query[cell], cells.passage[cell][:, None]
-        if layout.batches.positives > 1:
+        if self.batches.positives > 1:
             passage = self._more(group, step, query, passage, once)
-        return Step(rows.astype(np.int64), query, passage, kind, layout.groups[group].source, self.epoch)
-
-    def _coin(self, group: int, index: int) -> tuple[str, int]:
-        """The kind of a group's batch `index`, and how many of that kind the group had before it."""
-        settings = self._layout.batches
-        if settings.kind in ("xx-mixed", "independent"):
-            return settings.kind, index
-        alpha = {"xx": 1.0, "xy": 0.0}.get(settings.kind, settings.alpha)
-        start = (self._starts[1] + group * _COIN) % 1.0
-        before, after = math.floor(index * alpha + start), math.floor((index + 1) * alpha + start)
-        return ("xx", before) if after > before else ("xy", index - before)
+        return Step(rows, query, passage, kind, layout.groups[group].source, self.epoch)
 
     def _more(self, group: int, step: int, query: np.ndarray, passage: np.ndarray, once: bool) -> np.ndarray:
         """Passages in further languages, without replacement, in proportion to their shares (Efraimidis and Spirakis 2006).
 
         Where a batch draws its languages once, it draws these once as well.
         """
-        settings, share = self._layout.batches, self._layout.marginals(group)[1]
+        wanted, share = self.batches.positives, self._layout.marginals(group)[1]
         langs = np.flatnonzero(share)
         place = np.arange(1 if once else len(query))[:, None]
-        draw = uniform(self._seed, "batches.positives", self._stream, self.epoch, step, place, langs)
+        draw = uniform(self._ledger.seed, "batches.positives", self._ledger.stream, self.epoch, step, place, langs)
         taken = langs == passage
         if self._layout.groups[group].same:
             taken = taken | (langs == query[:, None])
         wait = np.where(taken, np.inf, -np.log1p(-draw) / share[langs])  # (b, langs)
-        first = np.argsort(wait, axis=1, kind="stable")[:, : settings.positives - 1]
-        more = np.full((len(query), settings.positives), -1, np.int16)
+        first = np.argsort(wait, axis=1, kind="stable")[:, : wanted - 1]
+        more = np.full((len(query), wanted), -1, np.int16)
         more[:, 0] = passage[:, 0]
         more[:, 1 : 1 + first.shape[1]] = np.where(np.take_along_axis(taken, first, 1), -1, langs[first])
         return more
@@ -173,7 +142,7 @@ class RunPlan:
 
     def __init__(self, layouts: dict[int, Layout], shares: dict[int, float], steps: int, seed: int, languages: Sequence[str]):
         self.batches = next(iter(layouts.values())).batches
-        self._layouts, self._seed, self._languages = layouts, seed, languages
+        self._ledgers, self._languages = {s: Ledger(layout, seed) for s, layout in layouts.items()}, languages
         self._plans: dict[int, EpochPlan] = {}
         self.shares = shares
         which, self._nth = interleave(list(shares.values()), steps)
@@ -194,7 +163,7 @@ class RunPlan:
     def _epoch(self, source: int, epoch: int) -> EpochPlan:
         """One epoch a source is kept: the one in use."""
         if source not in self._plans or self._plans[source].epoch != epoch:
-            self._plans[source] = EpochPlan(self._layouts[source], self._seed, epoch, self._languages)
+            self._plans[source] = EpochPlan(self._ledgers[source], epoch, self._languages)
         return self._plans[source]
 
     def __getitem__(self, step: int) -> Step:
@@ -238,7 +207,7 @@ def plan_epoch(rows: Rows, batches: Batches, *, seed: int, epoch: int = 0, langu
     Raises:
         InputError: no batch can be made; says why.
     """
-    return EpochPlan(Layout(rows, batches), seed, epoch, languages)
+    return EpochPlan(Ledger(Layout(rows, batches), seed), epoch, languages)
 
 
 def plan_run(

@@ -157,7 +157,8 @@ class Layout:
     Attributes:
         rows, pool, family: (n,) the rows that can be used, the pool and the passage family of each; `families` is 0 where no two rows
             share one.
-        groups: the languages that batches can be shown in; `group` (batches,) says which applies, `in_group` (groups,) counts batches.
+        groups: the languages that batches can be shown in.
+        group, size: (batches,) which of them applies, and how many rows there are.
         start, stop, deals, first: (decks,) stretch, batches, number of the first batch; `deck` (batches,) says which deck a batch is of.
         sources: of the rows that can be used.
         unusable: rows left out, by reason.
@@ -275,10 +276,11 @@ class Layout:
         self.first = np.cumsum(self.deals) - self.deals
         self.deck = np.repeat(np.arange(len(self.deals)), self.deals)
         self.group = deck_group[self.deck]
-        self.in_group = np.bincount(self.group, minlength=len(self.groups))
         held = self.stop - self.start
+        nth = np.arange(len(self.deck)) - self.first[self.deck]
+        self.size = (held[self.deck] - nth + self.deals[self.deck] - 1) // self.deals[self.deck]
         self.dropped = len(self.rows) - int(held.sum())
-        self.lonely = int(np.clip(2 * self.deals - held, 0, self.deals).sum())
+        self.lonely = int((self.size == 1).sum())
         self._cells: dict[tuple[int, str], Cells] = {}
 
     def marginals(self, group: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

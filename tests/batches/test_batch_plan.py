@@ -1,0 +1,192 @@
+"""Plans as pure functions: random access, resuming, ranks, sources, other processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from triglot.batches import KINDS, Batches, Rows, Step, counts_of, describe, interleave, plan_epoch, plan_run, rank_slice, rows_of
+from triglot.corpus.parallel import CorpusBuilder
+from triglot.files import InputError
+
+
+def some_rows(n: int = 400, sources: int = 3, seed: int = 0) -> Rows:
+    rng = np.random.default_rng(seed)
+    mask = rng.choice(np.array([3, 31, 2047, 1536], np.uint64), n)
+    return Rows(rng.integers(0, n // 2, n).astype(np.int32), mask, mask | np.uint64(4), rng.integers(0, sources, n).astype(np.int16))
+
+
+def equal(a: Step, b: Step) -> bool:
+    arrays = all(np.array_equal(getattr(a, field), getattr(b, field)) for field in ("rows", "query_lang", "passage_lang"))
+    return arrays and (a.kind, a.source, a.epoch) == (b.kind, b.source, b.epoch)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_step_is_the_same_whenever_it_is_asked_for(kind: str):
+    batches = Batches(kind=kind, size=16, positives=2)
+    run = list(plan_run(some_rows(), batches, steps=120, seed=5, weights=[1, 2, 0.5]))
+    fresh = plan_run(some_rows(), batches, steps=120, seed=5, weights=[1, 2, 0.5])
+    for step in (119, 0, 60, 61, 7, -1):  # across epochs, backwards
+        assert equal(fresh[step], run[step])
+    shorter = plan_run(some_rows(), batches, steps=50, seed=5, weights=[1, 2, 0.5])
+    assert all(equal(a, b) for a, b in zip(shorter, run, strict=False))
+    assert not equal(plan_run(some_rows(), batches, steps=1, seed=6, weights=[1, 2, 0.5])[0], run[0])
+    with pytest.raises(IndexError):
+        fresh[120]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_is_made_of_the_epochs_of_its_sources(kind: str):
+    rows, batches = some_rows(), Batches(kind=kind, size=16)
+    run = plan_run(rows, batches, steps=150, seed=5)
+    for source in range(3):
+        part = np.flatnonzero(rows.source == source)
+        own = Rows(rows.family[part], rows.query_languages[part], rows.passage_languages[part], rows.source[part])
+        steps = iter([step for step in run if step.source == source])
+        for epoch in range(3):
+            plan = plan_epoch(own, batches, seed=5, epoch=epoch)
+            assert run.epochs[source] == len(plan)
+            for expected, step in zip(plan, steps, strict=False):
+                assert step.epoch == epoch
+                np.testing.assert_array_equal(part[expected.rows], step.rows)
+                np.testing.assert_array_equal(expected.query_lang, step.query_lang)
+
+
+@given(st.integers(0, 300), st.integers(1, 9))
+def test_ranks_make_the_whole(count: int, world: int):
+    parts = [range(count)[rank_slice(count, rank, world)] for rank in range(world)]
+    assert [i for part in parts for i in part] == list(range(count))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+@pytest.mark.parametrize("world", range(1, 8))
+def test_a_step_does_not_depend_on_the_world(world: int):
+    for step in plan_run(some_rows(), Batches(size=16, positives=2), steps=20, seed=1):
+        parts = [step.slice_for(rank, world) for rank in range(world)]
+        assert {(part.kind, part.source) for part in parts} == {(step.kind, step.source)}
+        for field in ("rows", "query_lang", "passage_lang"):
+            np.testing.assert_array_equal(np.concatenate([getattr(part, field) for part in parts]), getattr(step, field))
+    with pytest.raises(ValueError, match="no rank"):
+        rank_slice(3, world, world)
+
+
+@given(st.lists(st.floats(0.001, 1), min_size=1, max_size=8), st.integers(0, 300))
+@settings(max_examples=150, deadline=None)
+def test_sources_have_their_share_to_within_a_step(shares: list[float], steps: int):
+    source, nth = interleave(shares, steps)
+    had = np.cumsum(source[:, None] == np.arange(len(shares)), axis=0)
+    due = np.arange(1, steps + 1)[:, None] * np.array(shares) / sum(shares)
+    assert (np.abs(had - due) < 1).all()
+    assert (nth == had[np.arange(steps), source] - 1).all()
+
+
+def test_sources_by_weight_and_by_size():
+    rows = some_rows(900)
+    run = plan_run(rows, Batches(size=16), steps=600, seed=1, weights=[0, 3, 1])
+    assert np.bincount(run.source).tolist() == [0, 450, 150]
+    assert run.shares == {1: 0.75, 2: 0.25}
+    by_size = plan_run(rows, Batches(size=16, sources="size"), steps=600, seed=1, weights=[1, 3, 1])
+    once = plan_run(rows, Batches(size=16, sources="size"), steps=sum(by_size.epochs.values()), seed=1)
+    assert {step.epoch for step in once} == {0}
+    seen = np.concatenate([step.rows for step in once])
+    assert len(seen) == len(set(seen.tolist())) == len(rows) - sum(sum(reasons.values()) for reasons in once.unusable.values())
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1, 1], "3 numbers"),
+        ([1, -1, 1], "at least 0"),
+        ([1, float("nan"), 1], "at least 0"),
+        ([0, 0, 0], "weight 0"),
+        ([1, 1, 1, 1], "source 3"),
+    ],
+)
+def test_weights_that_do_not_fit(weights: list[float], message: str):
+    with pytest.raises(InputError, match=message):
+        plan_run(some_rows(), Batches(), steps=5, seed=1, weights=weights)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": "hybird"}, "batches.kind: 'hybird' is unknown; did you mean 'hybrid'"),
+        ({"by": "rows"}, "did you mean 'row'"),
+        ({"languages": "equals"}, "did you mean 'equal'"),
+        ({"sources": "sizes"}, "did you mean 'size'"),
+        ({"alpha": 1.1}, "batches.alpha"),
+        ({"alpha": float("nan")}, "batches.alpha"),
+        ({"size": 0}, "batches.size"),
+        ({"positives": 0}, "batches.positives"),
+        ({"temperature": 0.0}, "batches.temperature"),
+    ],
+)
+def test_settings_that_are_not_understood(change: dict, message: str):
+    with pytest.raises(InputError, match=message):
+        Batches(**change)
+
+
+def test_columns_that_do_not_fit():
+    with pytest.raises(ValueError, match="lengths"):
+        Rows(np.zeros(3, int), np.zeros(2, np.uint64), np.zeros(3, np.uint64), np.zeros(3, int))
+    with pytest.raises(ValueError, match="from 0"):
+        Rows(np.array([-1]), np.ones(1, np.uint64), np.ones(1, np.uint64), np.zeros(1, int))
+
+
+def test_empty_and_negative_runs():
+    assert len(plan_run(some_rows(), Batches(), steps=0, seed=1)) == 0
+    with pytest.raises(InputError, match="negative"):
+        plan_run(some_rows(), Batches(), steps=-1, seed=1)
+    with pytest.raises(InputError, match="no training rows"):
+        plan_run(some_rows(2).__class__(*[np.zeros(0, t) for t in (np.int32, np.uint64, np.uint64, np.int16)]), Batches(), steps=1, seed=1)
+
+
+def test_counts():
+    run = plan_run(some_rows(), Batches(size=16, positives=2), steps=30, seed=1)
+    total = describe(run)
+    assert sum(total.values()) == sum(int((step.passage_lang >= 0).sum()) for step in run)
+    step = run[3]
+    pairs = [(step.source, int(q), int(p)) for q, ps in zip(step.query_lang, step.passage_lang, strict=True) for p in ps if p >= 0]
+    assert counts_of(step) == {pair: pairs.count(pair) for pair in pairs} == describe(run, 3, 4)
+
+
+def test_rows_of_a_corpus():
+    builder = CorpusBuilder("test")
+    for key, langs in (("q1", ["de", "en"]), ("q2", ["en"]), ("p1", ["de", "en"]), ("p2", ["en", "fr"])):
+        for lang in langs:
+            builder.text(key, lang, f"{key} {lang}")
+    for query, passage in (("q1", "p1"), ("q1", "p2"), ("q2", "p2"), ("p1", "p1")):
+        builder.row(query, passage)
+    rows = rows_of(builder.build())
+    assert rows.query_languages.tolist() == [3, 3, 2, 3]
+    assert rows.passage_languages.tolist() == [3, 6, 6, 3]
+    assert len(set(rows.family.tolist())) == 1  # q1 has both passages as answers
+    assert rows.same is not None
+    assert rows.same.tolist() == [False, False, False, True]
+    assert rows_of(builder.build(), query_languages=np.full(4, 7, np.uint64)).query_languages.tolist() == [7] * 4
+
+
+DIGEST = """
+import hashlib, numpy as np
+from triglot.batches import Batches, Rows, plan_run
+n = 500
+mask = np.where(np.arange(n) % 3 == 0, 7, 2047).astype(np.uint64)
+rows = Rows((np.arange(n) // 3).astype(np.int32), mask, mask, (np.arange(n) % 2).astype(np.int16))
+digest = hashlib.sha256()
+for step in plan_run(rows, Batches(size=16, positives=2, languages="size"), steps=64, seed=11, weights=[2, 1]):
+    for array in (step.rows, step.query_lang, step.passage_lang):
+        digest.update(array.astype("<i8").tobytes())
+assert not {"torch", "pyarrow", "scipy"} & set(__import__("sys").modules), "NumPy alone"
+print(digest.hexdigest())
+"""
+
+
+def test_another_process_makes_the_same_plan():
+    """And so does the next version: a run that is resumed after an upgrade goes on as it began. A change here is a breaking one."""
+    done = [subprocess.run([sys.executable, "-c", DIGEST], capture_output=True, text=True, check=True).stdout.strip() for _ in range(2)]
+    assert done[0] == done[1] == "ce8aa634388f03d62bf5d7ff7df04990328b01886bb84238e0b7225fb835088d"
