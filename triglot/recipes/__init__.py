@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from triglot.files import InputError, nearest
+from triglot.files import InputError, nearest, write_text
 
 FOLDER = Path(__file__).parent
 
@@ -40,3 +40,13 @@ def summary(path: Path) -> str:
         if line.startswith("#") and text and not text.startswith("triglot "):
             return text
     return ""
+
+
+def copy(name_or_path: str, target: Path) -> Path:
+    """Copy a recipe to a file or into a folder. Raises InputError where the file is already there."""
+    source = find(name_or_path)
+    target = target / source.name if target.is_dir() else target
+    if target.exists():
+        raise InputError(f"{target}: is already there; name another file")
+    write_text(target, source.read_text(encoding="utf-8"))
+    return target

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from triglot.files import atomic_write, write_json
+from triglot.files import InputError, nearest, write_json, write_text
 from triglot.report.runs import Arm, Run, find_arms, read_run
 from triglot.report.tables import Table, benchmark_names, compare, to_csv, to_latex, to_markdown
 
@@ -23,6 +24,25 @@ __all__ = [
     "to_markdown",
     "write_report",
 ]
+
+
+FORMATS = ("markdown", "csv", "latex", "json")
+
+
+def render(arms: Sequence[Arm], output: str, *, measure: str = "map", reference: str = "") -> str:
+    """Tables of all benchmarks as `markdown`, `csv`, `latex` or `json`."""
+    if output not in FORMATS:
+        raise InputError(f"--format: {output!r} is unknown{nearest(output, ('table', *FORMATS))}")
+    tables = [compare(arms, name, measure=measure, reference=reference) for name in benchmark_names(arms)]
+    if output == "csv":
+        return to_csv(tables)
+    if output == "json":
+        from triglot.report.plain import table_to_json
+
+        return json.dumps({table.benchmark: table_to_json(table) for table in tables}, indent=2, ensure_ascii=False) + "\n"
+    if output == "latex":
+        return "\n".join(f"% {table.benchmark}\n{to_latex(table)}" for table in tables)
+    return "\n".join(f"### {table.benchmark}\n\n{to_markdown(table)}" for table in tables)
 
 
 def write_report(
@@ -50,6 +70,5 @@ def write_report(
     out = Path(out)
     write_json(out / "report.json", to_json(content))
     for name, text in (("report.md", to_page(content)), ("report.html", to_html(content))):
-        with atomic_write(out / name) as handle:
-            handle.write(text)
+        write_text(out / name, text)
     return out / "report.html"

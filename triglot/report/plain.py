@@ -8,7 +8,8 @@ from triglot.report.content import Content, findings
 from triglot.report.tables import Table
 
 
-def _table(table: Table) -> dict[str, Any]:
+def table_to_json(table: Table) -> dict[str, Any]:
+    """Rows by setting and measure, findings and notes."""
     rows = []
     for row in table.rows:
         cells: dict[str, Any] = {}
@@ -26,7 +27,7 @@ def to_json(content: Content) -> dict[str, Any]:
         "schema": 1,
         "title": content.title,
         "command": content.command,
-        "benchmarks": {name: _table(table) for name, table in content.tables.items()},
+        "benchmarks": {name: table_to_json(table) for name, table in content.tables.items()},
         "seen": [
             {"arm": seen.arm, "stage": seen.stage, **seen.figures, "same_language": seen.same_language}
             | {"counts": [[*key, count] for key, count in seen.pairs.items()]}

@@ -55,6 +55,14 @@ def record(out: Path, recipe: Recipe, arm: str, seed: int | None, results: Path)
         raise InputError(f"{path}: cannot be written ({error.strerror})") from None
 
 
+def seed_numbers(words: Sequence[str]) -> list[int]:
+    """Seeds from the command line. Raises InputError for what is no whole number."""
+    for word in words:
+        if not word.isdecimal():
+            raise InputError(f"--seeds: {word!r} is not a whole number")
+    return [int(word) for word in words]
+
+
 def choose(recipe: Recipe, arms: Sequence[str] | None, seeds: Sequence[int] | None) -> tuple[list[str], list[int]]:
     """The arms and seeds to run; by default all of the recipe. Raises InputError for an unknown arm."""
     chosen = list(arms) if arms else list(recipe.arms)

@@ -1,0 +1,61 @@
+"""What `triglot demo` shows after its study: searches whose question and answer are in different languages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from triglot.encoder import load_encoder
+from triglot.recipe import Recipe
+from triglot.study.data import Data
+
+PAIRS = (("tr", "de"), ("ar", "es"), ("zh", "ru"))
+
+
+@dataclass(frozen=True)
+class Example:
+    """A question, and the best passage in another language.
+
+    Attributes:
+        question_lang, question: as asked.
+        gloss: the same question in English.
+        passage_lang, passage, score: what was found.
+        right: whether it answers the question.
+    """
+
+    question_lang: str
+    question: str
+    gloss: str
+    passage_lang: str
+    passage: str
+    score: float
+    right: bool
+
+
+def examples(model: Path, recipe: Recipe) -> list[Example]:
+    """One search for each of three pairs of languages: a test question against all test passages in the other language.
+
+    Questions are taken from the first, middle and last third of the test set, whatever the model makes of them.
+    """
+    benchmark = Data(recipe.data).benchmark(recipe.evaluate[0], recipe.languages)
+    encoder = load_encoder(model)
+    queries, passages = benchmark.queries, benchmark.passages
+    groups = np.unique(queries.group)
+    english = benchmark.language_indices(["en"])[0]
+    judged = {(int(q), int(p)) for q, p, grade in benchmark.judgements if grade > 0}
+    found = []
+    for number, (ask, answer) in enumerate(PAIRS):
+        asked, answered = benchmark.language_indices([ask, answer])
+        group = groups[(2 * number + 1) * len(groups) // (2 * len(PAIRS))]
+        query = int(np.flatnonzero((queries.group == group) & (queries.lang == asked))[0])
+        gloss = int(np.flatnonzero((queries.group == group) & (queries.lang == english))[0])
+        pool = np.flatnonzero(passages.lang == answered)
+        vectors = encoder.encode([passages.texts[i] for i in pool], side="passage")
+        scores = vectors @ encoder.encode([queries.texts[query]], side="query")[0]
+        best = int(np.argmax(scores))
+        text = passages.texts[pool[best]]
+        right = (query, int(pool[best])) in judged
+        found.append(Example(ask, queries.texts[query], queries.texts[gloss], answer, text, float(scores[best]), right))
+    return found
