@@ -202,7 +202,7 @@ def train_step(
             with autocast():
                 vectors = model.embed(prepared).float()
         vectors.backward(gradient[where])
-    return float(value), model.update(rate, train.clip, world)
+    return float(value.detach()), model.update(rate, train.clip, world)
 
 
 def run(
