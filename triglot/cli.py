@@ -25,7 +25,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(recipes_app, name="recipes")
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
-Settings = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the recipe's: batches.kind=xy")]
+Settings = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings that replace the recipe's: batches.kind=xy")]
 RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or a name from `triglot recipes ls`.")]
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A model or run folder, or a hub name.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Warnings and errors only.")]
@@ -46,7 +46,7 @@ def _words(text: str) -> list[str]:
 
 @app.command()
 def demo(settings: Settings = None, out: Out = Path("runs/demo"), quiet: Quiet = False) -> None:
-    """Train three arms on the built-in corpus, compare them with BM25, search across languages."""
+    """Train and compare three arms on the built-in corpus."""
     progress = _listen(quiet)
     from triglot.recipe import load_recipe
     from triglot.study import study
@@ -103,7 +103,7 @@ def init(
     format: Annotated[str, typer.Option(help="Of the data; by default told from the names.")] = "",
     quiet: Quiet = False,
 ) -> None:
-    """Make a fresh encoder whose tokenizer knows the texts of a corpus."""
+    """Make a fresh encoder from the texts of a corpus."""
     _listen(quiet)
     from triglot.study.models import fresh_encoder
 

@@ -54,6 +54,8 @@ class Source:
         path: file or folder inside the data folder; empty for `atlas`.
         name: in logs and reports; by default the last part of the path.
         weight: share of the batches, relative to the other sources.
+        balance: how rows in different languages share that: a combination of languages with n rows gets a share ~ n ** balance. None leaves
+            the source whole (1 is nearly the same); 0 gives every pair of a folder of bitext the same share.
         unit: what a passage is; None leaves it to the reader.
         languages: read only these; None for the recipe's.
         codeswitch: show the texts in the other languages too.
@@ -65,6 +67,7 @@ class Source:
     path: str = ""
     name: str = ""
     weight: float = 1.0
+    balance: float | None = None
     unit: Literal["sentence", "sentence+context", "paragraph"] | None = None
     languages: tuple[str, ...] | None = None
     codeswitch: CodeSwitch | None = None
@@ -76,6 +79,8 @@ class Source:
             raise InputError("path: is missing")
         if not self.weight > 0:
             raise InputError(f"weight: {self.weight} is not a positive number")
+        if self.balance is not None and not 0 <= self.balance <= 1:
+            raise InputError(f"balance: {self.balance} is not between 0 and 1")
 
     @property
     def label(self) -> str:
@@ -113,12 +118,26 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of training with settings of its own: the alignment, shared by all arms."""
+    """A stage of training with settings of its own: the alignment, shared by all arms.
+
+    Attributes:
+        sources: its data.
+        anchor: how far words of a static encoder start at their translations in the stage's word lists, 0 (not at all) to 1.
+        pivot: the language whose words stay where they are.
+    """
 
     sources: tuple[Source, ...]
     batches: Batches = field(default_factory=Batches)
     loss: Loss = field(default_factory=Loss)
     train: Train = field(default_factory=Train)
+    anchor: float = 0.0
+    pivot: str = "en"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.anchor <= 1:
+            raise InputError(f"anchor: {self.anchor} is not between 0 and 1")
+        if self.anchor and not any(source.format == "wordlist" for source in self.sources):
+            raise InputError("anchor: needs a source of format wordlist")
 
 
 @dataclass(frozen=True)
@@ -186,7 +205,8 @@ def _apply(document: Document, key: str, value: Any, where: str) -> Document:
     if path[0] == "arms" and len(path) > 2:
         path = ["arms", path[1], ".".join(path[2:])]
     put(changed, path, value, where)
-    return Document(changed, document.source, {**document.lines, key: where})
+    lines = {old: place for old, place in document.lines.items() if not old.startswith(f"{key}.")}
+    return Document(changed, document.source, {**lines, key: where})
 
 
 def _arm_document(document: Document, arm: str) -> Document:
@@ -235,7 +255,7 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
     document.value.setdefault("name", path.stem)
     for word in overrides:
         key, value = split_word(word)
-        document = _apply(document, key, value, f"{COMMAND_LINE}, {key}")
+        document = _apply(document, key, value, COMMAND_LINE)
     return parse_recipe(document)
 
 

@@ -193,6 +193,19 @@ def _hint(kind: Any, path: Sequence[Any]) -> Any:
     return kind
 
 
+_WANTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "text (quote it if it is)",
+    "dataclass": "a block of settings",
+    "dict": "a block of settings",
+    "mapping": "a block of settings",
+    "tuple": "a list",
+    "list": "a list",
+}
+
+
 def _complaint(kind: Any, error: Mapping[str, Any]) -> str:
     """One sentence for one of pydantic's errors."""
     given = error.get("input")
@@ -204,8 +217,20 @@ def _complaint(kind: Any, error: Mapping[str, Any]) -> str:
         return f"{given!r} is not one of {', '.join(choices)}{hint if 'did you mean' in hint else ''}"
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
-    text = re.sub(r"^Input should be (?:a |an )?", "", error["msg"])
-    return f"{given!r} is not {text}" if text != error["msg"] else f"{given!r}: {error['msg']}"
+    wanted = next((text for start, text in _WANTED.items() if error["type"].startswith(start)), "")
+    return f"{given!r} is not {wanted}" if wanted else f"{given!r}: {error['msg']}"
+
+
+def _placed(kind: Any, path: Sequence[Any], what: str) -> tuple[str, str]:
+    """(dotted key, what is wrong); a dataclass that refuses its own values begins with the field's name, alone or after its own."""
+    key = ".".join(map(str, path))
+    said = re.match(r"([\w.]+): (.*)", what, re.DOTALL)
+    if not said:
+        return key, what
+    first, _, rest = said[1].partition(".")
+    if path and first == path[-1] and rest:
+        return f"{key}.{rest}", said[2]
+    return (_join(key, said[1]), said[2]) if _hint(kind, [*path, first]) is not None else (key, what)
 
 
 def build(kind: type[T], document: Document, inside: str = "") -> T:
@@ -229,7 +254,7 @@ def build(kind: type[T], document: Document, inside: str = "") -> T:
         except ValidationError as failure:
             for error in failure.errors(include_url=False):
                 path = [part for part in error["loc"] if isinstance(part, int) or re.fullmatch(r"[\w\-+.]+", str(part))]
-                wrong.append((".".join(map(str, path)), _complaint(kind, {**error, "loc": path})))
+                wrong.append(_placed(kind, path, _complaint(kind, {**error, "loc": path})))
     lines = [f"{document.where(key)}: {inside}{key}: {what}" for key, what in dict(wrong).items()]
     raise InputError("\n".join(lines))
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from triglot.corpus.formats import read_retrieval, read_training
 from triglot.corpus.parallel import ParallelCorpus, concat
 from triglot.corpus.retrieval import RetrievalSet
@@ -102,10 +104,11 @@ class Data:
         key = ("training", tuple(map(repr, sources)), tuple(languages))
 
         def read() -> Training:
-            corpus = concat([self.source(source, languages) for source in sources])
+            parts = [balanced(self.source(source, languages), source) for source in sources]
+            corpus = concat([part for part, _ in parts])
             switching = {source.label: self._switching(source, languages) for source in sources if source.codeswitch}
             spoken = list(languages) or sorted({*corpus.languages, *(code for how in switching.values() for code in how.lists)})
-            return Training(corpus.restrict(spoken), tuple(source.weight for source in sources), switching)
+            return Training(corpus.restrict(spoken), tuple(weight for _, weights in parts for weight in weights), switching)
 
         return self._once(key, read)
 
@@ -150,6 +153,18 @@ class Data:
         if stage not in self._feeds or self._feeds[stage][0] != key:
             self._feeds[stage] = (key, Feed(training.corpus, switching=training.switching, tokenize=tokenize, seed=seed))
         return self._feeds[stage][1]
+
+
+def balanced(corpus: ParallelCorpus, source: Source) -> tuple[ParallelCorpus, list[float]]:
+    """The source split by the languages of its rows, `bitext/de-en`, with a weight for each part; whole where `balance` is None."""
+    if source.balance is None or not len(corpus):
+        return corpus, [source.weight]
+    masks = corpus.group_languages[corpus.query] | corpus.group_languages[corpus.passage]
+    values, number, rows = np.unique(masks, return_inverse=True, return_counts=True)
+    names = ["-".join(code for bit, code in enumerate(corpus.languages) if int(value) >> bit & 1) for value in values]
+    shares = rows.astype(float) ** source.balance
+    split = replace(corpus, sources=tuple(f"{source.label}/{name}" for name in names), source=number.astype(np.int16))
+    return split, [float(source.weight * share / shares.sum()) for share in shares]
 
 
 def texts_by_language(parts: Sequence[Training]) -> dict[str, list[str]]:

@@ -27,6 +27,7 @@ from triglot.settings import plain, read_yaml
 from triglot.study.data import Data, licences, texts_by_language
 from triglot.study.world import is_main, main_first
 from triglot.train import run as train_loop
+from triglot.train.anchors import anchor
 from triglot.train.bag import Bag
 from triglot.train.network import Network
 
@@ -97,6 +98,11 @@ def _train(recipe: Recipe, stage: Stage, name: str, start: Path, out: Path, data
     if isinstance(encoder, StaticEncoder):
         model = Bag(encoder)
         feed = data.feed(name, training, model.tokenize, encoder.tokenizer.to_str(), recipe.seed)
+        if stage.anchor:
+            lists = {source.label for source in stage.sources if source.format == "wordlist"}
+            model = Bag(
+                StaticEncoder(encoder.tokenizer, anchor(encoder.embeddings, feed, lists, stage.pivot, stage.anchor), name=encoder.name)
+            )
     else:
         model = Network(encoder, weight_decay=stage.train.weight_decay, device=_device())
         feed = data.feed(name, training, None, "", recipe.seed)
@@ -209,7 +215,15 @@ def fine_tune(recipe: Recipe, start: Path, out: Path, data: Data, *, model: str,
     if not recipe.sources:
         raise InputError(f"{recipe.name}: sources: is missing; fine-tuning needs at least one")
     if not is_trained(out):
-        _train(recipe, Stage(recipe.sources, recipe.batches, recipe.loss, recipe.train), FINE_TUNING, start, out, data, progress)
+        _train(
+            recipe,
+            Stage(recipe.sources, batches=recipe.batches, loss=recipe.loss, train=recipe.train),
+            FINE_TUNING,
+            start,
+            out,
+            data,
+            progress,
+        )
     _finish(recipe, out, data, model)
     return out / "model"
 
