@@ -11,7 +11,10 @@ import numpy as np
 from scipy import sparse
 
 from triglot.augment.codeswitch import Ragged
-from triglot.files import InputError
+from triglot.files import InputError, nearest
+from triglot.train.feed import Feed
+
+OWN = 50  # a token that the pivot's texts hold this often is one of the pivot's own
 
 
 def bag_matrix(bags: Ragged, vocab: int) -> sparse.csr_array:
@@ -50,3 +53,32 @@ def anchored(rows: np.ndarray, pivot: Ragged, other: Ragged, fixed: np.ndarray, 
     result = rows.astype(np.float32, copy=True)
     result[moved] = strength * target + (1 - strength) * rows[moved]
     return result
+
+
+def anchor(rows: np.ndarray, feed: Feed, sources: set[str], pivot: str, strength: float) -> np.ndarray:
+    """`anchored` with the word lists among a feed's sources.
+
+    Args:
+        rows: (vocab, dim) float32.
+        feed: tokenised.
+        sources: names of the word lists (`muse`, or its parts `muse/de-en`).
+        pivot: language whose words stay.
+        strength: see `anchored`.
+
+    Raises:
+        InputError: no row of these sources has a text in the pivot language.
+    """
+    corpus = feed.corpus
+    if pivot not in corpus.languages:
+        raise InputError(f"alignment.pivot: no text in {pivot!r}{nearest(pivot, corpus.languages)}")
+    code = corpus.languages.index(pivot)
+    chosen = [i for i, name in enumerate(corpus.sources) if name.partition("/")[0] in sources]
+    entries = corpus.text_of[corpus.query[np.isin(corpus.source, chosen)]]  # (entries, languages)
+    entries = entries[entries[:, code] >= 0]
+    entry, lang = np.nonzero(entries >= 0)
+    entry, lang = entry[lang != code], lang[lang != code]
+    if not len(entry):
+        raise InputError(f"alignment.anchor: no word list with {pivot!r}")
+    tokens = feed.tokens
+    own = np.bincount(tokens.take(np.flatnonzero(corpus.text_lang == code)).flat, minlength=len(rows)) >= OWN
+    return anchored(rows, tokens.take(entries[entry, code]), tokens.take(entries[entry, lang]), own, strength)

@@ -109,6 +109,13 @@ class Feed:
         for lang in targets:
             masks[groups] |= np.uint64(1) << np.uint64(corpus.languages.index(lang))
 
+    @property
+    def tokens(self) -> Ragged:
+        """Token ids of every text of the corpus."""
+        if self._tokens is None:
+            raise ValueError("this feed holds strings")
+        return self._tokens
+
     def coverage(self) -> dict[str, dict[str, float]]:
         """Share of words with a translation: number of the switcher -> language -> share."""
         return {str(i): {lang: round(s.coverage(lang), 4) for lang in s.languages} for i, (s, _, _) in enumerate(self._switchers)}
