@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triglot.batches import KINDS, Batches, Rows, Step, counts_of, describe, interleave, plan_epoch, plan_run, rank_slice, rows_of
+from triglot.corpus.formats import read_training
 from triglot.corpus.parallel import CorpusBuilder
 from triglot.files import InputError
 
@@ -190,3 +193,24 @@ def test_another_process_makes_the_same_plan():
     """And so does the next version: a run that is resumed after an upgrade goes on as it began. A change here is a breaking one."""
     done = [subprocess.run([sys.executable, "-c", DIGEST], capture_output=True, text=True, check=True).stdout.strip() for _ in range(2)]
     assert done[0] == done[1] == "ce8aa634388f03d62bf5d7ff7df04990328b01886bb84238e0b7225fb835088d"
+
+
+@pytest.mark.data
+def test_real_questions_have_texts_and_no_false_negatives(data: Path):
+    """MLQA: questions in two to six languages, several on one paragraph, several paragraphs to one question."""
+    corpus, _ = read_training("mlqa", data / "mlqa")
+    answers = defaultdict(set)
+    for query, passage in zip(corpus.query.tolist(), corpus.passage.tolist(), strict=True):
+        answers[query].add(passage)
+    rows = rows_of(corpus)
+    for batches in (Batches(size=128), Batches(kind="xy", comparable=False, size=128)):
+        plan = plan_epoch(rows, batches, seed=1)
+        assert sum(map(len, plan)) + sum(plan.unusable.values()) == len(corpus)
+        assert plan.lonely == 0
+        for step in plan:
+            query, passage = corpus.query[step.rows], corpus.passage[step.rows]
+            assert (corpus.text_of[query, step.query_lang] >= 0).all()
+            assert (corpus.text_of[passage, step.passage_lang[:, 0]] >= 0).all()
+            inside = set(passage.tolist())
+            assert len(inside) == len(step)
+            assert all(len(answers[q] & inside) == 1 for q in query.tolist())

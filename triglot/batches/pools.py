@@ -22,7 +22,7 @@ from triglot.seeds import generator
 
 _ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
 _KEY_BITS = 64
-_NEIGHBOURS = 1024  # groups among which a partner is looked for
+_NEIGHBOURS = 512  # groups among which a partner is looked for
 
 
 @dataclass
@@ -128,8 +128,9 @@ def _merge(strata: _Table, batches: Batches) -> tuple[np.ndarray, _Table]:
 def split(families: np.ndarray, batches: Batches) -> tuple[int, int, int]:
     """How a pool is dealt that has families[j] passage families of j rows.
 
-    With at most k rows of each family, k batches hold n(k) = sum(min(size, k)) rows, and n(k) / k falls with k. So k grows until the
-    largest family fits or batches would have fewer than `least` rows; what a family has beyond k goes to extra batches.
+    The largest family sets the number of batches, unless they would then be tiny. In that case a few batches hold as much as they can: with
+    at most k rows of each family, k batches hold n(k) = sum(min(size, k)) rows, and n(k) / k falls with k, so k grows until they would
+    have fewer than `least` rows; what a family has beyond k goes to extra batches, where it has no company.
 
     Returns:
         (batches, rows in them, extra batches for the rows left).
@@ -142,7 +143,7 @@ def split(families: np.ndarray, batches: Batches) -> tuple[int, int, int]:
         full = rows // batches.size if rows >= batches.size * largest else int((held >= batches.size * k).sum())
         return full, full * batches.size, 0
     fewest = -(-rows // batches.size) if rows > batches.size * largest else 1 + int((held > batches.size * k).sum())
-    count = max(fewest, min(largest, int((held >= batches.least * k).sum())))
+    count = max(fewest, largest if rows >= batches.least / 4 * largest else int((held >= batches.least * k).sum()))
     if count >= largest:
         return count, rows, 0
     left = rows - int(held[count - 1])
@@ -284,8 +285,10 @@ class Layout:
         self._cells: dict[tuple[int, str], Cells] = {}
 
     def marginals(self, group: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(64,) shares of the languages of a group: query side, passage side, X-X. What X-Y cannot give moves to the nearest that it can,
-        for every kind where arms are to be comparable."""
+        """(64,) shares of the languages of a group: query side, passage side, X-X.
+
+        What X-Y cannot give is moved to the nearest that it can, for every kind where arms are to be comparable.
+        """
         query, passage, both = marginals(self.groups[group], self._sizes[self.groups[group].source], self.batches)
         if self.batches.comparable:
             query = passage = both = feasible(both, both)[0]

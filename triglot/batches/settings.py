@@ -78,7 +78,7 @@ class Batches:
 
     @property
     def least(self) -> int:
-        """Rows below which a batch is too small: families and languages may make batches smaller, but not smaller than this."""
+        """Rows below which a group of rows joins others or borrows from them, so as not to make very small batches."""
         return self.size if self.drop_last else max(2, -(-self.size // 4))
 
 
