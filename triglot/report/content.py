@@ -105,8 +105,11 @@ def seen_by(arms: Sequence[Arm]) -> list[Seen]:
             figures = {key: float(np.mean([one[key] for one in stages])) for key in FIGURES if all(key in one for one in stages)}
             pairs: dict[tuple[str, str, str], float] = {}
             for one in stages:
-                for source, query, passage, count in one.get("counts", []):
-                    pairs[source, query, passage] = pairs.get((source, query, passage), 0) + count / len(stages)
+                for part, query, passage, count in one.get("counts", []):
+                    key = (part.partition("/")[0], query, passage)  # a source that is balanced over languages has parts
+                    pairs[key] = pairs.get(key, 0) + count / len(stages)
+            if "effective_negatives" in figures and pairs:
+                figures["effective_negatives"] /= sum(pairs.values())
             found.append(Seen(arm.name, stage, figures, pairs))
     return found
 

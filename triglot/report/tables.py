@@ -159,7 +159,8 @@ def _cell(value: float, column: Column, own: Interval | None, against: Interval 
     if own is None:
         return Cell(value)
     versus = 0 if against is None else int(against.low > 0) - int(against.high < 0)
-    return Cell(value, own.low, own.high, -versus if column.lower_is_better else versus)
+    top = np.inf if column.ranks else 1.0  # the stretch for few seeds may leave the range of the measure
+    return Cell(value, max(own.low, 0.0), min(own.high, top), -versus if column.lower_is_better else versus)
 
 
 def _notes(arms: Sequence[Arm], benchmark: str, resampled: bool, reference: str, level: float) -> tuple[str, ...]:
