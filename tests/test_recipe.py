@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from triglot import recipes
+from triglot.batches import Batches
+from triglot.files import InputError
+from triglot.recipe import Source, alignment_recipe, arm_recipe, digest, load_recipe, parse_recipe, to_yaml
+from triglot.settings import parse_yaml, plain
+
+TEXT = """# triglot train x
+# A recipe for tests.
+data: here
+languages: [de, en]
+alignment:
+  sources: [{format: bitext, path: pairs}]
+  batches: {kind: xy, comparable: false}
+sources:
+  - {format: squad, path: qa, codeswitch: {lists: muse}}
+batches: {kind: hybrid, size: 8}
+train: {steps: 10}
+evaluate: [{name: test, format: squad, path: test}]
+arms:
+  x-x: {batches.kind: xx}
+  fresh: {batches.kind: xy, alignment: null, train.lr: 0.1}
+seeds: [1, 2]
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "mine.yaml"
+    file.write_text(TEXT, encoding="utf-8")
+    return file
+
+
+def test_a_recipe_is_read_and_named_after_its_file(path: Path) -> None:
+    recipe = load_recipe(str(path))
+    assert recipe.name == "mine"
+    assert recipe.sources == (Source("squad", "qa", codeswitch=recipe.sources[0].codeswitch),)
+    assert recipe.sources[0].label == "qa"
+    assert recipe.alignment is not None
+    assert recipe.alignment.batches.kind == "xy"
+    assert recipe.alignment.batches.size == Batches().size  # the alignment's settings are its own
+
+
+def test_the_command_line_replaces_settings(path: Path) -> None:
+    words = [
+        "batches.kind=xy",
+        "batches.alpha=4e-1",
+        "sources.0.weight=2",
+        "languages=[en, de, no]",
+        "train.steps=20",
+        "alignment=null",
+        "seed=7",
+    ]
+    recipe = load_recipe(str(path), words)
+    assert (recipe.batches.kind, recipe.batches.alpha, recipe.sources[0].weight) == ("xy", 0.4, 2.0)
+    assert recipe.languages == ("en", "de", "no")
+    assert (recipe.train.steps, recipe.alignment, recipe.seed) == (20, None, 7)
+    assert recipe.batches.size == 8
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("seeed=1", "command line: seeed: no such setting; did you mean 'seed'?"),
+        ("batches.knid=xx", "command line: batches.knid: no such setting; did you mean 'kind'?"),
+        ("alignment.batches.knid=xx", "command line: alignment.batches.knid: no such setting; did you mean 'kind'?"),
+        ("alignment.train.step=1", "command line: alignment.train.step: no such setting; did you mean 'steps'?"),
+        ("encoder.vocabulary=1", "command line: encoder.vocabulary: no such setting; did you mean 'vocab'?"),
+        ("loss.temprature=1", "command line: loss.temprature: no such setting; did you mean 'temperature'?"),
+        ("sources.0.codeswitch.list=1", "command line: sources.0.codeswitch.list: no such setting; did you mean 'lists'?"),
+        ("evaluate.0.nmae=x", "command line: evaluate.0.nmae: no such setting; did you mean 'name'?"),
+        ("sources.1.weight=2", "command line: sources.1: the list has the entries 0 to 0"),
+        ("batches.kind=hybird", "command line: batches.kind: 'hybird' "),
+        ("sources.0.format=squda", "command line: sources.0.format: 'squda' is not one of"),
+        ("train.steps=-1", "command line: train.steps: -1 is negative"),
+        ("loss.temperature=0", "command line: loss.temperature: 0.0 is not a positive number"),
+        ("sources.0.weight=0", "command line: sources.0.weight: 0.0 is not a positive number"),
+        ("sources.0.codeswitch.p=2", "command line: sources.0.codeswitch.p: 2.0 is not between 0 and 1"),
+        ("sources=[{format: squad}]", "command line: sources.0.path: is missing"),
+        ("evaluate.0.name=a/b", "command line: evaluate.0.name: 'a/b' has other characters"),
+        ("arms.x-x.batches.knid=xx", "command line: arms.x-x: batches.knid: no such setting; did you mean 'kind'?"),
+        ("arms.x-x.seed=3", "command line: arms.x-x.seed: is the same for all arms"),
+        ("arms.x-x.alignment.train.steps=3", "command line: arms.x-x.alignment.train.steps: the alignment is shared by all arms"),
+        ("arms.alignment={}", "command line: arms.alignment: is the name of the first stage"),
+        ("reference=x-z", "command line: reference: no arm 'x-z'"),
+        ("baselines=[bm52]", "command line: baselines.0: 'bm52' is not one of bm25, bm25-translated; did you mean 'bm25'?"),
+        ("baselines=[bm25-translated]", "command line: lists: is missing"),
+        ("train", "command line: 'train' is not key=value"),
+    ],
+)
+def test_misspelt_keys_and_wrong_values_are_named(path: Path, word: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_recipe(str(path), [word])
+    first = str(caught.value).splitlines()[0]
+    assert first.startswith(message) or (word.startswith(("reference", "baselines=[bm25-")) and message.partition(": ")[2] in first)
+
+
+def test_a_misspelt_key_in_the_file_has_its_line(path: Path) -> None:
+    path.write_text(TEXT.replace("batches: {kind: hybrid", "batches: {knid: hybrid"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"mine\.yaml:10: batches\.knid: no such setting; did you mean 'kind'\?"):
+        load_recipe(str(path))
+    path.write_text(TEXT.replace("fresh: {batches.kind: xy", "fresh: {batches.kind: xz"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"mine\.yaml:15: arms\.fresh: batches\.kind: 'xz'"):
+        load_recipe(str(path))
+
+
+def test_an_arm_differs_in_what_it_names_alone(path: Path) -> None:
+    recipe = load_recipe(str(path))
+    one, fresh = arm_recipe(recipe, "x-x", 2), arm_recipe(recipe, "fresh", 2)
+    assert (one.batches.kind, one.seed, one.seeds, dict(one.arms)) == ("xx", 2, (2,), {})
+    assert one.alignment == recipe.alignment
+    assert fresh.alignment is None
+    same = {key for key, value in plain(one).items() if plain(fresh)[key] == value}
+    assert set(plain(one)) - same == {"alignment", "batches", "train"}
+    with pytest.raises(InputError, match="no arm 'frsh'; did you mean 'fresh'"):
+        arm_recipe(recipe, "frsh", 1)
+
+
+def test_the_alignment_does_not_depend_on_the_fine_tuning(path: Path) -> None:
+    a, b = load_recipe(str(path)), load_recipe(str(path), ["batches.size=16", "train.steps=99", "loss.temperature=0.1"])
+    assert digest(alignment_recipe(a, 1)) == digest(alignment_recipe(b, 1))
+    assert digest(alignment_recipe(a, 1)) != digest(alignment_recipe(a, 2))
+
+
+def test_the_digest_knows_settings_and_not_the_place_of_the_data(path: Path) -> None:
+    recipe = load_recipe(str(path))
+    assert digest(recipe) == digest(load_recipe(str(path), ["data=elsewhere"]))
+    assert digest(recipe) != digest(load_recipe(str(path), ["train.lr=0.2"]))
+
+
+def test_resolved_settings_are_read_back_the_same(path: Path) -> None:
+    recipe = load_recipe(str(path))
+    assert parse_recipe(parse_yaml(to_yaml(recipe), "resolved")) == recipe
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_shipped_recipes_are_whole(name: str) -> None:
+    text = recipes.find(name).read_text(encoding="utf-8")
+    assert text.startswith(("# triglot study ", "# triglot demo"))
+    assert name in text.splitlines()[0]
+    assert recipes.summary(recipes.find(name)).endswith(".")
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert len(recipe.arms) >= 3
+    assert parse_recipe(parse_yaml(to_yaml(recipe), "resolved")) == recipe
+
+
+def test_the_recipes_of_the_issue_are_there() -> None:
+    assert set(recipes.names()) >= {"demo", "xquad-r-cpu", "mlqa-cpu", "unseen-el-vi", "paper-xlm-r", "paper-labse"}
+
+
+def test_unseen_languages_are_in_no_source() -> None:
+    recipe = load_recipe("unseen-el-vi")
+    sources = [*recipe.sources, *(recipe.alignment.sources if recipe.alignment else ())]
+    assert not {"el", "vi"} & set(recipe.languages)
+    assert all(source.languages is None or not {"el", "vi"} & set(source.languages) for source in sources)
+    assert {"el", "vi"} <= set(recipe.evaluate[0].languages or ())
+
+
+def test_strict_recipe_has_nothing_of_xquad_or_mlqa() -> None:
+    recipe = load_recipe("xquad-r-cpu")
+    assert recipe.alignment is not None
+    paths = {source.path for source in (*recipe.sources, *recipe.alignment.sources)}
+    assert paths <= {"squad-train", "bitext", "muse"}
+
+
+def test_names_and_paths(path: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no recipe 'dmo'; did you mean 'demo'"):
+        load_recipe("dmo")
+    with pytest.raises(InputError, match=r"no such recipe; did you mean 'mine\.yaml'"):
+        load_recipe(str(tmp_path / "mime.yaml"))
+    copied = recipes.copy("demo", tmp_path)
+    assert copied == tmp_path / "demo.yaml"
+    assert load_recipe(str(copied)) == load_recipe("demo")
+    with pytest.raises(InputError, match="already there"):
+        recipes.copy("demo", tmp_path)
