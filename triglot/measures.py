@@ -124,8 +124,13 @@ def harmonic(start: np.ndarray, count: np.ndarray) -> np.ndarray:
 
 def _per_query(blocks: Blocks, value: np.ndarray, by: np.ndarray | float = 1.0) -> np.ndarray:
     """Sum block values into their queries and divide; NaN for a query without relevant passages."""
-    total = np.bincount(blocks.query, weights=value, minlength=len(blocks.total))
+    total = value if _one_each(blocks) else np.bincount(blocks.query, weights=value, minlength=len(blocks.total))
     return np.where(blocks.total > 0, total / np.where(blocks.total > 0, by, 1.0), np.nan)
+
+
+def _one_each(blocks: Blocks) -> bool:
+    """Whether every query has one block: then blocks are queries, and there is nothing to sum."""
+    return len(blocks.query) == len(blocks.total) and bool((blocks.query[1:] > blocks.query[:-1]).all())
 
 
 def _ends(blocks: Blocks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -137,7 +142,7 @@ def _ends(blocks: Blocks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _reach(above: np.ndarray, size: np.ndarray, k: int | None) -> np.ndarray:
     """How many ranks of the block are within the first k."""
-    return size if k is None else np.clip(k - above, 0, size)
+    return size if k is None else np.minimum(np.maximum(k - above, 0), size)  # several times faster than np.clip
 
 
 def average_precision(blocks: Blocks, k: int | None = None) -> np.ndarray:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -41,6 +42,10 @@ class Counts:
     tied: np.ndarray
 
 
+_TILE = 14_336  # columns: their scores are read once a relevant passage and once more, and should stay in a core's cache meanwhile
+_CACHED = 1 << 20  # bytes of comparisons held at a time, likewise
+
+
 @dataclass(frozen=True)
 class _Layout:
     """Columns of a score block: passages by language, each language filled up to a multiple of 8 columns.
@@ -53,6 +58,7 @@ class _Layout:
     starts: np.ndarray  # (segments,) first word of each segment
     segment_lang: np.ndarray  # (segments,)
     filling: np.ndarray  # columns without a passage
+    tiles: list[tuple[slice, slice]]  # (columns, segments) compared in one go
 
 
 def _layout(lang: np.ndarray, languages: int) -> _Layout:
@@ -68,13 +74,24 @@ def _layout(lang: np.ndarray, languages: int) -> _Layout:
         word, taken = word + width, taken + size
     column = np.empty(len(lang), np.int64)
     column[order[order >= 0]] = np.flatnonzero(order >= 0)
-    return _Layout(order, column, np.array(starts, np.int64), np.array(segment_lang, np.int64), np.flatnonzero(order < 0))
+    ends = [*starts[1:], word]
+    tiles, first = [], 0
+    for segment in range(len(starts)):
+        if segment + 1 == len(starts) or 8 * (ends[segment + 1] - starts[first]) > _TILE:
+            tiles.append((slice(8 * starts[first], 8 * ends[segment]), slice(first, segment + 1)))
+            first = segment + 1
+    return _Layout(order, column, np.array(starts, np.int64), np.array(segment_lang, np.int64), np.flatnonzero(order < 0), tiles)
 
 
 def _byte_sums(words: np.ndarray) -> np.ndarray:
-    """Sum of the eight bytes of each 64-bit word."""
-    pairs = (words & np.uint64(0x00FF00FF00FF00FF)) + ((words >> np.uint64(8)) & np.uint64(0x00FF00FF00FF00FF))
-    return ((pairs * np.uint64(0x0001000100010001)) >> np.uint64(48)).astype(np.int32)
+    """Sum of the eight bytes of each 64-bit word, int32; `words` is overwritten."""
+    odd = words >> np.uint64(8)
+    odd &= np.uint64(0x00FF00FF00FF00FF)
+    words &= np.uint64(0x00FF00FF00FF00FF)
+    words += odd  # four 16-bit sums
+    words *= np.uint64(0x0001000100010001)
+    words >>= np.uint64(48)
+    return words.astype(np.int32)
 
 
 def threads_allowed(threads: int = 0) -> int:
@@ -117,12 +134,19 @@ class _Task:
     docno: np.ndarray | None  # (passages,) place in the order of ids, to break ties by
 
 
-_CACHED = 1 << 20  # bytes of comparisons held at a time: they should stay in a core's own cache
+@contextmanager
+def _plain_loops() -> Iterator[None]:
+    """NumPy copies broadcast operands whose rows are shorter than half its buffer into that buffer, which is four times slower."""
+    before = np.setbufsize(16)
+    try:
+        yield
+    finally:
+        np.setbufsize(before)
 
 
 def _count_block(task: _Task, rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Count for the queries `rows`, whose scores are (rows, columns). Returns the rows with a score that is not a number."""
-    layout, columns = task.layout, scores.shape[1]
+    layout = task.layout
     numbers = task.first[rows + 1] - task.first[rows]
     width = int(numbers.max())
     place = task.first[rows][:, None] + np.arange(width)  # (rows, width) pairs
@@ -136,31 +160,39 @@ def _count_block(task: _Task, rows: np.ndarray, scores: np.ndarray) -> np.ndarra
         return rows[broken]
     higher = np.empty((*place.shape, len(layout.starts)), np.uint64)
     equal = np.empty_like(higher)
-    place_of_column = own = np.zeros(0)
+    place_of_column: np.ndarray = np.zeros(0)
+    own: np.ndarray = np.zeros(0)
     if task.docno is not None:
         place_of_column = np.where(layout.order >= 0, task.docno[layout.order], -1)
         own = np.zeros(place.shape, np.int64)
         own[valid] = task.docno[task.passage[pair]]
-    wide = min(width, max(1, _CACHED // columns))
-    tall = min(len(rows), max(1, _CACHED // (columns * wide)))
-    buffer = np.empty(tall * wide * columns, bool)
-    for top in range(0, len(rows), tall):
-        part = scores[top : top + tall, None, :]
-        for left in range(0, width, wide):
-            here = np.s_[top : top + tall, left : left + wide]
-            limit = threshold[here][:, :, None]
-            flags = buffer[: limit.size * columns].reshape(*limit.shape[:2], columns)
-            words = flags.view(np.uint64)
-            np.greater(part, limit, out=flags)
-            np.add.reduceat(words, layout.starts, axis=2, out=higher[here])
-            np.equal(part, limit, out=flags)
-            if task.docno is not None:
-                flags &= place_of_column > own[here][:, :, None]
-            np.add.reduceat(words, layout.starts, axis=2, out=equal[here])
+    widest = max(columns.stop - columns.start for columns, _ in layout.tiles)
+    wide = min(width, max(1, _CACHED // widest))
+    tall = min(len(rows), max(1, _CACHED // (widest * wide)))
+    buffer = np.empty(tall * wide * widest, bool)
+    for top, left, tile in product(range(0, len(rows), tall), range(0, width, wide), range(len(layout.tiles))):
+        columns, segments = layout.tiles[tile]
+        part = scores[top : top + tall, None, columns]  # (b, 1, columns)
+        high, across = slice(top, top + tall), slice(left, left + wide)
+        limit = threshold[high, across, None]
+        flags = buffer[: limit.size * part.shape[2]].reshape(*limit.shape[:2], part.shape[2])
+        words, starts = flags.view(np.uint64), layout.starts[segments] - columns.start // 8
+        np.greater(part, limit, out=flags)
+        np.add.reduceat(words, starts, axis=2, out=higher[high, across, segments])
+        np.equal(part, limit, out=flags)
+        if task.docno is not None:
+            flags &= place_of_column[columns] > own[high, across, None]
+        np.add.reduceat(words, starts, axis=2, out=equal[high, across, segments])
+    spoken, begins = np.unique(layout.segment_lang, return_index=True)
+    whole = len(pair) == place.size
     for sums, table in ((higher, task.above), (equal, task.tied)):
-        counts = _byte_sums(sums[valid])  # (pairs, segments)
-        for segment, language in enumerate(layout.segment_lang.tolist()):
-            table[pair, language] += counts[:, segment]
+        counts = _byte_sums(sums.reshape(-1, sums.shape[2]) if whole else sums[valid])  # (pairs, segments)
+        if len(spoken) < counts.shape[1]:
+            counts = np.add.reduceat(counts, begins, axis=1)
+        if len(spoken) == table.shape[1]:
+            table[pair] = counts
+        else:
+            table[pair[:, None], spoken] = counts
     return rows[:0]
 
 
@@ -201,8 +233,9 @@ def _count(
     for size in np.unique(sizes[numbers > 0]).tolist():
         rows = np.flatnonzero((numbers > 0) & (sizes == size))
         bytes_a_row = 4 * len(layout.order) + 16 * 2**size * len(layout.starts)
-        height = int(np.clip(memory // workers // bytes_a_row, 1, 256))
-        blocks += [rows[i : i + height] for i in range(0, len(rows), height)]
+        height = int(np.clip(memory // workers // bytes_a_row, 1, 1024))
+        turns = -(-len(rows) // (height * workers))  # so that all workers end together
+        blocks += [block for block in np.array_split(rows, turns * workers) if len(block)]
     highest = max((len(block) for block in blocks), default=0)
     own = threading.local()
 
@@ -212,7 +245,8 @@ def _count(
         scores = own.scores[: len(rows)]
         fill(rows, scores)
         scores[:, layout.filling] = np.nan  # neither above nor equal to anything
-        return _count_block(task, rows, scores)
+        with _plain_loops():
+            return _count_block(task, rows, scores)
 
     with _one_blas_thread(), ThreadPoolExecutor(workers) as pool:
         broken = np.concatenate([np.zeros(0, np.int64), *pool.map(work, blocks)])

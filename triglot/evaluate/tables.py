@@ -25,20 +25,31 @@ class Evaluation:
     """What one retriever reached on one benchmark.
 
     Attributes:
-        name: of the benchmark.
-        languages: its codes.
+        benchmark: what it was measured on.
         summary: macro averages a setting, micro averages, bias, counts, notes: a benchmark's entry in results.json.
         by_language: per language and as a matrix: the content of NAME.languages.json.
-        queries: columns of equal length, one row a (query, setting, passage language): the content of NAME.queries.parquet.
+        rows: columns of equal length, one row a (query, setting, passage language), all as numbers: `query` and `passage_lang` index
+            the benchmark (-1 for the pool), `setting` indexes `SETTINGS`, then `relevant` and a column a measure.
         counts: the count table, for other pools (any subset of languages).
     """
 
-    name: str
-    languages: tuple[str, ...]
+    benchmark: RetrievalSet
     summary: dict[str, Any]
     by_language: dict[str, Any]
-    queries: dict[str, np.ndarray]
+    rows: dict[str, np.ndarray]
     counts: Counts
+
+    @property
+    def queries(self) -> dict[str, np.ndarray]:
+        """`rows` with names in place of indices, and clusters: the content of NAME.queries.parquet."""
+        query, texts = self.rows["query"], np.array([*self.benchmark.languages, ""], dtype=object)
+        return {
+            "query_id": np.array(self.benchmark.queries.ids, dtype=object)[query],
+            "query_lang": texts[self.benchmark.queries.lang[query]],
+            "cluster": self.benchmark.queries.cluster[query],
+            "setting": np.array(SETTINGS, dtype=object)[self.rows["setting"]],
+            "passage_lang": texts[self.rows["passage_lang"]],
+        } | {name: column for name, column in self.rows.items() if name not in ("query", "setting", "passage_lang")}
 
     def to_json(self) -> dict[str, Any]:
         """The benchmark's entry in results.json."""
@@ -71,41 +82,72 @@ def measure_values(blocks: measures.Blocks, measure: str) -> np.ndarray:
     return measures.recall(blocks, k or 0) if base == "r" else measures.hit(blocks, k or 0)
 
 
+def _measure(
+    row: np.ndarray, above: np.ndarray, tied: np.ndarray, grade: np.ndarray, total: np.ndarray, names: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Measures of each row (a query in a setting), each (rows,), from the relevant passages in it, ordered by row.
+
+    Most rows have one relevant passage and no tie: their values are looked up by rank, the others worked out one by one.
+
+    Args:
+        row: (relevant,) the row of each relevant passage.
+        above: (relevant,) passages above it in the row's pool.
+        tied: (relevant,) others that tie with it there.
+        grade: (relevant,).
+        total: (rows,) relevant passages of each row.
+        names: of the measures.
+    """
+    plain = (total[row] == 1) & (tied == 0)
+    ranks = np.arange(above[plain].max(initial=-1) + 1)
+    singles = measures.tie_blocks(ranks, ranks, np.zeros_like(ranks), queries=len(ranks))
+    rest = ~plain
+    others = np.bincount(row[rest], minlength=len(total)) > 0
+    place = (np.cumsum(others) - 1)[row[rest]]
+    blocks = measures.tie_blocks(place, above[rest], tied[rest], queries=int(others.sum()), grade=grade[rest])
+    simple, rank = row[plain], above[plain]
+    out = {}
+    for name in names:
+        out[name] = np.empty(len(total))
+        out[name][simple] = measure_values(singles, name)[rank]
+        out[name][others] = measure_values(blocks, name)
+    return out
+
+
 def _rows(counts: Counts, benchmark: RetrievalSet, settings: Sequence[str], names: Sequence[str]) -> dict[str, np.ndarray]:
-    """The per-query table with indices in place of ids: query, setting, passage_lang, relevant and a column a measure."""
+    """The per-query table as numbers; see `Evaluation.rows`."""
     languages = len(benchmark.languages)
-    passage_lang = benchmark.passages.lang[counts.passage].astype(np.int64)
-    pair = np.arange(len(counts.query))
+    query_lang = benchmark.queries.lang.astype(np.int64)
+    passage_lang = benchmark.passages.lang.astype(np.int64)[counts.passage]
     parts: list[dict[str, np.ndarray]] = []
     if "mono" in settings or "cross" in settings:
-        same = passage_lang == benchmark.queries.lang[counts.query]
-        keep = np.flatnonzero((same & ("mono" in settings)) | (~same & ("cross" in settings)))
-        rows, row = np.unique(counts.query[keep] * languages + passage_lang[keep], return_inverse=True)
-        lang = passage_lang[keep]
-        blocks = measures.tie_blocks(
-            row.reshape(-1), counts.above[pair[keep], lang], counts.tied[pair[keep], lang], queries=len(rows), grade=counts.grade[keep]
-        )
-        query, lang = rows // languages, rows % languages
-        part = {"query": query, "setting": (lang != benchmark.queries.lang[query]).astype(np.int64), "passage_lang": lang}
-        part |= {"relevant": blocks.total} | {name: measure_values(blocks, name) for name in names}
-        parts.append(part | {name: np.full(len(rows), np.nan) for name in BIAS})
+        same = passage_lang == query_lang[counts.query]
+        pair = np.flatnonzero((same & ("mono" in settings)) | (~same & ("cross" in settings)))
+        key = counts.query[pair] * languages + passage_lang[pair]
+        order = np.argsort(key, kind="stable")  # fast when the passages stand by language
+        pair, key = pair[order], key[order]
+        number = np.bincount(key, minlength=len(query_lang) * languages)
+        kept = np.flatnonzero(number)
+        row, lang = np.repeat(np.arange(len(kept)), number[kept]), passage_lang[pair]
+        part = {"query": kept // languages, "passage_lang": kept % languages, "relevant": number[kept]}
+        part["setting"] = (part["passage_lang"] != query_lang[part["query"]]).astype(np.int64)
+        part |= _measure(row, counts.above[pair, lang], counts.tied[pair, lang], counts.grade[pair], number[kept], names)
+        parts.append(part | {name: np.full(len(kept), np.nan) for name in BIAS})
     if "multi" in settings:
-        query, row = np.unique(counts.query, return_inverse=True)
+        number = np.bincount(counts.query, minlength=len(query_lang))
+        kept = np.flatnonzero(number)
+        row = np.repeat(np.arange(len(kept)), number[kept])
         above, tied = counts.above.sum(1, dtype=np.int64), counts.tied.sum(1, dtype=np.int64)
-        blocks = measures.tie_blocks(row.reshape(-1), above, tied, queries=len(query), grade=counts.grade)
-        part = {"query": query, "setting": np.full(len(query), 2), "passage_lang": np.full(len(query), -1), "relevant": blocks.total}
-        part |= {name: measure_values(blocks, name) for name in names}
-        nothing = np.full(len(query), np.nan)
-        parts.append(part | {name: measure_values(blocks, name) if benchmark.parallel else nothing for name in BIAS})
-    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+        part = {"query": kept, "passage_lang": np.full(len(kept), -1), "relevant": number[kept], "setting": np.full(len(kept), 2)}
+        part |= _measure(row, above, tied, counts.grade, number[kept], [*names, *BIAS])
+        parts.append(part if benchmark.parallel else part | {name: np.full(len(kept), np.nan) for name in BIAS})
+    columns = ("query", "setting", "passage_lang", "relevant", *names, *BIAS)
+    return {name: np.concatenate([part[name] for part in parts]) for name in columns}
 
 
 def _group_means(group: np.ndarray, groups: int, values: np.ndarray) -> np.ndarray:
-    """(groups,) mean of the values that are numbers, NaN for a group without any."""
-    known = ~np.isnan(values)
-    number = np.bincount(group[known], minlength=groups)
-    total = np.bincount(group[known], weights=values[known], minlength=groups)
-    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
+    """(groups,) mean of the values, NaN for a group without any."""
+    number = np.bincount(group, minlength=groups)
+    return np.where(number > 0, np.bincount(group, weights=values, minlength=groups) / np.maximum(number, 1), np.nan)
 
 
 def tabulate(
@@ -154,7 +196,8 @@ def tabulate(
                 entry[codes[g]] = cell
         by_language[setting] = entry
     summary["micro"] = micro
-    bias = {name: _group_means(query_lang, languages, table[name]) for name in BIAS}
+    several = np.flatnonzero(~np.isnan(table["rank_distance"])) if benchmark.parallel else np.zeros(0, np.int64)
+    bias = {name: _group_means(query_lang[several], languages, table[name][several]) for name in BIAS}
     spoken = np.flatnonzero(~np.isnan(bias["rank_distance"]))
     if len(spoken):
         summary["bias"] = {name: float(value[spoken].mean()) for name, value in bias.items()}
@@ -171,12 +214,4 @@ def tabulate(
         summary["candidate_text"] = candidate[0]
     by_language["queries"] = dict(zip(codes, np.bincount(benchmark.queries.lang, minlength=languages).tolist()))
     by_language["passages"] = dict(zip(codes, np.bincount(benchmark.passages.lang, minlength=languages).tolist()))
-    texts = np.array(codes, dtype=object)
-    columns: dict[str, np.ndarray] = {
-        "query_id": np.array(benchmark.queries.ids, dtype=object)[table["query"]],
-        "query_lang": texts[query_lang],
-        "cluster": benchmark.queries.cluster[table["query"]],
-        "setting": np.array(SETTINGS, dtype=object)[table["setting"]],
-        "passage_lang": np.append(texts, "")[table["passage_lang"]],
-    } | {name: table[name] for name in ("relevant", *names, *BIAS)}
-    return Evaluation(benchmark.name, codes, summary, by_language, columns, counts)
+    return Evaluation(benchmark, summary, by_language, table, counts)

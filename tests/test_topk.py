@@ -1,0 +1,42 @@
+"""Top-k in blocks against a full sort."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from triglot.files import InputError
+from triglot.topk import top_k
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 20), st.integers(1, 30), st.integers(1, 7))
+def test_top_k_equals_a_stable_sort(seed, passages, k, block, rows):
+    rng = np.random.default_rng(seed)
+    queries = rng.integers(-2, 3, (9, 3)).astype(np.float32)  # small integers tie often
+    pool = rng.integers(-2, 3, (passages, 3)).astype(np.float32)
+    scores = queries @ pool.T
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    found, index = top_k(queries, pool, k, block=block, rows=rows)
+    np.testing.assert_array_equal(index, order)
+    np.testing.assert_array_equal(found, np.take_along_axis(scores, order, 1))
+    _, streamed = top_k(queries, iter(np.array_split(pool, 4)), k, rows=rows)
+    np.testing.assert_array_equal(streamed, order)
+
+
+def test_a_memory_map_is_read_in_blocks(tmp_path):
+    pool = np.random.default_rng(0).standard_normal((500, 8)).astype(np.float32)
+    np.save(tmp_path / "pool.npy", pool)
+    mapped = np.load(tmp_path / "pool.npy", mmap_mode="r")
+    np.testing.assert_array_equal(top_k(pool[:5], mapped, 10, block=64)[1][:, 0], np.argmax(pool[:5] @ pool.T, axis=1))
+
+
+def test_bad_input_is_named():
+    with pytest.raises(InputError, match="k is 0"):
+        top_k(np.ones((1, 2)), np.ones((3, 2)), 0)
+    with pytest.raises(InputError, match=r"shape \(3, 4\), queries 2 dimensions"):
+        top_k(np.ones((1, 2)), np.ones((3, 4)), 1)
+    with pytest.raises(InputError, match="not a number"):
+        top_k(np.ones((1, 2)), np.array([[1, np.nan]]), 1)
