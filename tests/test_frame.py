@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,24 @@ def test_a_room_that_exists_has_its_place() -> None:
     layers = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"][0]["layers"]
     optional = {name for layer in layers for name in re.findall(r"\((\w+)\)", layer)}
     assert set(ROOMS) & optional == set()
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names of the packages that a module imports, anywhere in it."""
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return {name.split(".")[0] for name in plain | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}}
+
+
+def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
+    def normal(name: str) -> str:
+        return re.sub(r"[-_.]+", "-", name).lower()
+
+    used = set().union(*(imported(path) for path in ROOT.glob("triglot/**/*.py"))) - sys.stdlib_module_names - {"triglot"}
+    providers = metadata.packages_distributions()
+    needed = {normal(providers[name][0]) for name in used}
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+    assert needed | {"tensorboard"} == {normal(re.split(r"[<>=\[;]", line)[0]) for line in declared}  # torch imports tensorboard
 
 
 def test_the_readme_shows_every_room() -> None:
