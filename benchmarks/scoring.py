@@ -85,9 +85,8 @@ def main() -> None:
     parser.add_argument("--dims", type=int, nargs="+", default=[256, 512], help="dimensions of the vectors")
     parser.add_argument("--repeats", type=int, default=5, help="timed repeats")
     options = parser.parse_args()
-    print(
-        f"{QUESTIONS * len(PASSAGES):,} queries, {sum(PASSAGES.values()):,} passages, {threads_allowed()} threads, median of {options.repeats}"
-    )
+    sizes = f"{QUESTIONS * len(PASSAGES):,} queries, {sum(PASSAGES.values()):,} passages"
+    print(f"{sizes}, {threads_allowed()} threads, median of {options.repeats}")
     print(f"{'dim':>5} {'product':>9} {'plain':>9} {'counting':>9} {'scoring':>9} {'counting/product':>17} {'scoring/product':>16}")
     for dim in options.dims:
         benchmark, queries, passages = random_set(dim)

@@ -63,8 +63,8 @@ def test_all_settings_equal_naive_loops(drawn):
     rows, codes = naive_rows(benchmark, scores), benchmark.languages
     table = evaluation.queries
     keys = [
-        (benchmark.queries.ids.index(q), s, codes.index(l) if l else -1)
-        for q, s, l in zip(table["query_id"], table["setting"], table["passage_lang"])
+        (benchmark.queries.ids.index(query), setting, codes.index(code) if code else -1)
+        for query, setting, code in zip(table["query_id"], table["setting"], table["passage_lang"])
     ]
     assert sorted(keys) == sorted(rows)
     for i, key in enumerate(keys):
@@ -129,7 +129,11 @@ def test_summary_says_what_was_evaluated_and_what_was_not():
     benchmark = make_set([0, 1, 2], [0, 1, 1], [(0, 0, 1), (1, 1, 1), (1, 2, 0)])
     evaluation = evaluate_scores(lambda rows: np.zeros((len(rows), 3), np.float32), benchmark, notes=("made by hand",), settings=("mono",))
     summary = evaluation.summary
-    assert summary["notes"] == ["candidate text: sentence", "made by hand", "1 queries have no relevant passage in the settings reported and are counted nowhere"]
+    assert summary["notes"] == [
+        "candidate text: sentence",
+        "made by hand",
+        "1 queries have no relevant passage in the settings reported and are counted nowhere",
+    ]
     assert summary["counts"] == {"queries": 3, "passages": 3, "ties": 1}  # p0 is alone in its language
     assert (summary["licence"], summary["candidate_text"]) == ("CC0", "sentence")
     assert set(summary["micro"]) == {"mono"}
@@ -183,4 +187,6 @@ def test_embeddings_that_do_not_fit_are_named():
         evaluate_embeddings(good, good, benchmark, settings=("mlti",))
     with pytest.raises(InputError, match="nothing to evaluate"):
         evaluate_embeddings(good, good, make_set([0, 1], [0, 1], [(0, 0, 0)]))
-    assert "1 query embeddings are zero" in " ".join(evaluate_embeddings(np.array([[0.0] * 4, [1.0] * 4]), good, benchmark).summary["notes"])
+    assert "1 query embeddings are zero" in " ".join(
+        evaluate_embeddings(np.array([[0.0] * 4, [1.0] * 4]), good, benchmark).summary["notes"]
+    )

@@ -160,8 +160,8 @@ def _count_block(task: _Task, rows: np.ndarray, scores: np.ndarray) -> np.ndarra
         return rows[broken]
     higher = np.empty((*place.shape, len(layout.starts)), np.uint64)
     equal = np.empty_like(higher)
-    place_of_column: np.ndarray = np.zeros(0)
-    own: np.ndarray = np.zeros(0)
+    place_of_column = np.zeros(0, np.int64)
+    own = np.zeros((0, 0), np.int64)
     if task.docno is not None:
         place_of_column = np.where(layout.order >= 0, task.docno[layout.order], -1)
         own = np.zeros(place.shape, np.int64)
@@ -186,7 +186,7 @@ def _count_block(task: _Task, rows: np.ndarray, scores: np.ndarray) -> np.ndarra
     spoken, begins = np.unique(layout.segment_lang, return_index=True)
     whole = len(pair) == place.size
     for sums, table in ((higher, task.above), (equal, task.tied)):
-        counts = _byte_sums(sums.reshape(-1, sums.shape[2]) if whole else sums[valid])  # (pairs, segments)
+        counts = _byte_sums(sums.reshape(-1, len(layout.starts)) if whole else sums[valid])  # (pairs, segments)
         if len(spoken) < counts.shape[1]:
             counts = np.add.reduceat(counts, begins, axis=1)
         if len(spoken) == table.shape[1]:
