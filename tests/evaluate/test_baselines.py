@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import ir_measures
 import numpy as np
 import pytest
 from evaluation_sets import make_set
 
 from triglot import bm25
 from triglot.corpus.formats import read_retrieval
+from triglot.evaluate import evaluate_scores
 from triglot.evaluate.baselines import evaluate_bm25, evaluate_translated_bm25
 from triglot.evaluate.wordwise import Translator
 from triglot.files import InputError
@@ -70,3 +74,29 @@ def test_bm25_on_xquad_r(data):
     found = {language: entry["map"] for language, entry in evaluation.by_language["mono"].items()}
     assert found == pytest.approx({"en": 0.795, "hi": 0.744, "th": 0.771}, abs=5e-4)
     assert evaluation.by_language["queries"] == {"en": 1190, "hi": 1190, "th": 1190}
+
+
+@pytest.mark.data
+def test_real_rankings_give_the_figures_of_ir_measures(data):
+    whole = read_retrieval("squad", data / "xquad-r", name="xquad-r", candidate_text="sentence").restrict(["en", "th"])
+    rows = np.arange(0, len(whole.queries), 40)
+    benchmark = replace(whole, queries=whole.queries.take(rows), judgements=whole.judgements[np.isin(whole.judgements[:, 0], rows)])
+    benchmark.judgements[:, 0] = np.searchsorted(rows, benchmark.judgements[:, 0])
+    index = bm25.build(benchmark.passages.texts)
+    scores = bm25.scores(index, bm25.bags(index, [bm25.count_tokens(text) for text in benchmark.queries.texts]))  # many ties at 0
+    evaluation = evaluate_scores(lambda block: scores[block], benchmark, ties="trec", settings=("multi",), extra=("ndcg@10",))
+    queries, passages = benchmark.queries.ids, benchmark.passages.ids
+    run = [ir_measures.ScoredDoc(q, p, s) for q, row in zip(queries, scores.tolist()) for p, s in zip(passages, row)]
+    qrels = [ir_measures.Qrel(queries[q], passages[p], grade) for q, p, grade in benchmark.judgements.tolist()]
+    names = {
+        ir_measures.AP: "ap",
+        ir_measures.AP @ 20: "ap@20",
+        ir_measures.RR: "rr",
+        ir_measures.R @ 10: "r@10",
+        ir_measures.nDCG @ 10: "ndcg@10",
+    }
+    ours = {name: dict(zip(evaluation.queries["query_id"], evaluation.queries[name])) for name in names.values()}
+    found = list(ir_measures.pytrec_eval.iter_calc(list(names), qrels, run))
+    assert len(found) == len(names) * len(rows)
+    for value in found:
+        assert ours[names[value.measure]][value.query_id] == pytest.approx(value.value, abs=1e-6)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.files import InputError
@@ -196,18 +197,6 @@ def _count_block(task: _Task, rows: np.ndarray, scores: np.ndarray) -> np.ndarra
     return rows[:0]
 
 
-@contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """Each worker multiplies on its own: BLAS threads that wait by spinning would take the processors from those that count."""
-    try:
-        from threadpoolctl import threadpool_limits
-    except ImportError:
-        yield
-        return
-    with threadpool_limits(1, user_api="blas"):
-        yield
-
-
 def _count(
     benchmark: RetrievalSet,
     layout: _Layout,
@@ -248,7 +237,8 @@ def _count(
         with _plain_loops():
             return _count_block(task, rows, scores)
 
-    with _one_blas_thread(), ThreadPoolExecutor(workers) as pool:
+    # Each worker multiplies on its own: BLAS threads that wait by spinning would take the processors from those that count.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
         broken = np.concatenate([np.zeros(0, np.int64), *pool.map(work, blocks)])
     if len(broken):
         example = benchmark.queries.ids[int(broken.min())]
