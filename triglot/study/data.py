@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,8 @@ class Data:
         how = source.codeswitch
         assert how is not None
         lists = self.lists(how.lists, languages)
-        into = {b: list(zip(*lists[a, b], strict=True)) for a, b in sorted(lists) if a == how.pivot}
+        # A list and the reverse of its counterpart differ: each knows words that the other lacks.
+        into = {b: list(dict.fromkeys(word_pairs(lists, how.pivot, b))) for a, b in sorted(lists) if a == how.pivot}
         if not into:
             raise InputError(f"source {source.label!r}: codeswitch.lists: no word list from {how.pivot} in {self._path(how.lists)}")
         return Switching(pivot=how.pivot, lists=into, p=how.p, languages=tuple(into))
@@ -153,6 +154,13 @@ class Data:
         if stage not in self._feeds or self._feeds[stage][0] != key:
             self._feeds[stage] = (key, Feed(training.corpus, switching=training.switching, tokenize=tokenize, seed=seed))
         return self._feeds[stage][1]
+
+
+def word_pairs(lists: Lists, source: str, target: str) -> Iterator[tuple[str, str]]:
+    """(word, translation) of the list in this direction, then of the one in the other direction, turned round; one may occur twice."""
+    for key, turned in (((source, target), False), ((target, source), True)):
+        for left, right in zip(*lists.get(key, ([], [])), strict=True):
+            yield (right, left) if turned else (left, right)
 
 
 def balanced(corpus: ParallelCorpus, source: Source) -> tuple[ParallelCorpus, list[float]]:
