@@ -130,6 +130,8 @@ class EpochPlan:
 class RunPlan:
     """A run of a number of steps; `run[k]` is a pure function, so that stopping and resuming change nothing.
 
+    What it works out it keeps: ask it from one thread at a time.
+
     Attributes:
         batches: the settings.
         source: (steps,) int16, the source of each step.
@@ -162,9 +164,10 @@ class RunPlan:
 
     def _epoch(self, source: int, epoch: int) -> EpochPlan:
         """One epoch a source is kept: the one in use."""
-        if source not in self._plans or self._plans[source].epoch != epoch:
-            self._plans[source] = EpochPlan(self._ledgers[source], epoch, self._languages)
-        return self._plans[source]
+        plan = self._plans.get(source)
+        if plan is None or plan.epoch != epoch:
+            plan = self._plans[source] = EpochPlan(self._ledgers[source], epoch, self._languages)
+        return plan
 
     def __getitem__(self, step: int) -> Step:
         source = int(self.source[step])
