@@ -35,8 +35,10 @@ def _listen(quiet: bool) -> bool:
     """Progress and logs go to stderr. Returns whether to show progress."""
     import logging
 
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
-    logging.getLogger("triglot").setLevel(logging.WARNING if quiet else logging.INFO)
+    logger = logging.getLogger("triglot")
+    logger.handlers = [logging.StreamHandler(sys.stderr)]
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    logger.propagate = False
     return not quiet
 
 

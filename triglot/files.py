@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import re
 import shutil
 import tempfile
 import zlib
@@ -116,6 +117,12 @@ def _blame(path: Path) -> Iterator[None]:
             if place != folder and folder not in place.parents and place not in folder.parents:
                 raise
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
+    except Exception as error:
+        # safetensors and tokenizers report what the system said, a full disk for one, as an error of their own kind
+        found = re.search(r"(?:I/O error: )?([^:()]+) \(os error \d+\)", str(error))
+        if found is None or isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: cannot be written ({found[1].strip()})") from error
 
 
 @contextmanager
