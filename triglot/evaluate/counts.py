@@ -145,8 +145,8 @@ def _plain_loops() -> Iterator[None]:
         np.setbufsize(before)
 
 
-def _count_block(task: _Task, rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Count for the queries `rows`, whose scores are (rows, columns). Returns the rows with a score that is not a number."""
+def _count_block(task: _Task, rows: np.ndarray, scores: np.ndarray) -> None:
+    """Count for the queries `rows`, whose scores are (rows, columns), into the tables of the task."""
     layout = task.layout
     numbers = task.first[rows + 1] - task.first[rows]
     width = int(numbers.max())
@@ -156,9 +156,6 @@ def _count_block(task: _Task, rows: np.ndarray, scores: np.ndarray) -> np.ndarra
     row = np.nonzero(valid)[0]
     threshold = np.full(place.shape, np.inf, np.float32)
     threshold[valid] = scores[row, layout.column[task.passage[pair]]]
-    broken = np.isnan(threshold).any(1)
-    if broken.any():
-        return rows[broken]
     higher = np.empty((*place.shape, len(layout.starts)), np.uint64)
     equal = np.empty_like(higher)
     place_of_column = np.zeros(0, np.int64)
@@ -194,7 +191,6 @@ def _count_block(task: _Task, rows: np.ndarray, scores: np.ndarray) -> np.ndarra
             table[pair] = counts
         else:
             table[pair[:, None], spoken] = counts
-    return rows[:0]
 
 
 def _count(
@@ -228,21 +224,19 @@ def _count(
     highest = max((len(block) for block in blocks), default=0)
     own = threading.local()
 
-    def work(rows: np.ndarray) -> np.ndarray:
+    def work(rows: np.ndarray) -> None:
         if not hasattr(own, "scores"):
             own.scores = np.empty((highest, len(layout.order)), np.float32)
         scores = own.scores[: len(rows)]
         fill(rows, scores)
         scores[:, layout.filling] = np.nan  # neither above nor equal to anything
         with _plain_loops():
-            return _count_block(task, rows, scores)
+            _count_block(task, rows, scores)
 
     # Each worker multiplies on its own: BLAS threads that wait by spinning would take the processors from those that count.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
-        broken = np.concatenate([np.zeros(0, np.int64), *pool.map(work, blocks)])
-    if len(broken):
-        example = benchmark.queries.ids[int(broken.min())]
-        raise InputError(f"{benchmark.name}: {len(broken)} queries have a score that is not a number, the first {example!r}")
+        for _ in pool.map(work, blocks):  # raises what a worker raised
+            pass
     if docno is None:
         task.tied[np.arange(len(query)), benchmark.passages.lang[passage]] -= 1  # each passage equals itself
     else:
@@ -345,6 +339,9 @@ def count_scores(
             block = np.asarray(score(rows), np.float32)
         if block.shape != (len(rows), len(benchmark.passages)):
             raise InputError(f"{benchmark.name}: a score block has shape {block.shape}, not {(len(rows), len(benchmark.passages))}")
+        broken = np.isnan(block).any(1)
+        if broken.any():
+            raise InputError(f"{benchmark.name}: query {benchmark.queries.ids[rows[broken.argmax()]]!r} has a score that is not a number")
         np.take(block, gather, axis=1, out=out)
 
     return _count(benchmark, layout, fill, pairs, ties, memory, threads)
