@@ -8,7 +8,6 @@ word alone give the same tokens.
 
 from __future__ import annotations
 
-import io
 import itertools
 import json
 import threading
@@ -18,6 +17,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
+from triglot.encoder.pieces import learn_pieces
 from triglot.files import InputError
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -31,6 +31,7 @@ _LETTER = rf"[\p{{L}}&&[^{_UNSPACED}]]"
 _DROPPED = r"[\p{Cf}\x{307}\x{640}\x{64B}-\x{652}\x{FE00}-\x{FE0F}]"
 _ZEROS = (0x660, 0x6F0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xE50, 0xED0, 0x1040, 0x17E0)
 _BATCH_CHARACTERS = 200_000
+_MOST_GROWTH = 30.0
 
 
 def normalizer() -> normalizers.Normalizer:
@@ -102,21 +103,26 @@ def _blocks(chunks: Iterable[str], characters: int) -> Iterable[str]:
         yield " ".join(block)
 
 
-def balance(counts: Mapping[str, Mapping[str, int]], exponent: float) -> dict[str, int]:
+def balance(counts: Mapping[str, Mapping[str, int]], exponent: float) -> dict[str, tuple[int, int]]:
     """Counts of all languages in one table, each language scaled so that its characters weigh (its own number of them) ** exponent.
 
     Args:
         counts: language -> word -> count.
-        exponent: 1 keeps the counts, 0 gives every language the same mass. The heaviest language keeps its counts, the others grow.
+        exponent: 1 keeps the counts, 0 gives every language the same mass. The heaviest language keeps its counts, the others grow,
+            though at most thirtyfold: a handful of sentences is no sample of a language.
+
+    Returns:
+        word -> (scaled count, count as it was), sorted by word.
     """
     mass = {language: sum(count * len(word) for word, count in words.items()) for language, words in counts.items()}
     heaviest = max(mass.values(), default=0)
-    merged: dict[str, float] = {}
+    merged: dict[str, tuple[float, int]] = {}
     for language in sorted(counts):
-        scale = (heaviest / mass[language]) ** (1 - exponent) if mass[language] else 0.0
+        scale = min((heaviest / max(mass[language], 1)) ** (1 - exponent), _MOST_GROWTH)
         for word, count in counts[language].items():
-            merged[word] = merged.get(word, 0.0) + count * scale
-    return {word: max(1, round(value)) for word, value in sorted(merged.items())}
+            scaled, times = merged.get(word, (0.0, 0))
+            merged[word] = (scaled + count * scale, times + count)
+    return {word: (max(1, round(scaled)), times) for word, (scaled, times) in sorted(merged.items())}
 
 
 def _numbers(vocab: int, most: int | None) -> list[str]:
@@ -152,46 +158,18 @@ def train_tokenizer(
     Raises:
         InputError: no words, or a vocabulary too small for the characters that must be in it.
     """
-    import sentencepiece
-
     if not 0 <= exponent <= 1:
         raise InputError(f"exponent {exponent}: between 0 (languages weigh the same) and 1 (as many words as they have)")
-    table = {word: count for word, count in balance(words, exponent).items() if not word.isdigit()}
+    table = {word: count for word, count in balance(words, exponent).items() if not word.isdecimal()}
     if not table:
         raise InputError("no words to train a tokenizer on")
     whole = _numbers(vocab, numbers)
     wanted = vocab - len(SPECIAL) - len(whole)
-    model = io.BytesIO()
-    # Longer clauses (Han, Thai) are cut at sentencepiece's limit in bytes rather than left out.
-    lines = (f"{part}\t{count}" for word, count in table.items() for part in _parts(word, 1000))
-    try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=lines,
-            model_writer=model,
-            input_format="tsv",
-            model_type="unigram",
-            vocab_size=wanted + 1,  # and its own <unk>, which is dropped below
-            hard_vocab_limit=False,
-            character_coverage=character_coverage,
-            max_sentencepiece_length=longest,
-            normalization_rule_name="identity",
-            add_dummy_prefix=False,
-            remove_extra_whitespaces=False,
-            split_by_unicode_script=False,
-            split_by_number=False,
-            split_by_whitespace=True,
-            bos_id=-1,
-            eos_id=-1,
-            pad_id=-1,
-            num_threads=1,  # sums are taken thread by thread, so another number gives other last digits
-            minloglevel=2,
-        )
-    except RuntimeError as error:
-        raise InputError(f"no tokenizer of {vocab} tokens could be trained on {len(table)} different words: {error}") from None
-    trained = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
-    learned = [(trained.id_to_piece(i), float(trained.get_score(i))) for i in range(trained.get_piece_size()) if not trained.is_unknown(i)]
+    if wanted < 1:
+        raise InputError(f"a vocabulary of {vocab} is too small: {len(SPECIAL) + len(whole)} tokens are special ones and numbers")
+    learned = learn_pieces(table, size=wanted, character_coverage=character_coverage, longest=longest)
     taken = set(whole) | set(SPECIAL)
-    pieces = [(piece, score) for piece, score in learned if piece not in taken][:wanted]
+    pieces = [(piece, score) for piece, score in learned if piece not in taken]
     # Digit runs are words of their own and hold nothing else, so only their scores among themselves matter: equal ones prefer few pieces.
     vocabulary = [*((token, 0.0) for token in SPECIAL), *((number, -10.0) for number in whole), *pieces]
     tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=UNK, byte_fallback=False))
@@ -202,15 +180,11 @@ def train_tokenizer(
     return tokenizer
 
 
-def _parts(word: str, length: int) -> Iterable[str]:
-    return (word[i : i + length] for i in range(0, len(word), length))
-
-
 def token_shares(tokenizer: Tokenizer, words: Mapping[str, Mapping[str, int]], *, exponent: float = 0.0) -> np.ndarray:
     """(vocab,) float64: the share of each token among the tokens of these words, languages balanced as in `balance`; sums to 1."""
     table = balance(words, exponent)
     ids, offsets = encode_many(tokenizer, table)
-    weight = np.repeat(np.fromiter(table.values(), np.float64, len(table)), np.diff(offsets))
+    weight = np.repeat(np.fromiter((scaled for scaled, _ in table.values()), np.float64, len(table)), np.diff(offsets))
     counts = np.bincount(ids, weight, minlength=tokenizer.get_vocab_size())
     return counts / max(counts.sum(), 1.0)
 
