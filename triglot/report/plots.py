@@ -102,15 +102,15 @@ def _spread(wanted: Sequence[float], gap: float) -> list[float]:
 
 def _draw(axes: Axes, curves: Sequence[Curve], *, markers: bool) -> None:
     for curve in curves:
-        number = curve.arm % len(_ARMS)
+        colour, again = curve.arm % len(_ARMS), curve.arm // len(_ARMS)
         every = max(1, len(curve.x) // 6)
         axes.plot(
             curve.x,
             curve.y,
-            color=_ARMS[number],
-            linestyle=_DASHES[number],
+            color=_ARMS[colour],
+            linestyle=_DASHES[(colour + again) % len(_DASHES)],
             linewidth=1.3,
-            marker=_MARKERS[number] if markers else None,
+            marker=_MARKERS[(colour + 3 * again) % len(_MARKERS)] if markers else None,
             markersize=3.6,
             markevery=every,
         )

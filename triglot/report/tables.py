@@ -170,7 +170,7 @@ def _notes(arms: Sequence[Arm], benchmark: str, resampled: bool, reference: str,
             f"{level:.0%} intervals: crossed bootstrap over seeds and paragraphs. "
             "Values are means over seeds of macro averages over languages."
         )
-        if reference:
+        if reference and sum(benchmark in arm.benchmarks for arm in arms) > 1:
             notes.append(f"▲ better, ▼ worse than {reference}: the {level:.0%} interval of the paired difference leaves out zero.")
     if any(len(arm.runs) == 1 and arm.runs[0].recipe for arm in arms) and resampled:
         notes.append("An arm with one seed has an interval over paragraphs only: it does not show how far seeds differ.")
