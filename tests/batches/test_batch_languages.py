@@ -127,9 +127,11 @@ def test_pairs_are_distributed_as_in_a_naive_draw(arm: Batches):
 
 
 def test_pairs_of_a_batch_are_spread_over_the_rows():
-    """Neither rank of two has more of a language than the other, and a row's language changes from epoch to epoch."""
+    """A batch, and either rank's half, has as much of every language; a row's language changes from epoch to epoch."""
     plan = plan_epoch(rows_with(np.full(2200, ALL)), Batches(kind="xy", size=220), seed=1)
     for step in plan:
+        for langs in (step.query_lang, step.passage_lang[:, 0]):
+            assert np.bincount(langs, minlength=11).tolist() == pytest.approx([20] * 11, abs=3)
         for rank in range(2):
             assert np.bincount(step.slice_for(rank, 2).query_lang, minlength=11).tolist() == pytest.approx([10] * 11, abs=2)
     seen = set()
@@ -137,6 +139,13 @@ def test_pairs_of_a_batch_are_spread_over_the_rows():
         later = plan_epoch(rows_with(np.full(2200, ALL)), Batches(kind="xy", size=220), seed=1, epoch=epoch)
         seen |= {int(lang) for step in later for lang in step.query_lang[step.rows == 5]}
     assert len(seen) > 5
+
+
+def test_languages_of_whole_batches_come_in_no_fixed_order():
+    steps = plan_run(rows_with(np.full(400, ALL)), Batches(kind="xx", size=20), steps=110, seed=1)
+    rounds = np.array([step.query_lang[0] for step in steps]).reshape(10, 11)
+    assert (np.sort(rounds, axis=1) == np.arange(11)).all()  # each language once a round
+    assert len(np.unique(rounds, axis=0)) == 10
 
 
 @given(st.floats(0, 1), st.integers(0, 50))
@@ -175,6 +184,16 @@ def test_several_positives_are_in_different_languages(arm: Batches):
         assert (
             plan_run(rows_with(masks), Batches(kind=arm.kind, size=32), steps=1, seed=2)[0].passage_lang[:, 0] == first.passage_lang[:, 0]
         ).all()
+
+
+def test_further_positives_go_by_share():
+    masks = np.concatenate([np.full(400, 0b1111), np.full(1200, 0b0011)])  # shares in four languages: .4 .4 .1 .1
+    second = np.zeros(4)
+    for step in plan_run(rows_with(masks), Batches(kind="xx-mixed", size=40, positives=2, languages="size"), steps=400, seed=1):
+        if masks[step.rows[0]] == 0b1111:
+            second += np.bincount(step.passage_lang[step.query_lang == 0, 1], minlength=4)
+    assert second[0] == 0
+    np.testing.assert_allclose(second[1:] / second.sum(), [2 / 3, 1 / 6, 1 / 6], atol=0.04)
 
 
 def test_positives_of_bitext_are_never_in_the_language_of_the_query():

@@ -217,13 +217,23 @@ def test_small_groups_join_where_most_languages_survive():
     assert plan.lonely == 0
 
 
-def test_every_row_meets_others_over_epochs():
-    """Shuffling is real: partners of a row in different epochs are almost all different."""
-    rows = make_rows(np.arange(3000), 3)
-    partners = [
-        set(next(step for step in plan_epoch(rows, Batches(size=50), seed=1, epoch=e) if 7 in step.rows).rows.tolist()) for e in range(20)
+@pytest.mark.parametrize("rows_a_family", [1, 2])
+def test_every_row_meets_others_over_epochs(rows_a_family: int):
+    """Shuffling is real: a row's companions in different epochs are almost all different."""
+    rows = make_rows(np.arange(3000) // rows_a_family, 3)
+    companions = [
+        next(step for step in plan_epoch(rows, Batches(size=50), seed=1, epoch=e) if 7 in step.rows).rows.tolist() for e in range(20)
     ]
-    assert len(set.union(*partners)) > 0.8 * 20 * 49
+    assert len({row for some in companions for row in some}) > 0.8 * 20 * 49
+
+
+def test_pools_come_in_another_order_in_every_epoch():
+    query = np.repeat([0b011, 0b110], 100)
+    orders = [
+        tuple(int(query[step.rows[0]]) for step in plan_epoch(make_rows(np.arange(200), query), Batches(size=10), seed=1, epoch=e))
+        for e in range(5)
+    ]
+    assert len(set(orders)) == 5
 
 
 def test_members_of_a_family_are_not_always_dealt_alike():
