@@ -156,7 +156,7 @@ def test_findings_say_what_the_table_says() -> None:
     assert findings(Table("toy", columns, rows, "x-x")) == [
         "Highest mAP: x-x (monolingual, 0.600).",
         "Lowest: x-y (rank distance, 300).",
-        "x-y against x-x: better in rank distance; worse in monolingual.",
+        "x-y against x-x: better (rank distance); worse (monolingual).",
     ]
 
 

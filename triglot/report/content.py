@@ -173,9 +173,8 @@ def findings(table: Table) -> list[str]:
         for cell, name in zip(row.cells, names, strict=True):
             if cell is not None and cell.low is not None:
                 groups[cell.versus].append(name)
-        parts = [
-            f"{word} in {_listed(groups[sign])}" for sign, word in ((1, "better"), (-1, "worse"), (0, "not told apart")) if groups[sign]
-        ]
+        words = {1: "better", -1: "worse", 0: "not told apart"}
+        parts = [f"{word} ({', '.join(groups[sign])})" for sign, word in words.items() if groups[sign]]
         said.append(f"{row.name} against {table.reference}: {'; '.join(parts)}.")
     return said
 

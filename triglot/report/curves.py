@@ -51,7 +51,7 @@ def training_curves(content: Content) -> list[tuple[str, str]]:
     for stage in _stages(content):
         found = [Curve(arm.name, *loss_curve(arm, stage), number) for number, arm in enumerate(content.arms)]
         panels[f"Loss, {stage}"] = [curve for curve in found if curve.x]
-    svg = curves(panels, label="Training loss by step, one line an arm", prefix="loss")
+    svg = curves(panels, label="Training loss by step, one line an arm", prefix="loss", log=True)
     if svg:
         figures.append(("Loss by step, mean over seeds. Losses of arms are not comparable with one another: their negatives differ.", svg))
     for number, (stage, name) in enumerate(_validations(content)):

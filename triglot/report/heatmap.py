@@ -47,7 +47,7 @@ def _cell(value: float, top: float, kind: str) -> str:
         return f'<td class="empty {kind}">–</td>'
     share = 100 * value / top if top > 0 else 0.0
     text = f"{value:.2f}".removeprefix("0") if value < 1 else "1.0"
-    return f'<td class="{kind}{" strong" if share > 62 else ""}" style="--v:{share:.0f}">{text}</td>'
+    return f'<td class="{kind}{" strong" if share > 78 else ""}" style="--v:{share:.0f}">{text}</td>'
 
 
 def heat_map(title: str, codes: Sequence[str], values: np.ndarray, top: float) -> str:

@@ -13,6 +13,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 _INK, _RULE = "#010101", "#020202"  # stand for the page's colours until the SVG is written
 _ARMS = ["#0072b2", "#d55e00", "#009e73", "#a05a8c", "#4b7a1e", "#7a5c2e", "#3f6fb5", "#b04040"]
@@ -100,7 +101,11 @@ def _spread(wanted: Sequence[float], gap: float) -> list[float]:
     return placed.tolist()
 
 
-def _draw(axes: Axes, curves: Sequence[Curve], *, markers: bool) -> None:
+def _draw(axes: Axes, curves: Sequence[Curve], *, markers: bool, log: bool) -> None:
+    if log and all(min(curve.y) > 0 for curve in curves):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
     for curve in curves:
         colour, again = curve.arm % len(_ARMS), curve.arm // len(_ARMS)
         every = max(1, len(curve.x) // 6)
@@ -117,23 +122,24 @@ def _draw(axes: Axes, curves: Sequence[Curve], *, markers: bool) -> None:
     axes.grid(axis="y")
     axes.set_axisbelow(True)
     axes.margins(x=0.01)
-    low, high = axes.get_ylim()
-    ends = [curve.y[-1] for curve in curves]
+    axes.set_ylim(axes.get_ylim())
     right = max(curve.x[-1] for curve in curves)
-    for curve, y in zip(curves, _spread(ends, (high - low) * 0.075), strict=True):
+    places = axes.transAxes.inverted().transform(axes.transData.transform([(right, curve.y[-1]) for curve in curves]))[:, 1]
+    for curve, place in zip(curves, _spread(places.tolist(), 0.075), strict=True):
         axes.annotate(
             curve.name,
             xy=(right, curve.y[-1]),
-            xytext=(1.02, (y - low) / (high - low)),
+            xytext=(1.02, place),
             textcoords="axes fraction",
             va="center",
             color=_ARMS[curve.arm % len(_ARMS)],
             annotation_clip=False,
         )
-    axes.set_ylim(low, high)
 
 
-def curves(panels: Mapping[str, Sequence[Curve]], *, label: str, prefix: str, columns: int = 2, x_label: str = "step") -> str:
+def curves(
+    panels: Mapping[str, Sequence[Curve]], *, label: str, prefix: str, columns: int = 2, x_label: str = "step", log: bool = False
+) -> str:
     """Panels of curves with a name at the end of each line.
 
     Args:
@@ -142,6 +148,7 @@ def curves(panels: Mapping[str, Sequence[Curve]], *, label: str, prefix: str, co
         prefix: makes the ids of this figure its own.
         columns: panels side by side.
         x_label: below every panel.
+        log: a logarithmic y axis, where all values are above 0.
     """
     panels = {title: [curve for curve in found if len(curve.x)] for title, found in panels.items()}
     panels = {title: found for title, found in panels.items() if found}
@@ -158,7 +165,7 @@ def curves(panels: Mapping[str, Sequence[Curve]], *, label: str, prefix: str, co
         figure.subplots_adjust(top=1 - 0.3 / height, bottom=0.46 / height, hspace=0.45)
         for number, (title, found) in enumerate(panels.items(), 1):
             axes = figure.add_subplot(rows, columns, number)
-            _draw(axes, found, markers=len(found) > 1)
+            _draw(axes, found, markers=len(found) > 1, log=log)
             axes.set_title(title)
             axes.set_xlabel(x_label)
         return _svg(figure, label, prefix)
