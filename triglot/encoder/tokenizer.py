@@ -27,8 +27,9 @@ PAD, UNK, CLS, SEP, MASK = range(5)
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\x{30FC}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _WORD = rf"[\p{{L}}\p{{M}}&&[^{_UNSPACED}]]"
 _LETTER = rf"[\p{{L}}&&[^{_UNSPACED}]]"
-# Format characters, the dot that lower-casing leaves of a Turkish capital I, Arabic tatweel and short vowels, variation selectors.
-_DROPPED = r"[\p{Cf}\x{307}\x{640}\x{64B}-\x{652}\x{FE00}-\x{FE0F}]"
+# Control and format characters, the dot that lower-casing leaves of a Turkish capital I, Arabic tatweel and short vowels,
+# variation selectors.
+_DROPPED = r"[[\p{Cc}&&[^\s]]\p{Cf}\x{307}\x{640}\x{64B}-\x{652}\x{FE00}-\x{FE0F}]"
 _ZEROS = (0x660, 0x6F0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xE50, 0xED0, 0x1040, 0x17E0)
 _BATCH_CHARACTERS = 200_000
 _MOST_GROWTH = 30.0
@@ -267,7 +268,7 @@ class WordTokenizer:
     def _encode(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
         try:
             encodings = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        except UnicodeEncodeError:
+        except (UnicodeEncodeError, TypeError):  # all are str, so a TypeError is a str that tokenizers cannot take over
             raise InputError("a text holds a lone surrogate, which is not Unicode text") from None
         lists = [encoding.ids for encoding in encodings]
         offsets = np.concatenate([[0], np.cumsum([len(ids) for ids in lists])]).astype(np.int64)
