@@ -30,9 +30,9 @@ class Page:
 class Ledger:
     """The pages of a run's epochs.
 
-    Each batch that draws its languages once adds to what its languages, as it may show them, are owed, and goes to a pair that is owed
-    most: on the query side, on the passage side and as a pair. Shares are so exact to about a step over groups of batches that can be
-    shown in different languages, too, which no draws within a group could achieve.
+    Each batch that draws its languages once adds to what the languages that it can be shown in are owed, and goes to the pair that is owed
+    most: on the query side, on the passage side and as a pair. Shares are then right to about one step, also over groups of batches that
+    differ in their languages, which draws within each group could not bring about.
     """
 
     def __init__(self, layout: Layout, seed: int):
