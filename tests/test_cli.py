@@ -362,3 +362,14 @@ def test_a_full_disk_ends_with_2_and_leaves_nothing_half_written(place: Path, tm
     assert "cannot be written (File too large)" in done.err
     assert left_over(out) == []
     assert not (out / "model").exists()
+
+
+@pytest.mark.slow
+def test_the_demo_ends_with_table_report_and_searches(tmp_path: Path) -> None:
+    done = triglot("demo", "train.steps=30", "encoder.dim=32", "encoder.vocab=4096", "validation=[]", "--out", tmp_path / "demo")
+    assert done.code == 0, done.err
+    assert all(any(line.startswith(f"{arm} ") for line in done.out.splitlines()) for arm in ("bm25", "x-x", "x-y", "hybrid"))
+    assert f"report: {tmp_path / 'demo' / 'report.html'}" in done.out
+    searches = done.out.partition("Searches with hybrid")[2]
+    assert searches.count("score ") == 3
+    assert sum(searches.count(word) for word in (", right\n", ", wrong\n")) == 3

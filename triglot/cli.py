@@ -35,6 +35,7 @@ def _listen(quiet: bool) -> bool:
     """Progress and logs go to stderr. Returns whether to show progress."""
     import logging
 
+    quiet = quiet or os.environ.get("RANK", "0") != "0"  # under torchrun one process speaks
     logger = logging.getLogger("triglot")
     logger.handlers = [logging.StreamHandler(sys.stderr)]
     logger.setLevel(logging.WARNING if quiet else logging.INFO)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from triglot.files import InputError, nearest, read_jsonl, read_lines
+from triglot.files import InputError, read_jsonl, read_lines
 
 _ID_KEYS = ("_id", "id", "docid", "pid")
 _TEXT_KEYS = ("text", "contents", "passage", "body", "sentence", "query", "question")
@@ -51,8 +51,7 @@ def _object(value: object, where: str, number: int) -> tuple[str, str]:
         raise InputError(f"{where}: an object or a string was expected")
     key = next((key for key in _TEXT_KEYS if key in value), None)
     if key is None:
-        hint = nearest("text", value) if "did you mean" in nearest("text", value) else ""
-        raise InputError(f"{where}: no text; looked for {', '.join(_TEXT_KEYS)}{hint}")
+        raise InputError(f"{where}: no text: the object has {', '.join(value) or 'nothing'}; looked for {', '.join(_TEXT_KEYS)}")
     if not isinstance(value[key], str):
         raise InputError(f"{where}: {key} is not a string")
     identifier = next((value[name] for name in _ID_KEYS if name in value), number)

@@ -22,7 +22,7 @@ from triglot.encoder.tokenizer import word_counts
 from triglot.evaluate import Evaluation, evaluate_encoder, write_results
 from triglot.evaluate.results import versions
 from triglot.files import InputError, read_json, write_json, write_text
-from triglot.recipe import Recipe, Stage, alignment_recipe, to_yaml
+from triglot.recipe import Recipe, Stage, alignment_recipe, parse_recipe, to_yaml
 from triglot.settings import plain, read_yaml
 from triglot.study.data import Data, licences, texts_by_language
 from triglot.study.world import is_main, main_first
@@ -43,7 +43,7 @@ def claim(recipe: Recipe, out: Path) -> None:
     """
     path = out / "recipe.yaml"
     if path.is_file():
-        was, now = _flat(read_yaml(path).value), _flat(plain(recipe))
+        was, now = _flat(plain(parse_recipe(read_yaml(path)))), _flat(plain(recipe))
         for key in {**was, **now}:
             if key != "data" and was.get(key) != now.get(key):
                 raise InputError(
@@ -186,7 +186,8 @@ def _finish(recipe: Recipe, out: Path, data: Data, model: str) -> None:
     encoder = _load(recipe, out / "model", model)
     if recipe.validation and not (out / "validation" / "results.json").is_file():
         write_results(out / "validation", evaluate_all(recipe, encoder, data, "validation"), model=model)
-    log.info("evaluating %s on %s", model, ", ".join(one.name for one in recipe.evaluate) or "nothing")
+    if recipe.evaluate:
+        log.info("evaluating %s on %s", model, ", ".join(one.name for one in recipe.evaluate))
     write_results(out, evaluate_all(recipe, encoder, data, "evaluate"), model=model)
 
 
