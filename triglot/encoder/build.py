@@ -157,6 +157,8 @@ def model_folder(path_or_name: str | os.PathLike[str]) -> Path:
     Raises:
         InputError: neither a folder nor a hub name, or the hub has no such model or cannot be reached.
     """
+    if not str(path_or_name):
+        raise InputError("no such model folder (the name is empty)")
     path = Path(path_or_name).expanduser()
     if path.is_dir():
         return path

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Normalize, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
@@ -350,7 +351,7 @@ def load_transformer(folder: Path, *, settings: EncoderSettings | None = None, n
                 trust_remote_code=False,
                 model_kwargs={"use_safetensors": True, "dtype": torch.float32},
             )
-    except (OSError, ValueError, KeyError, ImportError, AttributeError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, ImportError, AttributeError, RuntimeError, SafetensorError) as error:
         raise InputError(
             f"{folder}: cannot be loaded as a transformer ({str(error).strip().splitlines()[0] if str(error) else error!r})"
         ) from error
@@ -364,6 +365,7 @@ def load_transformer(folder: Path, *, settings: EncoderSettings | None = None, n
         pooling[0].pooling_mode = settings.pooling
     longest = _longest(first)
     prompts: dict[str, Any] = model.prompts
+    # As E5 names its prompts; sentence-transformers would find the empty default of "document" first.
     prefixes = {"query": prompts.get("query") or "", "passage": prompts.get("document") or prompts.get("passage") or ""}
     lengths = {"query": min(first.query_length or longest, longest), "passage": min(first.document_length or longest, longest)}
     if settings is not None:
