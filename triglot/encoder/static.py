@@ -71,9 +71,9 @@ class StaticEncoder:
         embeddings = np.ascontiguousarray(embeddings, np.float32)
         if embeddings.ndim != 2 or len(embeddings) < tokenizer.get_vocab_size():
             raise InputError(f"{tokenizer.get_vocab_size()} tokens need as many rows; the embeddings have the shape {embeddings.shape}")
-        self._words = WordTokenizer(tokenizer)
         self.tokenizer = Tokenizer.from_str(tokenizer.to_str())
         self.tokenizer.no_padding()
+        self._words = WordTokenizer(self.tokenizer)
         self.embeddings = embeddings
         self.after = tuple(after)
         self.name = name

@@ -9,7 +9,6 @@ word alone give the same tokens.
 from __future__ import annotations
 
 import itertools
-import json
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -200,14 +199,16 @@ class WordTokenizer:
     def __init__(self, tokenizer: Tokenizer, *, cache: int = 1_000_000):
         """
         Args:
-            tokenizer: any; a copy is kept.
+            tokenizer: any; not to be changed afterwards.
             cache: chunks remembered at most; the memory starts anew beyond it.
         """
-        self.tokenizer = Tokenizer.from_str(tokenizer.to_str())
-        self.tokenizer.no_padding()
+        truncation = tokenizer.truncation
+        if truncation or tokenizer.padding:
+            tokenizer = Tokenizer.from_str(tokenizer.to_str())
+            tokenizer.no_padding()
+        self.tokenizer = tokenizer
         self._limit = cache
         self._lock = threading.Lock()
-        truncation = self.tokenizer.truncation
         self._max_length: int | None = truncation["max_length"] if truncation else None
         self._by_chunk = _looks_at_chunks_alone(self.tokenizer) and (not truncation or truncation["direction"] == "right")
         if self._by_chunk:
@@ -294,9 +295,10 @@ def _ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 def _looks_at_chunks_alone(tokenizer: Tokenizer) -> bool:
     """Whether tokenising the parts between spaces one by one gives the tokens of the whole."""
-    state = json.loads(tokenizer.to_str())
-    ours = Tokenizer(models.Unigram([("x", 0.0)]))
-    ours.normalizer, ours.pre_tokenizer = normalizer(), pre_tokenizer()
-    expected = json.loads(ours.to_str())
-    plain = all(not (t["lstrip"] or t["rstrip"] or t["single_word"] or " " in t["content"]) for t in state["added_tokens"])
-    return plain and all(state[key] == expected[key] for key in ("normalizer", "pre_tokenizer"))
+    if tokenizer.normalizer is None or tokenizer.pre_tokenizer is None:
+        return False
+    added = tokenizer.get_added_tokens_decoder().values()
+    plain = all(not (token.lstrip or token.rstrip or token.single_word or " " in token.content) for token in added)
+    # The state of a component is its JSON, as in tokenizer.json.
+    ours = (normalizer().__getstate__(), pre_tokenizer().__getstate__())
+    return plain and (tokenizer.normalizer.__getstate__(), tokenizer.pre_tokenizer.__getstate__()) == ours
