@@ -67,9 +67,12 @@ def test_resume_gives_bitwise_the_weights_of_a_run_that_never_stopped(tmp_path, 
     assert same(weights(whole), weights(again))
     for key in ("texts", "tokens", "effective_negatives", "counts"):
         assert resumed[key] == summary[key]
-    logs = [[json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()] for name in ("whole", "broken")]
-    assert [[(x["step"], x["loss"]) for x in log] for log in logs][0] == [(x["step"], x["loss"]) for x in logs[1]]
-    assert [x["step"] for x in logs[1]] == list(range(1, 13))
+    one, two = (
+        [(line["step"], line["loss"]) for line in map(json.loads, (tmp_path / name / "metrics.jsonl").read_text().splitlines())]
+        for name in ("whole", "broken")
+    )
+    assert one == two
+    assert [step for step, _ in two] == list(range(1, 13))
 
 
 @pytest.mark.parametrize("kind", ["static", "transformer"])
@@ -80,7 +83,7 @@ def test_chunked_gradients_are_the_whole_batch_s(tmp_path, corpus, make_static, 
         run(model, feed, plan, loss=Loss(), train=Train(steps=3, lr=0.001, chunk=chunk), seed=7, stage="s", out=tmp_path / str(chunk))
         states.append(weights(model))
     for key in states[0]:
-        torch.testing.assert_close(states[0][key], states[1][key], rtol=1e-4, atol=2e-6)
+        torch.testing.assert_close(states[0][key], states[1][key], rtol=1e-4, atol=1e-5)  # of a movement of 3e-3
 
 
 def test_chunks_see_the_same_dropout_in_both_passes(tmp_path, corpus, make_transformer) -> None:
