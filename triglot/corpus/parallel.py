@@ -77,7 +77,9 @@ class ParallelCorpus:
         is_passage = np.zeros(groups, bool)
         is_passage[passages] = True
         keep = np.flatnonzero(is_passage[self.text_group])
-        codes = pa.chunked_array([self.texts.take(pa.array(keep))]).combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
+        codes = (
+            pa.chunked_array([self.texts.take(pa.array(keep))]).combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
+        )
         key = codes.astype(np.int64) * len(self.languages) + self.text_lang[keep]
         order = np.argsort(key, kind="stable")
         key, owner = key[order], self.text_group[keep][order]
@@ -205,7 +207,9 @@ def concat(corpora: Sequence[ParallelCorpus]) -> ParallelCorpus:
         texts=pa.concat_arrays([corpus.texts for corpus in corpora]),
         text_lang=np.concatenate([renumber(c.languages, languages, c.text_lang) for c in corpora]),
         text_group=shifted("text_group"),
-        group_ids=pa.concat_arrays([pa.array([f"{c.sources[0]}/{i}" for i in c.group_ids.to_pylist()], pa.large_string()) for c in corpora]),
+        group_ids=pa.concat_arrays(
+            [pa.array([f"{c.sources[0]}/{i}" for i in c.group_ids.to_pylist()], pa.large_string()) for c in corpora]
+        ),
         group_titles=pa.concat_arrays([c.group_titles for c in corpora]),
         query=shifted("query"),
         passage=shifted("passage"),
