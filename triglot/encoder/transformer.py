@@ -5,9 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
-import queue
 import tempfile
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +23,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 from triglot import seeds
+from triglot.ahead import ahead
 from triglot.encoder.card import Card, card_text
 from triglot.encoder.static import SIDES, check_side, checked_texts, readable_by_all
 from triglot.encoder.tokenizer import CLS, SEP, SPECIAL, WordTokenizer
@@ -209,37 +208,11 @@ class TransformerEncoder:
 
     def _windows(self, texts: list[str], side: str) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Yield (first row, ids, offsets) of windows of texts; a thread tokenises one window ahead."""
-        ready: queue.Queue[tuple[int, np.ndarray, np.ndarray] | BaseException | None] = queue.Queue(maxsize=1)
-        stop = threading.Event()
 
-        def put(item: tuple[int, np.ndarray, np.ndarray] | BaseException | None) -> bool:
-            while not stop.is_set():
-                try:
-                    ready.put(item, timeout=0.1)
-                    return True
-                except queue.Full:
-                    continue
-            return False
+        def tokenised(first: int) -> tuple[int, np.ndarray, np.ndarray]:
+            return first, *self.tokenize(texts[first : first + _WINDOW], side=side)
 
-        def work() -> None:
-            try:
-                for first in range(0, len(texts), _WINDOW):
-                    if not put((first, *self.tokenize(texts[first : first + _WINDOW], side=side))):
-                        return
-                put(None)
-            except BaseException as error:  # handed to the caller, who raises it
-                put(error)
-
-        thread = threading.Thread(target=work, name="tokenize", daemon=True)
-        thread.start()
-        try:
-            while (item := ready.get()) is not None:
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-        finally:
-            stop.set()
-            thread.join()
+        return ahead(tokenised, range(0, len(texts), _WINDOW), depth=1, name="tokenize")
 
     def save(self, path: str | os.PathLike[str], *, card: Card | None = None) -> None:
         """Write a sentence-transformers directory (safetensors, prompts, lengths), whole or not at all.

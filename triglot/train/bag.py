@@ -89,4 +89,4 @@ class Bag:
 
     def encoder(self) -> StaticEncoder:
         """The encoder as it is now (the rows are copied)."""
-        return StaticEncoder(self._encoder.tokenizer, self.rows.cpu().numpy().copy(), name=self._encoder.name)
+        return self._encoder.with_rows(self.rows.cpu().numpy().copy())

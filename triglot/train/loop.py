@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import functools
 import math
-import queue
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +16,7 @@ import torch
 from torch import Tensor
 
 from triglot import seeds
+from triglot.ahead import ahead
 from triglot.batches import RunPlan, rank_slice
 from triglot.files import InputError, nearest
 from triglot.losses import Loss, info_nce, pair_masks
@@ -121,41 +120,6 @@ def _ready(model: Model, feed: Feed, plan: RunPlan, step: int, train: Train, wor
         texts = [batch.strings[i] for i in part] if batch.strings is not None else batch.texts.take(part)  # type: ignore[union-attr]
         chunks.append((model.prepare(texts, batch.sides[part]), slice(start, start + len(part))))
     return _Ready(batch, chunks, mine)
-
-
-def _ahead(produce: Callable[[int], _Ready], steps: range, depth: int = 4) -> Iterator[_Ready]:
-    """`produce(step)` for each step, made in a thread a few steps ahead. Closing the iterator ends the thread."""
-    items: queue.Queue[Any] = queue.Queue(depth)
-    stop = threading.Event()
-
-    def put(item: Any) -> bool:
-        while not stop.is_set():
-            try:
-                items.put(item, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def work() -> None:
-        try:
-            for step in steps:
-                if not put(produce(step)):
-                    return
-            put(None)
-        except BaseException as error:  # handed to the loop, which raises it
-            put(error)
-
-    thread = threading.Thread(target=work, name="triglot-feed", daemon=True)
-    thread.start()
-    try:
-        while (item := items.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stop.set()
-        thread.join()
 
 
 def _reseed(seed: int, stage: str, step: int, rank: int, chunk: int) -> None:
@@ -265,7 +229,7 @@ def run(
             saved = {"settings": settings, "totals": totals, "counts": [[*key, n] for key, n in sorted(counts.items())]}
             checkpoint.save(out, stage, step, model.state(), saved, train.keep)
 
-    batches = _ahead(lambda step: _ready(model, feed, plan, step, train, world), range(first, train.steps))
+    batches = ahead(lambda step: _ready(model, feed, plan, step, train, world), range(first, train.steps), depth=4, name="triglot-feed")
     clock = time.perf_counter()
     try:
         for step, ready in enumerate(batches, first):
