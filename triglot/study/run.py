@@ -100,9 +100,7 @@ def _train(recipe: Recipe, stage: Stage, name: str, start: Path, out: Path, data
         feed = data.feed(name, training, model.tokenize, encoder.tokenizer.to_str(), recipe.seed)
         if stage.anchor:
             lists = {source.label for source in stage.sources if source.format == "wordlist"}
-            model = Bag(
-                StaticEncoder(encoder.tokenizer, anchor(encoder.embeddings, feed, lists, stage.pivot, stage.anchor), name=encoder.name)
-            )
+            model = Bag(encoder.with_rows(anchor(encoder.embeddings, feed, lists, stage.pivot, stage.anchor)))
     else:
         model = Network(encoder, weight_decay=stage.train.weight_decay, device=_device())
         feed = data.feed(name, training, None, "", recipe.seed)
