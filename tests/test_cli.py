@@ -329,6 +329,14 @@ def test_the_tests_of_a_misspelt_reader_option(place: Path, tmp_path: Path) -> N
     assert (done.code, "did you mean 'language'" in done.err) == (2, True)
 
 
+def test_a_loss_that_is_no_number_is_said_without_a_traceback(place: Path, tmp_path: Path) -> None:
+    words = ["alignment=null", "validation=[]", "encoder={kind: transformer, dim: 16, vocab: 300, layers: 1, heads: 2}", "train.lr=1e30"]
+    done = triglot("train", place / "tiny.yaml", f"data={place}", *words, "--out", tmp_path / "run", "-q")
+    assert done.code == 1
+    assert "the loss is nan" in done.err
+    assert not (tmp_path / "run" / "model").exists()
+
+
 def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(place: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     words = ["train", place / "tiny.yaml", f"data={place}", "train.steps=1000000", "alignment=null", "train.validate_every=0"]

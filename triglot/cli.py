@@ -277,6 +277,9 @@ def main() -> None:
     except InputError as error:
         print(f"triglot: {error}", file=sys.stderr)
         sys.exit(2)
+    except FloatingPointError as error:
+        print(f"triglot: {error}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
     except OSError as error:
