@@ -22,7 +22,7 @@ from triglot.settings import COMMAND_LINE, Document, build, dump_yaml, plain, pu
 from triglot.train import Train
 
 TrainingFormat = Literal["squad", "mlqa", "bitext", "pairs", "beir", "wordlist", "atlas"]
-RetrievalFormat = Literal["squad", "mlqa", "bitext", "beir", "atlas"]
+RetrievalFormat = Literal["squad", "mlqa", "bitext", "beir", "trec", "stance", "atlas"]
 Baseline = Literal["bm25", "bm25-translated"]
 
 

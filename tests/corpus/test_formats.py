@@ -22,6 +22,13 @@ from triglot.files import InputError
         (["train.jsonl"], "pairs"),
         (["corpus.jsonl", "queries.jsonl"], "beir"),
         (["corpus.jsonl.gz", "queries.jsonl"], "beir"),
+        (["topics.miracl-v1.0-sw-dev.tsv", "qrels.miracl-v1.0-sw-dev.tsv", "docs-0.jsonl.gz"], "trec"),
+        (["topics.miracl-v1.0-sw-testA.tsv"], "trec"),
+        (["topic.dev.tsv", "qrels.dev.txt.gz"], "trec"),
+        (["topics", "qrels"], "trec"),
+        (["questions.de.jsonl", "train.jsonl"], "stance"),
+        (["dev-de.tsv", "dev-en.tsv"], "nli"),
+        (["dev-en.tsv.gz"], "nli"),
     ],
 )
 def test_detection_by_name(tmp_path, names, format):
@@ -44,6 +51,8 @@ def test_a_path_in_no_format(tmp_path):
 def test_unknown_formats_and_options_name_the_nearest(tmp_path):
     with pytest.raises(InputError, match="'squat' is no format for training; did you mean 'squad'"):
         formats.read_training("squat", tmp_path)
+    with pytest.raises(InputError, match="'trec' is no format for training; known: atlas, "):
+        formats.read_training("trec", tmp_path)
     with pytest.raises(InputError, match="is no format for evaluation"):
         formats.read_retrieval("wordlist", tmp_path, name="x")
     with pytest.raises(InputError, match="format 'squad' has no option 'unti'; did you mean 'unit'"):
@@ -80,7 +89,20 @@ def test_options_reach_the_reader(tmp_path):
         ("ntrex", "bitext"),
         ("muse", "wordlist"),
         ("scifact", "beir"),
+        ("miracl", "trec"),
+        ("xstance", "stance"),
+        ("xnli", "nli"),
     ],
 )
 def test_detection_of_real_folders(data, folder, format):
     assert formats.detect(data / folder) == format
+
+
+@pytest.mark.data
+def test_formats_for_evaluation_alone_are_read_through_the_door(data):
+    found = formats.read_retrieval("stance", data / "xstance", name="x", split="valid")
+    assert (found.name, len(found.passages)) == ("x", 3_926)
+    with pytest.raises(InputError, match="miracl: no passages in it"):
+        formats.read_retrieval("trec", data / "miracl", name="x")
+    with pytest.raises(InputError, match="format 'trec' has no option 'spilt'; did you mean 'split'"):
+        formats.read_retrieval("trec", data / "miracl", name="x", spilt="dev")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from triglot.corpus import beir, bitext, mlqa, pairs, squad, wordlist
+from triglot.corpus import beir, bitext, mlqa, nli, pairs, squad, stance, trec, wordlist
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.corpus.tally import Tally
@@ -27,9 +27,14 @@ RETRIEVAL: dict[str, Callable[..., RetrievalSet]] = {
     "mlqa": mlqa.read_retrieval,
     "bitext": bitext.read_retrieval,
     "beir": beir.read_retrieval,
+    "trec": trec.read_retrieval,
+    "stance": stance.read_retrieval,
 }
-KNOWN = (*TRAINING, "atlas")
+KNOWN = (*dict.fromkeys((*TRAINING, *RETRIEVAL)), "nli", "atlas")  # nli is read by its own module: it is neither pairs nor a ranking
 _NAMES = (
+    ("trec", trec.NAME),
+    ("stance", stance.NAME),
+    ("nli", nli.NAME),
     ("mlqa", mlqa.NAME),
     ("squad", re.compile(r".*\.json(\.gz)?")),
     ("pairs", re.compile(r".*\.jsonl(\.gz)?")),
@@ -56,6 +61,8 @@ def detect(path: str | Path) -> str:
     names = sorted(p.name for p in path.iterdir()) if path.is_dir() else [path.name]
     if path.is_dir() and any(re.fullmatch(r"corpus(\.[a-z]{2,3})?\.jsonl(\.gz)?", name) for name in names):
         return "beir"
+    if path.is_dir() and {"topics", "qrels"} <= set(names):
+        return "trec"
     for format, pattern in _NAMES:
         if any(pattern.fullmatch(name) for name in names):
             return format
@@ -82,7 +89,7 @@ def read_training(format: str, path: str | Path, **options: Any) -> tuple[Parall
 
         return _call(format, atlas.read_training, **options)
     if format not in TRAINING:
-        raise InputError(f"{format!r} is no format for training{nearest(format, KNOWN)}")
+        raise InputError(f"{format!r} is no format for training{nearest(format, (*TRAINING, 'atlas'))}")
     return _call(format, TRAINING[format], path, **options)
 
 

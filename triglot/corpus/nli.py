@@ -1,0 +1,161 @@
+"""Inference in many languages: XNLI's line-aligned files, `dev-xx.tsv` of premise, hypothesis and label (Conneau et al. 2018)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from triglot.corpus.clusters import components
+from triglot.corpus.tally import Tally
+from triglot.files import InputError, nearest, read_lines
+from triglot.seeds import uniform
+
+LABELS = ("entailment", "neutral", "contradiction")
+NAME = re.compile(r"(train|dev|test)-([a-z]{2,3})\.tsv(\.gz)?")
+
+
+@dataclass(frozen=True)
+class Inference:
+    """Premises and hypotheses that are parallel over languages: item i says the same in each.
+
+    Attributes:
+        languages: codes.
+        premises, hypotheses: language -> (items,) texts. Premise in one language and hypothesis in another make the generalised test.
+        labels: (items,) int8 index into `LABELS`.
+        group: (items,) int32: items that share a premise, in any of the languages.
+        line: (items,) int64 line number from 1 in the files.
+    """
+
+    languages: tuple[str, ...]
+    premises: dict[str, list[str]]
+    hypotheses: dict[str, list[str]]
+    labels: np.ndarray
+    group: np.ndarray
+    line: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: np.ndarray) -> Inference:
+        """The items at these indices, in every language."""
+        return Inference(
+            self.languages,
+            {code: [texts[i] for i in rows] for code, texts in self.premises.items()},
+            {code: [texts[i] for i in rows] for code, texts in self.hypotheses.items()},
+            self.labels[rows],
+            self.group[rows],
+            self.line[rows],
+        )
+
+    def split(self, share: float, *, seed: int) -> tuple[Inference, Inference]:
+        """Two disjoint parts; the first has about this share of the premises.
+
+        A premise is in one part only, with all its hypotheses and in all languages: XNLI repeats each premise three times, so a
+        split by line would show a head the premises on which it is judged.
+
+        Raises:
+            InputError: the share is not between 0 and 1, or a part would be empty.
+        """
+        if not 0 < share < 1:
+            raise InputError(f"share is {share}; it must lie between 0 and 1")
+        first = np.full(int(self.group.max(initial=-1)) + 1, np.iinfo(np.int64).max)
+        np.minimum.at(first, self.group, self.line)
+        # Drawn by line and not by group number, so that to read more languages moves no premise to the other part.
+        inside = uniform(seed, "split of premises", first[self.group]) < share
+        if inside.all() or not inside.any():
+            raise InputError(f"a share of {share} of {len(np.unique(self.group))} premises leaves one part empty")
+        return self.take(np.flatnonzero(inside)), self.take(np.flatnonzero(~inside))
+
+
+def find_files(path: Path, split: str, languages: Sequence[str] | None) -> dict[str, Path]:
+    """Language -> file. Raises InputError where there is none, or a language is missing."""
+    if not path.is_dir():
+        raise InputError(f"{path}: a folder with files such as {split}-xx.tsv was expected")
+    found = [(match[1], match[2], p) for p in sorted(path.iterdir()) if (match := NAME.fullmatch(p.name))]
+    if not found:
+        raise InputError(f"{path}: no file such as {split}-xx.tsv")
+    files = {code: p for of, code, p in found if of == split}
+    if not files:
+        raise InputError(f"{path}: no split {split!r}{nearest(split, [of for of, _, _ in found])}")
+    for code in languages or ():
+        if code not in files:
+            raise InputError(f"{path}: no {split} file in {code!r}{nearest(code, files)}")
+    return {code: p for code, p in files.items() if languages is None or code in languages}
+
+
+def read(path: str | Path, *, split: str = "dev", languages: Sequence[str] | None = None, strict: bool = False) -> tuple[Inference, Tally]:
+    """Read the files of a split. A line that cannot be used in one language is left out in all, so the languages stay parallel.
+
+    Args:
+        path: the folder.
+        split: the first part of the file names.
+        languages: read only these.
+        strict: a line that cannot be used is an error.
+
+    Raises:
+        InputError: a file is missing, the files have different numbers of lines, or a label differs from the same line in another
+            language (both mean that the files are not aligned); or nothing can be used.
+    """
+    tally = Tally(strict=strict)
+    files = find_files(Path(path), split, languages)
+    if not files:
+        raise InputError(f"{path}: no language was asked for")
+    columns = {code: list(read_lines(file)) for code, file in files.items()}
+    (first, reference), *_ = columns.items()
+    usable = np.ones(len(reference), bool)
+    labels = np.full(len(reference), -1, np.int8)
+    where = np.zeros(len(reference), object)
+    rows: dict[str, list[tuple[str, str]]] = {}
+    for code, lines in columns.items():
+        if len(lines) != len(reference):
+            raise InputError(f"{files[code]}: {len(lines)} lines, but {files[first].name} has {len(reference)}; they are not aligned")
+        rows[code] = []
+        for row, (number, line) in enumerate(lines):
+            fields = line.split("\t")
+            reason = _reason(fields)
+            rows[code].append(("", "") if reason else (fields[0], fields[1]))
+            if reason:
+                if usable[row]:
+                    tally.leave_out(f"{reason} (left out in every language)", f"{files[code]}:{number}")
+                usable[row] = False
+                continue
+            label = LABELS.index(fields[2])
+            if labels[row] not in (-1, label):
+                raise InputError(
+                    f"{files[code]}:{number}: label {fields[2]!r}, but {where[row]} has {LABELS[labels[row]]!r}; the files are not aligned"
+                )
+            labels[row], where[row] = label, where[row] or files[code].name
+    kept = np.flatnonzero(usable)
+    if not len(kept):
+        raise InputError(f"{path}: no line can be used; {'; '.join(tally.lines())}")
+    premises = {code: [rows[code][i][0] for i in kept] for code in rows}
+    hypotheses = {code: [rows[code][i][1] for i in kept] for code in rows}
+    tally.count("languages", len(files))
+    tally.count("items", len(kept))
+    group = _shared(list(premises.values()))
+    tally.count("premises", int(group.max()) + 1)
+    return Inference(tuple(files), premises, hypotheses, labels[kept], group, kept.astype(np.int64) + 1), tally
+
+
+def _reason(fields: list[str]) -> str:
+    """Why a line cannot be used, or nothing."""
+    if len(fields) != 3:
+        return "line that has not three columns with tabs between them"
+    if not fields[0].strip() or not fields[1].strip():
+        return "line with an empty premise or hypothesis"
+    return "" if fields[2] in LABELS else f"line whose label is not one of {', '.join(LABELS)}"
+
+
+def _shared(columns: Sequence[Sequence[str]]) -> np.ndarray:
+    """(items,) int32: items whose text is the same in any of the columns, over any chain of them, share a number."""
+    a, b = [], []
+    for column in columns:
+        first: dict[str, int] = {}
+        for row, text in enumerate(column):
+            a.append(first.setdefault(text, row))
+            b.append(row)
+    return components(len(columns[0]), a, b)

@@ -1,0 +1,339 @@
+"""TREC topics and judgements, and passages as JSON lines in any number of parts: the layout of MIRACL and Mr. TyDi. Gzip too."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from triglot.corpus.clusters import components
+from triglot.corpus.retrieval import RetrievalSet, Texts
+from triglot.corpus.tally import Tally
+from triglot.files import InputError, atomic_write, nearest, read_jsonl, read_lines
+
+NAME = re.compile(r"(topics?|qrels)\.(?:.+[._-])?(?:train|dev|test)(?:[._-]?[abAB])?\.(?:tsv|txt)(?:\.gz)?")
+_PARTS = re.compile(r"(?:(?:.+?)[._-])?(?:([a-z]{2,3})[._-])?((?:train|dev|test)(?:[._-]?[abAB])?)")
+_JSONL = re.compile(r"(.+)\.jsonl(?:\.gz)?")
+_LANGUAGE = re.compile(r"(?:.*[._-])?([a-z]{2})")
+
+
+@dataclass(frozen=True)
+class Qrels:
+    """Judgements in columns, each (query, document) once, in the order of the file.
+
+    Attributes:
+        queries, documents: ids, one a judgement.
+        grades: (judgements,) int64; above 0 is relevant.
+    """
+
+    queries: list[str]
+    documents: list[str]
+    grades: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+
+@dataclass(frozen=True)
+class Documents:
+    """A block of a corpus: ids and texts (title and text where titles are wanted)."""
+
+    ids: list[str]
+    texts: list[str]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def write_lines(path: str | os.PathLike[str], lines: Iterable[str]) -> None:
+    """Write lines atomically; gzip where the name ends in `.gz` (without a time stamp, so equal lines give equal bytes)."""
+    with atomic_write(path, "wb") as raw:
+        handle = gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) if str(path).endswith(".gz") else raw
+        text = io.TextIOWrapper(handle, encoding="utf-8", newline="\n")
+        text.writelines(f"{line}\n" for line in lines)
+        text.flush()
+        text.detach()
+        if handle is not raw:
+            handle.close()
+
+
+def check_id(identifier: str, what: str) -> str:
+    """The id of a query or document, if a TREC file can hold it. Raises InputError where it is empty or has white space."""
+    if not identifier or len(identifier.split()) != 1 or identifier.strip() != identifier:
+        raise InputError(f"{identifier!r}: a {what} id in a TREC file may not be empty or contain white space")
+    return identifier
+
+
+def read_topics(path: str | os.PathLike[str], tally: Tally) -> dict[str, str]:
+    """Query id -> text of a file of `qid<TAB>text`. Raises InputError where the file has no usable topic."""
+    topics: dict[str, str] = {}
+    for number, line in read_lines(path):
+        identifier, tab, text = line.partition("\t")
+        if not tab or "\t" in text or not identifier.strip():
+            tally.leave_out("topic that is not an id, a tab and a text", f"{path}:{number}")
+        elif not text.strip():
+            tally.leave_out("topic with an empty text", f"{path}:{number}")
+        elif identifier.strip() not in topics:
+            topics[identifier.strip()] = text
+            tally.count("topics")
+        elif topics[identifier.strip()] == text:
+            tally.count("repeated topics (read as one)")
+        else:
+            tally.leave_out("topic whose id belongs to an earlier one", f"{path}:{number}")
+    if not topics:
+        raise InputError(f"{path}: no topic in it can be read; {'; '.join(tally.lines())}")
+    return topics
+
+
+def write_topics(path: str | os.PathLike[str], topics: dict[str, str]) -> None:
+    """Write `qid<TAB>text`. Raises InputError for an id or text that such a line cannot hold."""
+    for identifier, text in topics.items():
+        if not text.strip() or re.search(r"[\t\r\n]", text):
+            raise InputError(f"topic {identifier!r}: its text is empty or has a tab or a line break")
+    write_lines(path, (f"{check_id(identifier, 'query')}\t{text}" for identifier, text in topics.items()))
+
+
+def _judgements(path: str | os.PathLike[str], tally: Tally) -> Iterator[tuple[str, str, int, str]]:
+    """(query, document, grade, where), each pair once."""
+    seen: dict[tuple[str, str], int] = {}
+    for number, line in read_lines(path):
+        fields = line.split()
+        if len(fields) != 4 or not re.fullmatch(r"-?\d+", fields[3]):
+            tally.leave_out("judgement that is not query, iteration, document and a whole number", f"{path}:{number}")
+            continue
+        pair, grade = (fields[0], fields[2]), int(fields[3])
+        if pair not in seen:
+            seen[pair] = grade
+            tally.count("judgements")
+            yield *pair, grade, f"{path}:{number}"
+        elif seen[pair] == grade:
+            tally.count("repeated judgements (read as one)")
+        else:
+            tally.leave_out("judgement that contradicts an earlier one", f"{path}:{number}")
+
+
+def read_qrels(path: str | os.PathLike[str], tally: Tally) -> Qrels:
+    """Judgements of four columns (query, iteration, document, grade). Raises InputError where none can be used."""
+    found = list(_judgements(path, tally))
+    if not found:
+        raise InputError(f"{path}: no judgement in it can be read; {'; '.join(tally.lines())}")
+    return Qrels([q for q, *_ in found], [d for _, d, *_ in found], np.array([g for _, _, g, _ in found], np.int64))
+
+
+def write_qrels(path: str | os.PathLike[str], qrels: Qrels) -> None:
+    """Write judgements as `query 0 document grade`. Raises InputError for an id with white space."""
+    rows = zip(qrels.queries, qrels.documents, qrels.grades.tolist(), strict=True)
+    write_lines(path, (f"{check_id(query, 'query')} 0 {check_id(document, 'document')} {grade}" for query, document, grade in rows))
+
+
+def _natural(path: Path) -> list[int | str]:
+    """Sorting key that puts `docs-2` before `docs-10`."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", str(path))]
+
+
+def corpus_files(path: str | Path | Sequence[str | Path]) -> list[Path]:
+    """The parts of a corpus in order: a file, the files given, or all `*.jsonl[.gz]` under a folder (part 2 before part 10).
+
+    Raises:
+        InputError: no such file in the folder. A path that does not exist is found when it is read.
+    """
+    if not isinstance(path, str | Path):
+        return [Path(one) for one in path]
+    path = Path(path)
+    if not path.is_dir():
+        return [path]
+    found = sorted((p for p in path.rglob("*") if _JSONL.fullmatch(p.name) and p.is_file()), key=_natural)
+    if not found:
+        raise InputError(f"{path}: no passages in it, that is no `*.jsonl` or `*.jsonl.gz` with docid, title and text")
+    return found
+
+
+def read_corpus(path: str | Path | Sequence[str | Path], tally: Tally, *, block: int = 16_384, titles: bool = True) -> Iterator[Documents]:
+    """Stream a corpus of `{"docid", "title", "text"}` in blocks; no more than one block is in memory.
+
+    A docid that comes twice in one block is counted. One that comes again in another block cannot be known without holding all ids;
+    `runs.from_top_k` refuses it where it reaches a ranking, and `read_retrieval`, which holds the corpus, counts it.
+
+    Args:
+        path: as in `corpus_files`.
+        tally: gets the counts, complete when the stream has ended.
+        block: passages a block.
+        titles: put a title before its text.
+
+    Raises:
+        InputError: a file cannot be read; or, at the end, no passage could be used.
+    """
+    if block < 1:
+        raise InputError(f"block is {block}; it must be at least 1")
+    return _stream(corpus_files(path), tally, block, titles)
+
+
+def _stream(files: Sequence[Path], tally: Tally, block: int, titles: bool) -> Iterator[Documents]:
+    held: dict[str, str] = {}
+    passages = 0
+    for file in files:
+        for number, record in read_jsonl(file):
+            identifier = record.get("docid") if isinstance(record, dict) else None
+            title, text = (record.get("title") or "", record.get("text")) if isinstance(record, dict) else ("", "")
+            if type(identifier) not in (str, int) or not str(identifier).strip():
+                tally.leave_out("passage without a docid", f"{file}:{number}")
+            elif not isinstance(text, str) or not isinstance(title, str) or not text.strip():
+                tally.leave_out("passage with an empty text", f"{file}:{number}")
+            elif str(identifier) in held:
+                tally.leave_out("passage whose docid occurred before", f"{file}:{number}")
+            else:
+                held[str(identifier)] = f"{title} {text}" if titles and title.strip() else text
+            if len(held) == block:
+                passages += block
+                tally.count("passages", block)
+                yield Documents(list(held), list(held.values()))
+                held = {}
+    if held:
+        passages += len(held)
+        tally.count("passages", len(held))
+        yield Documents(list(held), list(held.values()))
+    if not passages:
+        raise InputError(f"{', '.join(map(str, files))}: no passage can be read; {'; '.join(tally.lines())}")
+
+
+def _find(folder: Path, split: str, language: str | None) -> dict[str, dict[str, Path]]:
+    """Language -> topics and qrels files of a split, anywhere under the folder."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: a folder with topics.*.tsv, qrels.*.tsv and the passages was expected")
+    found: dict[str, dict[str, Path]] = {}
+    splits: set[str] = set()
+    for file in sorted(folder.rglob("*")):
+        match = NAME.fullmatch(file.name)
+        parts = _PARTS.fullmatch(re.sub(r"\.(tsv|txt)(\.gz)?$", "", file.name.partition(".")[2])) if match else None
+        if match is None or parts is None:
+            continue
+        splits.add(parts[2])
+        if parts[2] != split:
+            continue
+        code = language or parts[1]
+        kind = "qrels" if match[1] == "qrels" else "topics"
+        if code is None:
+            raise InputError(f"{file}: the file name tells no language (`topics.name-xx-{split}.tsv`); give `language: xx`")
+        if (other := found.setdefault(code, {}).setdefault(kind, file)) != file:
+            raise InputError(f"{file}: a second file of {kind} for {code} in {split}, beside {other}")
+    if not splits:
+        raise InputError(f"{folder}: no files such as topics.name-xx-{split}.tsv and qrels.name-xx-{split}.tsv")
+    if not found:
+        raise InputError(f"{folder}: no split {split!r}{nearest(split, splits)}")
+    for code, files in found.items():
+        for kind in {"topics", "qrels"} - set(files):
+            raise InputError(f"{folder}: no {kind} file for {code} in {split}, though {next(iter(files.values())).name} is there")
+    return dict(sorted(found.items()))
+
+
+def _passage_files(root: Path, codes: Sequence[str]) -> dict[str, list[Path]]:
+    """Language -> parts of its corpus, by the nearest folder or file name that ends in a code (`miracl-corpus-v1.0-sw/docs-0.jsonl.gz`)."""
+    files: dict[str, list[Path]] = {}
+    around = {match[1]} & set(codes) if (match := _LANGUAGE.fullmatch(root.name)) else set()
+    for file in corpus_files(root):
+        folders = [] if file == root else list(file.relative_to(root).parts[:-1])
+        stem = re.sub(r"\.jsonl(\.gz)?$", "", file.name)
+        told = [match[1] for part in (stem, *reversed(folders)) if (match := _LANGUAGE.fullmatch(part))]
+        told += around or (codes if len(codes) == 1 else [])
+        if not told:
+            raise InputError(f"{file}: neither its name nor its folder tells which of {', '.join(codes)} it is in (`docs-xx.jsonl`, `xx/`)")
+        files.setdefault(told[0], []).append(file)
+    for code in codes:
+        if code not in files:
+            raise InputError(f"{root}: no passages for {code}{nearest(code, files)}")
+    return files
+
+
+def read_retrieval(
+    path: str | Path,
+    *,
+    name: str,
+    split: str = "dev",
+    corpus: str | Path | None = None,
+    language: str | None = None,
+    languages: Sequence[str] | None = None,
+    titles: bool = True,
+    strict: bool = False,
+    licence: str = "",
+) -> RetrievalSet:
+    """The topics of a split against the passages; the judgements of a language concern its own passages.
+
+    The whole corpus is held in memory. For one that is too large take `read_corpus`, `topk.top_k` and `runs.from_top_k`.
+
+    Args:
+        path: a folder that holds, at any depth, `topics.NAME-xx-SPLIT.tsv`, `qrels.NAME-xx-SPLIT.tsv` and `*.jsonl[.gz]`.
+        name: of the benchmark.
+        split: of topics and qrels.
+        corpus: where the passages are, if not under `path`: a file or a folder.
+        language: of topics whose file names do not tell it.
+        languages: read only these of what the folder has.
+        titles: put a passage's title before its text.
+        strict: a record or judgement that cannot be used is an error.
+        licence: of the data, for the report.
+
+    Raises:
+        InputError: a file is missing or cannot be read, or no topic has a relevant passage.
+    """
+    folder, tally = Path(path), Tally(strict=strict)
+    found = _find(folder, split, language)
+    codes = [code for code in found if languages is None or code in languages]
+    if not codes:
+        raise InputError(f"{folder}: none of the languages {list(languages or ())}; the folder has {', '.join(found)}")
+    parts = _passage_files(folder if corpus is None else Path(corpus), codes)
+
+    texts: tuple[list[str], list[str]] = ([], [])  # of queries, of passages
+    keys: tuple[dict[tuple[str, str], int], dict[tuple[str, str], int]] = ({}, {})  # (language, id) -> index
+    judged: list[tuple[int, int, int]] = []
+    unanswered = 0
+    for code in codes:
+        for documents in read_corpus(parts[code], tally, titles=titles):
+            for identifier, text in zip(documents.ids, documents.texts, strict=True):
+                if keys[1].setdefault((code, identifier), len(texts[1])) == len(texts[1]):
+                    texts[1].append(text)
+                else:
+                    tally.leave_out("passage whose docid occurred before", f"{parts[code][0].parent}: {identifier}")
+        topics = read_topics(found[code]["topics"], tally)
+        grades: dict[str, list[tuple[int, int]]] = {}
+        for query, document, grade, where in _judgements(found[code]["qrels"], tally):
+            if query not in topics:
+                tally.leave_out("judgement that names an unknown topic", where)
+            elif (code, document) not in keys[1]:
+                tally.leave_out("judgement that names an unknown passage", where)
+            else:
+                grades.setdefault(query, []).append((keys[1][code, document], grade))
+        for query, text in topics.items():
+            rows = grades.get(query, [])
+            if not any(grade > 0 for _, grade in rows):
+                unanswered += 1
+                continue
+            judged += ((len(texts[0]), passage, grade) for passage, grade in rows)
+            keys[0][code, query] = len(texts[0])
+            texts[0].append(text)
+    if not judged:
+        raise InputError(f"{name}: no topic has a relevant passage in {split}; {'; '.join(tally.lines())}")
+    triples = np.array(sorted(judged), np.int64)
+    cluster = components(len(texts[0]) + len(texts[1]), triples[:, 0].tolist(), (triples[:, 1] + len(texts[0])).tolist())
+    answered = np.isin(np.arange(len(texts[1])), triples[triples[:, 2] > 0, 1])
+
+    def side(which: int, group: np.ndarray, cluster: np.ndarray) -> Texts:
+        ids = [f"{code}-{identifier}" if len(codes) > 1 else identifier for code, identifier in keys[which]]
+        return Texts(ids, texts[which], np.array([codes.index(code) for code, _ in keys[which]], np.int16), group, cluster)
+
+    of_queries, of_passages = np.split(cluster, [len(texts[0])])
+    notes = (f"{unanswered} queries have no relevant passage in {split}",) if unanswered else ()
+    return RetrievalSet(
+        name=name,
+        languages=tuple(codes),
+        queries=side(0, np.arange(len(texts[0]), dtype=np.int32), of_queries),
+        passages=side(1, np.where(answered, of_passages, -1).astype(np.int32), of_passages),
+        judgements=triples,
+        parallel=False,
+        notes=(*notes, *tally.notes()),
+        licence=licence,
+    )
