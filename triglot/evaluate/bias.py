@@ -243,7 +243,8 @@ def peer(
     occurs in one language only compares nothing and is left out (the authors' code gives it p = 1); when all are tied, p = 1.
 
     With one relevant passage a language all variance is between languages: H = n - 1 whatever the ranking, and p is a constant
-    (.4405 for 11 languages), or 1 where all tie, as when none is within k. Such tests say nothing; they are counted in `constant` and noted.
+    (.4405 for 11 languages), or 1 where all tie, as when none is within k. Such tests say nothing; they are counted in `constant`
+    and noted.
 
     Args:
         counts: all judged pairs.
