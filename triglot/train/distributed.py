@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from dataclasses import dataclass
 
 import torch
@@ -38,3 +39,18 @@ class World:
 
             distributed.all_reduce(values)
         return values
+
+
+def join(rank: int, size: int) -> World:
+    """The world of a process; several leave it when Python ends, or torch's threads may abort them."""
+    if size > 1:
+        atexit.unregister(_leave)
+        atexit.register(_leave)
+    return World(rank, size)
+
+
+def _leave() -> None:
+    from torch import distributed
+
+    if distributed.is_initialized():
+        distributed.destroy_process_group()

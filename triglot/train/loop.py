@@ -21,7 +21,7 @@ from triglot.batches import RunPlan, rank_slice
 from triglot.files import InputError, nearest
 from triglot.losses import Loss, info_nce, pair_masks
 from triglot.train import checkpoint
-from triglot.train.distributed import World
+from triglot.train.distributed import World, join
 from triglot.train.feed import Batch, Feed
 from triglot.train.log import RunLog
 
@@ -210,7 +210,7 @@ def run(
     if train.threads:
         torch.set_num_threads(train.threads)
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
-    world = World(accelerator.process_index, accelerator.num_processes)
+    world = join(accelerator.process_index, accelerator.num_processes)
     settings = {"seed": seed, "threads": torch.get_num_threads(), "loss": asdict(loss), "batches": asdict(plan.batches)}
     settings |= {
         key: getattr(train, key) for key in ("steps", "lr", "schedule", "warmup", "weight_decay", "clip", "precision", "chunk", "negatives")

@@ -1,0 +1,7 @@
+"""The command `triglot`: one function a command, no logic. Heavy imports are inside the functions."""
+
+# isort: off  # importing registers the commands, in the order of --help
+from triglot.cli.app import app, main
+from triglot.cli import learn, judge, use, look
+
+__all__ = ["app", "judge", "learn", "look", "main", "use"]

@@ -1,0 +1,79 @@
+"""The typer apps, the options that several commands share, and how a command talks and ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from triglot.files import InputError
+
+app = typer.Typer(
+    help="Train, measure and search with one multilingual retriever that is not biased towards a language.",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # rich takes two thirds of the time that --help would need
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="Look into data.", no_args_is_help=True, rich_markup_mode=None)
+recipes_app = typer.Typer(help="The recipes that come with Triglot.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data_app, name="data")
+app.add_typer(recipes_app, name="recipes")
+
+Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
+Settings = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings that replace the recipe's: batches.kind=xy")]
+RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or a name from `triglot recipes ls`.")]
+ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A model or run folder, or a hub name.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Warnings and errors only.")]
+
+
+def listen(quiet: bool) -> bool:
+    """Progress and logs go to stderr. Returns whether to show progress."""
+    import logging
+
+    quiet = quiet or os.environ.get("RANK", "0") != "0"  # under torchrun one process speaks
+    logger = logging.getLogger("triglot")
+    logger.handlers = [logging.StreamHandler(sys.stderr)]
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    logger.propagate = False
+    return not quiet
+
+
+def words(text: str) -> list[str]:
+    return [part for part in text.replace(",", " ").split() if part]
+
+
+def print_tables(paths: list[Path], report: Path | None = None, *, measure: str = "map", reference: str = "") -> None:
+    from triglot.report import benchmark_names, compare, find_arms
+    from triglot.report.terminal import print_table
+
+    arms = find_arms(paths)
+    for name in benchmark_names(arms):
+        print_table(compare(arms, name, measure=measure, reference=reference), sys.stdout)
+    if report:
+        typer.echo(f"\nreport: {report}")
+
+
+def main() -> None:
+    """Exit status 0 when all was done, 2 for bad arguments or input, 130 for Ctrl-C."""
+    # Threads that wait by spinning lose nine tenths of their speed as soon as another process wants a core. Set before torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    try:
+        app()
+    except InputError as error:
+        print(f"triglot: {error}", file=sys.stderr)
+        sys.exit(2)
+    except FloatingPointError as error:
+        print(f"triglot: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except OSError as error:
+        if not error.strerror:
+            raise
+        print(f"triglot: {error.filename or ''}{': ' if error.filename else ''}{error.strerror}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,85 @@
+"""Commands that train: demo, init, train, study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from triglot.cli.app import Out, Quiet, RecipeName, Settings, app, listen, print_tables, words
+
+
+@app.command()
+def demo(settings: Settings = None, out: Out = Path("runs/demo"), quiet: Quiet = False) -> None:
+    """Train and compare three arms on the built-in corpus."""
+    progress = listen(quiet)
+    from triglot.recipe import load_recipe
+    from triglot.study import study
+    from triglot.study.demo import examples
+
+    recipe = load_recipe("demo", settings or [])
+    command = " ".join(["triglot", "demo", *(settings or []), "--out", str(out)])
+    report = study(recipe, out, command=command, progress=progress)
+    print_tables([out], report)
+    arm = list(recipe.arms)[-1]
+    typer.echo(f"\nSearches with {arm}, question and answer in different languages:")
+    for one in examples(out / "arms" / arm / f"seed-{recipe.seeds[0]}" / "model", recipe):
+        typer.echo(f"\n  {one.question_lang}  {one.question}\n      ({one.gloss})")
+        typer.echo(f"  {one.passage_lang}  {one.passage}\n      score {one.score:.3f}, {'right' if one.right else 'wrong'}")
+
+
+@app.command()
+def init(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Training data to make the tokenizer from; `atlas` is built in.")],
+    out: Out,
+    kind: Annotated[str, typer.Option(help="static | transformer")] = "static",
+    dim: Annotated[int, typer.Option(help="Dimensions of the vectors.")] = 512,
+    vocab: Annotated[int, typer.Option(help="Tokens.")] = 65536,
+    layers: Annotated[int, typer.Option(help="Of a transformer.")] = 4,
+    heads: Annotated[int, typer.Option(help="Of a transformer.")] = 4,
+    seed: Annotated[int, typer.Option(help="Of the fresh weights.")] = 1,
+    format: Annotated[str, typer.Option(help="Of the data; by default told from the names.")] = "",
+    quiet: Quiet = False,
+) -> None:
+    """Make a fresh encoder from the texts of a corpus."""
+    listen(quiet)
+    from triglot.study.models import fresh_encoder
+
+    settings = {"kind": kind, "dim": dim, "vocab": vocab, "layers": layers, "heads": heads}
+    typer.echo(fresh_encoder(paths, out, settings, format=format, seed=seed))
+
+
+@app.command()
+def train(recipe: RecipeName, out: Out, settings: Settings = None, quiet: Quiet = False) -> None:
+    """Train and evaluate one model. Started again, it goes on where it stopped."""
+    progress = listen(quiet)
+    from triglot.recipe import load_recipe
+    from triglot.study import run
+
+    results = run(load_recipe(recipe, settings or []), out, progress=progress)
+    if results.get("benchmarks"):
+        print_tables([out])
+    if results:
+        typer.echo(out / "model")
+
+
+@app.command()
+def study(
+    recipe: RecipeName,
+    out: Out,
+    settings: Settings = None,
+    arms: Annotated[str, typer.Option(help="Only these arms, parted by commas.")] = "",
+    seeds: Annotated[str, typer.Option(help="Only these seeds, parted by commas.")] = "",
+    quiet: Quiet = False,
+) -> None:
+    """Run every arm of a recipe with every seed, and report. Started again, it goes on where it stopped."""
+    progress = listen(quiet)
+    from triglot.recipe import load_recipe
+    from triglot.study import study as run_study
+    from triglot.study.arms import seed_numbers
+
+    command = " ".join(["triglot", "study", recipe, *(settings or []), "--out", str(out)])
+    loaded = load_recipe(recipe, settings or [])
+    report = run_study(loaded, out, arms=words(arms), seeds=seed_numbers(words(seeds)), command=command, progress=progress)
+    print_tables([out], report)
