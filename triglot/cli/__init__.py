@@ -1,6 +1,7 @@
 """The command `triglot`: one function a command, no logic. Heavy imports are inside the functions."""
 
-# isort: off  # importing registers the commands, in the order of --help
+# Importing registers the commands, in the order of --help.
+# isort: off
 from triglot.cli.app import app, main
 from triglot.cli import learn, judge, use, look
 
