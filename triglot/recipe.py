@@ -81,6 +81,8 @@ class Source:
             raise InputError(f"weight: {self.weight} is not a positive number")
         if self.balance is not None and not 0 <= self.balance <= 1:
             raise InputError(f"balance: {self.balance} is not between 0 and 1")
+        if self.balance is not None and self.codeswitch:
+            raise InputError("balance: goes with natural text; a source with codeswitch has every row in all languages")
 
     @property
     def label(self) -> str:

@@ -25,7 +25,8 @@ def demo(settings: Settings = None, out: Out = Path("runs/demo"), quiet: Quiet =
     arm = list(recipe.arms)[-1]
     typer.echo(f"\nSearches with {arm}, question and answer in different languages:")
     for one in examples(out / "arms" / arm / f"seed-{recipe.seeds[0]}" / "model", recipe):
-        typer.echo(f"\n  {one.question_lang}  {one.question}\n      ({one.gloss})")
+        gloss = f"\n      ({one.gloss})" if one.gloss else ""
+        typer.echo(f"\n  {one.question_lang}  {one.question}{gloss}")
         typer.echo(f"  {one.passage_lang}  {one.passage}\n      score {one.score:.3f}, {'right' if one.right else 'wrong'}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ class Example:
 
     Attributes:
         question_lang, question: as asked.
-        gloss: the same question in English.
+        gloss: the same question in English, empty where the recipe leaves English out.
         passage_lang, passage, score: what was found.
         right: whether it answers the question.
     """
@@ -37,25 +38,35 @@ class Example:
 def examples(model: Path, recipe: Recipe) -> list[Example]:
     """One search for each of three pairs of languages: a test question against all test passages in the other language.
 
-    Questions are taken from the first, middle and last third of the test set, whatever the model makes of them.
+    Questions are taken from the first, middle and last third of the test set, whatever the model makes of them. A recipe without these
+    languages gets its own in turn; one with a single language gets no example.
     """
     benchmark = Data(recipe.data).benchmark(recipe.evaluate[0], recipe.languages)
     encoder = load_encoder(model)
     queries, passages = benchmark.queries, benchmark.passages
     groups = np.unique(queries.group)
-    english = benchmark.language_indices(["en"])[0]
     judged = {(int(q), int(p)) for q, p, grade in benchmark.judgements if grade > 0}
     found = []
-    for number, (ask, answer) in enumerate(PAIRS):
+    pairs = _pairs(benchmark.languages)
+    for number, (ask, answer) in enumerate(pairs):
         asked, answered = benchmark.language_indices([ask, answer])
-        group = groups[(2 * number + 1) * len(groups) // (2 * len(PAIRS))]
+        group = groups[(2 * number + 1) * len(groups) // (2 * len(pairs))]
         query = int(np.flatnonzero((queries.group == group) & (queries.lang == asked))[0])
-        gloss = int(np.flatnonzero((queries.group == group) & (queries.lang == english))[0])
+        english = [i for i in np.flatnonzero(queries.group == group) if benchmark.languages[queries.lang[i]] == "en"]
         pool = np.flatnonzero(passages.lang == answered)
         vectors = encoder.encode([passages.texts[i] for i in pool], side="passage")
         scores = vectors @ encoder.encode([queries.texts[query]], side="query")[0]
         best = int(np.argmax(scores))
         text = passages.texts[pool[best]]
         right = (query, int(pool[best])) in judged
-        found.append(Example(ask, queries.texts[query], queries.texts[gloss], answer, text, float(scores[best]), right))
+        found.append(
+            Example(ask, queries.texts[query], queries.texts[english[0]] if english else "", answer, text, float(scores[best]), right)
+        )
     return found
+
+
+def _pairs(languages: Sequence[str]) -> list[tuple[str, str]]:
+    if all(code in languages for pair in PAIRS for code in pair):
+        return list(PAIRS)
+    turns = list(languages)
+    return [(turns[i % len(turns)], turns[(i + 1) % len(turns)]) for i in range(len(PAIRS))] if len(turns) > 1 else []

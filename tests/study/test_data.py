@@ -1,0 +1,71 @@
+"""Sources of a recipe: how they share the batches, and what a tokenizer is made from."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from triglot.files import InputError
+from triglot.recipe import CodeSwitch, Source
+from triglot.study.data import Data, balanced, texts_by_language, word_pairs
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, rows in (("de-en", 64), ("el-en", 4), ("de-el", 16)):
+        path = tmp_path / "bitext" / f"{name}.tsv.gz"
+        path.parent.mkdir(exist_ok=True)
+        a, b = name.split("-")
+        with gzip.open(path, "wt", encoding="utf-8") as handle:
+            handle.writelines(f"{a} {name} {i}\t{b} {name} {i}\n" for i in range(rows))
+    return tmp_path
+
+
+@pytest.mark.parametrize(("balance", "expected"), [(1.0, [64, 16, 4]), (0.5, [8, 4, 2]), (0.0, [1, 1, 1])])
+def test_balance_shares_a_source_by_its_languages(folder: Path, balance: float, expected: list[int]) -> None:
+    source = Source("bitext", "bitext", weight=0.7, balance=balance)
+    corpus = Data(folder).source(source, ())
+    split, weights = balanced(corpus, source)
+    found = dict(zip(split.sources, weights, strict=True))
+    wanted = dict(zip(("bitext/de-en", "bitext/de-el", "bitext/el-en"), 0.7 * np.array(expected) / sum(expected), strict=True))
+    assert found == pytest.approx(wanted)
+    for row in range(len(split)):  # every row lies in the part that its languages name
+        languages = {split.languages[i] for i in np.flatnonzero(split.text_of[split.query[row]] >= 0)}
+        assert languages == set(split.sources[split.source[row]].partition("/")[2].split("-"))
+
+
+def test_no_balance_leaves_a_source_whole(folder: Path) -> None:
+    source = Source("bitext", "bitext", weight=2.0)
+    corpus = Data(folder).source(source, ())
+    assert balanced(corpus, source) == (corpus, [2.0])
+
+
+def test_balance_does_not_go_with_codeswitching() -> None:
+    with pytest.raises(InputError, match="balance: goes with natural text"):
+        Source("squad", "train", balance=0.5, codeswitch=CodeSwitch("lists"))
+
+
+def test_a_word_list_and_the_reverse_of_its_counterpart_are_joined() -> None:
+    lists = {("en", "de"): (["dog"], ["Hund"]), ("de", "en"): (["Katze", "Hund"], ["cat", "dog"])}
+    assert list(word_pairs(lists, "en", "de")) == [("dog", "Hund"), ("cat", "Katze"), ("dog", "Hund")]
+
+
+def test_the_tokenizer_sees_the_words_that_code_switching_puts_in(folder: Path) -> None:
+    (folder / "lists").mkdir()
+    (folder / "lists" / "en-de.tsv").write_text("en\tdeutsch\nbitext\tParalleltext\n", encoding="utf-8")
+    source = Source("bitext", "bitext", languages=("el", "en"), codeswitch=CodeSwitch("lists"))
+    data = Data(folder)
+    training = data.training([source], ("de", "el", "en"))
+    texts = texts_by_language([training])
+    assert set(texts["de"]) >= {"deutsch", "Paralleltext"}
+    assert "el el-en 0" in texts["el"]
+    assert data.training([source], ("de", "el", "en")) is training
+
+
+def test_two_sources_of_one_name(folder: Path) -> None:
+    source = Source("bitext", "bitext")
+    with pytest.raises(InputError, match="two are called 'bitext'"):
+        Data(folder).training([source, source], ())
