@@ -341,7 +341,9 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(place: Path, tmp_p
     out = tmp_path / "run"
     words = ["train", place / "tiny.yaml", f"data={place}", "train.steps=1000000", "alignment=null", "train.validate_every=0"]
     command = [sys.executable, "-m", "triglot", *map(str, [*words, "train.checkpoint_every=20", "--out", out])]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # Where the tests run in the background, SIGINT is ignored and children inherit that.
+    listening = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **listening)
     metrics, patience = out / "metrics.jsonl", time.monotonic() + 120
     while process.poll() is None and time.monotonic() < patience and not (metrics.is_file() and metrics.stat().st_size > 2000):
         time.sleep(0.05)
