@@ -157,6 +157,28 @@ def bootstrap_unpaired(a: Sums, b: Sums, *, samples: int = 10_000, seed: int = 0
     return Interval(macro_mean(a) - macro_mean(b), float(low), float(high), level, count, a.total.shape[1])
 
 
+def bootstrap_ratio(a: Sums, b: Sums, *, paired: bool, samples: int = 10_000, seed: int = 0, level: float = 0.95) -> Interval:
+    """As `bootstrap` for the ratio of two macro averages, a / b, over the same clusters.
+
+    Args:
+        a: the numerator.
+        b: the denominator; meant to be well away from 0, or the interval is wide.
+        paired: whether the seeds of both belong together.
+        samples: resamples.
+        seed: of the draws.
+        level: of the interval.
+
+    Raises:
+        ValueError: the arms do not have the same clusters.
+    """
+    if not np.array_equal(a.clusters, b.clusters):
+        raise ValueError(f"{len(a.clusters)} clusters and {len(b.clusters)} others: the arms must be measured on the same queries")
+    sides = ("", "") if paired else ("a", "b")
+    means = _draws(a, samples, seed, level, sides[0]) / _draws(b, samples, seed, level, sides[1])
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(macro_mean(a) / macro_mean(b), float(low), float(high), level, min(len(a.total), len(b.total)), a.total.shape[1])
+
+
 def _draws(sums: Sums, samples: int, seed: int, level: float, side: str = "") -> np.ndarray:
     """(samples,) macro averages. The cluster draws depend on `seed` alone, so that two arms share them."""
     number, clusters = sums.total.shape[:2]

@@ -64,13 +64,14 @@ def read_arms(arms: Sequence[Arm], benchmark: str) -> dict[str, list[dict[str, P
 
 
 @dataclass(frozen=True)
-class _Figures:
+class Figures:
     """One measure of one arm: (seeds, rows) values and what the rows are."""
 
     values: np.ndarray
     rows: PerQuery
 
     def sums(self, values: np.ndarray | None = None) -> Sums:
+        """What the bootstrap needs, of these or of other values of the same rows."""
         return cluster_sums(self.values if values is None else values, _codes(self.rows.cluster), _codes(self.rows.cell))
 
 
@@ -81,17 +82,17 @@ def _codes(column: pa.Array) -> np.ndarray:
     return rank[encoded.indices.to_numpy()]
 
 
-def _figures(runs: Sequence[dict[str, PerQuery]], setting: str, measure: str) -> _Figures | None:
+def figures_of(runs: Sequence[dict[str, PerQuery]], setting: str, measure: str) -> Figures | None:
     """None where a run has no such figures, or where the runs have different queries. Bias stands in the multilingual rows."""
     setting, column = ("multi" if setting == "bias" else setting), COLUMNS.get(measure, measure)
     found = [run[setting] for run in runs if setting in run and column in run[setting].values]
     if len(found) < len(runs) or not all(found[0].same_rows(run) for run in found[1:]):
         return None
     values = np.stack([run.values[column] for run in found])
-    return None if np.isnan(values).all() else _Figures(values, found[0])
+    return None if np.isnan(values).all() else Figures(values, found[0])
 
 
-def _difference(own: _Figures, other: _Figures, paired: bool, samples: int, seed: int, level: float) -> Interval | None:
+def difference(own: Figures, other: Figures, paired: bool, samples: int, seed: int, level: float) -> Interval | None:
     """Interval of `own` - `other`, paired by query, and by seed where the seeds are the same. None if the queries differ."""
     if not own.rows.same_rows(other.rows):
         return None
@@ -121,7 +122,7 @@ def resample(
     seeds = {arm.name: [run.seed for run in arm.runs] for arm in arms}
     found: dict[tuple[str, int], tuple[Interval, Interval | None]] = {}
     for index, (setting, measure) in enumerate(columns):
-        figures = {name: _figures(runs, setting, measure) for name, runs in read.items()}
+        figures = {name: figures_of(runs, setting, measure) for name, runs in read.items()}
         base = figures.get(reference)
         for name, own in figures.items():
             if own is None:
@@ -129,6 +130,6 @@ def resample(
             against = None
             if base is not None and name != reference:
                 paired = seeds[name] == seeds[reference] and None not in seeds[name]
-                against = _difference(own, base, paired, samples, seed, level)
+                against = difference(own, base, paired, samples, seed, level)
             found[name, index] = (bootstrap(own.sums(), samples=samples, seed=seed, level=level), against)
     return found
