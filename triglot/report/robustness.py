@@ -78,9 +78,8 @@ def _table(arms: Sequence[Arm], benchmark: str, name: str, clean: dict, referenc
                     versus = 0 if against is None else int(against.low > 0) - int(against.high < 0)
                     if kind == "lost" and own.rows.same_rows(base.rows):
                         ratio = bootstrap_ratio(own.sums(), base.sums(), paired=paired, **options)
-                        notes.append(
-                            f"{arm.name} loses {ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}] times what {reference} loses ({setting})"
-                        )
+                        times = f"{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}] times"
+                        notes.append(f"{arm.name} loses {times} what {reference} loses ({TITLES[setting].lower()})")
                 cells[arm.name].append(Cell(found.value, found.low, found.high, -versus if kind == "lost" else versus))
     for setting in settings:
         for arm in present:
@@ -88,7 +87,7 @@ def _table(arms: Sequence[Arm], benchmark: str, name: str, clean: dict, referenc
             cells[arm.name].append(None if None in values else Cell(float(np.mean([v for v in values if v is not None]))))
     rows = tuple(Row(arm.name, len(arm.runs), tuple(cells[arm.name])) for arm in present)
     told = [
-        f"{options['level']:.0%} intervals: crossed bootstrap over seeds and paragraphs; lost: clean less attacked mAP of the same queries.",
+        f"{options['level']:.0%} intervals: crossed bootstrap over seeds and paragraphs. Lost: clean less attacked mAP, same queries.",
         "success@10: share of the queries with an answer among the first ten that have none after the attack.",
     ]
     return Table(name, tuple(columns), rows, reference if len(present) > 1 else "", (*told, *notes))
