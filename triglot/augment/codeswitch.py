@@ -7,18 +7,18 @@ depends on (seed, epoch, text, position) alone, so two arms of a study that show
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import regex
 
 from triglot import seeds
 from triglot.files import InputError
 
-_UNIT = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\w\s]|_")
-_NO_SPACE_BEFORE = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff.,;:!?%)\]}’”»。，、；：！？]")
-_NO_SPACE_AFTER = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff(\[{‘“«¿¡]")
+_UNIT = regex.compile(r"[\p{L}\p{M}\p{N}\u200c\u200d]+(?:['’][\p{L}\p{M}\p{N}]+)*|\S")  # a word keeps its vowel signs
+_NO_SPACE_BEFORE = regex.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff.,;:!?%)\]}’”»。，、；：！？؟،؛।]")
+_NO_SPACE_AFTER = regex.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff(\[{‘“«¿¡]")
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,21 @@ class Ragged:
 def split_units(text: str) -> list[str]:
     """Words (with inner apostrophes) and single punctuation marks."""
     return _UNIT.findall(text)
+
+
+def split_text(text: str) -> tuple[list[str], list[str]]:
+    """Units, and what stands before, between and after them: `restore` puts both together again."""
+    units, gaps, last = [], [], 0
+    for match in _UNIT.finditer(text):
+        gaps.append(text[last : match.start()])
+        units.append(match.group())
+        last = match.end()
+    return units, [*gaps, text[last:]]
+
+
+def restore(units: Sequence[str], gaps: Sequence[str]) -> str:
+    """A text from units and the gaps around them."""
+    return "".join(part for pair in zip(gaps, [*units, ""], strict=True) for part in pair)
 
 
 def join_units(units: Sequence[str]) -> str:

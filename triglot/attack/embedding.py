@@ -1,0 +1,103 @@
+"""The white-box bound: queries shifted in the space of token embeddings by projected gradient descent (PGD, arXiv 1706.06083).
+
+No text is behind such a shift. What it does bounds what texts could do that move the embeddings as little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from triglot.attack.settings import Attack
+from triglot.attack.target import Target
+from triglot.encoder.static import StaticEncoder, bag_means
+from triglot.files import InputError
+
+
+def shift_queries(target: Target, attack: Attack, *, rows: int = 256) -> np.ndarray:
+    """(queries, dim) unit vectors of the queries after the shift that lowers the margin most.
+
+    The shift of a query has a norm over all its tokens (Frobenius) of at most `eps` times the root mean square norm of the model's token
+    embeddings. Each step goes 2 / steps of the way along the gradient and is projected back.
+
+    Raises:
+        InputError: an encoder that has no token embeddings to shift.
+    """
+    import torch
+
+    encoder, texts = target.encoder, target.benchmark.queries.texts
+    if isinstance(encoder, StaticEncoder):
+        prepare: Callable[[list[str]], Any] = lambda part: _static(encoder, part)  # noqa: E731
+    elif hasattr(encoder, "input_embeddings"):
+        prepare = lambda part: _network(encoder, part)  # noqa: E731
+    else:
+        raise InputError(f"attack {attack.label!r}: needs a model whose gradients can be taken, not {type(encoder).__name__}")
+    device = getattr(encoder, "device", "cpu")
+    passages = torch.from_numpy(target.passages).to(device)
+    result = np.empty_like(target.queries)
+    for start in range(0, len(texts), rows):
+        here = np.arange(start, min(start + rows, len(texts)))
+        relevant, others = (torch.from_numpy(places[here]).to(device) for places in (target.relevant, target.others))
+        unit, room, forward = prepare([texts[i] for i in here])
+        shift = torch.zeros(unit, device=device, requires_grad=True)
+        for _ in range(attack.steps):
+            vectors = forward(shift)
+            scores = torch.einsum("nd,nkd->nk", vectors, passages[relevant.clamp_min(0)])
+            good = (scores * (relevant >= 0)).sum(1) / (relevant >= 0).sum(1).clamp_min(1)
+            bad = torch.einsum("nd,nkd->nk", vectors, passages[others.clamp_min(0)]).masked_fill(others < 0, -1.0).amax(1)
+            (gradient,) = torch.autograd.grad((good - bad).sum(), shift)
+            with torch.no_grad():
+                limit = attack.eps * room
+                moved = shift - 2 / attack.steps * limit * _over(gradient)
+                length = moved.flatten(1).norm(dim=1)
+                scale = (limit.flatten() / length.clamp_min(1e-30)).clamp_max(1.0)
+                shift = (moved * scale.reshape(-1, *[1] * (moved.ndim - 1))).requires_grad_()
+        with torch.no_grad():
+            result[here] = forward(shift).cpu().numpy()
+    return result
+
+
+def _over(gradient: Any) -> Any:
+    """Each example's gradient at length 1."""
+    length = gradient.flatten(1).norm(dim=1).clamp_min(1e-30)
+    return gradient / length.reshape(-1, *[1] * (gradient.ndim - 1))
+
+
+def _static(encoder: StaticEncoder, texts: list[str]) -> tuple[Any, Any, Any]:
+    """Shape of the shift, its largest norm at eps 1, and the model after the token embeddings. Token shifts reduce to one of their mean."""
+    import torch
+
+    ids, offsets = encoder.tokenize(texts)
+    means = torch.from_numpy(bag_means(encoder.embeddings, ids, offsets))
+    size = float(np.sqrt(np.square(encoder.embeddings, dtype=np.float64).sum(1).mean()))
+    # n tokens whose shifts have a joint norm of r move their mean by r / sqrt(n) at most
+    room = torch.from_numpy(size / np.sqrt(np.maximum(np.diff(offsets), 1)).astype(np.float32))[:, None].float()
+    steps = [(torch.from_numpy(step.weight), torch.from_numpy(step.bias)) for step in encoder.after]
+
+    def forward(shift: Any) -> Any:
+        vectors = torch.nn.functional.normalize(means + shift, dim=1)
+        for weight, bias in steps:
+            vectors = torch.nn.functional.normalize(vectors @ weight.T + bias, dim=1)
+        return vectors
+
+    return means.shape, room, forward
+
+
+def _network(encoder: Any, texts: list[str]) -> tuple[Any, Any, Any]:
+    """As `_static`, for a transformer: the shift is added where the input embeddings come out."""
+
+    features = {key: value.to(encoder.device) for key, value in encoder.features(texts, np.zeros(len(texts), bool)).items()}
+    mask = features["attention_mask"][:, :, None].float()
+    table = encoder.input_embeddings.weight
+    size = table.detach().float().square().sum(1).mean().sqrt()
+
+    def forward(shift: Any) -> Any:
+        handle = encoder.input_embeddings.register_forward_hook(lambda module, args, output: output + shift * mask)
+        try:
+            return encoder.forward(**features).float()
+        finally:
+            handle.remove()
+
+    return (*mask.shape[:2], table.shape[1]), size.reshape(1, 1, 1).expand(len(texts), 1, 1), forward

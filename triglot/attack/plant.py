@@ -1,0 +1,141 @@
+"""Planted passages: can someone who may add one passage put it into the top k of questions that it does not answer?
+
+`echo` sets the question before the payload, as keyword stuffing does; `greedy` adds those of its words that raise the score most, one
+at a time, up to the budget (in the spirit of corpus poisoning, arXiv 2310.19156).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from triglot import seeds
+from triglot.augment.codeswitch import join_units, split_units
+from triglot.corpus.retrieval import RetrievalSet
+from triglot.files import InputError, nearest
+
+METHODS = ("echo", "greedy")
+
+
+@dataclass(frozen=True)
+class Plant:
+    """How passages are planted.
+
+    Attributes:
+        method: echo | greedy.
+        targets: question groups aimed at, drawn by the seed.
+        words: most words that `greedy` adds.
+        budget: texts that the model may be asked to encode for one passage.
+        k: of the top k.
+        seed: of the draws.
+    """
+
+    method: str = "echo"
+    targets: int = 100
+    words: int = 12
+    budget: int = 200
+    k: int = 10
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise InputError(f"plant.method: {self.method!r} is unknown{nearest(self.method, METHODS)}")
+        for key in ("targets", "words", "budget", "k"):
+            if getattr(self, key) < 1:
+                raise InputError(f"plant.{key}: {getattr(self, key)} is below 1")
+
+
+def plant(encoder: Any, benchmark: RetrievalSet, queries: np.ndarray, passages: np.ndarray, settings: Plant) -> dict[str, Any]:
+    """Plant one passage a target question and language, one at a time, in the pool of all languages.
+
+    The payload is a passage of the same language that answers another question. A passage aims at the question in its own language; success
+    is measured for the question in every language.
+
+    Args:
+        encoder: with `encode(texts, side=...)`.
+        benchmark: with parallel queries.
+        queries: (queries, dim) its vectors.
+        passages: (passages, dim).
+        settings: how.
+
+    Returns:
+        {"success@k": macro over (passage language, question language), "same": within a language, "other": across, "payload@k": the
+        payload alone, "matrix": {passage language: {question language: share}}, "calls": mean, "examples": [...]}.
+
+    Raises:
+        InputError: a benchmark whose passages cannot serve as payloads.
+    """
+    groups = np.unique(benchmark.queries.group)
+    rng = seeds.generator(settings.seed, "plant")
+    chosen = np.sort(rng.permutation(groups)[: settings.targets])
+    languages = benchmark.languages
+    matrix = np.zeros((len(languages), len(languages)))
+    asked = np.zeros_like(matrix)
+    plain = np.zeros(2)
+    calls, examples = [], []
+    bars = _bars(queries, passages, settings.k)
+    for group in chosen:
+        forms = np.flatnonzero(benchmark.queries.group == group)
+        cluster = benchmark.queries.cluster[forms[0]]
+        for lang in range(len(languages)):
+            own = forms[benchmark.queries.lang[forms] == lang]
+            pool = np.flatnonzero((benchmark.passages.lang == lang) & (benchmark.passages.cluster != cluster))
+            if not len(own):
+                continue
+            if not len(pool):
+                raise InputError(f"{benchmark.name}: no passage in {languages[lang]} that could be a payload")
+            payload = benchmark.passages.texts[int(pool[rng.integers(len(pool))])]
+            question = benchmark.queries.texts[int(own[0])]
+            if settings.method == "echo":
+                text, used = f"{question} {payload}", 1
+            else:
+                text, used = _greedy(encoder, queries[own[0]], question, payload, settings)
+            calls.append(used)
+            both = np.asarray(encoder.encode([text, payload], side="passage"))
+            scores = queries[forms] @ both.T  # (forms, 2)
+            hits = scores >= bars[forms][:, None]
+            np.add.at(matrix[lang], benchmark.queries.lang[forms], hits[:, 0])
+            np.add.at(asked[lang], benchmark.queries.lang[forms], 1)
+            plain += hits[:, 1].sum(), len(forms)
+            if len(examples) < 10:
+                examples.append(
+                    {"question": question, "lang": languages[lang], "passage": text, "top_k": int(hits[:, 0].sum()), "of": len(forms)}
+                )
+    share = np.where(asked > 0, matrix / np.maximum(asked, 1), np.nan)
+    same = np.eye(len(languages), dtype=bool)
+    return {
+        f"success@{settings.k}": float(np.nanmean(share)),
+        "same": float(np.nanmean(share[same])),
+        "other": float(np.nanmean(share[~same])) if len(languages) > 1 else None,
+        f"payload@{settings.k}": float(plain[0] / max(plain[1], 1)),
+        "matrix": {
+            a: {b: float(share[i, j]) for j, b in enumerate(languages) if asked[i, j]} for i, a in enumerate(languages) if asked[i].any()
+        },
+        "calls": float(np.mean(calls)) if calls else 0.0,
+        "examples": examples,
+    }
+
+
+def _bars(queries: np.ndarray, passages: np.ndarray, k: int) -> np.ndarray:
+    """(queries,) the score at rank k of the pool: a planted passage that reaches it is among the first k (ties count for the attacker)."""
+    from triglot.topk import top_k
+
+    return top_k(queries, passages, min(k, len(passages)))[0][:, -1]
+
+
+def _greedy(encoder: Any, query: np.ndarray, question: str, payload: str, settings: Plant) -> tuple[str, int]:
+    words = list(dict.fromkeys(unit for unit in split_units(question) if unit[0].isalnum()))
+    added: list[str] = []
+    best, used, text = -np.inf, 0, payload
+    while len(added) < settings.words and words and used < settings.budget:
+        trial = [f"{join_units([*added, word])} {payload}" for word in words][: settings.budget - used]
+        used += len(trial)
+        scores = np.asarray(encoder.encode(trial, side="passage")) @ query
+        top = int(np.argmax(scores))
+        if scores[top] <= best:
+            break
+        best, text = float(scores[top]), trial[top]
+        added.append(words[top])
+    return text, used

@@ -1,0 +1,129 @@
+"""Attack the queries of a benchmark with one model, and evaluate what is left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triglot.attack.embedding import shift_queries
+from triglot.attack.lexicon import Lexicon
+from triglot.attack.measure import robustness
+from triglot.attack.search import Found, beam, candidates_of, draw, greedy, worst_of
+from triglot.attack.settings import Attack
+from triglot.attack.target import Target
+from triglot.corpus.retrieval import RetrievalSet
+from triglot.evaluate import evaluate_embeddings
+from triglot.evaluate.evaluator import encode_set
+from triglot.evaluate.tables import Evaluation
+from triglot.files import InputError, atomic_write
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """A benchmark after one attack.
+
+    Attributes:
+        attack: its settings.
+        evaluation: of the changed queries; its summary has a part `robustness`.
+        texts: the changed queries, in the benchmark's order; the clean ones where the attack has no text (`embedding`).
+        before, after: (queries,) margin of each query, see `Target`.
+        calls: (queries,) texts that the model encoded.
+    """
+
+    attack: Attack
+    evaluation: Evaluation
+    texts: list[str]
+    before: np.ndarray
+    after: np.ndarray
+    calls: np.ndarray
+
+    def write_texts(self, path: Path) -> None:
+        """JSON lines: query_id, lang, clean, attacked, margin before and after, calls."""
+        queries, languages = self.evaluation.benchmark.queries, self.evaluation.benchmark.languages
+        rows = (
+            {
+                "query_id": queries.ids[i],
+                "lang": languages[queries.lang[i]],
+                "clean": queries.texts[i],
+                "attacked": self.texts[i],
+                "margin_clean": round(float(self.before[i]), 5),
+                "margin_attacked": round(float(self.after[i]), 5),
+                "calls": int(self.calls[i]),
+            }
+            for i in range(len(queries))
+        )
+        with atomic_write(path) as handle:
+            handle.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def attack_queries(
+    encoder: Any,
+    benchmark: RetrievalSet,
+    attacks: Sequence[Attack],
+    *,
+    lexicon_of: Any = None,
+    clean: Evaluation | None = None,
+    progress: bool = False,
+) -> tuple[Evaluation, list[Attacked]]:
+    """Attack all queries of a benchmark, one attack after the other, each recomputed against this model.
+
+    Args:
+        encoder: with `encode(texts, side=...)`; for `search: embedding` one of Triglot's own.
+        benchmark: passages stay as they are.
+        attacks: what to do.
+        lexicon_of: half (0, 1 or None) -> `Lexicon`; needed where an attack replaces words by translations.
+        clean: the evaluation of the unchanged queries, if it is at hand.
+        progress: a bar for the encoding.
+
+    Returns:
+        the clean evaluation, and one `Attacked` an attack.
+
+    Raises:
+        InputError: two attacks of one name, code-switching without word lists, or an encoder whose vectors have no gradient.
+    """
+    labels = [attack.label for attack in attacks]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise InputError(f"attacks: two are called {label!r}; give one of them a `name`")
+    for attack in attacks:
+        if attack.needs_lists and lexicon_of is None:
+            raise InputError(f"attack {attack.label!r}: lists: is missing; code-switching needs a folder of word lists")
+    queries, passages = encode_set(encoder, benchmark, progress=progress)
+    clean = clean or evaluate_embeddings(queries, passages, benchmark)
+    target = Target(encoder, benchmark, queries, passages)
+    everyone = np.arange(len(queries))
+    before = target.margins(queries, everyone)
+    done = []
+    for attack in attacks:
+        found, vectors = _attack(target, attack, lexicon_of(attack.half) if attack.needs_lists else None)
+        evaluation = evaluate_embeddings(vectors, passages, benchmark)
+        changed = np.array([a != b for a, b in zip(found.texts, benchmark.queries.texts, strict=True)])
+        if attack.search == "embedding":
+            changed = np.ones(len(changed), bool)
+        measured = robustness(clean, evaluation, queries, vectors, passages, changed=changed, calls=found.calls)
+        evaluation = replace(evaluation, summary=evaluation.summary | {"robustness": measured})
+        done.append(Attacked(attack, evaluation, found.texts, before, target.margins(vectors, everyone), found.calls))
+    return clean, done
+
+
+def _attack(target: Target, attack: Attack, lexicon: Lexicon | None) -> tuple[Found, np.ndarray]:
+    """The attacked texts and their vectors."""
+    benchmark = target.benchmark
+    texts, langs = benchmark.queries.texts, [benchmark.languages[code] for code in benchmark.queries.lang]
+    if attack.search == "embedding":
+        return Found(list(texts), np.full(len(texts), attack.steps)), shift_queries(target, attack)
+    if attack.search == "random":
+        found = Found(draw(texts, langs, attack, lexicon), np.zeros(len(texts), np.int64))
+    elif attack.search == "worst":
+        found = worst_of(target, texts, langs, attack, lexicon)
+    elif attack.search == "greedy":
+        found = greedy(target, texts, candidates_of(langs, attack, lexicon), rate=attack.rate, budget=attack.budget)
+    else:
+        options = candidates_of(langs, attack, lexicon)
+        found = beam(target, texts, options, rate=attack.rate, width=attack.beam, budget=attack.budget)
+    return found, target.encode(found.texts)

@@ -1,0 +1,97 @@
+"""Settings of an attack, and the standard suite."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from triglot.augment.noise import KINDS
+from triglot.files import InputError, nearest
+
+CODESWITCH = "codeswitch"
+SEARCHES = ("random", "worst", "greedy", "beam", "embedding")
+TYPOS = ("insert", "substitute", "keyboard")  # delete and swap are for training
+
+
+@dataclass(frozen=True)
+class Attack:
+    """How queries are changed.
+
+    Attributes:
+        name: in results; by default made from the other settings.
+        kinds: what is done to words: kinds of `triglot.augment.noise`, or `codeswitch`; of several, one is drawn for each text (`random`,
+            `worst`) or all are candidates (`greedy`, `beam`).
+        rate: share of the words that may change.
+        search: random (one draw), worst (the worst of `tries` draws), greedy (the best single change again and again), beam (left to right,
+            PolyGloss, arXiv 2103.09593), embedding (projected gradient on the vectors, no text: a bound on what texts can do).
+        tries: draws of `worst`; variants of a word that `greedy` and `beam` try.
+        beam: partial texts kept.
+        budget: texts that the model may be asked to encode for one query.
+        eps: `embedding`: largest shift, as a share of the tokens' root mean square norm.
+        steps: `embedding`: gradient steps.
+        into: languages that code-switching may use; empty for all others.
+        mode: multilingual (a language a word) | bilingual (one language a text).
+        half: which half of the word lists is used; 0 is for training, 1 for attacks, None for all.
+        seed: of the draws.
+    """
+
+    name: str = ""
+    kinds: tuple[str, ...] = ("substitute",)
+    rate: float = 0.2
+    search: str = "random"
+    tries: int = 8
+    beam: int = 4
+    budget: int = 200
+    eps: float = 0.1
+    steps: int = 5
+    into: tuple[str, ...] = ()
+    mode: str = "multilingual"
+    half: int | None = 1
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        known = (*KINDS, CODESWITCH)
+        if not self.kinds and self.search != "embedding":
+            raise InputError("attack.kinds: is empty")
+        for kind in self.kinds:
+            if kind not in known:
+                raise InputError(f"attack.kinds: {kind!r} is unknown{nearest(kind, known)}")
+        for key, values in (("search", SEARCHES), ("mode", ("multilingual", "bilingual"))):
+            if getattr(self, key) not in values:
+                raise InputError(f"attack.{key}: {getattr(self, key)!r} is unknown{nearest(getattr(self, key), values)}")
+        if not 0 <= self.rate <= 1:
+            raise InputError(f"attack.rate: {self.rate} is not between 0 and 1")
+        for key in ("tries", "beam", "budget", "steps"):
+            if getattr(self, key) < 1:
+                raise InputError(f"attack.{key}: {getattr(self, key)} is below 1; an attack needs at least one")
+        if not self.eps > 0:
+            raise InputError(f"attack.eps: {self.eps} is not a positive number")
+        if self.half not in (None, 0, 1):
+            raise InputError(f"attack.half: {self.half} is neither 0 nor 1")
+        if self.name and not re.fullmatch(r"[\w\-+.]+", self.name):
+            raise InputError(f"attack.name: {self.name!r} has other characters than letters, digits and - + . _")
+
+    @property
+    def label(self) -> str:
+        """The name in results: `typos-0.2`, `worst8-mix-0.2`, `pgd-0.1`."""
+        if self.name:
+            return self.name
+        if self.search == "embedding":
+            return f"pgd-{self.eps:g}"
+        what = self.kinds[0] if len(self.kinds) == 1 else "typos" if set(self.kinds) == set(TYPOS) else "mix"
+        how = {"random": "", "worst": f"worst{self.tries}-"}.get(self.search, f"{self.search}-")
+        return f"{how}{what}-{self.rate:g}"
+
+    @property
+    def needs_lists(self) -> bool:
+        """Whether it replaces words by translations."""
+        return CODESWITCH in self.kinds and self.search != "embedding"
+
+
+STANDARD = (
+    *(Attack(kinds=TYPOS, rate=rate) for rate in (0.1, 0.2, 0.4)),
+    *(Attack(kinds=(CODESWITCH,), rate=rate) for rate in (0.25, 0.5, 1.0)),
+    Attack(kinds=("diacritics",), rate=1.0),
+    Attack(kinds=("casing",), rate=1.0),
+    Attack(kinds=(*TYPOS, CODESWITCH), rate=0.3, search="worst"),
+)

@@ -1,0 +1,64 @@
+"""What an attacker can see: a model that encodes, the passages' vectors, and how far a query's answers lie ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from triglot.corpus.retrieval import RetrievalSet
+from triglot.topk import top_k
+
+
+class Target:
+    """A model under attack on one benchmark.
+
+    The margin of a query is the mean score of its relevant passages less the highest score of any other. Others are looked for among the
+    `depth` that the unchanged query ranks highest: a bound from above that costs no search.
+
+    Args:
+        encoder: with `encode(texts, side=...)`.
+        benchmark: queries, passages and judgements.
+        queries, passages: vectors of the unchanged texts.
+        depth: passages beside the relevant ones that a margin looks at.
+    """
+
+    def __init__(self, encoder: Any, benchmark: RetrievalSet, queries: np.ndarray, passages: np.ndarray, *, depth: int = 50):
+        self.encoder, self.benchmark = encoder, benchmark
+        self.queries, self.passages = queries, passages
+        judged = benchmark.judgements[benchmark.judgements[:, 2] > 0]
+        judged = judged[np.argsort(judged[:, 0], kind="stable")]
+        count = np.bincount(judged[:, 0], minlength=len(queries))
+        most = int(count.max(initial=0))
+        slot = np.arange(len(judged)) - np.repeat(np.cumsum(count) - count, count)
+        self.relevant = np.full((len(queries), most), -1, np.int64)  # (queries, most), -1 for none
+        self.relevant[judged[:, 0], slot] = judged[:, 1]
+        _, best = top_k(queries, passages, min(depth + most, len(passages)))
+        known = (best[:, :, None] == self.relevant[:, None, :]).any(2)
+        order = np.argsort(known, axis=1, kind="stable")[:, :depth]  # relevant ones last
+        self.others = np.where(np.take_along_axis(known, order, 1), -1, np.take_along_axis(best, order, 1))
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Query vectors, each different text encoded once."""
+        place: dict[str, int] = {}
+        rows = np.array([place.setdefault(text, len(place)) for text in texts], np.int64)
+        return np.asarray(self.encoder.encode(list(place), side="query"))[rows]
+
+    def margins(self, vectors: np.ndarray, query: np.ndarray, *, rows: int = 1024) -> np.ndarray:
+        """(n,) margin of each vector as a form of the query with that index."""
+        result = np.empty(len(query), np.float32)
+        for start in range(0, len(query), rows):
+            here = slice(start, start + rows)
+            result[here] = self._mean(vectors[here], self.relevant[query[here]]) - self._max(vectors[here], self.others[query[here]])
+        return result
+
+    def _scores(self, vectors: np.ndarray, places: np.ndarray) -> np.ndarray:
+        return np.matmul(self.passages[np.maximum(places, 0)], vectors[:, :, None])[:, :, 0]
+
+    def _mean(self, vectors: np.ndarray, places: np.ndarray) -> np.ndarray:
+        there = places >= 0
+        return (self._scores(vectors, places) * there).sum(1) / np.maximum(there.sum(1), 1)
+
+    def _max(self, vectors: np.ndarray, places: np.ndarray) -> np.ndarray:
+        return np.where(places >= 0, self._scores(vectors, places), -np.inf).max(1, initial=-1.0)
