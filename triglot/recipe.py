@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from triglot import recipes
+from triglot.attack.settings import Attack
+from triglot.augment.settings import Augment
 from triglot.batches import Batches
 from triglot.encoder import EncoderSettings
 from triglot.files import InputError, nearest
@@ -34,13 +36,17 @@ class CodeSwitch:
         lists: folder of word lists, inside the data folder.
         p: probability that a word with a translation is replaced.
         pivot: the language of the texts.
+        half: use this half of the lists alone (0 or 1), so that an attack can have the other; None for all.
     """
 
     lists: str
     p: float = 1.0
     pivot: str = "en"
+    half: int | None = None
 
     def __post_init__(self) -> None:
+        if self.half not in (None, 0, 1):
+            raise InputError(f"half: {self.half} is neither 0 nor 1")
         if not 0 <= self.p <= 1:
             raise InputError(f"p: {self.p} is not between 0 and 1")
 
@@ -126,10 +132,12 @@ class Stage:
         sources: its data.
         anchor: how far words of a static encoder start at their translations in the stage's word lists, 0 (not at all) to 1.
         pivot: the language whose words stay where they are.
+        augment: noise in its texts.
     """
 
     sources: tuple[Source, ...]
     batches: Batches = field(default_factory=Batches)
+    augment: Augment = field(default_factory=Augment)
     loss: Loss = field(default_factory=Loss)
     train: Train = field(default_factory=Train)
     anchor: float = 0.0
@@ -153,11 +161,12 @@ class Recipe:
         languages: codes; sources and benchmarks are read in these alone. Empty: all that the data have.
         encoder: what is trained.
         alignment: stage one, None for none.
-        sources, batches, loss, train: stage two, the fine-tuning.
+        sources, batches, augment, loss, train: stage two, the fine-tuning.
         validation: measured every `train.validate_every` steps and after the last; settings may be chosen by it.
         evaluate: measured once, at the end.
+        attacks: on the queries of `evaluate`; each is recomputed against each model.
         baselines: retrievers without training.
-        lists: folder of word lists for `bm25-translated`, inside the data folder.
+        lists: folder of word lists for `bm25-translated` and for attacks, inside the data folder.
         arms: name -> settings (dotted keys) that make the arm.
         seeds: of a study.
         reference: the arm that the report compares the others with; empty for the first.
@@ -171,10 +180,12 @@ class Recipe:
     alignment: Stage | None = None
     sources: tuple[Source, ...] = ()
     batches: Batches = field(default_factory=Batches)
+    augment: Augment = field(default_factory=Augment)
     loss: Loss = field(default_factory=Loss)
     train: Train = field(default_factory=Train)
     validation: tuple[Benchmark, ...] = ()
     evaluate: tuple[Benchmark, ...] = ()
+    attacks: tuple[Attack, ...] = ()
     baselines: tuple[Baseline, ...] = ()
     lists: str = ""
     arms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -189,6 +200,9 @@ class Recipe:
             raise InputError(f"reference: no arm {self.reference!r}{nearest(self.reference, self.arms)}")
         if "bm25-translated" in self.baselines and not self.lists:
             raise InputError("lists: is missing; bm25-translated needs a folder of word lists")
+        for attack in self.attacks:
+            if attack.needs_lists and not self.lists:
+                raise InputError(f"lists: is missing; the attack {attack.label!r} needs a folder of word lists")
         for key in ("validation", "evaluate"):
             names = [benchmark.name for benchmark in getattr(self, key)]
             for name in names:
@@ -197,7 +211,7 @@ class Recipe:
 
 
 RESERVED = ("alignment",)
-OF_A_STUDY = ("name", "seed", "seeds", "arms", "baselines", "lists", "reference", "data", "encoder", "validation", "evaluate")
+OF_A_STUDY = ("name", "seed", "seeds", "arms", "baselines", "lists", "reference", "data", "encoder", "validation", "evaluate", "attacks")
 
 
 def _apply(document: Document, key: str, value: Any, where: str) -> Document:
@@ -270,16 +284,17 @@ def arm_recipe(recipe: Recipe, arm: str, seed: int) -> Recipe:
     if arm not in recipe.arms:
         raise InputError(f"{recipe.name}: no arm {arm!r}{nearest(arm, recipe.arms)}")
     document = Document(plain(recipe), recipe.name)
-    return _single(build(Recipe, _arm_document(document, arm)), seed)
+    return single(build(Recipe, _arm_document(document, arm)), seed)
 
 
 def alignment_recipe(recipe: Recipe, seed: int) -> Recipe:
     """The recipe of the alignment stage alone; the sources of the fine-tuning stay, since the tokenizer is made from them too."""
-    return replace(_single(recipe, seed), batches=Batches(), loss=Loss(), train=Train())
+    return replace(single(recipe, seed), batches=Batches(), augment=Augment(), loss=Loss(), train=Train(), attacks=(), lists="")
 
 
-def _single(recipe: Recipe, seed: int) -> Recipe:
-    return replace(recipe, seed=seed, seeds=(seed,), arms={}, baselines=(), lists="", reference="")
+def single(recipe: Recipe, seed: int) -> Recipe:
+    """The recipe of one run: no arms, no baselines, one seed."""
+    return replace(recipe, seed=seed, seeds=(seed,), arms={}, baselines=(), lists=recipe.lists if recipe.attacks else "", reference="")
 
 
 def to_yaml(recipe: Recipe) -> str:

@@ -11,11 +11,12 @@ import pytest
 
 from tests.attack.conftest import LISTS, Letters
 from triglot.attack import STANDARD, Attack, Lexicon, attack_queries
-from triglot.attack.lexicon import switch
 from triglot.attack.search import beam, candidates_of, draw, greedy, worst_of
 from triglot.attack.target import Target
 from triglot.augment.codeswitch import restore, split_text, split_units
-from triglot.augment.halves import half_of
+from triglot.augment.lexicon import switch
+from triglot.corpus.halves import half_of
+from triglot.corpus.wordlist import read_lists
 from triglot.evaluate.evaluator import encode_set
 from triglot.files import InputError
 
@@ -70,9 +71,12 @@ def test_words_link_two_languages_through_the_pivot(lexicon: Lexicon) -> None:
     assert lexicon.candidates("unknown", "de", "en") == []
 
 
-def test_the_halves_of_the_lists_are_disjoint_and_together_whole() -> None:
+def test_the_halves_of_the_lists_are_disjoint_and_together_whole(tmp_path) -> None:
     words = LISTS["en", "de"][0]
-    halves = [Lexicon(LISTS, half=half) for half in (0, 1)]
+    for name, turned in (("en-de", 1), ("de-en", -1)):
+        rows = ["\t".join(pair[::turned]) for pair in zip(*LISTS["en", "de"], strict=True)]
+        (tmp_path / f"{name}.tsv").write_text("\n".join(rows), encoding="utf-8")
+    halves = [Lexicon(read_lists(tmp_path, half=half)[0]) for half in (0, 1)]
     for word in words:
         found = [bool(half.candidates(word, "en", "de")) or word == "winter" for half in halves]
         assert found[half_of(word)]

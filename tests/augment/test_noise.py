@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triglot.augment.codeswitch import restore, split_text
-from triglot.augment.halves import half_of, in_half
 from triglot.augment.keyboards import HOMOGLYPHS, neighbours, script_letters
 from triglot.augment.noise import KINDS, perturb, word_spans
+from triglot.corpus.halves import half_of
 from triglot.files import InputError
 
 TEXTS = [
@@ -43,7 +43,7 @@ def distance(a: str, b: str) -> int:
 @pytest.mark.parametrize("kind", TYPOS)
 def test_a_typo_is_one_edit_in_each_chosen_word(kind: str) -> None:
     for number, text in enumerate(TEXTS):
-        [changed] = perturb([text], ["xx"], kind, rate=0.3, seed=1, first=number)
+        [changed] = perturb([text], ["xx"], kind, rate=0.3, seed=1, numbers=[number])
         words = len(word_spans(text, typo=True))
         marks = 2 if kind in ("delete", "substitute") else 1  # a letter goes with its vowel sign
         assert distance(text, changed) <= marks * (int(0.3 * words) + 1)
@@ -54,7 +54,7 @@ def test_a_typo_is_one_edit_in_each_chosen_word(kind: str) -> None:
 def test_noise_depends_on_seed_purpose_and_number_alone(kind: str) -> None:
     whole = perturb(TEXTS, ["xx"] * len(TEXTS), kind, rate=0.6, seed=3)
     for number, text in enumerate(TEXTS):
-        assert perturb([text], ["xx"], kind, rate=0.6, seed=3, first=number) == [whole[number]]
+        assert perturb([text], ["xx"], kind, rate=0.6, seed=3, numbers=[number]) == [whole[number]]
     assert perturb(TEXTS, ["xx"] * len(TEXTS), kind, rate=0.0, seed=3) == TEXTS
     if kind not in ("diacritics", "casing", "romanise", "punctuation", "homoglyph"):
         assert perturb(TEXTS, ["xx"] * len(TEXTS), kind, rate=0.6, seed=4) != whole
@@ -118,12 +118,9 @@ def test_no_text_breaks_noise_and_units_put_together_give_the_text(text: str) ->
 
 
 def test_halves_part_the_lists() -> None:
-    pairs = [(f"word{i}", f"Wort{i}") for i in range(2000)]
-    first, second = list(in_half(pairs, 0)), list(in_half(pairs, 1))
-    assert sorted(first + second) == sorted(pairs)
-    assert not {a for a, _ in first} & {a for a, _ in second}
-    assert 900 < len(first) < 1100
-    assert list(in_half(pairs, None)) == pairs
+    halves = [half_of(f"word{i}") for i in range(2000)]
+    assert set(halves) == {0, 1}
+    assert 900 < sum(halves) < 1100
     assert half_of("Word1") == half_of("word1")
 
 

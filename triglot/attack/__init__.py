@@ -1,7 +1,7 @@
 """Attacks on a retriever: what a question or a planted passage can be turned into, how the worst is found, and what it costs."""
 
-from triglot.attack.lexicon import Lexicon
 from triglot.attack.run import Attacked, attack_queries
 from triglot.attack.settings import STANDARD, Attack
+from triglot.augment.lexicon import Lexicon
 
 __all__ = ["STANDARD", "Attack", "Attacked", "Lexicon", "attack_queries"]

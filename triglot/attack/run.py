@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from triglot.attack.embedding import shift_queries
-from triglot.attack.lexicon import Lexicon
 from triglot.attack.measure import robustness
 from triglot.attack.search import Found, beam, candidates_of, draw, greedy, worst_of
 from triglot.attack.settings import Attack
 from triglot.attack.target import Target
+from triglot.augment.lexicon import Lexicon
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.evaluate import evaluate_embeddings
 from triglot.evaluate.evaluator import encode_set

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from triglot import seeds
-from triglot.attack.lexicon import Lexicon, switch
 from triglot.attack.settings import CODESWITCH, Attack
 from triglot.attack.target import Target
 from triglot.augment.codeswitch import restore, split_text
+from triglot.augment.lexicon import Lexicon, switch
 from triglot.augment.noise import perturb
 
 Candidates = Callable[[int, int, str], list[str]]  # (query, place, unit) -> replacements

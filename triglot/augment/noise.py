@@ -193,7 +193,14 @@ def word_spans(text: str, *, typo: bool) -> list[tuple[int, int]]:
 
 
 def perturb(
-    texts: Sequence[str], langs: Sequence[str], kind: str, *, rate: float, seed: int, purpose: str = "noise", first: int = 0
+    texts: Sequence[str],
+    langs: Sequence[str],
+    kind: str,
+    *,
+    rate: float,
+    seed: int,
+    purpose: str = "noise",
+    numbers: Sequence[int] | np.ndarray | None = None,
 ) -> list[str]:
     """Change texts.
 
@@ -205,7 +212,7 @@ def perturb(
             rate is above 0 and the text has a word.
         seed: of the draws.
         purpose: different purposes are independent.
-        first: number of the first text; text i is drawn by `first + i`.
+        numbers: (texts,) what each text is drawn by; 0, 1, ... by default.
 
     Raises:
         InputError: an unknown kind, or a rate outside [0, 1].
@@ -215,26 +222,37 @@ def perturb(
     if len(texts) != len(langs):
         raise InputError(f"{len(texts)} texts and {len(langs)} languages")
     how = known(kind)
-    if rate == 0:
+    if rate == 0 or not texts:
         return list(texts)
-    result = []
-    for number, text in enumerate(texts, first):
-        if how.text is not None:
-            result.append(how.text(text, rate, seeds.generator(seed, f"{purpose} {kind}", number)))
-            continue
-        spans = word_spans(text, typo=how.typo)
-        if not spans:
-            result.append(text)
-            continue
-        draws = seeds.uniform(seed, f"{purpose} {kind}", number, np.arange(4 * len(spans) + 1))
-        whole, rest = divmod(rate * len(spans), 1)
-        many = max(int(whole) + (draws[-1] < rest), 1)
-        chosen = np.sort(np.argsort(draws[: len(spans)], kind="stable")[:many])
-        parts, last = [], 0
-        for place in chosen.tolist():
-            start, end = spans[place]
-            assert how.word is not None
-            parts += [text[last:start], how.word(text[start:end], draws[len(spans) + 3 * place : len(spans) + 3 * place + 3])]
-            last = end
-        result.append("".join([*parts, text[last:]]))
-    return result
+    numbers = np.arange(len(texts)) if numbers is None else np.asarray(numbers, np.int64)
+    if how.text is not None:
+        return [
+            how.text(text, rate, seeds.generator(seed, f"{purpose} {kind}", int(number)))
+            for number, text in zip(numbers, texts, strict=True)
+        ]
+    spans = [word_spans(text, typo=how.typo) for text in texts]
+    many = np.array([len(found) for found in spans])
+    number = np.repeat(numbers, 1 + 4 * many)
+    starts = np.cumsum(1 + 4 * many) - (1 + 4 * many)
+    # For each text: a number that rounds the count of changes, one a word that orders the words, three a word for the change.
+    draws = seeds.uniform(seed, f"{purpose} {kind}", number, np.arange(len(number)) - np.repeat(starts, 1 + 4 * many))
+    return [
+        _changed(text, found, how.word, rate, draws[start : start + 1 + 4 * len(found)])
+        for text, found, start in zip(texts, spans, starts.tolist(), strict=True)
+    ]
+
+
+def _changed(text: str, spans: list[tuple[int, int]], word: Callable[[str, Draws], str] | None, rate: float, draws: np.ndarray) -> str:
+    if not spans:
+        return text
+    assert word is not None
+    whole, rest = divmod(rate * len(spans), 1)
+    many = max(int(whole) + bool(draws[0] < rest), 1)
+    order = np.argsort(draws[1 : 1 + len(spans)], kind="stable")[:many]
+    parts, last = [], 0
+    for place in sorted(order.tolist()):
+        start, end = spans[place]
+        at = 1 + len(spans) + 3 * place
+        parts += [text[last:start], word(text[start:end], draws[at : at + 3])]
+        last = end
+    return "".join([*parts, text[last:]])

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from triglot.corpus.bitext import Lines, corpus_of
+from triglot.corpus.halves import half_of
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, read_lines
@@ -47,7 +48,13 @@ def _entries(file: Path, tally: Tally) -> tuple[list[str], list[str]]:
 
 
 def read_lists(
-    path: str | Path, *, languages: Sequence[str] | None = None, both: bool = False, strict: bool = False
+    path: str | Path,
+    *,
+    languages: Sequence[str] | None = None,
+    both: bool = False,
+    half: int | None = None,
+    pivot: str = "en",
+    strict: bool = False,
 ) -> tuple[dict[tuple[str, str], tuple[list[str], list[str]]], Tally]:
     """Word lists by (source language, target language): two lists side by side, in the order of the file (MUSE: frequent words first).
 
@@ -55,6 +62,8 @@ def read_lists(
         path: a file or a folder of them.
         languages: read only lists with both sides among these.
         both: add the reverse of a list where the folder has none in that direction.
+        half: only entries whose pivot word lies in this half (see `corpus.halves`); None for all.
+        pivot: the language that halves go by; the left word where a list lacks it.
         strict: a line that cannot be used is an error.
 
     Raises:
@@ -65,6 +74,10 @@ def read_lists(
     for file, a, b in find_files(Path(path), languages):
         tally.count("files")
         sources, targets = _entries(file, tally)
+        if half is not None:
+            kept = [i for i, word in enumerate(targets if b == pivot else sources) if half_of(word) == half]
+            tally.count(f"entries of the other half than {half}", len(sources) - len(kept))
+            sources, targets = [sources[i] for i in kept], [targets[i] for i in kept]
         if (a, b) in lists:  # xx-yy.txt beside xx-yy.tsv
             lists[a, b][0].extend(sources)
             lists[a, b][1].extend(targets)
@@ -81,6 +94,8 @@ def read_training(
     *,
     languages: Sequence[str] | None = None,
     every: bool = False,
+    half: int | None = None,
+    pivot: str = "en",
     strict: bool = False,
     source: str = "wordlist",
 ) -> tuple[ParallelCorpus, Tally]:
@@ -91,10 +106,12 @@ def read_training(
         languages: read only lists with both sides among these.
         every: keep every translation of a word. By default a word enters a list once, with its first free translation. With `every`,
             ambiguous words chain a large part of a list into one family, whose members cannot stand in a batch together.
+        half: as for `read_lists`.
+        pivot: as for `read_lists`.
         strict: a line that cannot be used is an error.
         source: the name of the source in the corpus.
     """
-    lists, tally = read_lists(path, languages=languages, strict=strict)
+    lists, tally = read_lists(path, languages=languages, half=half, pivot=pivot, strict=strict)
     codes = tuple(sorted({code for pair in lists for code in pair}))
     texts: list[str] = []
     ids: list[str] = []

@@ -15,7 +15,7 @@ from triglot.corpus.wordlist import read_lists
 from triglot.evaluate import write_results
 from triglot.evaluate.evaluator import encode_set
 from triglot.evaluate.tables import Evaluation
-from triglot.files import InputError, write_json
+from triglot.files import write_json
 from triglot.settings import Document, build, split_word
 from triglot.study.models import load_model
 
@@ -44,8 +44,7 @@ def parse(words: Sequence[str], kind: type, option: str) -> list[Any]:
 
 def lexicons(path: str | Path, languages: Sequence[str]) -> Callable[[int | None], Lexicon]:
     """Half of the word lists (0, 1, None for all) -> `Lexicon`, each made once."""
-    lists, _ = read_lists(Path(path), languages=list(languages) or None, both=True)
-    return cache(lambda half: Lexicon(lists, half=half))
+    return cache(lambda half: Lexicon(read_lists(path, languages=list(languages) or None, both=True, half=half)[0]))
 
 
 def attacked(
@@ -111,10 +110,3 @@ def attack_model(
             planted[name] = {one.method: plant(encoder, benchmark, queries, passages, one) for one in plants}
         write_json(out / "plants.json", planted)
     return write_results(out, found, model=model)
-
-
-def of_recipe(attacks: Sequence[Attack], lists: str) -> None:
-    """Raises InputError where a recipe's attacks cannot run."""
-    for attack in attacks:
-        if attack.needs_lists and not lists:
-            raise InputError(f"attacks: {attack.label}: needs `lists`, a folder of word lists")

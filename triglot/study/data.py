@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from triglot.augment.lexicon import Lexicon
 from triglot.corpus.formats import read_retrieval, read_training
 from triglot.corpus.parallel import ParallelCorpus, concat
 from triglot.corpus.retrieval import RetrievalSet
@@ -58,15 +59,19 @@ class Data:
             self._kept[key] = read()
         return self._kept[key]
 
-    def lists(self, path: str, languages: Sequence[str]) -> Lists:
-        """Word lists by (source language, target language), in both directions."""
+    def lists(self, path: str, languages: Sequence[str], half: int | None = None) -> Lists:
+        """Word lists by (source language, target language), in both directions; all or half of the entries."""
 
         def read() -> Lists:
-            found, tally = read_lists(self._path(path), languages=list(languages) or None, both=True)
+            found, tally = read_lists(self._path(path), languages=list(languages) or None, both=True, half=half)
             _say(path, tally)
             return found
 
-        return self._once(("lists", path, tuple(languages)), read)
+        return self._once(("lists", path, tuple(languages), half), read)
+
+    def lexicon(self, path: str, languages: Sequence[str], half: int | None = None) -> Lexicon:
+        """The same lists as translations of a word into all other languages."""
+        return self._once(("lexicon", path, tuple(languages), half), lambda: Lexicon(self.lists(path, languages, half)))
 
     def source(self, source: Source, languages: Sequence[str]) -> ParallelCorpus:
         """One source, under its label.
@@ -115,7 +120,7 @@ class Data:
     def _switching(self, source: Source, languages: Sequence[str]) -> Switching:
         how = source.codeswitch
         assert how is not None
-        lists = self.lists(how.lists, languages)
+        lists = self.lists(how.lists, languages, how.half)
         # A list and the reverse of its counterpart differ: each knows words that the other lacks.
         into = {b: list(dict.fromkeys(word_pairs(lists, how.pivot, b))) for a, b in sorted(lists) if a == how.pivot}
         if not into:

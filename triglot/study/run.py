@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from triglot.augment.apply import Augmenter
 from triglot.batches import plan_run
 from triglot.encoder import init_encoder, load_encoder
 from triglot.encoder.card import Card
@@ -22,8 +23,9 @@ from triglot.encoder.tokenizer import word_counts
 from triglot.evaluate import Evaluation, evaluate_encoder, write_results
 from triglot.evaluate.results import versions
 from triglot.files import InputError, read_json, write_json, write_text
-from triglot.recipe import Recipe, Stage, alignment_recipe, parse_recipe, to_yaml
+from triglot.recipe import Recipe, Stage, alignment_recipe, parse_recipe, single, to_yaml
 from triglot.settings import plain, read_yaml
+from triglot.study.attacks import attacked
 from triglot.study.data import Data, licences, texts_by_language
 from triglot.study.world import is_main, main_first
 from triglot.train import run as train_loop
@@ -104,6 +106,9 @@ def _train(recipe: Recipe, stage: Stage, name: str, start: Path, out: Path, data
     else:
         model = Network(encoder, weight_decay=stage.train.weight_decay, device=_device())
         feed = data.feed(name, training, None, "", recipe.seed)
+    if stage.augment.parts:
+        lists = data.lexicon(stage.augment.lists, recipe.languages, stage.augment.half) if stage.augment.needs_lists else None
+        feed = feed.with_augmenter(Augmenter(stage.augment, seed=recipe.seed, lexicon=lists))
     plan = plan_run(
         feed.rows(), stage.batches, steps=stage.train.steps, seed=recipe.seed, weights=training.weights, languages=training.corpus.languages
     )
@@ -186,7 +191,13 @@ def _finish(recipe: Recipe, out: Path, data: Data, model: str) -> None:
         write_results(out / "validation", evaluate_all(recipe, encoder, data, "validation"), model=model)
     if recipe.evaluate:
         log.info("evaluating %s on %s", model, ", ".join(one.name for one in recipe.evaluate))
-    write_results(out, evaluate_all(recipe, encoder, data, "evaluate"), model=model)
+    found = evaluate_all(recipe, encoder, data, "evaluate")
+    if recipe.attacks:
+        sets = {name: one.benchmark for name, one in found.items()}
+        found = attacked(
+            encoder, sets, recipe.attacks, out, lexicon_of=lambda half: data.lexicon(recipe.lists, recipe.languages, half), clean=found
+        )
+    write_results(out, found, model=model)
 
 
 def align(recipe: Recipe, start: Path, out: Path, data: Data, *, progress: bool = False) -> Path:
@@ -216,7 +227,7 @@ def fine_tune(recipe: Recipe, start: Path, out: Path, data: Data, *, model: str,
     if not is_trained(out):
         _train(
             recipe,
-            Stage(recipe.sources, batches=recipe.batches, loss=recipe.loss, train=recipe.train),
+            Stage(recipe.sources, batches=recipe.batches, augment=recipe.augment, loss=recipe.loss, train=recipe.train),
             FINE_TUNING,
             start,
             out,
@@ -239,7 +250,7 @@ def run(recipe: Recipe, out: str | Path, *, progress: bool = False) -> dict[str,
         the content of `results.json`.
     """
     out = Path(out)
-    recipe = replace(recipe, arms={}, seeds=(recipe.seed,), baselines=(), lists="", reference="")
+    recipe = single(recipe, recipe.seed)
     data = Data(recipe.data)
     claim(recipe, out)
     if not is_trained(out):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
+from triglot.augment.apply import Augmenter
 from triglot.augment.codeswitch import CodeSwitcher, Ragged
 from triglot.batches import Rows, Step, rows_of
 from triglot.corpus.parallel import ParallelCorpus
@@ -35,7 +37,7 @@ class Switching:
 
 @dataclass(frozen=True)
 class Batch:
-    """The texts of one step: queries first, then passages (positives of all rows, then hard negatives).
+    """The texts of one step: queries first, then passages (positives of all rows, then hard negatives), then views.
 
     Attributes:
         texts: token ids, one sequence a text, where the feed tokenises; else None.
@@ -45,6 +47,7 @@ class Batch:
         passage_row, passage_family: (passages,); the row is -1 for a hard negative.
         query_lang, passage_lang: (rows,), (rows, positives), for the log.
         source: of all rows.
+        views: (views,) the query that each of the last texts is a changed copy of.
     """
 
     texts: Ragged | None
@@ -57,6 +60,7 @@ class Batch:
     query_lang: np.ndarray
     passage_lang: np.ndarray
     source: int
+    views: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __len__(self) -> int:
         return len(self.sides)
@@ -75,6 +79,8 @@ class Feed:
     def __init__(self, corpus: ParallelCorpus, *, switching: Mapping[str, Switching] | None = None, tokenize: Tokenize | None, seed: int):
         self.corpus = corpus
         self._strings = corpus.texts
+        self._tokenize = tokenize
+        self._augmenter: Augmenter | None = None
         self._tokens = Ragged(*tokenize(corpus.texts.to_pylist())) if tokenize else None
         self._family = corpus.family
         self._switchers: list[tuple[CodeSwitcher, np.ndarray, Ragged | None]] = []
@@ -108,6 +114,12 @@ class Feed:
         self._switchers.append((switcher, place, Ragged(*tokenize(switcher.surface)) if tokenize else None))
         for lang in targets:
             masks[groups] |= np.uint64(1) << np.uint64(corpus.languages.index(lang))
+
+    def with_augmenter(self, augmenter: Augmenter | None) -> Feed:
+        """The same texts, changed by an augmenter as they are shown; what was tokenised is shared."""
+        other = copy.copy(self)
+        other._augmenter = augmenter
+        return other
 
     @property
     def tokens(self) -> Ragged:
@@ -145,10 +157,27 @@ class Feed:
             passage_row.append(np.full(len(extra), -1))
             passage_family.append(self._family[extra])
         group, lang = np.concatenate(groups), np.concatenate(langs)
+        sides = np.arange(len(group)) >= len(query)
+        texts = self._show(group, lang, step.epoch) if self._tokens is not None else None
+        strings = self._show_strings(group, lang, step.epoch) if self._tokens is None else None
+        views = np.zeros(0, np.int64)
+        if self._augmenter is not None:
+            places, changed = self._changed(group, lang, sides, step.epoch)
+            viewing = self._augmenter.settings.mode == "view"
+            if viewing:
+                views, sides = places, np.concatenate([sides, np.zeros(len(places), bool)])
+            if texts is not None:
+                texts = self._insert(texts, places, changed, viewing)
+            elif strings is not None and viewing:
+                strings += changed
+            elif strings is not None:
+                for place, text in zip(places.tolist(), changed, strict=True):
+                    strings[place] = text
         return Batch(
-            texts=self._show(group, lang, step.epoch) if self._tokens is not None else None,
-            strings=self._show_strings(group, lang, step.epoch) if self._tokens is None else None,
-            sides=np.arange(len(group)) >= len(query),
+            texts=texts,
+            strings=strings,
+            sides=sides,
+            views=views,
             query_row=np.arange(len(query)),
             query_family=self._family[passage],
             passage_row=np.concatenate(passage_row),
@@ -157,6 +186,28 @@ class Feed:
             passage_lang=step.passage_lang,
             source=step.source,
         )
+
+    def _changed(self, group: np.ndarray, lang: np.ndarray, sides: np.ndarray, epoch: int) -> tuple[np.ndarray, list[str]]:
+        """Places of the texts that the augmenter changes, and what they become. A text is drawn by its group, language and side."""
+        assert self._augmenter is not None
+        keys = (group.astype(np.int64) * 64 + lang) * 2 + sides
+        part = self._augmenter.choose(keys, epoch)
+        side = self._augmenter.settings.side
+        places = np.flatnonzero((part >= 0) & ((side == "both") | (sides == (side == "passage"))))
+        clean = self._show_strings(group[places], lang[places], epoch)
+        codes = [self.corpus.languages[code] for code in lang[places]]
+        return places, self._augmenter.change(clean, codes, keys[places], part[places], epoch)
+
+    def _insert(self, texts: Ragged, places: np.ndarray, changed: list[str], viewing: bool) -> Ragged:
+        """Token ids with the changed texts in their places, or at the end as views."""
+        assert self._tokenize is not None
+        new = Ragged(*self._tokenize(changed))
+        joined = Ragged(np.concatenate([texts.flat, new.flat]), np.concatenate([texts.offsets, texts.offsets[-1] + new.offsets[1:]]))
+        if viewing:
+            return joined
+        rows = np.arange(len(texts))
+        rows[places] = len(texts) + np.arange(len(places))
+        return joined.take(rows)
 
     def _negatives(self, step: Step, most: int) -> tuple[np.ndarray, np.ndarray]:
         assert self.corpus.negatives is not None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from triglot import seeds
 from triglot.augment.codeswitch import restore, split_text
-from triglot.augment.halves import half_of
 from triglot.files import InputError, nearest
 
 Lists = Mapping[tuple[str, str], tuple[Sequence[str], Sequence[str]]]
@@ -18,18 +19,16 @@ class Lexicon:
     Args:
         lists: (source language, target language) -> words and their translations, in the same order.
         pivot: the language that all lists share. Words of two other languages are linked through it.
-        half: keep entries whose pivot word lies in this half (`triglot.augment.halves`); None keeps all.
         most: translations of a word kept for each target language.
 
     Raises:
         InputError: no list has the pivot.
     """
 
-    def __init__(self, lists: Lists, *, pivot: str = "en", half: int | None = None, most: int = 4):
+    def __init__(self, lists: Lists, *, pivot: str = "en", most: int = 4):
         self.pivot, self.most = pivot, most
         self._from: dict[str, dict[str, list[str]]] = {}  # language -> word -> pivot words
         self._into: dict[str, dict[str, list[str]]] = {}  # language -> pivot word -> words
-        kept: dict[str, bool] = {}
         for (source, target), (left, right) in lists.items():
             if pivot not in (source, target):
                 continue
@@ -38,14 +37,12 @@ class Lexicon:
             for a, b in zip(left, right, strict=True):
                 word, translation = (a, b) if source == pivot else (b, a)
                 low = word.lower()
-                if half is not None and kept.setdefault(low, half_of(low) == half) is False:
-                    continue
                 for table, key, value in ((into, low, translation), (back, translation.lower(), low)):
                     values = table.setdefault(key, [])
                     if value not in values and len(values) < most:
                         values.append(value)
         if not self._into:
-            raise InputError(f"attack.lists: no word list with {pivot!r}")
+            raise InputError(f"lists: no word list with {pivot!r}")
 
     @property
     def languages(self) -> list[str]:
@@ -56,7 +53,7 @@ class Lexicon:
         """Raises InputError for a language without a list."""
         for code in codes:
             if code not in self.languages:
-                raise InputError(f"attack.into: no word list for {code!r}{nearest(code, self.languages)}")
+                raise InputError(f"into: no word list for {code!r}{nearest(code, self.languages)}")
 
     def candidates(self, word: str, lang: str, into: str) -> list[str]:
         """Translations of a word of `lang` into `into`, at most `most`; empty where the lists lack it."""
@@ -81,10 +78,10 @@ def switch(
     into: Sequence[str],
     mode: str,
     seed: int,
-    purpose: str = "attack-switch",
-    first: int = 0,
+    purpose: str = "switch",
+    numbers: Sequence[int] | np.ndarray | None = None,
 ) -> list[str]:
-    """Replace each word that has a translation with probability `rate`. Text i is drawn by `first + i`.
+    """Replace each word that has a translation with probability `rate`.
 
     Args:
         texts: what to change.
@@ -95,26 +92,25 @@ def switch(
         mode: multilingual (a language a word) | bilingual (a language a text).
         seed: of the draws.
         purpose: of the draws; different purposes are independent.
-        first: number of the first text.
+        numbers: (texts,) what each text is drawn by; 0, 1, ... by default.
     """
     lexicon.check(into)
+    numbers = np.arange(len(texts)) if numbers is None else np.asarray(numbers, np.int64)
+    parted = [split_text(text) for text in texts]
+    many = np.array([len(units) for units, _ in parted], np.int64)
+    starts = np.cumsum(many) - many
+    place = np.arange(int(many.sum())) - np.repeat(starts, many)
+    draws = [seeds.uniform(seed, f"{purpose} {what}", np.repeat(numbers, many), place) for what in ("word", "language", "choice")]
     result = []
-    for number, (text, lang) in enumerate(zip(texts, langs, strict=True), first):
+    for text, lang, (units, gaps), start in zip(texts, langs, parted, starts.tolist(), strict=True):
         targets = [code for code in into if code != lang]
-        units, gaps = split_text(text)
-        if not targets or not units:
-            result.append(text)
-            continue
-        draws = seeds.generator(seed, purpose, number).random((len(units), 3))
-        fixed = targets[int(draws[0, 1] * len(targets))]
         changed = False
-        for place, unit in enumerate(units):
-            if draws[place, 0] >= rate:
-                continue
-            target = fixed if mode == "bilingual" else targets[int(draws[place, 1] * len(targets))]
-            options = lexicon.candidates(unit, lang, target)
+        for at in (start + np.flatnonzero(draws[0][start : start + len(units)] < rate)).tolist() if targets else ():
+            # A bilingual text takes the language that its first word draws.
+            target = targets[int(draws[1][start if mode == "bilingual" else at] * len(targets))]
+            options = lexicon.candidates(units[at - start], lang, target)
             if options:
-                units[place] = options[int(draws[place, 2] * len(options))]
+                units[at - start] = options[int(draws[2][at] * len(options))]
                 changed = True
         result.append(restore(units, gaps) if changed else text)
     return result

@@ -1,0 +1,73 @@
+"""Parts of an augmentation applied to texts: which texts, which kind, and the change itself, each drawn from the text's own key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from triglot import seeds
+from triglot.augment.lexicon import Lexicon, switch
+from triglot.augment.noise import perturb
+from triglot.augment.settings import CODESWITCH, Augment
+from triglot.files import InputError
+
+
+class Augmenter:
+    """Changes texts as the settings say.
+
+    Args:
+        settings: what to do.
+        seed: of the draws.
+        lexicon: for `codeswitch`.
+
+    Raises:
+        InputError: code-switching without a lexicon, or into a language without a list.
+    """
+
+    def __init__(self, settings: Augment, *, seed: int, lexicon: Lexicon | None = None):
+        if settings.needs_lists and lexicon is None:
+            raise InputError("augment.lists: codeswitch needs word lists")
+        self.settings, self.seed, self.lexicon = settings, seed, lexicon
+        for part in settings.parts:
+            if part.into and lexicon is not None:
+                lexicon.check(part.into)
+        self._edges = np.cumsum([part.share for part in settings.parts])
+
+    def choose(self, keys: np.ndarray, epoch: int) -> np.ndarray:
+        """(n,) the part that changes each text, -1 for a text that stays clean.
+
+        Args:
+            keys: (n,) integers that stand for the texts.
+            epoch: a text is drawn anew in each.
+        """
+        part = np.searchsorted(self._edges, seeds.uniform(self.seed, "augment", epoch, keys), side="right")
+        return np.where(part < len(self._edges), part, -1)
+
+    def change(self, texts: Sequence[str], langs: Sequence[str], keys: np.ndarray, parts: np.ndarray, epoch: int) -> list[str]:
+        """The changed texts.
+
+        Args:
+            texts: to change.
+            langs: the language of each.
+            keys: (n,) as for `choose`.
+            parts: (n,) numbers of the parts, none of them -1.
+            epoch: as for `choose`.
+        """
+        result = list(texts)
+        draw = seeds.uniform(self.seed, "augment-kind", epoch, keys)
+        for number, part in enumerate(self.settings.parts):
+            for turn, kind in enumerate(part.kinds):
+                places = np.flatnonzero((parts == number) & ((draw * len(part.kinds)).astype(int) == turn)).tolist()
+                if not places:
+                    continue
+                chosen, spoken = [texts[i] for i in places], [langs[i] for i in places]
+                options = {"rate": part.rate, "seed": self.seed, "purpose": f"augment {epoch}", "numbers": keys[places]}
+                if kind == CODESWITCH:
+                    assert self.lexicon is not None
+                    changed = switch(chosen, spoken, self.lexicon, into=part.into or self.lexicon.languages, mode=part.mode, **options)
+                else:
+                    changed = perturb(chosen, spoken, kind, **options)
+                for place, text in zip(places, changed, strict=True):
+                    result[place] = text
+        return result

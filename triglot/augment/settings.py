@@ -1,0 +1,82 @@
+"""Settings of augmentation in training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from triglot.augment.noise import KINDS
+from triglot.files import InputError, nearest
+
+CODESWITCH = "codeswitch"
+SIDES = ("query", "passage", "both")
+MODES = ("replace", "view")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One way of changing texts.
+
+    Attributes:
+        kinds: of noise (`triglot.augment.noise`), or `codeswitch`; of several, one is drawn for each text.
+        share: of the texts that are changed this way; the shares of all parts add up to 1 at most, the rest stays clean.
+        rate: share of the words changed in such a text.
+        into: languages that code-switching may use; empty for all others.
+        mode: of code-switching: multilingual (a language a word) | bilingual (a language a text).
+    """
+
+    kinds: tuple[str, ...]
+    share: float = 0.5
+    rate: float = 0.2
+    into: tuple[str, ...] = ()
+    mode: str = "multilingual"
+
+    def __post_init__(self) -> None:
+        known = (*KINDS, CODESWITCH)
+        if not self.kinds:
+            raise InputError("kinds: is empty")
+        for kind in self.kinds:
+            if kind not in known:
+                raise InputError(f"kinds: {kind!r} is unknown{nearest(kind, known)}")
+        for key in ("share", "rate"):
+            if not 0 <= getattr(self, key) <= 1:
+                raise InputError(f"{key}: {getattr(self, key)} is not between 0 and 1")
+        if self.mode not in ("multilingual", "bilingual"):
+            raise InputError(f"mode: {self.mode!r} is unknown{nearest(self.mode, ('multilingual', 'bilingual'))}")
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Noise in training texts, drawn anew each epoch. The same text of an epoch is changed in the same way in every arm.
+
+    Attributes:
+        parts: what is done to which share of the texts; none by default.
+        side: query | passage | both.
+        mode: replace (the changed text takes the clean one's place, so a batch has as many texts) | view (changed queries come as further
+            texts beside the clean ones, for `loss.self_teaching` and `loss.consistency`).
+        lists: folder of word lists for `codeswitch`, inside the data folder.
+        half: which half of the lists (0 or 1), so that an attack can have the other; None for all.
+    """
+
+    parts: tuple[Part, ...] = ()
+    side: str = "query"
+    mode: str = "replace"
+    lists: str = ""
+    half: int | None = None
+
+    def __post_init__(self) -> None:
+        for key, known in (("side", SIDES), ("mode", MODES)):
+            if getattr(self, key) not in known:
+                raise InputError(f"augment.{key}: {getattr(self, key)!r} is unknown{nearest(getattr(self, key), known)}")
+        if sum(part.share for part in self.parts) > 1 + 1e-9:
+            raise InputError(f"augment.parts: the shares add up to {sum(part.share for part in self.parts):g}, more than 1")
+        if self.half not in (None, 0, 1):
+            raise InputError(f"augment.half: {self.half} is neither 0 nor 1")
+        if self.mode == "view" and self.side != "query":
+            raise InputError("augment.side: views are of queries; set side: query")
+        if self.needs_lists and not self.lists:
+            raise InputError("augment.lists: is missing; codeswitch needs a folder of word lists")
+
+    @property
+    def needs_lists(self) -> bool:
+        """Whether a part replaces words by translations."""
+        return any(CODESWITCH in part.kinds for part in self.parts)
