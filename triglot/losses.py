@@ -17,16 +17,23 @@ class Loss:
     Attributes:
         temperature: the scores' divisor. The paper's printed equation has none, which trains weakly.
         symmetric: weight of the passage-to-query term, 0 to 1; the query-to-passage term has the rest.
+        self_teaching: weight of KL(p(q) || p(view)) with p(q) held fixed, where the feed gives views of queries (arXiv 2204.00716).
+        consistency: weight of the symmetric KL between the two. With neither, views are trained on as further queries.
     """
 
     temperature: float = 0.05
     symmetric: float = 0.0
+    self_teaching: float = 0.0
+    consistency: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:
             raise InputError(f"loss.temperature: {self.temperature} is not a positive number")
         if not 0 <= self.symmetric <= 1:
             raise InputError(f"loss.symmetric: {self.symmetric} is not between 0 and 1")
+        for key in ("self_teaching", "consistency"):
+            if getattr(self, key) < 0:
+                raise InputError(f"loss.{key}: {getattr(self, key)} is negative")
 
 
 def pair_masks(query_row: Tensor, passage_row: Tensor, query_family: Tensor, passage_family: Tensor) -> tuple[Tensor, Tensor]:
@@ -52,7 +59,19 @@ def _one_way(scores: Tensor, positive: Tensor, ignored: Tensor) -> Tensor:
     return (torch.logaddexp(negative[row], scores[row, column]) - scores[row, column]).mean()
 
 
-def info_nce(queries: Tensor, passages: Tensor, positive: Tensor, ignored: Tensor, loss: Loss) -> Tensor:
+def log_shares(queries: Tensor, passages: Tensor, ignored: Tensor, temperature: float) -> Tensor:
+    """(queries, passages) log of p(passage | query) over the batch, in float32; -inf for ignored pairs."""
+    return (queries.float() @ passages.float().T / temperature).masked_fill(ignored, -torch.inf).log_softmax(1)
+
+
+def divergence(p: Tensor, q: Tensor) -> Tensor:
+    """KL(p || q), mean over queries, of log shares with the same pairs ignored."""
+    there = torch.isfinite(p)
+    difference = torch.where(there, p, 0.0) - torch.where(there, q, 0.0)
+    return (p.exp() * difference).sum(1).mean()
+
+
+def info_nce(queries: Tensor, passages: Tensor, positive: Tensor, ignored: Tensor, loss: Loss, learned: Tensor | None = None) -> Tensor:
     """InfoNCE (van den Oord et al. 2018) with in-batch negatives, several positives a query, and masked pairs.
 
     Each positive competes with the negatives alone, not with the query's other positives (its translations).
@@ -63,12 +82,17 @@ def info_nce(queries: Tensor, passages: Tensor, positive: Tensor, ignored: Tenso
         positive: (queries, passages) bool, see `pair_masks`.
         ignored: (queries, passages) bool.
         loss: temperature and weight of the passage-to-query term.
+        learned: (queries, n) scores of further negatives, over the temperature, for the query-to-passage term.
 
     Returns:
         a scalar in float32, whatever the inputs' precision.
     """
     scores = queries.float() @ passages.float().T / loss.temperature  # (queries, passages)
-    forward = _one_way(scores, positive, ignored)
+    if learned is None:
+        forward = _one_way(scores, positive, ignored)
+    else:
+        none = torch.zeros_like(learned, dtype=torch.bool)
+        forward = _one_way(torch.cat([scores, learned], 1), torch.cat([positive, none], 1), torch.cat([ignored, none], 1))
     if loss.symmetric == 0:
         return forward
     return (1 - loss.symmetric) * forward + loss.symmetric * _one_way(scores.T, positive.T, ignored.T)

@@ -20,6 +20,7 @@ from triglot.batches import Batches
 from triglot.encoder import EncoderSettings
 from triglot.files import InputError, nearest
 from triglot.losses import Loss
+from triglot.robust import Robust
 from triglot.settings import COMMAND_LINE, Document, build, dump_yaml, plain, put, read_yaml, split_word
 from triglot.train import Train
 
@@ -133,11 +134,13 @@ class Stage:
         anchor: how far words of a static encoder start at their translations in the stage's word lists, 0 (not at all) to 1.
         pivot: the language whose words stay where they are.
         augment: noise in its texts.
+        robust: perturbed embeddings and adversaries.
     """
 
     sources: tuple[Source, ...]
     batches: Batches = field(default_factory=Batches)
     augment: Augment = field(default_factory=Augment)
+    robust: Robust = field(default_factory=Robust)
     loss: Loss = field(default_factory=Loss)
     train: Train = field(default_factory=Train)
     anchor: float = 0.0
@@ -161,7 +164,7 @@ class Recipe:
         languages: codes; sources and benchmarks are read in these alone. Empty: all that the data have.
         encoder: what is trained.
         alignment: stage one, None for none.
-        sources, batches, augment, loss, train: stage two, the fine-tuning.
+        sources, batches, augment, robust, loss, train: stage two, the fine-tuning.
         validation: measured every `train.validate_every` steps and after the last; settings may be chosen by it.
         evaluate: measured once, at the end.
         attacks: on the queries of `evaluate`; each is recomputed against each model.
@@ -181,6 +184,7 @@ class Recipe:
     sources: tuple[Source, ...] = ()
     batches: Batches = field(default_factory=Batches)
     augment: Augment = field(default_factory=Augment)
+    robust: Robust = field(default_factory=Robust)
     loss: Loss = field(default_factory=Loss)
     train: Train = field(default_factory=Train)
     validation: tuple[Benchmark, ...] = ()
@@ -289,7 +293,8 @@ def arm_recipe(recipe: Recipe, arm: str, seed: int) -> Recipe:
 
 def alignment_recipe(recipe: Recipe, seed: int) -> Recipe:
     """The recipe of the alignment stage alone; the sources of the fine-tuning stay, since the tokenizer is made from them too."""
-    return replace(single(recipe, seed), batches=Batches(), augment=Augment(), loss=Loss(), train=Train(), attacks=(), lists="")
+    rest = {"batches": Batches(), "augment": Augment(), "robust": Robust(), "loss": Loss(), "train": Train(), "attacks": (), "lists": ""}
+    return replace(single(recipe, seed), **rest)
 
 
 def single(recipe: Recipe, seed: int) -> Recipe:

@@ -128,6 +128,7 @@ def _train(recipe: Recipe, stage: Stage, name: str, start: Path, out: Path, data
         feed,
         plan,
         loss=stage.loss,
+        robust=stage.robust,
         train=stage.train,
         seed=recipe.seed,
         stage=name,
@@ -227,7 +228,7 @@ def fine_tune(recipe: Recipe, start: Path, out: Path, data: Data, *, model: str,
     if not is_trained(out):
         _train(
             recipe,
-            Stage(recipe.sources, batches=recipe.batches, augment=recipe.augment, loss=recipe.loss, train=recipe.train),
+            Stage(recipe.sources, **{key: getattr(recipe, key) for key in ("batches", "augment", "robust", "loss", "train")}),
             FINE_TUNING,
             start,
             out,

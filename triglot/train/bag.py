@@ -45,14 +45,35 @@ class Bag:
         unique, place = np.unique(texts.flat, return_inverse=True)
         return torch.from_numpy(unique.astype(np.int64)), torch.from_numpy(place), torch.from_numpy(texts.offsets[:-1])
 
-    def embed(self, prepared: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        """(texts, dim) unit vectors; gradients reach the rows where torch records them. A text without tokens is zero."""
+    @property
+    def dim(self) -> int:
+        """Of the vectors."""
+        return self.rows.shape[1]
+
+    def ball(self, prepared: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """What a shift may look like: (texts, dim) ones, and (texts,) the norm that a size of 1 stands for.
+
+        Shifts of n token rows with a joint norm of r move their sum by sqrt(n) r at most, and the sum is all that a bag shows of them.
+        """
+        unique, place, starts = prepared
+        lengths = torch.diff(starts, append=torch.tensor([len(place)])).to(self.rows.device)
+        size = self.rows[unique.to(self.rows.device)].square().sum(1)[place.to(self.rows.device)].mean().sqrt()
+        return torch.ones(len(starts), self.dim, device=self.rows.device), size * lengths.clamp_min(1).sqrt()
+
+    def embed(self, prepared: tuple[Tensor, Tensor, Tensor], shift: Tensor | None = None) -> Tensor:
+        """(texts, dim) unit vectors; gradients reach the rows where torch records them. A text without tokens is zero.
+
+        Args:
+            prepared: from `prepare`.
+            shift: (texts, dim) added to the sum of each text's rows.
+        """
         unique, place, starts = (part.to(self.rows.device) for part in prepared)
         leaf = self.rows[unique]  # (unique, dim)
         if torch.is_grad_enabled():
             leaf.requires_grad_()
             self._leaves.append((unique, leaf))
-        return nn.functional.normalize(nn.functional.embedding_bag(place, leaf, starts, mode="sum"), dim=1)
+        sums = nn.functional.embedding_bag(place, leaf, starts, mode="sum")
+        return nn.functional.normalize(sums if shift is None else sums + shift, dim=1)
 
     def tokens(self, prepared: tuple[Tensor, Tensor, Tensor]) -> int:
         """Tokens in a prepared batch."""

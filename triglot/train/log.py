@@ -30,6 +30,7 @@ class RunLog:
     def __init__(self, out: Path, stage: str, first: int, train: Train, *, enabled: bool, progress: bool):
         self._stage, self._train, self._enabled = stage, train, enabled
         self._losses: list[float] = []
+        self._parts: dict[str, list[float]] = {}
         self._pairs, self._clock, self._start = 0, time.perf_counter(), time.perf_counter()
         self._bar = self._writer = self._file = None
         if not enabled:
@@ -48,9 +49,11 @@ class RunLog:
         if progress:
             self._bar = _bar(stage, first, train.steps)
 
-    def step(self, step: int, loss: float, rate: float, norm: float, pairs: int) -> None:
-        """After each step; writes every `log_every` steps and after the last."""
+    def step(self, step: int, loss: float, rate: float, norm: float, pairs: int, parts: Mapping[str, float] | None = None) -> None:
+        """After each step; writes means every `log_every` steps and after the last."""
         self._losses.append(loss)
+        for name, value in (parts or {}).items():
+            self._parts.setdefault(name, []).append(value)
         self._pairs += pairs
         due = self._train.log_every and (step % self._train.log_every == 0 or step == self._train.steps)
         if self._bar is not None:
@@ -65,14 +68,15 @@ class RunLog:
             "loss": round(sum(self._losses) / len(self._losses), 6),
             "lr": rate,
             "grad_norm": round(norm, 6),
+            **{name: round(sum(values) / len(values), 6) for name, values in self._parts.items()},
         }
         self._write({**line, "pairs_per_second": round(speed, 1), "seconds": round(now - self._start, 3)})
         if self._writer is not None:
-            for key in ("loss", "lr", "grad_norm"):
+            for key in ("loss", "lr", "grad_norm", *self._parts):
                 self._writer.add_scalar(f"{self._stage}/{key}", line[key], step)
         if self._bar is not None:
             self._bar[0].update(self._bar[1], loss=line["loss"], rate=f"{speed:,.0f} pairs/s")
-        self._losses, self._pairs, self._clock = [], 0, now
+        self._losses, self._parts, self._pairs, self._clock = [], {}, 0, now
 
     def validation(self, step: int, answer: Mapping[str, Any]) -> None:
         """What `validate` returned: benchmark -> setting -> measure -> number."""

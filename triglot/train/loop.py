@@ -7,7 +7,9 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,11 +21,14 @@ from triglot import seeds
 from triglot.ahead import ahead
 from triglot.batches import RunPlan, rank_slice
 from triglot.files import InputError, nearest
-from triglot.losses import Loss, info_nce, pair_masks
+from triglot.losses import Loss
+from triglot.robust import Robust, perturbed_step
 from triglot.train import checkpoint
 from triglot.train.distributed import World, join
 from triglot.train.feed import Batch, Feed
 from triglot.train.log import RunLog
+from triglot.train.objective import Objective
+from triglot.train.passes import Passes
 
 SCHEDULES = ("linear", "cosine", "constant")
 PRECISIONS = ("fp32", "bf16")
@@ -92,8 +97,11 @@ class Model(Protocol):
 
     needs_strings: bool
 
+    @property
+    def dim(self) -> int: ...
     def prepare(self, texts: Any, sides: np.ndarray) -> Any: ...
-    def embed(self, prepared: Any) -> Tensor: ...
+    def embed(self, prepared: Any, shift: Tensor | None = None) -> Tensor: ...
+    def ball(self, prepared: Any) -> tuple[Tensor, Tensor]: ...
     def tokens(self, prepared: Any) -> int: ...
     def update(self, lr: float, clip: float, world: World) -> float: ...
     def state(self) -> dict[str, Tensor]: ...
@@ -103,70 +111,76 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class _Ready:
-    """A batch on its way to the loop: this rank's texts in chunks, and the ids of the whole batch."""
+    """A batch on its way to the loop: this rank's texts in chunks, and which texts of the whole batch may be shifted."""
 
     batch: Batch
     chunks: list[tuple[Any, slice]]
-    mine: np.ndarray
+    rows: np.ndarray
 
 
-def _ready(model: Model, feed: Feed, plan: RunPlan, step: int, train: Train, world: World) -> _Ready:
+def _ready(model: Model, feed: Feed, plan: RunPlan, step: int, train: Train, robust: Robust, world: World) -> _Ready:
     batch = feed.batch(plan[step], train.negatives)
+    rows = np.zeros(len(batch), bool)
+    if robust.method != "none":
+        rows = np.ones(len(batch), bool) if robust.side == "both" else batch.sides == (robust.side == "passage")
     mine = np.arange(len(batch))[rank_slice(len(batch), world.rank, world.size)]
-    size = train.chunk or max(len(mine), 1)
+    # A chunk holds texts that may be shifted, or others. `cuts` are the places where one ends and the next begins.
+    cuts = {0, len(mine), *(np.flatnonzero(np.diff(rows[mine])) + 1).tolist()}
+    edges = sorted(cuts if not train.chunk else {place for a, b in pairwise(sorted(cuts)) for place in range(a, b, train.chunk)} | cuts)
     chunks = []
-    for start in range(0, len(mine), size):
-        part = mine[start : start + size]
+    for start, stop in pairwise(edges):
+        part = mine[start:stop]
         texts = [batch.strings[i] for i in part] if batch.strings is not None else batch.texts.take(part)  # type: ignore[union-attr]
-        chunks.append((model.prepare(texts, batch.sides[part]), slice(start, start + len(part))))
-    return _Ready(batch, chunks, mine)
+        chunks.append((model.prepare(texts, batch.sides[part]), slice(start, stop)))
+    return _Ready(batch, chunks, rows)
 
 
 def _reseed(seed: int, stage: str, step: int, rank: int, chunk: int) -> None:
-    """Dropout's numbers come from (seed, stage, step, rank, chunk): both passes of a chunk see the same mask."""
+    """Dropout's numbers come from (seed, stage, step, rank, chunk): every pass of a chunk sees the same mask."""
     torch.manual_seed(int(seeds.bits(seed, f"dropout.{stage}", step, rank, chunk)) & 0x7FFFFFFFFFFFFFFF)
 
 
-def train_step(
-    model: Model,
-    ready: _Ready,
-    loss: Loss,
-    train: Train,
-    rate: float,
-    world: World,
-    reseed: Callable[[int], None],
-    autocast: Callable[[], Any],
-) -> tuple[float, float]:
-    """One step: (loss, norm of the gradient).
+def _generator(seed: int, stage: str, step: int, rank: int, chunk: int, purpose: str) -> torch.Generator:
+    """Noise comes from (seed, stage, step, rank, chunk) as well, apart from dropout."""
+    return torch.Generator().manual_seed(int(seeds.bits(seed, f"{purpose}.{stage}", step, rank, chunk)) & 0x7FFFFFFFFFFFFFFF)
 
-    The loss of the whole batch is taken on every rank from the vectors of all; each rank sends back the gradient of its own vectors,
-    and the ranks' weight gradients are summed. With several chunks (GradCache) the vectors are made twice: first without a graph, then
-    chunk by chunk with the gradient that the loss left on them.
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a step stands: what its random numbers come from."""
+
+    seed: int
+    stage: str
+    step: int
+    world: World
+
+
+def train_step(
+    model: Model, ready: _Ready, objective: Objective, robust: Robust, train: Train, at: _Place, autocast: Callable[[], Any]
+) -> tuple[float, float, dict[str, float]]:
+    """One step: (loss, norm of the gradient, parts of the loss by name).
+
+    The loss of the whole batch is taken on every rank from the vectors of all; each rank sends back the gradient of its own vectors, and
+    the ranks' weight gradients are summed.
     """
-    single = len(ready.chunks) == 1
-    made: list[Tensor] = []
-    with torch.set_grad_enabled(single):
-        for number, (prepared, _) in enumerate(ready.chunks):
-            reseed(number)
-            with autocast():
-                made.append(model.embed(prepared).float())
-    own = torch.cat(made).detach() if made else torch.zeros(0)
-    everything = world.concatenate(own).requires_grad_()  # (texts, dim), of the global batch
-    queries = len(ready.batch.query_row)
-    columns = (ready.batch.query_row, ready.batch.passage_row, ready.batch.query_family, ready.batch.passage_family)
-    positive, ignored = pair_masks(*(torch.from_numpy(np.ascontiguousarray(c)).to(everything.device) for c in columns))
-    value = info_nce(everything[:queries], everything[queries:], positive, ignored, loss)
-    (gradient,) = torch.autograd.grad(value, everything)
-    gradient = gradient[rank_slice(len(everything), world.rank, world.size)]
-    for number, (prepared, where) in enumerate(ready.chunks):
-        if single:
-            vectors = made[0]
-        else:
-            reseed(number)
-            with autocast():
-                vectors = model.embed(prepared).float()
-        vectors.backward(gradient[where])
-    return float(value.detach()), model.update(rate, train.clip, world)
+    where = (at.seed, at.stage, at.step, at.world.rank)
+    fine = robust.method in ("smart", "r3f")  # noise of 1e-5 is lost in bfloat16
+    passes = Passes(
+        model,
+        ready.chunks,
+        len(ready.batch),
+        ready.rows,
+        at.world,
+        graph=not train.chunk,
+        reseed=lambda chunk: _reseed(*where, chunk),
+        autocast=nullcontext if fine else autocast,
+        draw=lambda chunk, purpose: _generator(*where, chunk, purpose),
+    )
+    terms = objective.on(ready.batch, at.step / max(train.steps, 1))
+    value, parts = perturbed_step(passes, terms.value, terms.divergence, robust)
+    norm = model.update(train.rate(at.step), train.clip, at.world)
+    terms.ascend()
+    return value, norm, parts | terms.told
 
 
 def run(
@@ -179,6 +193,7 @@ def run(
     seed: int,
     stage: str,
     out: Path,
+    robust: Robust | None = None,
     validate: Callable[[Any], Mapping[str, Any]] | None = None,
     resume: bool = True,
     progress: bool = False,
@@ -194,6 +209,7 @@ def run(
         seed: of dropout; the plan and the feed have their own.
         stage: names the checkpoints and the lines of the log.
         out: run folder.
+        robust: perturbations and adversaries; by default none.
         validate: called with the encoder every `validate_every` steps; its answer is logged.
         resume: go on from the newest checkpoint of the stage, if there is one; the weights are bitwise those of a run that never stopped.
         progress: a bar on stderr.
@@ -207,18 +223,23 @@ def run(
     """
     from accelerate import Accelerator
 
+    robust = robust or Robust()
     if train.threads:
         torch.set_num_threads(train.threads)
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
     world = join(accelerator.process_index, accelerator.num_processes)
     settings = {"seed": seed, "threads": torch.get_num_threads(), "loss": asdict(loss), "batches": asdict(plan.batches)}
+    if robust != Robust():
+        settings["robust"] = asdict(robust)
     settings |= {
         key: getattr(train, key) for key in ("steps", "lr", "schedule", "warmup", "weight_decay", "clip", "precision", "chunk", "negatives")
     }
+    objective = Objective(loss, robust, dim=model.dim, languages=len(feed.corpus.languages), seed=seed, device=accelerator.device)
     first, totals, counts = 0, {"texts": 0, "tokens": 0, "effective_negatives": 0, "seconds": 0.0}, Counter()
     if resume and (found := checkpoint.latest(out, stage, settings)):
         state, tensors = found
         model.load_state(tensors)
+        objective.load_state(tensors)
         first, totals = state["step"], state["totals"]
         counts.update({tuple(key): n for *key, n in state["counts"]})
     autocast = functools.partial(torch.autocast, accelerator.device.type, torch.bfloat16, enabled=train.precision == "bf16")
@@ -227,23 +248,14 @@ def run(
     def save(step: int) -> None:
         if world.rank == 0:
             saved = {"settings": settings, "totals": totals, "counts": [[*key, n] for key, n in sorted(counts.items())]}
-            checkpoint.save(out, stage, step, model.state(), saved, train.keep)
+            checkpoint.save(out, stage, step, model.state() | objective.state(), saved, train.keep)
 
-    batches = ahead(lambda step: _ready(model, feed, plan, step, train, world), range(first, train.steps), depth=4, name="triglot-feed")
+    steps = range(first, train.steps)
+    batches = ahead(lambda step: _ready(model, feed, plan, step, train, robust, world), steps, depth=4, name="triglot-feed")
     clock = time.perf_counter()
     try:
         for step, ready in enumerate(batches, first):
-            rate = train.rate(step)
-            value, norm = train_step(
-                model,
-                ready,
-                loss,
-                train,
-                rate,
-                world,
-                lambda chunk, k=step: _reseed(seed, stage, k, world.rank, chunk),
-                autocast,
-            )
+            value, norm, parts = train_step(model, ready, objective, robust, train, _Place(seed, stage, step, world), autocast)
             if not math.isfinite(value):
                 raise FloatingPointError(
                     f"{stage}, step {step + 1}: the loss is {value}; a lower train.lr or a higher loss.temperature may help"
@@ -251,7 +263,7 @@ def run(
             _count(totals, counts, ready, model, feed, world)
             totals["seconds"] += time.perf_counter() - clock
             clock = time.perf_counter()
-            log.step(step + 1, value, rate, norm, len(ready.batch.query_row))
+            log.step(step + 1, value, train.rate(step), norm, len(ready.batch.query_row), parts)
             if validate and train.validate_every and (step + 1) % train.validate_every == 0:
                 log.validation(step + 1, validate(model.encoder()))
                 clock = time.perf_counter()

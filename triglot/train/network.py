@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -44,9 +44,38 @@ class Network:
         """Off the training thread: padded ids and mask, (texts, length) each."""
         return self._encoder.features(texts, sides)
 
-    def embed(self, prepared: dict[str, Tensor]) -> Tensor:
-        """(texts, dim) unit vectors."""
-        return self._encoder.forward(**{key: value.to(self.device) for key, value in prepared.items()})
+    @property
+    def dim(self) -> int:
+        """Of the vectors."""
+        return self._encoder.dim
+
+    def ball(self, prepared: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """What a shift may look like: (texts, length, width) ones on tokens, and (texts,) the norm that a size of 1 stands for."""
+        table = cast(Tensor, self._encoder.input_embeddings.weight).detach()
+        mask = prepared["attention_mask"].to(self.device)
+        size = table[prepared["input_ids"].to(self.device)[mask.bool()]].float().square().sum(1).mean().sqrt()
+        return mask[:, :, None].float().expand(-1, -1, table.shape[1]), size.expand(len(mask))
+
+    def embed(self, prepared: dict[str, Tensor], shift: Tensor | None = None) -> Tensor:
+        """(texts, dim) unit vectors.
+
+        Args:
+            prepared: from `prepare`.
+            shift: (texts, length, width) added to the token embeddings; what it says of padding is passed over.
+        """
+        features = {key: value.to(self.device) for key, value in prepared.items()}
+        if shift is None:
+            return self._encoder.forward(**features)
+        added = shift * features["attention_mask"][:, :, None]
+
+        def shifted(module: torch.nn.Module, args: Any, output: Tensor) -> Tensor:
+            return output + added.to(output.dtype)
+
+        hook = self._encoder.input_embeddings.register_forward_hook(shifted)
+        try:
+            return self._encoder.forward(**features)
+        finally:
+            hook.remove()
 
     def tokens(self, prepared: dict[str, Tensor]) -> int:
         """Tokens in a prepared batch, padding left out."""

@@ -1,0 +1,137 @@
+"""What a step descends: the contrastive loss, what is said of views, learned negatives, and the adversary that looks for the language."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from triglot.losses import Loss, divergence, info_nce, log_shares, pair_masks
+from triglot.robust import LanguageAdversary, LearnedNegatives, Robust
+from triglot.train.feed import Batch
+
+
+class Objective:
+    """Losses over the vectors of a whole batch; the same on every process.
+
+    Args:
+        loss: its settings.
+        robust: settings of learned negatives and of the adversary.
+        dim: of the vectors.
+        languages: of the corpus.
+        seed: of what is learned beside the encoder.
+        device: of the vectors.
+    """
+
+    def __init__(self, loss: Loss, robust: Robust, *, dim: int, languages: int, seed: int, device: Any = "cpu"):
+        self.loss = loss
+        options = {"dim": dim, "languages": languages, "seed": seed, "device": device}
+        self.negatives = LearnedNegatives(robust.negatives, **options) if robust.negatives.count else None
+        self.adversary = LanguageAdversary(robust.language, **options) if robust.language.weight else None
+
+    def on(self, batch: Batch, done: float) -> Terms:
+        """The losses of one batch. `done` is the share of the steps that are over."""
+        return Terms(self, batch, done)
+
+    def state(self) -> dict[str, Tensor]:
+        """What is learned beside the encoder, for a checkpoint."""
+        parts = {"negatives": self.negatives, "adversary": self.adversary}
+        return {f"{name}.{key}": value for name, part in parts.items() if part is not None for key, value in part.state().items()}
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """From a checkpoint; keys of the encoder are passed over."""
+        for name, part in (("negatives", self.negatives), ("adversary", self.adversary)):
+            if part is not None:
+                part.load_state({key.removeprefix(f"{name}."): v for key, v in state.items() if key.startswith(f"{name}.")})
+
+
+class Terms:
+    """The losses of one batch; `told` holds their latest values by name."""
+
+    def __init__(self, objective: Objective, batch: Batch, done: float):
+        self._objective, self._done = objective, done
+        self.told: dict[str, float] = {}
+        self._queries, self._passages = len(batch.query_row), len(batch.passage_row)
+        columns = (batch.query_row, batch.passage_row, batch.query_family, batch.passage_family)
+        self._columns = [torch.from_numpy(np.ascontiguousarray(column)) for column in columns]
+        self._views = torch.from_numpy(batch.views)
+        self._query_lang = torch.from_numpy(batch.query_lang.astype(np.int64))
+        self._batch = batch
+        self._masks: tuple[Tensor, Tensor] | None = None
+        self._first: Tensor | None = None  # the vectors of the first value
+
+    def _parts(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Queries, passages, views, and the masks of positive and of ignored pairs."""
+        if self._masks is None:
+            positive, ignored = pair_masks(*(column.to(vectors.device) for column in self._columns))
+            self._masks = positive, ignored
+        queries, passages, views = vectors.split([self._queries, self._passages, len(self._views)])
+        return queries, passages, views, *self._masks
+
+    def value(self, vectors: Tensor) -> Tensor:
+        """The loss of (texts, dim) vectors: queries, passages, views."""
+        objective, loss = self._objective, self._objective.loss
+        queries, passages, views, positive, ignored = self._parts(vectors)
+        taught = bool(loss.self_teaching or loss.consistency)
+        where = self._views.to(vectors.device)
+        if len(where) and not taught:  # views are queries like any other
+            queries = torch.cat([queries, views])
+            positive, ignored = (torch.cat([mask, mask[where]]) for mask in (positive, ignored))
+        learned = None
+        if objective.negatives is not None:
+            lang = self._query_lang.to(vectors.device)
+            lang = torch.cat([lang, lang[where]]) if len(queries) > len(lang) else lang
+            learned = objective.negatives.scores(queries, lang, loss.temperature)
+        total = info_nce(queries, passages, positive, ignored, loss, learned)
+        if len(where) and taught:
+            p = log_shares(queries[where], passages, ignored[where], loss.temperature)
+            q = log_shares(views, passages, ignored[where], loss.temperature)
+            if loss.self_teaching:
+                teaching = loss.self_teaching * divergence(p.detach(), q)
+                self.told["self_teaching"] = float(teaching.detach())
+                total = total + teaching
+            if loss.consistency:
+                consistency = loss.consistency * (divergence(p, q) + divergence(q, p)) / 2
+                self.told["consistency"] = float(consistency.detach())
+                total = total + consistency
+        if self._first is None:
+            self._first = vectors.detach()
+            total = total + self._reversed(vectors)
+        return total
+
+    def divergence(self, clean: Tensor, noisy: Tensor) -> Tensor:
+        """Symmetric KL, KL(p || q) + KL(q || p), between the distributions over passages that clean and noisy vectors give."""
+        temperature = self._objective.loss.temperature
+        p, q = (log_shares(*self._parts(vectors)[:2], self._parts(vectors)[4], temperature) for vectors in (clean, noisy))
+        return divergence(p, q) + divergence(q, p)
+
+    def _languages(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows of queries and positives, and the language of each."""
+        batch = self._batch
+        shown = batch.passage_lang >= 0
+        row, place = np.nonzero(shown.T)[::-1]
+        lang = np.concatenate([batch.query_lang, batch.passage_lang[row, place]]).astype(np.int64)
+        return vectors[: len(lang)], torch.from_numpy(lang).to(vectors.device)
+
+    def _reversed(self, vectors: Tensor) -> Tensor | float:
+        """A term of value 0 whose gradient is the adversary's, turned round; the adversary's own step is made on the way."""
+        adversary = self._objective.adversary
+        if adversary is None:
+            return 0.0
+        leaf = vectors.detach().requires_grad_()
+        known, language = self._languages(leaf)
+        value, accuracy = adversary.loss(known, language, self._done)
+        gradient, *own = torch.autograd.grad(value, [leaf, *adversary.parameters])
+        adversary.update(list(own))
+        self.told |= {"language_loss": float(value.detach()), "language_accuracy": accuracy}
+        return ((vectors - vectors.detach()) * gradient).sum()
+
+    def ascend(self) -> None:
+        """One step of the learned negatives against the vectors of the first value."""
+        negatives = self._objective.negatives
+        if negatives is None or self._first is None:
+            return
+        queries, passages, _, _, ignored = self._parts(self._first)
+        negatives.ascend(queries, self._query_lang.to(queries.device), (queries @ passages.T).masked_fill(ignored, -torch.inf))
