@@ -7,7 +7,7 @@ be gzip (`.gz`).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,33 +55,62 @@ def _text(record: dict[str, Any], titles: bool) -> str:
     return f"{title} {text}".strip() if title and titles else text
 
 
+def add_record(
+    records: Records,
+    record: Any,
+    where: str,
+    tally: Tally,
+    *,
+    kind: str,
+    language: str,
+    languages: Sequence[str] | None,
+    titles: bool,
+) -> None:
+    """Add `{"_id", "text", "title"?, "lang"?}`, or count why not.
+
+    Args:
+        records: gets the text.
+        record: from a file.
+        where: file and line.
+        tally: gets the counts.
+        kind: `corpus` or `queries`.
+        language: of a record that tells none.
+        languages: leave out texts in other languages.
+        titles: put a title before its text.
+    """
+    what = "passages" if kind == "corpus" else "queries"
+    identifier = record.get("_id") if isinstance(record, dict) else None
+    if not isinstance(identifier, str | int) or identifier == "":
+        tally.leave_out("record without an _id", where)
+        return
+    text = _text(record, titles)
+    if not text.strip():
+        tally.leave_out("record with an empty text", where)
+        return
+    lang = record.get("lang") or language
+    if languages is not None and lang not in languages:
+        tally.count(f"{what} in other languages (not asked for)")
+    elif (str(identifier), lang) in records.texts:
+        tally.leave_out("record whose _id occurred before in its language", where)
+    else:
+        records.texts[str(identifier), lang] = text
+        records.titles.setdefault(str(identifier), record.get("title") or "")
+        tally.count(what)
+
+
 def _read_records(folder: Path, kind: str, tally: Tally, *, language: str, languages: Sequence[str] | None, titles: bool) -> Records:
     records = Records()
     files = [(p, match[2]) for p in sorted(folder.iterdir()) if (match := _KIND.fullmatch(p.name)) and match[1] == kind]
     if not files:
         raise InputError(f"{folder}: no {kind}.jsonl{nearest(kind + '.jsonl', [p.name for p in folder.iterdir()])}")
-    what = "passages" if kind == "corpus" else "queries"
     for file, code in files:
         for number, record in read_jsonl(file):
             where = f"{file}:{number}"
-            identifier = record.get("_id") if isinstance(record, dict) else None
-            if not isinstance(identifier, str | int) or identifier == "":
-                tally.leave_out("record without an _id", where)
-                continue
-            text = _text(record, titles)
-            if not text.strip():
-                tally.leave_out("record with an empty text", where)
-                continue
-            lang = code or record.get("lang") or language
-            if languages is not None and lang not in languages:
-                tally.count(f"{what} in other languages (not asked for)")
-            elif (str(identifier), lang) in records.texts:
-                tally.leave_out("record whose _id occurred before in its language", where)
-            else:
-                records.texts[str(identifier), lang] = text
-                records.titles.setdefault(str(identifier), record.get("title") or "")
-                tally.count(what)
+            if isinstance(record, dict) and code:
+                record = record | {"lang": code}
+            add_record(records, record, where, tally, kind=kind, language=language, languages=languages, titles=titles)
     if not records.texts:
+        what = "passages" if kind == "corpus" else "queries"
         raise InputError(f"{folder}: no {what} can be read; {'; '.join(tally.lines())}")
     return records
 
@@ -132,16 +161,23 @@ def read_contents(
         raise InputError(f"{folder}: a folder with corpus.jsonl, queries.jsonl and qrels/ was expected")
     corpus = _read_records(folder, "corpus", tally, language=language, languages=languages, titles=titles)
     queries = _read_records(folder, "queries", tally, language=language, languages=languages, titles=False)
+    return Contents(corpus, queries, known_judgements(corpus, queries, _read_qrels(folder, split, tally), tally))
+
+
+def known_judgements(
+    corpus: Records, queries: Records, found: Iterable[tuple[str, str, int, str]], tally: Tally
+) -> list[tuple[str, str, int]]:
+    """Judgements (query, document, grade, where) whose ids both exist, each pair once; the others are counted."""
     known_queries, known_documents = corpus_ids(queries), corpus_ids(corpus)
     judgements: dict[tuple[str, str], int] = {}
-    for query, document, grade, where in _read_qrels(folder, split, tally):
+    for query, document, grade, where in found:
         if document not in known_documents:
             tally.leave_out("judgement that names an unknown document", where)
         elif query not in known_queries:
             tally.leave_out("judgement that names an unknown query", where)
         elif judgements.setdefault((query, document), grade) != grade:
             tally.leave_out("judgement that contradicts an earlier one", where)
-    return Contents(corpus, queries, [(query, document, grade) for (query, document), grade in judgements.items()])
+    return [(query, document, grade) for (query, document), grade in judgements.items()]
 
 
 def corpus_ids(records: Records) -> set[str]:
@@ -211,6 +247,11 @@ def read_retrieval(
     """
     tally = Tally(strict=strict)
     contents = read_contents(path, tally, split=split, language=language, languages=languages, titles=titles)
+    return retrieval_set(contents, tally, name=name, split=split, licence=licence)
+
+
+def retrieval_set(contents: Contents, tally: Tally, *, name: str, split: str, licence: str) -> RetrievalSet:
+    """Queries, passages and judgements of what was read. See `read_retrieval`."""
     relevant = {query for query, _, grade in contents.judgements if grade > 0}
     unjudged = corpus_ids(contents.queries) - relevant
     if not relevant:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from triglot.corpus import beir, bitext, mlqa, nli, pairs, squad, stance, trec, wordlist
+from triglot.corpus import beir, bitext, collection, hub, mlqa, mteb, nli, pairs, squad, stance, trec, wordlist
+from triglot.corpus.collection import Collection
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.corpus.tally import Tally
@@ -27,6 +28,7 @@ RETRIEVAL: dict[str, Callable[..., RetrievalSet]] = {
     "mlqa": mlqa.read_retrieval,
     "bitext": bitext.read_retrieval,
     "beir": beir.read_retrieval,
+    "mteb": mteb.read_retrieval,
     "trec": trec.read_retrieval,
     "stance": stance.read_retrieval,
 }
@@ -61,6 +63,8 @@ def detect(path: str | Path) -> str:
     names = sorted(p.name for p in path.iterdir()) if path.is_dir() else [path.name]
     if path.is_dir() and any(re.fullmatch(r"corpus(\.[a-z]{2,3})?\.jsonl(\.gz)?", name) for name in names):
         return "beir"
+    if mteb.configs(path):
+        return "mteb"
     if path.is_dir() and {"topics", "qrels"} <= set(names):
         return "trec"
     for format, pattern in _NAMES:
@@ -102,3 +106,25 @@ def read_retrieval(format: str, path: str | Path, *, name: str, **options: Any) 
     if format not in RETRIEVAL:
         raise InputError(f"{format!r} is no format for evaluation{nearest(format, (*RETRIEVAL, 'atlas'))}")
     return _call(format, RETRIEVAL[format], path, name=name, **options)
+
+
+def read_benchmark(path: str | Path, *, name: str, format: str = "", passages: bool = True, **options: Any) -> RetrievalSet | Collection:
+    """A benchmark from a path or a `hub:` name; of `trec` the corpus stays where it is, to be streamed.
+
+    Args:
+        path: a file, a folder, or `hub:OWNER/NAME[:PART][@REVISION]`.
+        name: of the benchmark.
+        format: empty to tell it from the names.
+        passages: whether the corpus of a `hub:` name is wanted; a run file or embeddings need none.
+        options: of the format's reader.
+
+    Raises:
+        InputError: as `detect` and `read_retrieval`, or the hub does not have it.
+    """
+    if str(path).startswith(hub.PREFIX):
+        path, told = hub.local(str(path), passages=passages)
+        options = told | options
+    format = format or detect(path)
+    if format == "trec":
+        return _call(format, collection.read, path, name=name, **options)
+    return read_retrieval(format, path, name=name, **options)

@@ -107,6 +107,22 @@ def from_top_k(
     return build(list(query_ids), [document_ids[int(i)] for i in used], query, document.ravel(), scores.ravel(), tag=tag)
 
 
+def concat(runs: Sequence[Run]) -> Run:
+    """Runs over different queries as one, under the first one's tag. Raises InputError as `build`, or where there is none."""
+    queries = [identifier for run in runs for identifier in run.queries]
+    documents: dict[str, int] = {}
+    parts: list[tuple[np.ndarray, np.ndarray]] = []
+    first = 0
+    for run in runs:
+        number = np.array([documents.setdefault(identifier, len(documents)) for identifier in run.documents], np.int64)
+        parts.append((run.query + first, number[run.document]))
+        first += len(run.queries)
+    if not parts:
+        raise InputError("run: no results")
+    query, document = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return build(queries, list(documents), query, document, np.concatenate([run.score for run in runs]), tag=runs[0].tag)
+
+
 def read_run(path: str | os.PathLike[str], tally: Tally) -> Run:
     """Read `query Q0 document rank score tag`. Scores decide the order, as in trec_eval; ranks that contradict them are counted.
 

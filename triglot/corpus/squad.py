@@ -362,11 +362,17 @@ def add_rows(builder: CorpusBuilder, contents: Contents, unit: Unit, tally: Tall
             row(identifier, [(lang, place)])
 
 
+def _is_tydi(path: Path) -> bool:
+    """Whether this is TyDi QA GoldP, by its file names."""
+    names = [p.name for p in path.glob("*.json*")] if path.is_dir() else [path.name]
+    return bool(names) and all(name.startswith("tydiqa.goldp.") for name in names)
+
+
 def read_retrieval(
     path: str | Path,
     *,
     name: str,
-    candidate_text: Unit = "sentence",
+    candidate_text: Unit | None = None,
     language: str | None = None,
     languages: Sequence[str] | None = None,
     files: str | None = None,
@@ -379,10 +385,24 @@ def read_retrieval(
     A question in X is answered by the gold passages of its id in every language. Clusters are
     paragraphs, tied over languages by the shared question ids; in XQuAD-R they are the position in the file.
 
+    Args:
+        path: as for `read_contents`; of a folder of TyDi QA GoldP (`tydiqa.goldp.xx.dev.json`) the dev files alone are read.
+        name: of the benchmark.
+        candidate_text: what a passage is. None: `paragraph` for TyDi QA GoldP, whose gold passages are its paragraphs, else `sentence`.
+        language: as for `read_contents`.
+        languages: as for `read_contents`.
+        files: as for `read_contents`.
+        shared_ids: as for `read_contents`.
+        strict: a record that cannot be used is an error.
+        licence: of the data.
+
     Raises:
         InputError: a file cannot be read, or no question has a relevant passage.
     """
+    tydi = _is_tydi(Path(path))
+    candidate_text = candidate_text or ("paragraph" if tydi else "sentence")
     check_unit(candidate_text, "candidate_text")
+    files = "*.dev.*" if tydi and files is None else files
     tally = Tally(strict=strict)
     contents = read_contents(path, tally, language=language, languages=languages, files=files, shared_ids=shared_ids)
     if all(not question.starts for question in contents.questions) and candidate_text != "paragraph":

@@ -202,7 +202,7 @@ def _stream(files: Sequence[Path], tally: Tally, block: int, titles: bool) -> It
         raise InputError(f"{', '.join(map(str, files))}: no passage can be read; {'; '.join(tally.lines())}")
 
 
-def _find(folder: Path, split: str, language: str | None) -> dict[str, dict[str, Path]]:
+def find_topics(folder: Path, split: str, language: str | None) -> dict[str, dict[str, Path]]:
     """Language -> topics and qrels files of a split, anywhere under the folder."""
     if not folder.is_dir():
         raise InputError(f"{folder}: a folder with topics.*.tsv, qrels.*.tsv and the passages was expected")
@@ -232,7 +232,7 @@ def _find(folder: Path, split: str, language: str | None) -> dict[str, dict[str,
     return dict(sorted(found.items()))
 
 
-def _passage_files(root: Path, codes: Sequence[str]) -> dict[str, list[Path]]:
+def passage_files(root: Path, codes: Sequence[str]) -> dict[str, list[Path]]:
     """Language -> parts of its corpus, by the nearest folder or file name that ends in a code (`miracl-corpus-v1.0-sw/docs-0.jsonl.gz`)."""
     files: dict[str, list[Path]] = {}
     around = {match[1]} & set(codes) if (match := _LANGUAGE.fullmatch(root.name)) else set()
@@ -281,11 +281,11 @@ def read_retrieval(
         InputError: a file is missing or cannot be read, or no topic has a relevant passage.
     """
     folder, tally = Path(path), Tally(strict=strict)
-    found = _find(folder, split, language)
+    found = find_topics(folder, split, language)
     codes = [code for code in found if languages is None or code in languages]
     if not codes:
         raise InputError(f"{folder}: none of the languages {list(languages or ())}; the folder has {', '.join(found)}")
-    parts = _passage_files(folder if corpus is None else Path(corpus), codes)
+    parts = passage_files(folder if corpus is None else Path(corpus), codes)
 
     texts: tuple[list[str], list[str]] = ([], [])  # of queries, of passages
     keys: tuple[dict[tuple[str, str], int], dict[tuple[str, str], int]] = ({}, {})  # (language, id) -> index

@@ -9,6 +9,7 @@ import numpy as np
 
 from triglot import bm25
 from triglot.corpus.retrieval import RetrievalSet
+from triglot.evaluate.counts import ScoreBlock
 from triglot.evaluate.evaluator import evaluate_scores
 from triglot.evaluate.tables import Evaluation
 from triglot.evaluate.wordwise import Translator, WordLists
@@ -30,8 +31,8 @@ def _pools(benchmark: RetrievalSet) -> list[_Pool]:
     return pools
 
 
-def evaluate_bm25(benchmark: RetrievalSet, *, extra: Sequence[str] = (), threads: int = 0) -> Evaluation:
-    """BM25 in the monolingual setting: one index a language, queries of that language only."""
+def bm25_scores(benchmark: RetrievalSet) -> tuple[ScoreBlock, tuple[str, ...]]:
+    """Scores of BM25, 0 for passages in another language than the query's, and a note on what it is."""
     pools = _pools(benchmark)
     bags = [bm25.count_tokens(text) for text in benchmark.queries.texts]
 
@@ -44,7 +45,39 @@ def evaluate_bm25(benchmark: RetrievalSet, *, extra: Sequence[str] = (), threads
         return out
 
     note = f"BM25 (Lucene's, k1 {bm25.K1}, b {bm25.B}), one index a language; words, character bigrams for scripts without spaces"
-    return evaluate_scores(score, benchmark, settings=("mono",), extra=extra, notes=(note,), threads=threads)
+    return score, (note,)
+
+
+def evaluate_bm25(benchmark: RetrievalSet, *, extra: Sequence[str] = (), threads: int = 0) -> Evaluation:
+    """BM25 in the monolingual setting: one index a language, queries of that language only."""
+    score, notes = bm25_scores(benchmark)
+    return evaluate_scores(score, benchmark, settings=("mono",), extra=extra, notes=notes, threads=threads)
+
+
+def translated_scores(benchmark: RetrievalSet, lists: WordLists, *, pivot: str = "en") -> tuple[ScoreBlock, tuple[str, ...]]:
+    """Scores of `evaluate_translated_bm25`, and notes on what they are."""
+    pools = _pools(benchmark)
+    translator = Translator(lists, pivot)
+    texts, codes = benchmark.queries.texts, benchmark.languages
+    spoken = [codes[i] for i in benchmark.queries.lang.tolist()]
+    matrices = []
+    for language, pool in enumerate(pools):
+        bags = [translator.bag(text, source, codes[language]) for text, source in zip(texts, spoken)] if len(pool.rows) else []
+        matrices.append(bm25.bags(pool.index, bags))
+
+    def score(rows: np.ndarray) -> np.ndarray:
+        out = np.zeros((len(rows), len(benchmark.passages)), np.float32)
+        for pool, matrix in zip(pools, matrices):
+            if len(pool.rows):
+                out[:, pool.rows] = bm25.scores(pool.index, matrix[rows])
+        return out
+
+    notes = (
+        f"BM25 (Lucene's, k1 {bm25.K1}, b {bm25.B}), one index a language, queries translated through word lists (pivot {pivot});"
+        f" {translator.coverage():.1%} of the words to translate were in the lists",
+        "scores of different languages are compared as they are",
+    )
+    return score, notes
 
 
 def evaluate_translated_bm25(
@@ -71,25 +104,5 @@ def evaluate_translated_bm25(
     Raises:
         InputError: two languages of the benchmark that no list connects.
     """
-    pools = _pools(benchmark)
-    translator = Translator(lists, pivot)
-    texts, codes = benchmark.queries.texts, benchmark.languages
-    spoken = [codes[i] for i in benchmark.queries.lang.tolist()]
-    matrices = []
-    for language, pool in enumerate(pools):
-        bags = [translator.bag(text, source, codes[language]) for text, source in zip(texts, spoken)] if len(pool.rows) else []
-        matrices.append(bm25.bags(pool.index, bags))
-
-    def score(rows: np.ndarray) -> np.ndarray:
-        out = np.zeros((len(rows), len(benchmark.passages)), np.float32)
-        for pool, matrix in zip(pools, matrices):
-            if len(pool.rows):
-                out[:, pool.rows] = bm25.scores(pool.index, matrix[rows])
-        return out
-
-    notes = (
-        f"BM25 (Lucene's, k1 {bm25.K1}, b {bm25.B}), one index a language, queries translated through word lists (pivot {pivot});"
-        f" {translator.coverage():.1%} of the words to translate were in the lists",
-        "scores of different languages are compared as they are",
-    )
+    score, notes = translated_scores(benchmark, lists, pivot=pivot)
     return evaluate_scores(score, benchmark, extra=extra, notes=notes, threads=threads)

@@ -17,7 +17,7 @@ SETTINGS = ("mono", "cross", "multi")
 MEASURES = ("ap", "ap@20", "rr", "r@1", "r@10", "hit@1")
 BIAS = ("rank_distance", "max_rank")
 _MEANS = {"ap": "map", "rr": "mrr"}
-_CANDIDATE = "candidate text: "  # how readers begin the note on what a candidate is
+CANDIDATE = "candidate text: "  # how readers begin the note on what a candidate is
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ def tabulate(
     unjudged = [f"{left} queries have no relevant passage in the settings reported and are counted nowhere"] if left else []
     summary["notes"] = [*benchmark.notes, *notes, *unjudged]
     summary["licence"] = benchmark.licence
-    candidate = [note.removeprefix(_CANDIDATE) for note in benchmark.notes if note.startswith(_CANDIDATE)]
+    candidate = [note.removeprefix(CANDIDATE) for note in benchmark.notes if note.startswith(CANDIDATE)]
     if candidate:
         summary["candidate_text"] = candidate[0]
     by_language["queries"] = dict(zip(codes, np.bincount(benchmark.queries.lang, minlength=languages).tolist()))

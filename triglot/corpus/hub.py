@@ -1,0 +1,118 @@
+"""Benchmarks from the Hugging Face hub, only where a name begins with `hub:`: `hub:OWNER/NAME[:PART][@REVISION]`.
+
+Files are fetched as they lie there, through `huggingface_hub` and its cache, and read by the readers of local folders: MIRACL and Mr. TyDi
+(topics and judgements in one data set, passages in another), and retrieval data in BEIR's or MTEB's layout. No code of a data set is run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from triglot.files import InputError, nearest
+
+PREFIX = "hub:"
+_SPEC = re.compile(r"hub:([\w.\-]+/[\w.\-]+)(?::([\w.\-]+))?(?:@([\w.\-/]+))?")
+_MR_TYDI = {
+    "ar": "arabic",
+    "bn": "bengali",
+    "en": "english",
+    "fi": "finnish",
+    "id": "indonesian",
+    "ja": "japanese",
+    "ko": "korean",
+    "ru": "russian",
+    "sw": "swahili",
+    "te": "telugu",
+    "th": "thai",
+}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a `hub:` name says."""
+
+    repo: str
+    part: str = ""
+    revision: str | None = None
+
+
+def parse(name: str) -> Spec:
+    """Raises InputError where it is not `hub:OWNER/NAME[:PART][@REVISION]`."""
+    match = _SPEC.fullmatch(name)
+    if match is None:
+        raise InputError(f"{name}: not hub:OWNER/NAME, hub:OWNER/NAME:PART or hub:OWNER/NAME:PART@REVISION")
+    return Spec(match[1], match[2] or "", match[3])
+
+
+def fetch(repo: str, patterns: Sequence[str], revision: str | None = None) -> Path:
+    """The folder with the files of a data set that match the patterns, from the cache or the network.
+
+    Raises:
+        InputError: `huggingface_hub` is not installed, there is no such data set, or the network does not answer.
+    """
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    except ImportError:
+        raise InputError(f"{PREFIX}{repo}: needs huggingface_hub: pip install huggingface_hub") from None
+    try:
+        return Path(snapshot_download(repo, repo_type="dataset", revision=revision, allow_patterns=list(patterns)))
+    except HFValidationError as error:
+        raise InputError(f"{PREFIX}{repo}: {error}") from None
+    except (HfHubHTTPError, OSError) as error:  # offline, no such data set, or one that needs a login
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{PREFIX}{repo}: cannot be fetched ({why})") from None
+
+
+def local(name: str, *, passages: bool = True) -> tuple[Path, dict[str, Any]]:
+    """The folder that a `hub:` name stands for, and options of its reader.
+
+    Args:
+        name: as the module says. PART is a language: needed for MIRACL and Mr. TyDi, and where a data set has `xx-corpus`.
+        passages: whether the corpus is wanted, of those that keep it apart.
+
+    Raises:
+        InputError: the name is no such name, or the data cannot be fetched.
+    """
+    spec = parse(name)
+    owner_and_name = spec.repo.lower()
+    if owner_and_name == "miracl/miracl":
+        return _apart(spec, f"miracl-v1.0-{_code(spec)}", "miracl/miracl-corpus", f"miracl-corpus-v1.0-{_code(spec)}", passages)
+    if owner_and_name == "castorini/mr-tydi":
+        code = _code(spec)
+        code = next((one for one, word in _MR_TYDI.items() if word == code), code)
+        if code not in _MR_TYDI:
+            raise InputError(f"{name}: Mr. TyDi has no language {code!r}{nearest(code, _MR_TYDI)}")
+        folder = f"mrtydi-v1.1-{_MR_TYDI[code]}"
+        path, options = _apart(spec, folder, "castorini/mr-tydi-corpus", folder, passages)
+        return path, options | {"language": code}
+    part = spec.part
+    tables = [f"{part}-{kind}/*" for kind in ("corpus", "queries", "qrels")] if part else ["corpus/*", "queries/*", "qrels/*", "default/*"]
+    lines = ["corpus*.jsonl*", "queries*.jsonl*", "qrels/*", "data/*.parquet"]
+    found = fetch(spec.repo, [*tables, *([f"{part}/{line}" for line in lines] if part else lines)], spec.revision)
+    if part and (found / part).is_dir():
+        return found / part, {"language": part}
+    return found, {"config": part} if part else {}
+
+
+def _code(spec: Spec) -> str:
+    if not spec.part:
+        raise InputError(f"{PREFIX}{spec.repo}: name a language: {PREFIX}{spec.repo}:sw")
+    return spec.part
+
+
+def _apart(spec: Spec, folder: str, corpus: str, corpus_folder: str, passages: bool) -> tuple[Path, dict[str, Any]]:
+    """Topics and judgements of one data set, passages of another."""
+    found = fetch(spec.repo, [f"{folder}/topics/*", f"{folder}/qrels/*", f"{folder}/ir-format-data/*"], spec.revision) / folder
+    if not found.is_dir():
+        raise InputError(f"{PREFIX}{spec.repo}: has no {folder}, so no {spec.part!r}")
+    if not passages:
+        return found, {}
+    place = fetch(corpus, [f"{corpus_folder}/*.jsonl.gz"]) / corpus_folder
+    if not place.is_dir():
+        raise InputError(f"{PREFIX}{corpus}: has no {corpus_folder}")
+    return found, {"corpus": place}

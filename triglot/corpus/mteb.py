@@ -1,0 +1,122 @@
+"""Retrieval data as MTEB keeps it: Parquet tables of corpus, queries and judgements, each in a folder of its own.
+
+`corpus/*.parquet` and `queries/*.parquet` have the columns `_id` (or `id`), `text` and perhaps `title`; `qrels/SPLIT-*.parquet` (also
+`default/`, `data/`) has `query-id`, `corpus-id`, `score`. With several languages the folders are `xx-corpus`, `xx-queries`, `xx-qrels`, each
+language a benchmark of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from triglot.corpus import beir
+from triglot.corpus.retrieval import RetrievalSet
+from triglot.corpus.tally import Tally
+from triglot.files import InputError, nearest
+
+_FOLDER = re.compile(r"(?:(.+)-)?corpus")
+
+
+def configs(folder: Path) -> list[str]:
+    """Languages (or other parts) of a folder in this layout, `` for one without parts; empty where it is none."""
+    if not folder.is_dir():
+        return []
+    found = ((match[1] or "", path) for path in sorted(folder.iterdir()) if (match := _FOLDER.fullmatch(path.name)))
+    return [config for config, path in found if any(path.glob("*.parquet"))]
+
+
+def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(row number from 1, values) of those columns that the table has. Raises InputError where it is no table."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path}: not a Parquet file ({error})") from None
+    number = 0
+    for batch in file.iter_batches(columns=[name for name in columns if name in file.schema_arrow.names]):
+        for row in batch.to_pylist():
+            number += 1
+            yield number, row
+
+
+def _records(folder: Path, kind: str, config: str, tally: Tally, language: str, titles: bool) -> beir.Records:
+    records = beir.Records()
+    place = folder / (f"{config}-{kind}" if config else kind)
+    files = sorted(place.glob("*.parquet"))
+    if not files:
+        raise InputError(f"{place}: no Parquet file of {kind}")
+    for file in files:
+        for number, row in _rows(file, ("_id", "id", "title", "text")):
+            record = {"_id": row.get("_id", row.get("id")), "text": row.get("text"), "title": row.get("title") or ""}
+            where = f"{file}: row {number}"
+            beir.add_record(records, record, where, tally, kind=kind, language=language, languages=None, titles=titles and kind == "corpus")
+    if not records.texts:
+        raise InputError(f"{place}: no {kind} can be read; {'; '.join(tally.lines())}")
+    return records
+
+
+def _judgements(folder: Path, config: str, split: str, tally: Tally) -> Iterator[tuple[str, str, int, str]]:
+    names = [f"{config}-qrels"] if config else ["qrels", "default", "data"]
+    tables = [file for name in names for file in sorted((folder / name).glob("*.parquet"))]
+    files = [file for file in tables if re.fullmatch(rf"{re.escape(split)}(-.*)?\.parquet", file.name)]
+    if not files:
+        known = {file.name.partition("-")[0].removesuffix(".parquet") for file in tables}
+        raise InputError(f"{folder}: no judgements of the split {split!r} in {' or '.join(names)}{nearest(split, known)}")
+    for file in files:
+        for number, row in _rows(file, ("query-id", "corpus-id", "score")):
+            query, document, score = row.get("query-id"), row.get("corpus-id"), row.get("score")
+            if query is None or document is None or score is None or int(score) != score:
+                tally.leave_out("judgement that is not query-id, corpus-id and a whole number", f"{file}: row {number}")
+                continue
+            tally.count("judgements")
+            yield str(query), str(document), int(score), f"{file}: row {number}"
+
+
+def read_retrieval(
+    path: str | Path,
+    *,
+    name: str,
+    config: str = "",
+    split: str = "test",
+    language: str = "",
+    languages: Sequence[str] | None = None,
+    titles: bool = True,
+    strict: bool = False,
+    licence: str = "",
+) -> RetrievalSet:
+    """The queries judged in a split against the whole corpus.
+
+    Args:
+        path: the folder.
+        name: of the benchmark.
+        config: `xx` of `xx-corpus`; may be left out where there is one only, or `languages` names one.
+        split: of the judgements.
+        language: of the texts; by default the config, `en` where there is none.
+        languages: one language, in place of `config`.
+        titles: put a document's title before its text.
+        strict: a record or judgement that cannot be used is an error.
+        licence: of the data.
+
+    Raises:
+        InputError: a file is missing or cannot be read, or config or split are unknown.
+    """
+    folder, tally = Path(path), Tally(strict=strict)
+    known = configs(folder)
+    if not known:
+        raise InputError(f"{folder}: no folder such as `corpus` or `xx-corpus` with Parquet files")
+    if not config and "" not in known:
+        wanted = [one for one in known if one in languages] if languages is not None else known
+        if len(wanted) != 1:
+            raise InputError(f"{folder}: has {', '.join(known)}, each a benchmark of its own; give one of them as `config`")
+        config = wanted[0]
+    if config not in known:
+        raise InputError(f"{folder}: no {config!r}{nearest(config, known)}")
+    corpus = _records(folder, "corpus", config, tally, language or config or "en", titles)
+    queries = _records(folder, "queries", config, tally, language or config or "en", titles)
+    judgements = beir.known_judgements(corpus, queries, _judgements(folder, config, split, tally), tally)
+    return beir.retrieval_set(beir.Contents(corpus, queries, judgements), tally, name=name, split=split, licence=licence)

@@ -1,0 +1,264 @@
+"""Whatever can be judged on whichever benchmark: encoders, BM25, run files, embeddings made elsewhere."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triglot.corpus import runs, vectors
+from triglot.corpus.collection import Collection, Part
+from triglot.corpus.retrieval import RetrievalSet, Texts
+from triglot.corpus.runs import Run
+from triglot.corpus.tally import Tally
+from triglot.evaluate.baselines import bm25_scores, translated_scores
+from triglot.evaluate.counts import ScoreBlock
+from triglot.evaluate.evaluator import encode_set, evaluate_embeddings, evaluate_scores
+from triglot.evaluate.ranked import Judged, Outcome, evaluate_run, join, judged
+from triglot.evaluate.tables import SETTINGS, Evaluation
+from triglot.evaluate.topruns import finite, run_of_blocks, run_of_scores, run_of_vectors
+from triglot.evaluate.wordwise import WordLists
+from triglot.files import InputError
+
+log = logging.getLogger("triglot")
+DEPTH = 1000
+EXTRA = ("ndcg@10", "r@100")  # of the three settings, where a benchmark is known by such measures
+RUN_SUFFIXES = (".run", ".trec", ".tsv", ".txt")
+
+
+@dataclass(frozen=True)
+class Dense:
+    """An encoder: anything with `encode(texts, *, side, progress)`."""
+
+    encoder: Any
+    progress: bool = False
+
+
+@dataclass(frozen=True)
+class Bm25:
+    """BM25 within a language; with `lists` (languages -> word lists) its queries are translated word by word."""
+
+    lists: Callable[[Sequence[str]], WordLists] | None = None
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """A TREC run made elsewhere: a file, or a folder with `NAME.run[.gz]` for each benchmark."""
+
+    path: Path
+
+    def file(self, name: str) -> Path:
+        """The run of a benchmark. Raises InputError where the folder has none."""
+        if not self.path.is_dir():
+            return self.path
+        found = [path for path in run_files(self.path) if run_name(path) == name]
+        if len(found) != 1:
+            raise InputError(f"{self.path}: {len(found) or 'no'} files such as {name}.run.gz")
+        return found[0]
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Embeddings made elsewhere, as `triglot.corpus.vectors` describes."""
+
+    path: str
+
+
+Retriever = Dense | Bm25 | RunFile | Vectors
+
+
+def run_name(path: Path) -> str | None:
+    """`NAME` of `NAME.run.gz`; None where the name is not that of a run."""
+    name = path.name.removesuffix(".gz")
+    return next((name.removesuffix(suffix) for suffix in RUN_SUFFIXES if name.endswith(suffix)), None)
+
+
+def run_files(folder: Path) -> list[Path]:
+    """The runs in a folder."""
+    found = (path for path in sorted(folder.iterdir()) if path.name.removesuffix(".gz").endswith((".run", ".trec")))
+    return [path for path in found if path.is_file()]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What `evaluate` found: the figures, and where a run was made or read, the run and what it was measured against."""
+
+    result: Outcome | Evaluation
+    run: Run | None = None
+    against: Judged | None = None
+
+
+def evaluate(
+    retriever: Retriever,
+    benchmark: RetrievalSet | Collection,
+    *,
+    ranked: bool = False,
+    depth: int = DEPTH,
+    extra: Sequence[str] = (),
+    tag: str = "triglot",
+) -> Answer:
+    """Judge a retriever on a benchmark.
+
+    A `RetrievalSet` is ranked whole, in the three settings. A `Collection` is streamed, each language within its own corpus, and its
+    figures are those of a top-k run; so are those of a run file on any benchmark.
+
+    Args:
+        retriever: what is judged.
+        benchmark: on what.
+        ranked: make a top-k run over the pool of a `RetrievalSet` too, and add its figures.
+        depth: passages a query in runs made here.
+        extra: measures beside the usual ones.
+        tag: the system's name in runs.
+
+    Raises:
+        InputError: embeddings, runs and benchmark do not fit one another.
+    """
+    if depth < 1:
+        raise InputError(f"depth: {depth} is below 1")
+    tag = "-".join(tag.split()) or "triglot"
+    if isinstance(retriever, RunFile):
+        return _judge_file(retriever, benchmark, extra)
+    if isinstance(benchmark, Collection):
+        return _judge_collection(retriever, benchmark, depth, extra, tag)
+    wanted = [*extra, *(EXTRA if ranked else ())]
+    if isinstance(retriever, Bm25):
+        score, notes, settings = _bm25(retriever, benchmark)
+        whole = evaluate_scores(score, benchmark, settings=settings, extra=wanted, notes=notes)
+        run, more = run_of_scores(score, benchmark, depth, above=0.0, tag=tag) if ranked else (None, [])
+    else:
+        queries, passages, notes = _embed(retriever, benchmark)
+        whole = evaluate_embeddings(queries, passages, benchmark, extra=wanted, notes=notes)
+        run, more = run_of_vectors(queries, passages, benchmark, depth, tag=tag) if ranked else (None, [])
+    if run is None:
+        return Answer(whole)
+    against = judged(benchmark)
+    return Answer(join(whole, evaluate_run(run, against, extra=extra, notes=more)), run, against)
+
+
+def _embed(retriever: Dense | Vectors, benchmark: RetrievalSet) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    if isinstance(retriever, Dense):
+        return *encode_set(retriever.encoder, benchmark, progress=retriever.progress), []
+    files = vectors.find_pair(retriever.path, benchmark.name)
+    (queries, one), (passages, two) = (
+        vectors.read(file, texts.ids) for file, texts in zip(files, (benchmark.queries, benchmark.passages), strict=True)
+    )
+    return queries, passages, [*one, *two]
+
+
+def _bm25(retriever: Bm25, benchmark: RetrievalSet) -> tuple[ScoreBlock, tuple[str, ...], tuple[str, ...]]:
+    if retriever.lists is None:
+        return *bm25_scores(benchmark), ("mono",)
+    return *translated_scores(benchmark, retriever.lists(benchmark.languages)), SETTINGS
+
+
+def _judge_file(retriever: RunFile, benchmark: RetrievalSet | Collection, extra: Sequence[str]) -> Answer:
+    tally, against = Tally(), judged(benchmark)
+    path = retriever.file(benchmark.name)
+    run = runs.read_run(path, tally)
+    for line in tally.lines():
+        log.info("%s: %s", path, line)
+    against_rank = [f"{n} {what}" for what, n in tally.read.items() if "contradicts" in what]
+    try:
+        outcome = evaluate_run(run, against, extra=extra, notes=[*tally.notes(), *against_rank])
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return Answer(outcome, run, against)
+
+
+def _judge_collection(retriever: Dense | Bm25 | Vectors, collection: Collection, depth: int, extra: Sequence[str], tag: str) -> Answer:
+    made, notes, sizes = [], [], {}
+    for code, part in collection.parts.items():
+        tally = Tally()
+        try:
+            run, said, sizes[code] = _run_of_part(retriever, collection, code, part, tally, depth, tag)
+        except InputError as error:
+            raise InputError(f"{collection.name}, {code}: {error}") from None
+        made.append(run)
+        label = f"{code}: " if collection.prefix(code) else ""
+        notes += [f"{label}{note}" for note in [*said, *tally.notes()]]
+        log.info("%s, %s: %d queries, %d passages", collection.name, code, len(part.topics), sizes[code])
+    run, against = runs.concat(made), judged(collection)
+    return Answer(evaluate_run(run, against, extra=extra, notes=notes, passages=sizes), run, against)
+
+
+def _run_of_part(
+    retriever: Dense | Bm25 | Vectors, collection: Collection, code: str, part: Part, tally: Tally, depth: int, tag: str
+) -> tuple[Run, list[str], int]:
+    """The run of one language, notes, and the size of its corpus."""
+    prefix = collection.prefix(code)
+    query_ids = [prefix + identifier for identifier in part.topics]
+    judged_ids = {prefix + one for one, grade in zip(part.qrels.documents, part.qrels.grades.tolist(), strict=True) if grade > 0}
+    unseen = set(judged_ids)
+
+    def watched(blocks: Iterator[tuple[list[str], Any]]) -> Iterator[tuple[list[str], Any]]:
+        for ids, content in blocks:
+            unseen.difference_update(ids)
+            yield ids, content
+
+    texts = (
+        ((documents.ids, documents.texts) for documents in collection.documents(code, tally))
+        if not isinstance(retriever, Vectors)
+        else None
+    )
+    if isinstance(retriever, Bm25):
+        assert texts is not None
+        held = _held(collection.name, code, query_ids, list(part.topics.values()), watched(texts))
+        score, said = bm25_scores(held)
+        run, notes = run_of_scores(score, held, depth, above=0.0, tag=tag)
+        notes, size = [*said, *notes], len(held.passages)
+    else:
+        if isinstance(retriever, Dense):
+            assert texts is not None
+            queries = retriever.encoder.encode(list(part.topics.values()), side="query", progress=False)
+            encoded = _encoded(retriever, f"{collection.name}, {code}", texts)
+            notes = []
+        else:
+            files = vectors.find_pair(retriever.path, collection.name, code)
+            queries, notes = vectors.read(files[0], list(part.topics))
+            encoded = _with_ids(files[1], prefix)
+        run, said, size = run_of_blocks(query_ids, queries, watched(encoded), depth, tag=tag)
+        notes = [*notes, *said]
+    if unseen:
+        first = min(unseen)
+        if unseen == judged_ids:
+            raise InputError(
+                f"none of the relevant passages is in the corpus; the first is {first!r}, the corpus has ids like {run.documents[0]!r}"
+            )
+        notes.append(f"{len(unseen)} relevant passages are not in the corpus and count as not found (first: {first})")
+    return run, notes, size
+
+
+def _encoded(retriever: Dense, label: str, texts: Iterator[tuple[list[str], list[str]]]) -> Iterator[tuple[list[str], np.ndarray]]:
+    done = 0
+    for ids, block in texts:
+        yield ids, retriever.encoder.encode(block, side="passage", progress=False)
+        done += len(ids)
+        if retriever.progress:
+            log.info("%s: %d passages encoded", label, done)
+
+
+def _with_ids(path: Path, prefix: str) -> Iterator[tuple[list[str], np.ndarray]]:
+    for ids, block in vectors.blocks(path):
+        if ids is None:
+            raise InputError(f"{path}: needs {vectors.ids_file(path).name} with the docid of each row")
+        yield [prefix + one for one in ids], finite(block, ids, "passage")[0]
+
+
+def _held(name: str, code: str, ids: list[str], texts: list[str], blocks: Iterator[tuple[list[str], list[str]]]) -> RetrievalSet:
+    """A language of a collection in memory: BM25 weighs all passages at once."""
+    passages: dict[str, str] = {}
+    for keys, values in blocks:
+        for key, value in zip(keys, values, strict=True):
+            if key in passages:
+                raise InputError(f"the id {key!r} occurs twice in the corpus")
+            passages[key] = value
+
+    def side(keys: list[str], values: list[str]) -> Texts:
+        nothing = np.zeros(len(keys), np.int32)
+        return Texts(keys, values, nothing.astype(np.int16), nothing, nothing)
+
+    return RetrievalSet(name, (code,), side(ids, texts), side(list(passages), list(passages.values())), np.zeros((0, 3), np.int64))
