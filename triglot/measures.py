@@ -257,3 +257,19 @@ def rank_distance(blocks: Blocks) -> np.ndarray:
     out[query] = worst - best
     out[blocks.total < 2] = np.nan
     return out
+
+
+def macro_f1(confusion: np.ndarray) -> np.ndarray:
+    """Mean over classes of 2 TP / (true + predicted), as scikit-learn's `f1_score(average="macro")`.
+
+    Args:
+        confusion: (..., classes, classes) counts, rows by true and columns by predicted class; classes that are neither are passed over.
+
+    Returns:
+        (...), NaN where there is no item.
+    """
+    right = np.einsum("...ii->...i", confusion)
+    both = confusion.sum(-1) + confusion.sum(-2)
+    score = np.where(both > 0, 2 * right / np.where(both > 0, both, 1), 0.0)
+    classes = (both > 0).sum(-1)
+    return np.where(classes > 0, score.sum(-1) / np.maximum(classes, 1), np.nan)

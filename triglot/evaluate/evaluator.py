@@ -65,10 +65,12 @@ def evaluate_embeddings(
 
 def encode_set(encoder: Any, benchmark: RetrievalSet, *, progress: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Embeddings of queries and passages; each different text is encoded once, so equal texts have equal vectors."""
-    return _encode(encoder, benchmark.queries.texts, "query", progress), _encode(encoder, benchmark.passages.texts, "passage", progress)
+    queries = encode_once(encoder, benchmark.queries.texts, "query", progress)
+    return queries, encode_once(encoder, benchmark.passages.texts, "passage", progress)
 
 
-def _encode(encoder: Any, texts: list[str], side: str, progress: bool) -> np.ndarray:
+def encode_once(encoder: Any, texts: Sequence[str], side: str, progress: bool = False) -> np.ndarray:
+    """(texts, dim) vectors; each different text is encoded once."""
     place: dict[str, int] = {}
     rows = np.array([place.setdefault(text, len(place)) for text in texts], np.int64)
     vectors = np.asarray(encoder.encode(list(place), side=side, progress=progress))
