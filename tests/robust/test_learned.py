@@ -1,0 +1,156 @@
+"""Learned negatives and the language adversary: formulas, what they do to training, and that a stopped run goes on with them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from tests.train.test_loop import same, start, weights
+from triglot.files import InputError
+from triglot.losses import Loss, divergence, info_nce, log_shares
+from triglot.robust import Adversary, LanguageAdversary, LearnedNegatives, Negatives, Robust
+from triglot.train import Train, run
+
+
+def unit(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.nn.functional.normalize(torch.randn(shape, generator=torch.Generator().manual_seed(seed)), dim=1)
+
+
+@pytest.mark.parametrize("per_language", [False, True])
+def test_negatives_climb_the_loss_that_the_encoder_descends(per_language: bool) -> None:
+    settings = Negatives(count=6, per_language=per_language, temperature=0.1, lr=0.5, momentum=0.0)
+    bank = LearnedNegatives(settings, dim=8, languages=2, seed=1)
+    queries, passages, lang = unit(10, 8, seed=1), unit(10, 8, seed=2), torch.arange(10) % 2
+    positive, none = torch.eye(10, dtype=torch.bool), torch.zeros(10, 10, dtype=torch.bool)
+    losses = []
+    for _ in range(8):
+        learned = bank.scores(queries, lang, 0.1)
+        losses.append(float(info_nce(queries, passages, positive, none, Loss(temperature=0.1), learned)))
+        bank.ascend(queries, lang, queries @ passages.T)
+    assert losses == sorted(losses)
+    assert losses[-1] > losses[0] + 0.1
+    torch.testing.assert_close(bank.bank.norm(dim=1), torch.ones(6))
+    if per_language:
+        scores = bank.scores(queries, lang, 0.1)
+        assert (torch.isfinite(scores) == (lang[:, None] == torch.arange(6)[None, :] % 2)).all()
+
+
+def test_the_closed_form_is_the_gradient_of_a_softmax_over_bank_and_batch() -> None:
+    t = 0.2
+    bank = LearnedNegatives(Negatives(count=4, temperature=t, lr=1.0, momentum=0.0), dim=6, languages=1, seed=3)
+    queries, passages = unit(5, 6, seed=4), unit(7, 6, seed=5)
+    free = (2.5 * bank.bank.clone()).requires_grad_()  # any length: the gradient with respect to the unit vector has none along it
+    negatives = torch.nn.functional.normalize(free, dim=1)
+    scores = torch.cat([queries @ passages.T, queries @ negatives.T], 1) / t
+    # The part of the loss that the bank has a hand in: log of the sum over everything.
+    torch.logsumexp(scores, 1).mean().backward()
+    before = bank.bank.clone()
+    bank.ascend(queries, torch.zeros(5, dtype=torch.long), queries @ passages.T)
+    expected = torch.nn.functional.normalize(before + 2.5 * free.grad, dim=1)
+    torch.testing.assert_close(bank.bank, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_reversed_gradient_hides_what_the_discriminator_sees() -> None:
+    """Vectors move so that a discriminator trained on them can no longer tell their language."""
+    lang = torch.arange(120) % 3
+    vectors = torch.randn(120, 12, generator=torch.Generator().manual_seed(0)) + 2 * torch.nn.functional.one_hot(lang, 12)
+    adversary = LanguageAdversary(Adversary(weight=1.0, ramp=0.0, hidden=16, lr=0.01), dim=12, languages=3, seed=1)
+    accuracies = []
+    for step in range(400):
+        leaf = vectors.clone().requires_grad_()
+        value, accuracy = adversary.loss(leaf, lang, 0.0)
+        gradient, *own = torch.autograd.grad(value, [leaf, *adversary.parameters])
+        adversary.update(list(own))
+        accuracies.append(accuracy)
+        if step >= 150:  # the discriminator has learned by then
+            vectors = vectors - 2.0 * gradient
+    assert accuracies[149] > 0.95
+    assert np.mean(accuracies[-20:]) < 0.75
+
+
+def test_the_ramp_goes_from_nothing_to_the_whole_weight() -> None:
+    adversary = LanguageAdversary(Adversary(weight=0.5, ramp=0.4), dim=4, languages=2, seed=1)
+    rising = [adversary.weight(done) for done in (0.0, 0.1, 0.2, 0.4, 1.0)]
+    assert rising[0] == 0
+    assert rising == sorted(rising)
+    assert rising[-1] == pytest.approx(0.5, abs=1e-3)
+    assert rising[3] == rising[4]
+
+
+@pytest.mark.parametrize("kind", ["static", "transformer"])
+def test_a_stopped_run_goes_on_with_bank_and_discriminator(tmp_path, corpus, make_static, make_transformer, kind: str) -> None:
+    robust = Robust(method="pgd", side="query", negatives=Negatives(count=5, lr=0.1), language=Adversary(weight=0.3, hidden=8))
+    train = Train(steps=8, lr=0.01, log_every=1, checkpoint_every=3)
+    options = {"loss": Loss(), "robust": robust, "seed": 7, "stage": "s"}
+
+    def fresh():
+        return start(make_static() if kind == "static" else make_transformer(dropout=0.1), corpus, steps=8)
+
+    whole, feed, plan = fresh()
+    run(whole, feed, plan, train=train, out=tmp_path / "whole", **options)
+
+    class Stop(Exception):
+        pass
+
+    def interrupt(_):
+        raise Stop
+
+    broken, feed, plan = fresh()
+    with pytest.raises(Stop):
+        dying = Train(steps=8, lr=0.01, log_every=1, checkpoint_every=3, validate_every=5)
+        run(broken, feed, plan, train=dying, out=tmp_path / "broken", validate=interrupt, **options)
+    again, feed, plan = fresh()
+    run(again, feed, plan, train=train, out=tmp_path / "broken", **options)
+    assert same(weights(whole), weights(again))
+    lines = [json.loads(line) for line in (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()]
+    assert all(0 <= line["language_accuracy"] <= 1 and line["language_loss"] > 0 for line in lines)
+
+
+def test_other_robust_settings_do_not_resume(tmp_path, corpus, make_static) -> None:
+    for robust, fits in ((Robust(method="fgm"), True), (Robust(method="fgm", eps=0.7), False)):
+        model, feed, plan = start(make_static(), corpus, steps=2)
+        arguments = {"loss": Loss(), "robust": robust, "train": Train(steps=2), "seed": 7, "stage": "s", "out": tmp_path}
+        if fits:
+            run(model, feed, plan, **arguments)
+        else:
+            with pytest.raises(InputError, match="robust"):
+                run(model, feed, plan, **arguments)
+
+
+def test_divergence_is_that_of_the_definition_and_passes_over_ignored_pairs() -> None:
+    a, b, passages = unit(4, 6, seed=1), unit(4, 6, seed=2), unit(5, 6, seed=3)
+    ignored = torch.zeros(4, 5, dtype=torch.bool)
+    ignored[0, 1] = ignored[2, 4] = True
+    p, q = (log_shares(x, passages, ignored, 0.1) for x in (a, b))
+    expected = []
+    for row in range(4):
+        keep = ~ignored[row]
+        one, two = (torch.log_softmax((x[row] @ passages.T / 0.1)[keep], 0) for x in (a, b))
+        expected.append(float((one.exp() * (one - two)).sum()))
+    assert float(divergence(p, q)) == pytest.approx(np.mean(expected), rel=1e-5)
+    assert float(divergence(p, p)) == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Robust(method="fgn"), r"robust\.method: 'fgn' is unknown"),
+        (lambda: Robust(side="queries"), r"robust\.side: 'queries' is unknown"),
+        (lambda: Robust(eps=0), r"robust\.eps: 0 is not a positive number"),
+        (lambda: Robust(steps=0), r"robust\.steps: 0 is below 1"),
+        (lambda: Robust(weight=-1), r"robust\.weight: -1 is negative"),
+        (lambda: Negatives(count=-1), r"robust\.negatives\.count"),
+        (lambda: Negatives(momentum=1.0), r"robust\.negatives\.momentum"),
+        (lambda: Negatives(temperature=0), r"robust\.negatives\.temperature"),
+        (lambda: Adversary(weight=-0.1), r"robust\.language\.weight"),
+        (lambda: Adversary(ramp=2), r"robust\.language\.ramp"),
+        (lambda: Adversary(hidden=0), r"robust\.language\.hidden"),
+        (lambda: Loss(self_teaching=-1), r"loss\.self_teaching"),
+    ],
+)
+def test_bad_settings(make, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        make()
