@@ -25,7 +25,7 @@ from triglot.settings import COMMAND_LINE, Document, build, dump_yaml, plain, pu
 from triglot.train import Train
 
 TrainingFormat = Literal["squad", "mlqa", "bitext", "pairs", "beir", "wordlist", "atlas"]
-RetrievalFormat = Literal["squad", "mlqa", "bitext", "beir", "trec", "stance", "atlas"]
+RetrievalFormat = Literal["squad", "mlqa", "bitext", "beir", "mteb", "trec", "stance", "atlas"]
 Baseline = Literal["bm25", "bm25-translated"]
 
 
@@ -103,10 +103,11 @@ class Benchmark:
 
     Attributes:
         name: in files and tables.
-        format, path: as for a source.
+        format, path: as for a source; a path may be a `hub:` name.
         candidate_text: what a passage is; None leaves it to the reader.
         languages: only these; None for the recipe's.
         licence: of the data, for the report.
+        depth: passages a query where a top-k run is made (BEIR, MTEB, TREC).
         options: further options of the format's reader.
     """
 
@@ -116,9 +117,12 @@ class Benchmark:
     candidate_text: Literal["sentence", "sentence+context", "paragraph"] | None = None
     languages: tuple[str, ...] | None = None
     licence: str = ""
+    depth: int = 1000
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.depth < 1:
+            raise InputError(f"depth: {self.depth} is below 1")
         if not re.fullmatch(r"[\w\-+.]+", self.name) or self.name.startswith("."):
             raise InputError(f"name: {self.name!r} has other characters than letters, digits and - + . _ (it becomes part of file names)")
         if not self.path and self.format != "atlas":

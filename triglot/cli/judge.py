@@ -12,22 +12,31 @@ from triglot.cli.app import Out, Quiet, app, listen, print_tables, words
 
 @app.command()
 def evaluate(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model or run folder, a hub name, bm25 or bm25-translated.")],
-    on: Annotated[list[str], typer.Option("--on", metavar="NAME=PATH", help="A benchmark; may be given several times.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A model or run folder, a hub name, bm25, bm25-translated, a TREC run, or embeddings.")
+    ],
+    on: Annotated[list[str], typer.Option("--on", metavar="NAME=PATH", help="A benchmark, a path or hub:OWNER/NAME:xx; several times.")],
     out: Out,
-    format: Annotated[str, typer.Option(help="squad | mlqa | bitext | beir | atlas; by default told from the names.")] = "",
+    format: Annotated[
+        str, typer.Option(help="squad | mlqa | bitext | beir | mteb | trec | stance | atlas; by default told from the names.")
+    ] = "",
     candidate_text: Annotated[str, typer.Option(help="sentence | sentence+context | paragraph; by default the reader's.")] = "",
     languages: Annotated[str, typer.Option(help="Only these, parted by commas.")] = "",
     lists: Annotated[str, typer.Option(help="Folder of word lists, for bm25-translated.")] = "",
+    split: Annotated[str, typer.Option(help="Of topics and judgements: dev, test; by default the reader's.")] = "",
+    corpus: Annotated[str, typer.Option(help="Where the passages of TREC topics are, if not beside them.")] = "",
+    depth: Annotated[int, typer.Option(help="Passages a query in top-k runs.")] = 1000,
+    save_run: Annotated[bool, typer.Option("--save-run", help="Write NAME.run.gz and NAME.qrels.gz of every benchmark.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Evaluate a model in the three settings, with language bias."""
+    """Evaluate a model in the three settings, with language bias; streamed corpora by top-k runs."""
     progress = listen(quiet)
     from triglot.study.models import evaluate_model, named_paths
 
-    given = {"candidate_text": candidate_text, "languages": words(languages)}
+    given = {"candidate_text": candidate_text, "languages": words(languages), "split": split, "corpus": corpus}
     options = {key: value for key, value in given.items() if value}
-    path = evaluate_model(model, named_paths(on), out, format=format, options=options, lists=lists, progress=progress)
+    more = {"format": format, "options": options, "lists": lists, "depth": depth, "save_run": save_run, "progress": progress}
+    path = evaluate_model(model, named_paths(on), out, **more)
     print_tables([out])
     typer.echo(path)
 
@@ -35,7 +44,9 @@ def evaluate(
 @app.command()
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run, arm or study folders.")],
-    measure: Annotated[str, typer.Option(help="map | map@20 | mrr | r@1 | r@10 | hit@1")] = "map",
+    measure: Annotated[
+        str, typer.Option(help="map | map@20 | mrr | r@1 | r@10 | hit@1, or ndcg@10 | r@100 | mrr@10 | mrr@100 of runs")
+    ] = "map",
     reference: Annotated[str, typer.Option(help="The arm that the others are compared with; by default the first trained one.")] = "",
     output: Annotated[str, typer.Option("--format", help="table | markdown | csv | latex | json")] = "table",
     report: Annotated[Path | None, typer.Option(help="Write report.html, report.md and report.json into this folder.")] = None,

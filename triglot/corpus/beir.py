@@ -306,6 +306,7 @@ def retrieval_set(contents: Contents, tally: Tally, *, name: str, split: str, li
         ),
         judgements=np.array(triples, np.int64),
         parallel=len({lang for _, lang in contents.corpus.texts}) > 1,
+        ranked=True,
         notes=(*notes, *tally.notes()),
         licence=licence,
     )

@@ -1,8 +1,8 @@
 """Retrieval data as MTEB keeps it: Parquet tables of corpus, queries and judgements, each in a folder of its own.
 
-`corpus/*.parquet` and `queries/*.parquet` have the columns `_id` (or `id`), `text` and perhaps `title`; `qrels/SPLIT-*.parquet` (also
-`default/`, `data/`) has `query-id`, `corpus-id`, `score`. With several languages the folders are `xx-corpus`, `xx-queries`, `xx-qrels`, each
-language a benchmark of its own.
+`corpus/*.parquet` and `queries/*.parquet` have the columns `_id` (or `id`), `text` and perhaps `title`; `qrels/SPLIT-*.parquet`
+(also `default/`, `data/`) has `query-id`, `corpus-id`, `score`. With several languages the folders are `xx-corpus`, `xx-queries`,
+`xx-qrels`, each language a benchmark of its own.
 """
 
 from __future__ import annotations

@@ -47,6 +47,7 @@ class RetrievalSet:
         judgements: (judgements, 3) int64 of (query index, passage index, grade); grade > 0 is relevant. Sorted, unique pairs.
         parallel: whether the relevant passages of a query are translations of one another (so cross-lingual settings and
             rank distance make sense).
+        ranked: whether the benchmark is known by measures of a top-k run over its pool (nDCG@10, R@100), as BEIR's are.
         notes: what the reader wants printed beside the results (which candidate text was used, what was left out and why).
         licence: of the data, for the report.
     """
@@ -57,6 +58,7 @@ class RetrievalSet:
     passages: Texts
     judgements: np.ndarray
     parallel: bool = True
+    ranked: bool = False
     notes: tuple[str, ...] = ()
     licence: str = ""
 

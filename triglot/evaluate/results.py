@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from triglot.evaluate.ranked import Outcome
 from triglot.evaluate.tables import BIAS, Evaluation
 from triglot.files import InputError, atomic_write, nearest, read_json, write_json
 
@@ -28,7 +29,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def write_results(folder: str | Path, evaluations: Mapping[str, Evaluation], *, model: str) -> Path:
+def write_results(folder: str | Path, evaluations: Mapping[str, Evaluation | Outcome], *, model: str) -> Path:
     """Write results.json, NAME.languages.json and NAME.queries.parquet into a folder (made if absent), each file whole or absent.
 
     results.json is written last, so where it exists the others do.

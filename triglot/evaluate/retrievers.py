@@ -96,7 +96,7 @@ def evaluate(
     retriever: Retriever,
     benchmark: RetrievalSet | Collection,
     *,
-    ranked: bool = False,
+    ranked: bool | None = None,
     depth: int = DEPTH,
     extra: Sequence[str] = (),
     tag: str = "triglot",
@@ -109,7 +109,7 @@ def evaluate(
     Args:
         retriever: what is judged.
         benchmark: on what.
-        ranked: make a top-k run over the pool of a `RetrievalSet` too, and add its figures.
+        ranked: make a top-k run over the pool of a `RetrievalSet` too, and add its figures; None leaves it to the benchmark.
         depth: passages a query in runs made here.
         extra: measures beside the usual ones.
         tag: the system's name in runs.
@@ -124,6 +124,7 @@ def evaluate(
         return _judge_file(retriever, benchmark, extra)
     if isinstance(benchmark, Collection):
         return _judge_collection(retriever, benchmark, depth, extra, tag)
+    ranked = benchmark.ranked if ranked is None else ranked
     wanted = [*extra, *(EXTRA if ranked else ())]
     if isinstance(retriever, Bm25):
         score, notes, settings = _bm25(retriever, benchmark)

@@ -156,12 +156,17 @@ _SHORT = {"mono": "monolingual", "cross": "cross-lingual", "multi": "multilingua
 
 def findings(table: Table) -> list[str]:
     """Plain sentences about a table: the best of each column, and how each arm stands against the reference."""
-    names = [_SHORT.get(column.setting) or (column.title if "@" in column.title else column.title.lower()) for column in table.columns]
+    names = [
+        _SHORT.get(column.setting) or (column.title if "@" in column.title or column.setting == "ranked" else column.title.lower())
+        for column in table.columns
+    ]
     best: dict[str, list[str]] = {}
     for index, (column, name) in enumerate(zip(table.columns, names, strict=True)):
         winners = [(row.name, cell) for row in table.rows if row.name in table.best(index) and (cell := row.cells[index]) is not None]
         if winners:
-            kind = "Lowest" if column.lower_is_better else f"Highest {MEASURES[column.measure]}"
+            kind = (
+                "Lowest" if column.lower_is_better else "Highest" if column.setting == "ranked" else f"Highest {MEASURES[column.measure]}"
+            )
             best.setdefault(kind, []).append(f"{_listed([arm for arm, _ in winners])} ({name}, {number(winners[0][1].value, column)})")
     said = [f"{kind}: {', '.join(parts)}." for kind, parts in best.items()]
     if not table.reference:

@@ -82,7 +82,7 @@ def _results(content: Content) -> str:
     parts = []
     for name, table in content.tables.items():
         counts = next(run.benchmarks[name]["counts"] for arm in content.arms for run in arm.runs if name in run.benchmarks)
-        size = f"{counts['queries']:,} queries, {counts['passages']:,} passages"
+        size = ", ".join(f"{counts[key]:,} {key}" for key in ("queries", "passages") if key in counts)
         caption = f"<b>{escape(name)}.</b> {size}. Bold: the best of a column. For rank distance and Max@R lower is better."
         parts.append(comparison(table, content, caption))
         parts += [f'<p class="note">{escape(note)}</p>' for note in table.notes]
@@ -99,7 +99,7 @@ def _micro(content: Content, benchmark: str) -> str:
     for arm in content.arms:
         entries = [run.benchmarks[benchmark].get("micro", {}) for run in arm.runs if benchmark in run.benchmarks]
         found = [[entry.get(setting, {}).get("map") for entry in entries] for setting in ("mono", "cross", "multi")]
-        if any(entries):
+        if any(value is not None for values in found for value in values):
             rows.append(_row(escape(arm.name), [f"<td>{np.mean(values):.3f}</td>" if None not in values else NONE for values in found]))
     caption = "Every query counts the same; in the tables above every language, or ordered pair of languages, does."
     head = ["", "Monolingual mAP", "Cross-lingual mAP", "Multilingual mAP"]

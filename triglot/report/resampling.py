@@ -15,7 +15,8 @@ from triglot.files import InputError
 from triglot.report.runs import Arm
 from triglot.stats import Interval, Sums, bootstrap, bootstrap_unpaired, cluster_sums
 
-COLUMNS = {"map": "ap", "map@20": "ap@20", "mrr": "rr"}  # what a macro average is called in the per-query file
+# What a macro average is called in the per-query file.
+COLUMNS = {"map": "ap", "map@20": "ap@20", "mrr": "rr", "mrr@10": "rr@10", "mrr@100": "rr@100"}
 _KEYS = ("query_id", "query_lang", "cluster", "setting", "passage_lang", "relevant")
 
 
@@ -45,7 +46,7 @@ def read_per_query(path: Path) -> dict[str, PerQuery]:
     found = {}
     try:
         whole = pq.read_table(path)
-        for setting in ("mono", "cross", "multi"):
+        for setting in ("mono", "cross", "multi", "ranked"):
             table = whole.filter(pc.field("setting") == setting).combine_chunks()
             texts = {key: table[key].cast(pa.string()).combine_chunks() for key in ("query_id", "query_lang", "passage_lang", "cluster")}
             cell = pc.call_function("binary_join_element_wise", [texts["query_lang"], texts["passage_lang"], pa.scalar("/")])

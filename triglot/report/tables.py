@@ -16,6 +16,7 @@ from triglot.stats import Interval
 
 SETTINGS = ("mono", "cross", "multi")
 MEASURES = {"map": "mAP", "map@20": "mAP@20", "mrr": "MRR", "r@1": "R@1", "r@10": "R@10", "hit@1": "hit@1"}
+RANKED = {"ndcg@10": "nDCG@10", "r@100": "R@100", "mrr@10": "MRR@10", "mrr@100": "MRR@100", "map": "mAP of the run"}
 TITLES = {"mono": "Monolingual", "cross": "Cross-lingual", "multi": "Multilingual"}
 
 
@@ -88,9 +89,12 @@ def interval(cell: Cell, column: Column) -> str:
 
 def columns_for(arms: Sequence[Arm], benchmark: str, measure: str = "map", bias: bool = True) -> tuple[Column, ...]:
     """The columns that at least one arm has figures for."""
-    if measure not in MEASURES:
-        raise InputError(f"no measure {measure!r}{nearest(measure, MEASURES)}")
-    wanted = [Column(setting, measure, f"{TITLES[setting]} {MEASURES[measure]}") for setting in SETTINGS]
+    if measure not in MEASURES | RANKED:
+        raise InputError(f"no measure {measure!r}{nearest(measure, MEASURES | RANKED)}")
+    title = MEASURES.get(measure) or RANKED[measure]
+    wanted = [Column(setting, measure, f"{TITLES[setting]} {title}") for setting in SETTINGS]
+    # Figures of top-k runs stand together in the main table, and by themselves where one of them is asked for.
+    wanted += [Column("ranked", name, text) for name, text in RANKED.items() if name == measure or measure == "map"]
     if bias:
         wanted.append(Column("bias", "rank_distance", "Rank distance", lower_is_better=True, ranks=True))
         wanted.append(Column("bias", "max_rank", "Max@R", lower_is_better=True, ranks=True))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from triglot.evaluate import write_results
-from triglot.evaluate.baselines import evaluate_bm25, evaluate_translated_bm25
+from triglot.evaluate.retrievers import Bm25, evaluate
 from triglot.files import InputError, nearest, read_json, read_jsonl, write_json
 from triglot.recipe import Recipe, alignment_recipe, arm_recipe, digest
 from triglot.report import find_arms, write_report
@@ -148,9 +148,7 @@ def _baseline(recipe: Recipe, name: str, out: Path, data: Data) -> None:
     found: dict[str, Any] = {}
     for one in recipe.evaluate:
         benchmark = data.benchmark(one, recipe.languages)
-        if name == "bm25":
-            found[one.name] = evaluate_bm25(benchmark)
-        else:
-            found[one.name] = evaluate_translated_bm25(benchmark, data.lists(recipe.lists, benchmark.languages))
+        retriever = Bm25() if name == "bm25" else Bm25(lambda codes: data.lists(recipe.lists, codes))
+        found[one.name] = evaluate(retriever, benchmark, depth=one.depth).result
     write_results(folder, found, model=name)
     record(out, recipe, name, None, folder / "results.json")

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from triglot.augment.lexicon import Lexicon
-from triglot.corpus.formats import read_retrieval, read_training
+from triglot.corpus.collection import Collection, check_languages
+from triglot.corpus.formats import read_benchmark, read_training
+from triglot.corpus.hub import PREFIX
 from triglot.corpus.parallel import ParallelCorpus, concat
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.corpus.tally import Tally
@@ -127,18 +129,20 @@ class Data:
             raise InputError(f"source {source.label!r}: codeswitch.lists: no word list from {how.pivot} in {self._path(how.lists)}")
         return Switching(pivot=how.pivot, lists=into, p=how.p, languages=tuple(into))
 
-    def benchmark(self, benchmark: Benchmark, languages: Sequence[str]) -> RetrievalSet:
-        """A benchmark. Raises InputError that begins with its name."""
+    def benchmark(self, benchmark: Benchmark, languages: Sequence[str]) -> RetrievalSet | Collection:
+        """A benchmark; one of format `trec` is streamed. Raises InputError that begins with its name."""
         wanted = tuple(benchmark.languages if benchmark.languages is not None else languages)
 
-        def read() -> RetrievalSet:
+        def read() -> RetrievalSet | Collection:
             options: dict[str, Any] = dict(benchmark.options)
             if wanted:
                 options["languages"] = list(wanted)
             if benchmark.candidate_text:
                 options["candidate_text"] = benchmark.candidate_text
             try:
-                found = read_retrieval(benchmark.format, self._path(benchmark.path), name=benchmark.name, **options)
+                path = benchmark.path if benchmark.path.startswith(PREFIX) else self._path(benchmark.path)
+                found = read_benchmark(path, name=benchmark.name, format=benchmark.format, **options)
+                check_languages(benchmark.name, benchmark.languages, found.languages)
             except InputError as error:
                 raise InputError(f"benchmark {benchmark.name!r}: {error}") from None
             return replace(found, licence=benchmark.licence or found.licence)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from triglot.corpus.retrieval import RetrievalSet
 from triglot.encoder import load_encoder
 from triglot.recipe import Recipe
 from triglot.study.data import Data
@@ -42,6 +43,7 @@ def examples(model: Path, recipe: Recipe) -> list[Example]:
     languages gets its own in turn; one with a single language gets no example.
     """
     benchmark = Data(recipe.data).benchmark(recipe.evaluate[0], recipe.languages)
+    assert isinstance(benchmark, RetrievalSet)
     encoder = load_encoder(model)
     queries, passages = benchmark.queries, benchmark.passages
     groups = np.unique(queries.group)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from triglot.files import InputError, atomic_write, nearest
+from triglot.files import InputError, atomic_write, nearest, write_text
 
 log = logging.getLogger("triglot")
 BM25, TRANSLATED = "bm25", "bm25-translated"
@@ -37,44 +37,103 @@ def evaluate_model(
     format: str = "",
     options: Mapping[str, Any] | None = None,
     lists: str = "",
+    depth: int = 1000,
+    save_run: bool = False,
     progress: bool = False,
 ) -> Path:
     """Evaluate a model on benchmarks and write the results.
 
     Args:
-        model: a model folder, a run folder, a hub name, `bm25` or `bm25-translated`.
-        on: name -> path of each benchmark.
+        model: see `retriever`.
+        on: name -> path or `hub:` name of each benchmark.
         out: folder for results.json and what lies beside it.
         format: of the benchmarks; empty to tell it from their names.
         options: of the format's reader (`candidate_text`, `languages`).
         lists: folder of word lists for `bm25-translated`.
+        depth: passages a query in top-k runs.
+        save_run: write NAME.run.gz and NAME.qrels.gz for every benchmark, and report the figures of the run.
         progress: show bars.
 
     Returns:
         the path of results.json.
     """
-    from triglot.corpus.formats import detect, read_retrieval
-    from triglot.evaluate import evaluate_encoder, write_results
+    from triglot.corpus.collection import check_languages
+    from triglot.corpus.formats import read_benchmark
+    from triglot.corpus.trec import check_id
+    from triglot.evaluate.ranked import judged
+    from triglot.evaluate.results import write_results
+    from triglot.evaluate.retrievers import Bm25, Dense, evaluate
 
-    benchmarks = {name: read_retrieval(format or detect(path), path, name=name, **(options or {})) for name, path in on.items()}
-    found = {}
-    if model in (BM25, TRANSLATED):
-        from triglot.corpus.wordlist import read_lists
-        from triglot.evaluate.baselines import evaluate_bm25, evaluate_translated_bm25
+    chosen = retriever(model, names=list(on), lists=lists, progress=progress)
+    given = dict(options or {})
+    benchmarks = {}
+    for name, path in on.items():
+        needed = isinstance(chosen, Dense | Bm25)
+        benchmarks[name] = one = read_benchmark(path, name=name, format=format, passages=needed, **given)
+        check_languages(name, given.get("languages"), one.languages)
+        if save_run:  # before hours of encoding
+            for identifier in judged(one).ids:
+                check_id(identifier, "query")
+    found, answers = {}, {}
+    for name, one in benchmarks.items():
+        log.info("%s: %s", name, ", ".join(one.languages))
+        answers[name] = evaluate(chosen, one, ranked=save_run or None, depth=depth, tag=Path(model).name)
+        found[name] = answers[name].result
+    if save_run:
+        from triglot.corpus.runs import write_run
+        from triglot.corpus.trec import write_qrels
 
-        if model == TRANSLATED and not lists:
-            raise InputError("bm25-translated needs --lists, a folder of word lists")
-        for name, benchmark in benchmarks.items():
-            if model == BM25:
-                found[name] = evaluate_bm25(benchmark)
-            else:
-                found[name] = evaluate_translated_bm25(benchmark, read_lists(lists, languages=benchmark.languages, both=True)[0])
-    else:
-        encoder = load_model(model)
-        for name, benchmark in benchmarks.items():
-            log.info("%s: %d queries, %d passages", name, len(benchmark.queries), len(benchmark.passages))
-            found[name] = evaluate_encoder(encoder, benchmark, progress=progress)
+        for name, answer in answers.items():
+            assert answer.run is not None
+            assert answer.against is not None
+            write_run(Path(out) / f"{name}.run.gz", answer.run)
+            write_qrels(Path(out) / f"{name}.qrels.gz", answer.against.qrels)
     return write_results(out, found, model=model)
+
+
+def retriever(model: str, *, names: Sequence[str] = (), lists: str = "", progress: bool = False) -> Any:
+    """What a MODEL of the command line is, for `triglot.evaluate.retrievers.evaluate`.
+
+    Args:
+        model: a model folder, a run folder, a hub name, `bm25`, `bm25-translated`, a TREC run (a file, or a folder with `NAME.run.gz` for
+            each benchmark), or embeddings made elsewhere (a folder or `Q.npy,P.npy`, see `triglot.corpus.vectors`).
+        names: of the benchmarks.
+        lists: folder of word lists for `bm25-translated`.
+        progress: show bars.
+
+    Raises:
+        InputError: it is none of these, or cannot be loaded.
+    """
+    from triglot.corpus import vectors
+    from triglot.evaluate.retrievers import Bm25, Dense, RunFile, Vectors, run_files, run_name
+
+    if model == BM25:
+        return Bm25()
+    if model == TRANSLATED:
+        from triglot.corpus.wordlist import read_lists
+
+        if not lists:
+            raise InputError("bm25-translated needs --lists, a folder of word lists")
+        return Bm25(lambda codes: read_lists(lists, languages=codes, both=True)[0])
+    path = Path(model)
+    if vectors.is_pair(model):
+        if len(names) > 1:
+            raise InputError(f"{model}: one pair of files, but {len(names)} benchmarks; use a folder with a sub-folder for each")
+        return Vectors(model)
+    if path.is_file():
+        if run_name(path) is None:
+            raise InputError(f"{path}: a run file ends in .run, .trec, .tsv or .txt (and .gz); a model is a folder")
+        if len(names) > 1:
+            raise InputError(f"{path}: one run, but {len(names)} benchmarks; use a folder with NAME.run.gz for each")
+        return RunFile(path)
+    if path.is_dir() and not any((folder / "modules.json").is_file() for folder in (path, path / "model")):
+        if vectors.holds_pair(path) or any(vectors.holds_pair(folder) for folder in path.glob("*")):
+            return Vectors(model)
+        if any(vectors.holds_pair(folder) for folder in path.glob("*/*")):
+            return Vectors(model)
+        if not (path / "config.json").is_file() and run_files(path):
+            return RunFile(path)
+    return Dense(load_model(model), progress)
 
 
 def load_model(model: str) -> Any:
@@ -107,12 +166,15 @@ def fresh_encoder(paths: Sequence[str], out: str | Path, settings: Mapping[str, 
 
 
 def encode_file(model: str, path: str, out: str | Path, *, side: str, progress: bool = False) -> tuple[int, int]:
-    """Encode the texts of a file into a `.npy` file, row i for text i. Returns the shape."""
+    """Encode the texts of a file into a `.npy` file, row i for text i, with their ids in `.ids.txt` beside it. Returns the shape."""
     from triglot.corpus.passages import read_passages
+    from triglot.corpus.vectors import ids_file
 
     if side not in ("query", "passage"):
         raise InputError(f"--side: {side!r} is not query or passage{nearest(side, ('query', 'passage'))}")
-    vectors = load_model(model).encode(read_passages(path)[1], side=side, progress=progress)
+    ids, texts = read_passages(path)
+    vectors = load_model(model).encode(texts, side=side, progress=progress)
+    write_text(ids_file(Path(out)), "".join(f"{identifier}\n" for identifier in ids))
     with atomic_write(out, "wb") as handle:
         np.save(handle, vectors)
     return vectors.shape

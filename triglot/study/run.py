@@ -20,8 +20,10 @@ from triglot.encoder import init_encoder, load_encoder
 from triglot.encoder.card import Card
 from triglot.encoder.static import StaticEncoder
 from triglot.encoder.tokenizer import word_counts
-from triglot.evaluate import Evaluation, evaluate_encoder, write_results
+from triglot.evaluate import Evaluation, write_results
+from triglot.evaluate.ranked import Outcome
 from triglot.evaluate.results import versions
+from triglot.evaluate.retrievers import Dense, evaluate
 from triglot.files import InputError, read_json, write_json, write_text
 from triglot.recipe import Recipe, Stage, alignment_recipe, parse_recipe, single, to_yaml
 from triglot.settings import plain, read_yaml
@@ -121,7 +123,9 @@ def _train(recipe: Recipe, stage: Stage, name: str, start: Path, out: Path, data
 
     def validate(encoder: Any) -> dict[str, Any]:
         found = evaluate_all(recipe, encoder, data, "validation")
-        return {key: {s: one.summary[s] for s in ("mono", "cross", "multi", "bias") if s in one.summary} for key, one in found.items()}
+        return {
+            key: {s: one.summary[s] for s in ("mono", "cross", "multi", "bias", "ranked") if s in one.summary} for key, one in found.items()
+        }
 
     counted = train_loop(
         model,
@@ -168,9 +172,12 @@ def _device() -> str:
     return f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
 
 
-def evaluate_all(recipe: Recipe, encoder: Any, data: Data, which: str) -> dict[str, Evaluation]:
-    """An encoder on the recipe's `validation` or `evaluate` benchmarks."""
-    return {one.name: evaluate_encoder(encoder, data.benchmark(one, recipe.languages)) for one in getattr(recipe, which)}
+def evaluate_all(recipe: Recipe, encoder: Any, data: Data, which: str, *, ranked: bool | None = None) -> dict[str, Evaluation | Outcome]:
+    """An encoder on the recipe's `validation` or `evaluate` benchmarks; `ranked` as for `evaluate.retrievers.evaluate`."""
+    return {
+        one.name: evaluate(Dense(encoder), data.benchmark(one, recipe.languages), ranked=ranked, depth=one.depth).result
+        for one in getattr(recipe, which)
+    }
 
 
 def is_trained(out: Path) -> bool:
@@ -192,11 +199,14 @@ def _finish(recipe: Recipe, out: Path, data: Data, model: str) -> None:
         write_results(out / "validation", evaluate_all(recipe, encoder, data, "validation"), model=model)
     if recipe.evaluate:
         log.info("evaluating %s on %s", model, ", ".join(one.name for one in recipe.evaluate))
-    found = evaluate_all(recipe, encoder, data, "evaluate")
+    found = evaluate_all(recipe, encoder, data, "evaluate", ranked=False if recipe.attacks else None)
     if recipe.attacks:
-        sets = {name: one.benchmark for name, one in found.items()}
-        found = attacked(
-            encoder, sets, recipe.attacks, out, lexicon_of=lambda half: data.lexicon(recipe.lists, recipe.languages, half), clean=found
+        whole = {name: one for name, one in found.items() if isinstance(one, Evaluation)}
+        for name in found.keys() - whole:
+            log.warning("%s is streamed and not attacked", name)
+        sets = {name: one.benchmark for name, one in whole.items()}
+        found |= attacked(
+            encoder, sets, recipe.attacks, out, lexicon_of=lambda half: data.lexicon(recipe.lists, recipe.languages, half), clean=whole
         )
     write_results(out, found, model=model)
 
