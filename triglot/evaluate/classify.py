@@ -1,7 +1,7 @@
 """Classification by a head on frozen vectors: XNLI accuracy in one language and in two, X-Stance accuracy and macro F1.
 
-XNLI: Conneau et al. (2018). Its test with premise and hypothesis in two languages carries MLQA's generalised cross-lingual transfer (Lewis et
-al. 2020) over to inference. X-Stance: Vamvas and Sennrich (2020).
+XNLI: Conneau et al. (2018). Premise and hypothesis in two languages: as MLQA's generalised cross-lingual transfer (Lewis et al. 2020).
+X-Stance: Vamvas and Sennrich (2020).
 """
 
 from __future__ import annotations
@@ -56,25 +56,25 @@ def evaluate_task(encoder: Any, task: Task, *, progress: bool = False) -> Classi
     Raises:
         InputError: a class is missing in the training part, a head of another dimension, vectors that are not finite.
     """
-    first_side, second_side = task.settings.sides or _SIDES[task.format]
-    train = task.train
-    texts = ([*task.test.first, *(train.first if train else ())], [*task.test.second, *(train.second if train else ())])
-    first, second = (encode_once(encoder, part, side, progress) for part, side in zip(texts, (first_side, second_side), strict=True))
-    notes, counts, head, majority = [], dict(task.counts), task.head, {}
+    train, test, head = task.train, task.test, task.head
+    notes, counts, majority = [], dict(task.counts), {}
     try:
+        tested = _cells_of(test, task.codes)
+        parts = [(test, test.rows(*tested))]
+        items, pairs = np.zeros(0, np.int64), np.zeros((0, 2), np.int64)
         if train is not None:
             items, pairs = train.draw(task.settings.pairs, task.train_codes, alpha=task.settings.alpha, seed=task.settings.seed)
-            rows = train.rows(items, pairs) + np.array([len(task.test.first), len(task.test.second)])
+            parts.append((train, train.rows(items, pairs)))
+        first, second, rows = _encode(encoder, parts, task.settings.sides or _SIDES[task.format], progress)
+        if train is not None:
             used = np.unique(items)
-            spoken = [train.languages[i] for i in np.unique(pairs)]
-            facts = {**task.facts, "pairs": task.settings.pairs, "languages": spoken}
-            facts["label_counts"] = dict(
-                zip(train.labels, np.bincount(train.target[used], minlength=len(train.labels)).tolist(), strict=True)
-            )
+            numbers = np.bincount(train.target[used], minlength=len(train.labels)).tolist()
+            facts = {**task.facts, "pairs": task.settings.pairs, "languages": [train.languages[i] for i in np.unique(pairs)]}
+            facts["label_counts"] = dict(zip(train.labels, numbers, strict=True))
             head = fit_head(
                 first,
                 second,
-                rows,
+                rows[1],
                 train.target[items],
                 labels=train.labels,
                 group=train.group[items],
@@ -83,18 +83,46 @@ def evaluate_task(encoder: Any, task: Task, *, progress: bool = False) -> Classi
                 facts=facts,
             )
             counts |= {"training_items": len(used), "training_pairs": len(items)}
-            if task.format == "stance":
-                majority["majority_by_question"] = _majority_by_group(train, used, task.test)
             if not head.facts["converged"]:
                 notes.append(f"the head stopped after {head.facts['iterations']} iterations, before it converged")
+            if task.format == "stance":
+                majority["majority_by_question"] = _majority_by_group(train, used, test)
         assert head is not None
-        columns = _judge(head, first, second, task)
+        scores = head.scores(first, second, rows[0])
     except InputError as error:
         raise InputError(f"{task.name}: {error}") from None
     if "label_counts" in head.facts:
-        numbers = [head.facts["label_counts"][label] for label in head.labels]
-        majority["majority"] = np.full(len(task.test), int(np.argmax(numbers)))
-    return _tabulate(task, head, columns, majority, counts, notes)
+        majority["majority"] = np.full(len(test), int(np.argmax([head.facts["label_counts"][label] for label in head.labels])))
+    return _tabulate(task, head, *tested, scores, majority, counts, notes)
+
+
+def _cells_of(test: Labelled, codes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Items (rows,) and languages (rows, 2) of every pair of languages that items have."""
+    chosen = test.indices(codes).tolist()
+    cells = [(a, b) for a in chosen for b in chosen]
+    rows = [np.flatnonzero((test.first_at[a] >= 0) & (test.second_at[b] >= 0)) for a, b in cells]
+    if not any(map(len, rows)):
+        raise InputError(f"no item has both texts in {', '.join(codes)}")
+    return np.concatenate(rows), np.repeat(np.array(cells, np.int64), [len(row) for row in rows], axis=0)
+
+
+def _encode(
+    encoder: Any, parts: Sequence[tuple[Labelled, np.ndarray]], sides: Sequence[str], progress: bool
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Vectors of the first and of the second texts that the rows of the parts name, and the rows as indices into them."""
+    texts: tuple[list[str], list[str]] = ([], [])
+    moved = [np.empty_like(rows) for _, rows in parts]
+    for column in (0, 1):
+        for (part, rows), new in zip(parts, moved, strict=True):
+            needed, place = np.unique(rows[:, column], return_inverse=True)
+            new[:, column] = place + len(texts[column])
+            known = part.second if column else part.first
+            texts[column].extend(known[i] for i in needed.tolist())
+    if sides[0] == sides[1]:
+        first, second = np.split(encode_once(encoder, [*texts[0], *texts[1]], sides[0], progress), [len(texts[0])])
+    else:
+        first, second = (encode_once(encoder, column, side, progress) for column, side in zip(texts, sides, strict=True))
+    return first, second, moved
 
 
 def _majority_by_group(train: Labelled, used: np.ndarray, test: Labelled) -> np.ndarray:
@@ -107,26 +135,10 @@ def _majority_by_group(train: Labelled, used: np.ndarray, test: Labelled) -> np.
     return np.where(tied, of_all, counts.argmax(1))[test.group]
 
 
-def _judge(head: Head, first: np.ndarray, second: np.ndarray, task: Task) -> dict[str, np.ndarray]:
-    """One row an (item, first language, second language): indices, and what the head says."""
-    test, chosen = task.test, task.test.indices(task.codes)
-    cells = [(a, b) for a in chosen.tolist() for b in chosen.tolist()]
-    rows = [np.flatnonzero((test.first_at[a] >= 0) & (test.second_at[b] >= 0)) for a, b in cells]
-    items = np.concatenate(rows)
-    if not len(items):
-        raise InputError(f"no item has both texts in {', '.join(task.codes)}")
-    pairs = np.repeat(np.array(cells, np.int64), [len(row) for row in rows], axis=0)
-    scores = head.scores(first, second, test.rows(items, pairs))
-    predicted, target = scores.argmax(1).astype(np.int8), test.target[items]
-    of_right = np.exp(scores[np.arange(len(items)), target]).astype(np.float32)
-    return {"item": items, "first": pairs[:, 0], "second": pairs[:, 1], "label": target, "predicted": predicted, "probability": of_right}
-
-
-def _cells(columns: Mapping[str, np.ndarray], predicted: np.ndarray, test: Labelled) -> dict[tuple[int, int], dict[str, float]]:
+def _cells(pairs: np.ndarray, target: np.ndarray, predicted: np.ndarray, test: Labelled) -> dict[tuple[int, int], dict[str, float]]:
     """(first language, second language) -> accuracy, macro F1 and the number of items."""
     languages, classes = len(test.languages), len(test.labels)
-    cell = columns["first"] * languages + columns["second"]
-    flat = (cell * classes + columns["label"]) * classes + predicted
+    flat = ((pairs[:, 0] * languages + pairs[:, 1]) * classes + target) * classes + predicted
     confusion = np.bincount(flat, minlength=languages**2 * classes**2).reshape(languages, languages, classes, classes)
     number, f1 = confusion.sum((2, 3)), macro_f1(confusion)
     right = np.einsum("abii->ab", confusion)
@@ -149,13 +161,16 @@ def _macro(cells: Mapping[tuple[int, int], Mapping[str, float]]) -> dict[str, fl
 def _tabulate(
     task: Task,
     head: Head,
-    columns: dict[str, np.ndarray],
+    item: np.ndarray,
+    pairs: np.ndarray,
+    scores: np.ndarray,
     majority: Mapping[str, np.ndarray],
     counts: Mapping[str, int],
     notes: Sequence[str],
 ) -> Classification:
     test = task.test
-    cells = _cells(columns, columns["predicted"], test)
+    predicted, target = scores.argmax(1), test.target[item].astype(np.int64)
+    cells = _cells(pairs, target, predicted, test)
     summary: dict[str, Any] = {"classification": _macro(cells)}
     by_language: dict[str, Any] = {"languages": list(task.codes), "mono": {}, "cross": {}}
     for (a, b), cell in cells.items():
@@ -163,8 +178,8 @@ def _tabulate(
             by_language["mono"][test.languages[a]] = cell
         else:
             by_language["cross"].setdefault(test.languages[a], {})[test.languages[b]] = cell
-    for name, predicted in majority.items():
-        summary[name] = _macro(_cells(columns, predicted[columns["item"]], test))
+    for name, constant in majority.items():
+        summary[name] = _macro(_cells(pairs, target, constant[item], test))
     told = ("pairs", "languages", "penalty", "hidden", "iterations", "converged", "train", "share", "split_seed")
     summary["head"] = {key: head.facts[key] for key in told if key in head.facts}
     summary["counts"] = dict(counts)
@@ -172,14 +187,14 @@ def _tabulate(
     summary["licence"] = task.licence
     names, languages = np.array(test.labels, dtype=object), np.array(test.languages, dtype=object)
     items = {
-        "item_id": np.array(test.ids, dtype=object)[columns["item"]],
-        "cluster": test.group[columns["item"]],
-        "setting": np.where(columns["first"] == columns["second"], *SETTINGS).astype(object),
-        "first_lang": languages[columns["first"]],
-        "second_lang": languages[columns["second"]],
-        "label": names[columns["label"]],
-        "predicted": names[columns["predicted"]],
-        "correct": columns["label"] == columns["predicted"],
-        "probability": columns["probability"],
+        "item_id": np.array(test.ids, dtype=object)[item],
+        "cluster": test.group[item],
+        "setting": np.where(pairs[:, 0] == pairs[:, 1], *SETTINGS).astype(object),
+        "first_lang": languages[pairs[:, 0]],
+        "second_lang": languages[pairs[:, 1]],
+        "label": names[target],
+        "predicted": names[predicted],
+        "correct": target == predicted,
+        "probability": np.exp(scores[np.arange(len(item)), target]).astype(np.float32),
     }
     return Classification(summary, by_language, items, head)

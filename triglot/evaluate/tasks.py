@@ -23,8 +23,8 @@ class Classify:
 
     Attributes:
         split: what is tested, the first part of the file names; empty for `dev` (nli) or `valid` (stance).
-        train: what the head is trained on. nli: empty for a part of the tested split itself (by premise), else another split of the folder, a
-            file such as `some/train-en.tsv`, or a folder of these. stance: a split of the folder, empty for `train`.
+        train: what the head is trained on. nli: empty for a part of the tested split itself (by premise), else another split of the folder,
+            a file such as `some/train-en.tsv`, or a folder of these. stance: a split of the folder, empty for `train`.
         share: of the premises, where the head is trained on a part of the tested split; the others are tested.
         pairs: languages of the training pairs: xx (both texts in one), xy (in two), hybrid (a share `alpha` of the items xx, the rest xy).
         alpha: see `pairs`.
