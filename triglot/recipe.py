@@ -22,6 +22,7 @@ from triglot.files import InputError, nearest
 from triglot.losses import Loss
 from triglot.robust import Robust
 from triglot.settings import COMMAND_LINE, Document, build, dump_yaml, plain, put, read_yaml, split_word
+from triglot.stats import MARGIN
 from triglot.train import Train
 
 TrainingFormat = Literal["squad", "mlqa", "bitext", "pairs", "beir", "wordlist", "atlas"]
@@ -177,6 +178,8 @@ class Recipe:
         arms: name -> settings (dotted keys) that make the arm.
         seeds: of a study.
         reference: the arm that the report compares the others with; empty for the first.
+        margin: how much lower an arm may be than the reference and still count as "not below" it, as a share (0.005 is half a point).
+            It is fixed here, before the figures are known: a run folder keeps it.
     """
 
     name: str = ""
@@ -199,11 +202,14 @@ class Recipe:
     arms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seeds: tuple[int, ...] = (1,)
     reference: str = ""
+    margin: float = MARGIN
 
     def __post_init__(self) -> None:
         for arm in self.arms:
             if not re.fullmatch(r"[\w\-+]+", arm) or arm in RESERVED:
                 raise InputError(f"arms.{arm}: {'is the name of the first stage' if arm in RESERVED else 'letters, digits and - + _ only'}")
+        if not 0 < self.margin < 1:
+            raise InputError(f"margin: {self.margin} is not between 0 and 1; half a point is 0.005")
         if self.reference and self.reference not in self.arms:
             raise InputError(f"reference: no arm {self.reference!r}{nearest(self.reference, self.arms)}")
         if "bm25-translated" in self.baselines and not self.lists:
@@ -219,7 +225,21 @@ class Recipe:
 
 
 RESERVED = ("alignment",)
-OF_A_STUDY = ("name", "seed", "seeds", "arms", "baselines", "lists", "reference", "data", "encoder", "validation", "evaluate", "attacks")
+OF_A_STUDY = (
+    "name",
+    "seed",
+    "seeds",
+    "arms",
+    "baselines",
+    "lists",
+    "reference",
+    "margin",
+    "data",
+    "encoder",
+    "validation",
+    "evaluate",
+    "attacks",
+)
 
 
 def _apply(document: Document, key: str, value: Any, where: str) -> Document:
