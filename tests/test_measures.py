@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, ndcg_score
+from sklearn.metrics import average_precision_score, f1_score, ndcg_score
 
 from triglot import measures
 
@@ -165,3 +165,38 @@ def test_no_query_and_no_relevant_passage():
 def test_counts_that_contradict_one_another_are_refused():
     with pytest.raises(ValueError, match="must count the other relevant ones"):
         measures.tie_blocks(np.array([0, 0]), np.array([4, 4]), np.array([0, 0]), queries=1)
+
+
+def test_macro_f1_is_that_of_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    for classes in (2, 3, 5):
+        true, said = rng.integers(0, classes, (2, 20))
+        confusion = np.zeros((classes, classes))
+        np.add.at(confusion, (true, said), 1)
+        assert measures.macro_f1(confusion) == pytest.approx(f1_score(true, said, average="macro"))
+    stacked = measures.macro_f1(np.array([[[3, 1], [0, 0]], [[0, 0], [0, 0]]]))
+    assert stacked[0] == pytest.approx((6 / 7 + 0) / 2)
+    assert np.isnan(stacked[1])
+
+
+def test_shares_of_macro_f1() -> None:
+    rng = np.random.default_rng(1)
+    cell, label = rng.integers(0, 3, 300), rng.integers(0, 3, 300)
+    predicted = np.where(rng.random(300) < 0.6, label, rng.integers(0, 3, 300))
+    shares = measures.f1_shares(label, predicted, cell, 4)  # the fourth class does not occur
+    for one in range(3):
+        rows = np.flatnonzero(cell == one)
+
+        def f1(weight: np.ndarray, rows: np.ndarray = rows) -> float:
+            return f1_score(label[rows], predicted[rows], average="macro", sample_weight=weight)
+
+        even = np.ones(len(rows))
+        assert shares[rows].mean() == pytest.approx(f1(even))
+        for number in range(0, len(rows), 10):
+            nudged = even.copy()
+            nudged[number] += 1e-5
+            assert shares[rows[number]] - shares[rows].mean() == pytest.approx(
+                (f1(nudged) - f1(even)) / 1e-5 * len(rows), rel=1e-3, abs=1e-4
+            )
+        drawn = np.array([f1(rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)))) for _ in range(400)])
+        assert shares[rows].std() / np.sqrt(len(rows)) == pytest.approx(drawn.std(), rel=0.15)

@@ -20,7 +20,7 @@ from triglot.heads import Head, fit_head
 from triglot.measures import macro_f1
 
 MEASURES = ("accuracy", "macro_f1")
-SETTINGS = ("mono", "cross")  # both texts in one language, or in two
+SETTINGS = ("classification", "generalised")  # both texts in one language, or in two
 _SIDES = {"nli": ("passage", "passage"), "stance": ("query", "passage")}
 
 
@@ -29,7 +29,8 @@ class Classification:
     """What a head on one encoder reached on one benchmark.
 
     Attributes:
-        summary: the benchmark's entry in results.json: classification, majority, counts, head, notes, licence.
+        summary: the benchmark's entry in results.json: classification (both texts in one language), generalised (in two), majority, counts,
+            head, notes, licence.
         by_language: the content of NAME.languages.json: a matrix by the language of the first text and that of the second.
         items: the content of NAME.items.parquet: one row an (item, first language, second language).
         head: what judged.
@@ -148,14 +149,10 @@ def _cells(pairs: np.ndarray, target: np.ndarray, predicted: np.ndarray, test: L
     }
 
 
-def _macro(cells: Mapping[tuple[int, int], Mapping[str, float]]) -> dict[str, float]:
-    """Means over languages where both texts are in one, and over ordered pairs where they are in two."""
-    found = {}
-    for setting, ending in zip(SETTINGS, ("", "_cross"), strict=True):
-        chosen = [cell for (a, b), cell in cells.items() if (a == b) == (setting == "mono")]
-        if chosen:
-            found |= {measure + ending: float(np.mean([cell[measure] for cell in chosen])) for measure in MEASURES}
-    return found
+def _macro(cells: Mapping[tuple[int, int], Mapping[str, float]], same: bool) -> dict[str, float]:
+    """Means over languages where both texts are in one, or over ordered pairs where they are in two; empty where there are none."""
+    chosen = [cell for (a, b), cell in cells.items() if (a == b) == same]
+    return {measure: float(np.mean([cell[measure] for cell in chosen])) for measure in MEASURES} if chosen else {}
 
 
 def _tabulate(
@@ -171,7 +168,7 @@ def _tabulate(
     test = task.test
     predicted, target = scores.argmax(1), test.target[item].astype(np.int64)
     cells = _cells(pairs, target, predicted, test)
-    summary: dict[str, Any] = {"classification": _macro(cells)}
+    summary: dict[str, Any] = {name: found for name, same in zip(SETTINGS, (True, False), strict=True) if (found := _macro(cells, same))}
     by_language: dict[str, Any] = {"languages": list(task.codes), "mono": {}, "cross": {}}
     for (a, b), cell in cells.items():
         if a == b:
@@ -179,7 +176,8 @@ def _tabulate(
         else:
             by_language["cross"].setdefault(test.languages[a], {})[test.languages[b]] = cell
     for name, constant in majority.items():
-        summary[name] = _macro(_cells(pairs, target, constant[item], test))
+        baseline = _cells(pairs, target, constant[item], test)
+        summary[name] = _macro(baseline, True) or _macro(baseline, False)
     told = ("pairs", "languages", "penalty", "hidden", "iterations", "converged", "train", "share", "split_seed")
     summary["head"] = {key: head.facts[key] for key in told if key in head.facts}
     summary["counts"] = dict(counts)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from triglot.evaluate.classify import Classification
 from triglot.evaluate.ranked import Outcome
 from triglot.evaluate.tables import BIAS, Evaluation
 from triglot.files import InputError, atomic_write, nearest, read_json, write_json
@@ -29,10 +30,11 @@ def versions() -> dict[str, str]:
     return found
 
 
-def write_results(folder: str | Path, evaluations: Mapping[str, Evaluation | Outcome], *, model: str) -> Path:
+def write_results(folder: str | Path, evaluations: Mapping[str, Evaluation | Outcome | Classification], *, model: str) -> Path:
     """Write results.json, NAME.languages.json and NAME.queries.parquet into a folder (made if absent), each file whole or absent.
 
-    results.json is written last, so where it exists the others do.
+    A classification has NAME.items.parquet in place of NAME.queries.parquet, and its head in the folder NAME.head. results.json is written
+    last, so where it exists the others do.
 
     Args:
         folder: where to write.
@@ -50,21 +52,27 @@ def write_results(folder: str | Path, evaluations: Mapping[str, Evaluation | Out
         if not name or name in (".", "..") or any(c in name for c in "/\\:\0"):
             raise InputError(f"{name!r} cannot be the name of a benchmark: it becomes part of a file name")
     for name, evaluation in evaluations.items():
-        _write_queries(folder / f"{name}.queries.parquet", evaluation.queries)
+        if isinstance(evaluation, Classification):
+            _write_rows(folder / f"{name}.items.parquet", evaluation.items)
+            evaluation.head.save(folder / f"{name}.head")
+        else:
+            _write_rows(folder / f"{name}.queries.parquet", evaluation.queries)
         write_json(folder / f"{name}.languages.json", evaluation.by_language)
     benchmarks = {name: evaluation.to_json() for name, evaluation in evaluations.items()}
     write_json(folder / "results.json", {"schema": SCHEMA, "model": model, "benchmarks": benchmarks, "versions": versions()})
     return folder / "results.json"
 
 
-def _write_queries(path: Path, columns: Mapping[str, np.ndarray]) -> None:
+def _write_rows(path: Path, columns: Mapping[str, np.ndarray]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     arrays = {}
     for name, column in columns.items():
         if column.dtype == object:
-            arrays[name] = pa.array(column, pa.string()).dictionary_encode() if name != "query_id" else pa.array(column, pa.string())
+            arrays[name] = (
+                pa.array(column, pa.string()).dictionary_encode() if name not in ("query_id", "item_id") else pa.array(column, pa.string())
+            )
         else:
             arrays[name] = pa.array(column, from_pandas=name in BIAS)
     with atomic_write(path, "wb") as handle:
@@ -92,14 +100,22 @@ def read_languages(folder: str | Path, name: str) -> dict[str, Any]:
 
 def read_queries(folder: str | Path, name: str, columns: list[str] | None = None) -> dict[str, np.ndarray]:
     """The per-query table of one benchmark as NumPy columns; figures that do not apply are NaN."""
+    return _read_rows(_beside(folder, name, "queries.parquet"), columns)
+
+
+def read_items(folder: str | Path, name: str, columns: list[str] | None = None) -> dict[str, np.ndarray]:
+    """The predictions of one classification benchmark as NumPy columns."""
+    return _read_rows(_beside(folder, name, "items.parquet"), columns)
+
+
+def _read_rows(path: Path, columns: list[str] | None) -> dict[str, np.ndarray]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path = _beside(folder, name, "queries.parquet")
     try:
         table = pq.read_table(path, columns=columns)
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path}: not a Parquet file of query results ({error})") from None
+        raise InputError(f"{path}: not a Parquet file of results ({error})") from None
     return {column: table[column].to_numpy(zero_copy_only=False) for column in table.column_names}
 
 

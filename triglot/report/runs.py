@@ -38,9 +38,9 @@ class Run:
         return self._optional(f"{benchmark}.languages.json")
 
     def queries(self, benchmark: str) -> Path | None:
-        """The per-query figures (Parquet), None where they are not there."""
-        path = self.folder / f"{benchmark}.queries.parquet"
-        return path if path.is_file() else None
+        """The figures of single queries, or of classified items (Parquet); None where they are not there."""
+        paths = (self.folder / f"{benchmark}.{kind}.parquet" for kind in ("queries", "items"))
+        return next((path for path in paths if path.is_file()), None)
 
     @cached_property
     def metrics(self) -> list[dict[str, Any]]:
