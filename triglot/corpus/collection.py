@@ -128,11 +128,17 @@ def _corpus(root: Path, codes: Sequence[str], *, needed: bool) -> dict[str, list
 
 
 def clusters(part: Part) -> np.ndarray:
-    """(topics,) int32: topics that share a judged passage, over any chain of them, share a number."""
+    """(topics,) int32: topics that share a relevant passage, over any chain of them, share a number.
+
+    Passages that were judged and are not relevant tie nothing: through them 434 of MIRACL's 482 Swahili topics would be one cluster.
+    """
     query = {identifier: number for number, identifier in enumerate(part.topics)}
     document: dict[str, int] = {}
-    rows = [query[identifier] for identifier in part.qrels.queries]
-    columns = [len(query) + document.setdefault(identifier, len(document)) for identifier in part.qrels.documents]
+    rows, columns = [], []
+    for identifier, passage, grade in zip(part.qrels.queries, part.qrels.documents, part.qrels.grades.tolist(), strict=True):
+        if grade > 0:
+            rows.append(query[identifier])
+            columns.append(len(query) + document.setdefault(passage, len(document)))
     return components(len(query) + len(document), rows, columns)[: len(query)]
 
 

@@ -61,12 +61,12 @@ def detect(path: str | Path) -> str:
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         raise InputError(f"{path}: no such file or folder{nearest(path.name, siblings) if siblings else ''}")
     names = sorted(p.name for p in path.iterdir()) if path.is_dir() else [path.name]
+    if trec.is_layout(path) or {"topics", "qrels"} <= set(names):
+        return "trec"
     if path.is_dir() and any(re.fullmatch(r"corpus(\.[a-z]{2,3})?\.jsonl(\.gz)?", name) for name in names):
         return "beir"
     if mteb.configs(path):
         return "mteb"
-    if path.is_dir() and {"topics", "qrels"} <= set(names):
-        return "trec"
     for format, pattern in _NAMES:
         if any(pattern.fullmatch(name) for name in names):
             return format

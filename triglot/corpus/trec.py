@@ -20,6 +20,7 @@ from triglot.files import InputError, atomic_write, nearest, read_jsonl, read_li
 NAME = re.compile(r"(topics?|qrels)\.(?:.+[._-])?(?:train|dev|test)(?:[._-]?[abAB])?\.(?:tsv|txt)(?:\.gz)?")
 _PARTS = re.compile(r"(?:(?:.+?)[._-])?(?:([a-z]{2,3})[._-])?((?:train|dev|test)(?:[._-]?[abAB])?)")
 _JSONL = re.compile(r"(.+)\.jsonl(?:\.gz)?")
+_QUERIES = re.compile(r"(?:train|dev|test)(?:[._-]?[abAB])?\.jsonl(?:\.gz)?")
 _LANGUAGE = re.compile(r"(?:.*[._-])?([a-z]{2})")
 
 
@@ -202,6 +203,11 @@ def _stream(files: Sequence[Path], tally: Tally, block: int, titles: bool) -> It
         raise InputError(f"{', '.join(map(str, files))}: no passage can be read; {'; '.join(tally.lines())}")
 
 
+def is_layout(folder: Path) -> bool:
+    """Whether a folder holds topics and judgements, at most two folders down: in `topics/` and `qrels/`, a folder a language, or both."""
+    return folder.is_dir() and any(NAME.fullmatch(file.name) for level in ("*", "*/*", "*/*/*") for file in folder.glob(level))
+
+
 def find_topics(folder: Path, split: str, language: str | None) -> dict[str, dict[str, Path]]:
     """Language -> topics and qrels files of a split, anywhere under the folder."""
     if not folder.is_dir():
@@ -237,6 +243,8 @@ def passage_files(root: Path, codes: Sequence[str]) -> dict[str, list[Path]]:
     files: dict[str, list[Path]] = {}
     around = {match[1]} & set(codes) if (match := _LANGUAGE.fullmatch(root.name)) else set()
     for file in corpus_files(root):
+        if _QUERIES.fullmatch(file.name) and file != root:
+            continue  # Mr. TyDi has its training queries beside the corpus
         folders = [] if file == root else list(file.relative_to(root).parts[:-1])
         stem = re.sub(r"\.jsonl(\.gz)?$", "", file.name)
         told = [match[1] for part in (stem, *reversed(folders)) if (match := _LANGUAGE.fullmatch(part))]
