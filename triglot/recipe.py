@@ -18,6 +18,7 @@ from triglot.attack.settings import Attack
 from triglot.augment.settings import Augment
 from triglot.batches import Batches
 from triglot.encoder import EncoderSettings
+from triglot.evaluate.tasks import FORMATS, split_options
 from triglot.files import InputError, nearest
 from triglot.losses import Loss
 from triglot.robust import Robust
@@ -26,7 +27,7 @@ from triglot.stats import MARGIN
 from triglot.train import Train
 
 TrainingFormat = Literal["squad", "mlqa", "bitext", "pairs", "beir", "wordlist", "atlas"]
-RetrievalFormat = Literal["squad", "mlqa", "bitext", "beir", "mteb", "trec", "stance", "atlas"]
+RetrievalFormat = Literal["squad", "mlqa", "bitext", "beir", "mteb", "trec", "nli", "stance", "atlas"]
 Baseline = Literal["bm25", "bm25-translated"]
 
 
@@ -109,7 +110,7 @@ class Benchmark:
         languages: only these; None for the recipe's.
         licence: of the data, for the report.
         depth: passages a query where a top-k run is made (BEIR, MTEB, TREC).
-        options: further options of the format's reader.
+        options: further options of the format's reader; of nli and stance, how a head is trained (`triglot.evaluate.tasks.Classify`).
     """
 
     name: str
@@ -128,6 +129,8 @@ class Benchmark:
             raise InputError(f"name: {self.name!r} has other characters than letters, digits and - + . _ (it becomes part of file names)")
         if not self.path and self.format != "atlas":
             raise InputError("path: is missing")
+        if self.format in FORMATS:
+            split_options(self.format, self.options)
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,15 @@ def split_word(word: str) -> tuple[str, Any]:
     return key.strip(), _parse_value(text, key)
 
 
+def key_values(words: Sequence[str]) -> dict[str, Any]:
+    """Words such as `head.hidden=64` as nested values. Raises InputError as `split_word` and `put`."""
+    found: dict[str, Any] = {}
+    for word in words:
+        key, value = split_word(word)
+        put(found, key.split("."), value, COMMAND_LINE)
+    return found
+
+
 def put(value: dict[str, Any], path: Sequence[str], new: Any, where: str) -> None:
     """Set the entry at a path of keys and list indices, in place.
 

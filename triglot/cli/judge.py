@@ -18,24 +18,30 @@ def evaluate(
     on: Annotated[list[str], typer.Option("--on", metavar="NAME=PATH", help="A benchmark, a path or hub:OWNER/NAME:xx; several times.")],
     out: Out,
     format: Annotated[
-        str, typer.Option(help="squad | mlqa | bitext | beir | mteb | trec | stance | atlas; by default told from the names.")
+        str, typer.Option(help="squad | mlqa | bitext | beir | mteb | trec | nli | stance | atlas; by default told from the names.")
     ] = "",
     candidate_text: Annotated[str, typer.Option(help="sentence | sentence+context | paragraph; by default the reader's.")] = "",
     languages: Annotated[str, typer.Option(help="Only these, parted by commas.")] = "",
     lists: Annotated[str, typer.Option(help="Folder of word lists, for bm25-translated.")] = "",
     split: Annotated[str, typer.Option(help="Of topics and judgements: dev, test; by default the reader's.")] = "",
     corpus: Annotated[str, typer.Option(help="Where the passages of TREC topics are, if not beside them.")] = "",
+    classify: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="How heads for nli and stance are trained: pairs=hybrid, train_languages=[en]."),
+    ] = None,
     depth: Annotated[int, typer.Option(help="Passages a query in top-k runs.")] = 1000,
     save_run: Annotated[bool, typer.Option("--save-run", help="Write NAME.run.gz and NAME.qrels.gz of every benchmark.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Evaluate a model in the three settings, with language bias; streamed corpora by top-k runs."""
     progress = listen(quiet)
+    from triglot.settings import key_values
     from triglot.study.models import evaluate_model, named_paths
 
     given = {"candidate_text": candidate_text, "languages": words(languages), "split": split, "corpus": corpus}
     options = {key: value for key, value in given.items() if value}
     more = {"format": format, "options": options, "lists": lists, "depth": depth, "save_run": save_run, "progress": progress}
+    more["classify"] = key_values(classify or [])
     path = evaluate_model(model, named_paths(on), out, **more)
     print_tables([out])
     typer.echo(path)

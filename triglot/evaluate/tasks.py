@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +13,11 @@ import numpy as np
 from triglot.corpus import nli, stance
 from triglot.corpus.labelled import Labelled, of_inference, of_stances
 from triglot.corpus.tally import Tally
-from triglot.files import InputError
+from triglot.files import InputError, nearest
 from triglot.heads import Head, HeadSettings, load_head
 from triglot.settings import Document, build
+
+log = logging.getLogger("triglot")
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,61 @@ class Task:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
+FORMATS = {"nli": ("classification",), "stance": ("retrieval", "classification")}
+_OF_BOTH = ("split", "strict")  # options of the reader of passages too
+
+
+def split_options(format: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], Classify, tuple[str, ...]]:
+    """Options of a benchmark, parted: those of the reader for retrieval, those of the classification, and which tasks are asked for.
+
+    Args:
+        format: nli or stance.
+        options: fields of `Classify`, and `tasks`: retrieval, classification or both; by default both, where the training part is there.
+
+    Raises:
+        InputError: an unknown option, or a wrong value.
+    """
+    given = dict(options)
+    tasks = given.pop("tasks", None) or ()
+    tasks = (tasks,) if isinstance(tasks, str) else tuple(tasks)
+    for task in tasks:
+        if task not in FORMATS[format]:
+            raise InputError(f"options: tasks: {format} has no {task!r}{nearest(task, FORMATS[format])}")
+    return {key: given[key] for key in _OF_BOTH if key in given}, classify_settings(given), tasks
+
+
+def read_parts(
+    format: str, path: str | Path, *, name: str, options: Mapping[str, Any], **more: Any
+) -> tuple[dict[str, Any] | None, Task | None]:
+    """The tasks of a benchmark of format nli or stance.
+
+    Args:
+        format: nli or stance.
+        path: its folder.
+        name: in files and tables; a classification beside a retrieval is called `NAME-classification`.
+        options: see `split_options`.
+        more: see `read_task`.
+
+    Returns:
+        options of the reader for retrieval (None where there is none), and the classification (None where there is none).
+
+    Raises:
+        InputError: as `split_options` and `read_task`.
+    """
+    of_reader, settings, tasks = split_options(format, options)
+    if not tasks:
+        tasks = FORMATS[format]
+        wanted = settings.train or "train"
+        if format == "stance" and not settings.trained and not any((Path(path) / f"{wanted}.jsonl{end}").is_file() for end in ("", ".gz")):
+            log.warning("%s: no %s.jsonl in %s, so no head can be trained: retrieval alone", name, wanted, path)
+            tasks = ("retrieval",)
+    task = None
+    if "classification" in tasks:
+        label = f"{name}-classification" if "retrieval" in tasks else name
+        task = read_task(format, path, name=label, settings=settings, **more)
+    return (of_reader if "retrieval" in tasks else None), task
+
+
 def classify_settings(options: Mapping[str, Any], where: str = "options") -> Classify:
     """Settings from plain values. Raises InputError that names the key and the nearest known one."""
     return build(Classify, Document(dict(options), where))
@@ -109,6 +167,7 @@ def read_task(
     licence: str = "",
     settings: Classify | None = None,
     base: str | Path = "",
+    among: Sequence[str] = (),
 ) -> Task:
     """Read a classification benchmark.
 
@@ -120,6 +179,7 @@ def read_task(
         licence: of the data.
         settings: see `Classify`.
         base: folder that `settings.train` and `settings.trained` are relative to.
+        among: where `languages` is None: those of these that the data have; empty for all.
 
     Raises:
         InputError: files that are missing, cannot be read or are not aligned; an unknown language; a head of other labels.
@@ -129,14 +189,23 @@ def read_task(
     labels = nli.LABELS if format == "nli" else stance.LABELS
     if head and head.labels != labels:
         raise InputError(f"{name}: the head tells {', '.join(head.labels)} apart, and {format} has {', '.join(labels)}")
+    if languages is None and among:
+        known = nli.find_files(Path(path), settings.split or "dev", None) if format == "nli" else among
+        languages = [code for code in known if code in among]
+        if not languages:
+            raise InputError(f"{name}: nothing in {', '.join(among)}{nearest('', known)}")
+    else:
+        among = ()
     read = _read_inference if format == "nli" else _read_stances
     train, test, notes, facts, counts = read(Path(path), settings, languages, head, Path(base))
-    if languages is not None:
+    if languages is not None and not among:
         test.indices(languages)
     codes = tuple(code for code in test.languages if languages is None or code in languages)
     own = format == "nli" and bool(settings.train)  # the training part has languages of its own
     train_codes = settings.train_languages or (None if own or languages is None else tuple(languages))
     if train is not None and train_codes is not None:
+        if settings.train_languages is None:  # the tested ones, as far as the training part has them
+            train_codes = tuple(code for code in train_codes if code in train.languages)
         train.indices(train_codes)
     return Task(name, format, settings, test, codes, train, train_codes, head, tuple(notes), licence, facts, counts)
 

@@ -148,6 +148,9 @@ def _baseline(recipe: Recipe, name: str, out: Path, data: Data) -> None:
     found: dict[str, Any] = {}
     for one in recipe.evaluate:
         benchmark = data.benchmark(one, recipe.languages)
+        if benchmark is None:
+            log.info("%s: nothing to retrieve, and %s does not classify", one.name, name)
+            continue
         retriever = Bm25() if name == "bm25" else Bm25(lambda codes: data.lists(recipe.lists, codes))
         found[one.name] = evaluate(retriever, benchmark, depth=one.depth).result
     write_results(folder, found, model=name)

@@ -18,6 +18,7 @@ from triglot.corpus.parallel import ParallelCorpus, concat
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.corpus.tally import Tally
 from triglot.corpus.wordlist import read_lists
+from triglot.evaluate.tasks import FORMATS, Task, read_parts
 from triglot.files import InputError
 from triglot.recipe import Benchmark, Recipe, Source
 from triglot.train import Feed, Switching
@@ -129,12 +130,15 @@ class Data:
             raise InputError(f"source {source.label!r}: codeswitch.lists: no word list from {how.pivot} in {self._path(how.lists)}")
         return Switching(pivot=how.pivot, lists=into, p=how.p, languages=tuple(into))
 
-    def benchmark(self, benchmark: Benchmark, languages: Sequence[str]) -> RetrievalSet | Collection:
-        """A benchmark; one of format `trec` is streamed. Raises InputError that begins with its name."""
+    def benchmark(self, benchmark: Benchmark, languages: Sequence[str]) -> RetrievalSet | Collection | None:
+        """A benchmark; one of format `trec` is streamed; None where nothing is to be retrieved. Raises InputError that begins with its name."""
         wanted = tuple(benchmark.languages if benchmark.languages is not None else languages)
+        of_reader = self._parts(benchmark, languages)[0] if benchmark.format in FORMATS else benchmark.options
+        if of_reader is None:
+            return None
 
         def read() -> RetrievalSet | Collection:
-            options: dict[str, Any] = dict(benchmark.options)
+            options: dict[str, Any] = dict(of_reader)
             if wanted:
                 options["languages"] = list(wanted)
             if benchmark.candidate_text:
@@ -148,6 +152,20 @@ class Data:
             return replace(found, licence=benchmark.licence or found.licence)
 
         return self._once(("benchmark", repr(benchmark), wanted), read)
+
+    def task(self, benchmark: Benchmark, languages: Sequence[str]) -> Task | None:
+        """What a benchmark has to classify, None where it has nothing. Raises InputError that begins with its name."""
+        return self._parts(benchmark, languages)[1] if benchmark.format in FORMATS else None
+
+    def _parts(self, benchmark: Benchmark, languages: Sequence[str]) -> tuple[dict[str, Any] | None, Task | None]:
+        def read() -> tuple[dict[str, Any] | None, Task | None]:
+            more = {"languages": benchmark.languages, "among": languages, "licence": benchmark.licence, "base": self.folder}
+            try:
+                return read_parts(benchmark.format, self._path(benchmark.path), name=benchmark.name, options=benchmark.options, **more)
+            except InputError as error:
+                raise InputError(f"benchmark {benchmark.name!r}: {error}") from None
+
+        return self._once(("parts", repr(benchmark), tuple(languages)), read)
 
     def feed(self, stage: str, training: Training, tokenize: Any, tokenizer: str, seed: int) -> Feed:
         """The feed of a stage; arms that train on the same data with the same tokenizer share it, so that texts are tokenised once.

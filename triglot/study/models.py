@@ -36,6 +36,7 @@ def evaluate_model(
     *,
     format: str = "",
     options: Mapping[str, Any] | None = None,
+    classify: Mapping[str, Any] | None = None,
     lists: str = "",
     depth: int = 1000,
     save_run: bool = False,
@@ -49,6 +50,7 @@ def evaluate_model(
         out: folder for results.json and what lies beside it.
         format: of the benchmarks; empty to tell it from their names.
         options: of the format's reader (`candidate_text`, `languages`).
+        classify: how heads are trained for benchmarks of nli and stance, see `triglot.evaluate.tasks.Classify`.
         lists: folder of word lists for `bm25-translated`.
         depth: passages a query in top-k runs.
         save_run: write NAME.run.gz and NAME.qrels.gz for every benchmark, and report the figures of the run.
@@ -58,27 +60,51 @@ def evaluate_model(
         the path of results.json.
     """
     from triglot.corpus.collection import check_languages
-    from triglot.corpus.formats import read_benchmark
+    from triglot.corpus.formats import detect, read_benchmark
+    from triglot.corpus.hub import PREFIX
     from triglot.corpus.trec import check_id
+    from triglot.evaluate.classify import evaluate_task
     from triglot.evaluate.ranked import judged
     from triglot.evaluate.results import write_results
     from triglot.evaluate.retrievers import Bm25, Dense, evaluate
+    from triglot.evaluate.tasks import FORMATS, read_parts
 
     chosen = retriever(model, names=list(on), lists=lists, progress=progress)
     given = dict(options or {})
-    benchmarks = {}
+    benchmarks, tasks = {}, []
     for name, path in on.items():
-        needed = isinstance(chosen, Dense | Bm25)
-        benchmarks[name] = one = read_benchmark(path, name=name, format=format, passages=needed, **given)
+        told = format or ("" if path.startswith(PREFIX) else detect(path))
+        needed, of_reader = isinstance(chosen, Dense | Bm25), given
+        if told in FORMATS:
+            spoken = given.get("languages")
+            more = {key: value for key, value in given.items() if key != "languages"}
+            of_reader, task = read_parts(told, path, name=name, options={**more, **(classify or {})}, languages=spoken)
+            if task and not isinstance(chosen, Dense):
+                log.warning("%s: left out, %s has no vectors for it", task.name, model)
+            elif task:
+                tasks.append(task)
+            if of_reader is None:
+                continue
+            of_reader |= {"languages": spoken} if spoken else {}
+        benchmarks[name] = one = read_benchmark(path, name=name, format=told, passages=needed, **of_reader)
         check_languages(name, given.get("languages"), one.languages)
         if save_run:  # before hours of encoding
             for identifier in judged(one).ids:
                 check_id(identifier, "query")
+    if classify and not tasks:
+        raise InputError(
+            f"--classify: nothing is classified; that takes a benchmark of format {' or '.join(FORMATS)} and a model with vectors"
+        )
     found, answers = {}, {}
     for name, one in benchmarks.items():
         log.info("%s: %s", name, ", ".join(one.languages))
         answers[name] = evaluate(chosen, one, ranked=save_run or None, depth=depth, tag=Path(model).name)
         found[name] = answers[name].result
+    for task in tasks:
+        log.info("%s: %s", task.name, ", ".join(task.codes))
+        found[task.name] = evaluate_task(chosen.encoder, task, progress=progress)
+    if not found:
+        raise InputError(f"{model}: has no vectors, and there is nothing else to judge")
     if save_run:
         from triglot.corpus.runs import write_run
         from triglot.corpus.trec import write_qrels

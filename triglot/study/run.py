@@ -21,6 +21,7 @@ from triglot.encoder.card import Card
 from triglot.encoder.static import StaticEncoder
 from triglot.encoder.tokenizer import word_counts
 from triglot.evaluate import Evaluation, write_results
+from triglot.evaluate.classify import Classification, evaluate_task
 from triglot.evaluate.ranked import Outcome
 from triglot.evaluate.results import versions
 from triglot.evaluate.retrievers import Dense, evaluate
@@ -124,7 +125,10 @@ def _train(recipe: Recipe, stage: Stage, name: str, start: Path, out: Path, data
     def validate(encoder: Any) -> dict[str, Any]:
         found = evaluate_all(recipe, encoder, data, "validation")
         return {
-            key: {s: one.summary[s] for s in ("mono", "cross", "multi", "bias", "ranked") if s in one.summary} for key, one in found.items()
+            key: {
+                s: one.summary[s] for s in ("mono", "cross", "multi", "bias", "ranked", "classification", "generalised") if s in one.summary
+            }
+            for key, one in found.items()
         }
 
     counted = train_loop(
@@ -172,12 +176,18 @@ def _device() -> str:
     return f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
 
 
-def evaluate_all(recipe: Recipe, encoder: Any, data: Data, which: str, *, ranked: bool | None = None) -> dict[str, Evaluation | Outcome]:
+def evaluate_all(
+    recipe: Recipe, encoder: Any, data: Data, which: str, *, ranked: bool | None = None
+) -> dict[str, Evaluation | Outcome | Classification]:
     """An encoder on the recipe's `validation` or `evaluate` benchmarks; `ranked` as for `evaluate.retrievers.evaluate`."""
-    return {
-        one.name: evaluate(Dense(encoder), data.benchmark(one, recipe.languages), ranked=ranked, depth=one.depth).result
-        for one in getattr(recipe, which)
-    }
+    found: dict[str, Evaluation | Outcome | Classification] = {}
+    for one in getattr(recipe, which):
+        benchmark, task = data.benchmark(one, recipe.languages), data.task(one, recipe.languages)
+        if benchmark is not None:
+            found[one.name] = evaluate(Dense(encoder), benchmark, ranked=ranked, depth=one.depth).result
+        if task is not None:
+            found[task.name] = evaluate_task(encoder, task)
+    return found
 
 
 def is_trained(out: Path) -> bool:
@@ -203,7 +213,7 @@ def _finish(recipe: Recipe, out: Path, data: Data, model: str) -> None:
     if recipe.attacks:
         whole = {name: one for name, one in found.items() if isinstance(one, Evaluation)}
         for name in found.keys() - whole:
-            log.warning("%s is streamed and not attacked", name)
+            log.warning("%s is streamed or classified, and not attacked", name)
         sets = {name: one.benchmark for name, one in whole.items()}
         found |= attacked(
             encoder, sets, recipe.attacks, out, lexicon_of=lambda half: data.lexicon(recipe.lists, recipe.languages, half), clean=whole
