@@ -131,7 +131,7 @@ class Data:
         return Switching(pivot=how.pivot, lists=into, p=how.p, languages=tuple(into))
 
     def benchmark(self, benchmark: Benchmark, languages: Sequence[str]) -> RetrievalSet | Collection | None:
-        """A benchmark; one of format `trec` is streamed; None where nothing is to be retrieved. Raises InputError that begins with its name."""
+        """A benchmark (`trec` is streamed), None where nothing is to be retrieved. Raises InputError that begins with its name."""
         wanted = tuple(benchmark.languages if benchmark.languages is not None else languages)
         of_reader = self._parts(benchmark, languages)[0] if benchmark.format in FORMATS else benchmark.options
         if of_reader is None:
