@@ -253,6 +253,8 @@ def test_gradients_are_those_of_a_naive_loop_in_float64(encoder, corpus, method:
 @pytest.mark.parametrize(("method", "side"), CASES)
 def test_chunks_without_a_graph_give_the_gradients_of_the_same_chunks_with_one(encoder, corpus, method: str, side: str) -> None:
     robust = settings_of(method, side)
+    if method in ("fgm", "pgd"):  # without noise, chunks of any size give the same
+        close(Step(encoder, corpus, robust, chunk=4).gradients(graph=False)[1], Step(encoder, corpus, robust).gradients()[1], rtol=1e-3)
     value, found = Step(encoder, corpus, robust, chunk=4).gradients(graph=False)
     expected_value, expected = Step(encoder, corpus, robust, chunk=4).gradients(graph=True)
     assert value == pytest.approx(expected_value, rel=1e-6)

@@ -159,17 +159,19 @@ SCRIPT = """
     from tests.train.test_loop import start
     from triglot.encoder import load_encoder
     from triglot.losses import Loss
+    from triglot.robust import Adversary, Negatives, Robust
     from triglot.train import Train, run
-    from triglot.train.distributed import World
     from safetensors.torch import save_file
-    kind, model_path, out, slow = sys.argv[1:5]
+    kind, model_path, out, slow, method = sys.argv[1:6]
+    learned = {} if method == "none" else {"negatives": Negatives(count=6, lr=0.1), "language": Adversary(weight=0.1, hidden=8)}
     corpus = make_corpus()
     encoder = load_encoder(model_path)
     model, feed, plan = start(encoder, corpus, steps=30)
     if float(slow):
         update = model.update
         model.update = lambda *a: (time.sleep(float(slow)), update(*a))[1]
-    run(model, feed, plan, loss=Loss(), train=Train(steps=30, lr=0.003, log_every=1, checkpoint_every=5), seed=3, stage="s", out=Path(out))
+    options = {"loss": Loss(), "robust": Robust(method=method, **learned), "seed": 3, "stage": "s", "out": Path(out)}
+    run(model, feed, plan, train=Train(steps=30, lr=0.003, log_every=1, checkpoint_every=5), **options)
     if int(__import__("os").environ.get("RANK", 0)) == 0:
         save_file({k: v.contiguous() for k, v in model.state().items()}, Path(out) / "end.safetensors")
 """
@@ -191,27 +193,27 @@ def test_resume_after_kill_9_is_bitwise(tmp_path, make_static) -> None:
 
     make_static().save(tmp_path / "model")
     job = [sys.executable, str(script(tmp_path)), "static", str(tmp_path / "model")]
-    subprocess.run([*job, str(tmp_path / "whole"), "0"], check=True, env=environment(), timeout=120)
-    process = subprocess.Popen([*job, str(tmp_path / "killed"), "0.2"], env=environment())
+    subprocess.run([*job, str(tmp_path / "whole"), "0", "none"], check=True, env=environment(), timeout=120)
+    process = subprocess.Popen([*job, str(tmp_path / "killed"), "0.2", "none"], env=environment())
     log, deadline = tmp_path / "killed" / "metrics.jsonl", time.time() + 100
     while time.time() < deadline and not (log.exists() and log.read_text().count("\n") >= 12):
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert log.read_text().count("\n") < 30
-    subprocess.run([*job, str(tmp_path / "killed"), "0"], check=True, env=environment(), timeout=120)
+    subprocess.run([*job, str(tmp_path / "killed"), "0", "none"], check=True, env=environment(), timeout=120)
     assert same(load_file(tmp_path / "whole" / "end.safetensors"), load_file(tmp_path / "killed" / "end.safetensors"))
 
 
-@pytest.mark.parametrize("kind", ["static", "transformer"])
-def test_two_processes_have_the_loss_and_weights_of_one(tmp_path, make_static, make_transformer, kind) -> None:
+@pytest.mark.parametrize(("kind", "method"), [("static", "none"), ("transformer", "none"), ("static", "pgd"), ("transformer", "fgm")])
+def test_two_processes_have_the_loss_and_weights_of_one(tmp_path, make_static, make_transformer, kind, method) -> None:
     from safetensors.torch import load_file
 
     (make_static() if kind == "static" else make_transformer()).save(tmp_path / "model")
     job = [str(script(tmp_path)), kind, str(tmp_path / "model")]
-    subprocess.run([sys.executable, *job, str(tmp_path / "one"), "0"], check=True, env=environment(), timeout=120)
+    subprocess.run([sys.executable, *job, str(tmp_path / "one"), "0", method], check=True, env=environment(), timeout=120)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    subprocess.run([*torchrun, *job, str(tmp_path / "two"), "0"], check=True, env=environment(), timeout=200)
+    subprocess.run([*torchrun, *job, str(tmp_path / "two"), "0", method], check=True, env=environment(), timeout=200)
     logs = [[json.loads(line)["loss"] for line in (tmp_path / n / "metrics.jsonl").read_text().splitlines()] for n in ("one", "two")]
     assert len(logs[0]) == len(logs[1]) == 30
     np.testing.assert_allclose(logs[0], logs[1], rtol=2e-3, atol=1e-5)

@@ -72,7 +72,7 @@ class Adversary:
 
 @dataclass(frozen=True)
 class Robust:
-    """Perturbation in the space of token embeddings. Sizes are shares of the root mean square norm of the batch's token embeddings.
+    """Perturbation in the space of token embeddings. Sizes are shares of the root mean square norm of the model's token embeddings.
 
     Attributes:
         method: none | fgm (Miyato 2017) | pgd (Madry 2018) | freelb (1909.11764) | smart (1911.03437) | r3f (2008.03156).

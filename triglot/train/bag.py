@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from triglot.augment.codeswitch import Ragged
 from triglot.encoder.static import StaticEncoder
 from triglot.train.distributed import World
+from triglot.train.network import typical_norm
 
 
 class Bag:
@@ -55,10 +56,9 @@ class Bag:
 
         Shifts of n token rows with a joint norm of r move their sum by sqrt(n) r at most, and the sum is all that a bag shows of them.
         """
-        unique, place, starts = prepared
+        _, place, starts = prepared
         lengths = torch.diff(starts, append=torch.tensor([len(place)])).to(self.rows.device)
-        size = self.rows[unique.to(self.rows.device)].square().sum(1)[place.to(self.rows.device)].mean().sqrt()
-        return torch.ones(len(starts), self.dim, device=self.rows.device), size * lengths.clamp_min(1).sqrt()
+        return torch.ones(len(starts), self.dim, device=self.rows.device), typical_norm(self.rows) * lengths.clamp_min(1).sqrt()
 
     def embed(self, prepared: tuple[Tensor, Tensor, Tensor], shift: Tensor | None = None) -> Tensor:
         """(texts, dim) unit vectors; gradients reach the rows where torch records them. A text without tokens is zero.
