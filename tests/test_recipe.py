@@ -185,7 +185,7 @@ def test_the_margin_is_fixed_for_all_arms_and_stays_in_the_run(path: Path) -> No
     assert load_recipe(str(path)).margin == 0.005
     recipe = load_recipe(str(path), ["margin=0.01"])
     assert arm_recipe(recipe, "fresh", 1).margin == alignment_recipe(recipe, 1).margin == 0.01
-    with pytest.raises(InputError, match="arms.x-x.margin: is the same for all arms"):
+    with pytest.raises(InputError, match=r"arms\.x-x\.margin: is the same for all arms"):
         load_recipe(str(path), ["arms.x-x.margin=0.01"])
-    with pytest.raises(InputError, match="margin: 5.0 is not between 0 and 1; half a point is 0.005"):
+    with pytest.raises(InputError, match=r"margin: 5\.0 is not between 0 and 1; half a point is 0\.005"):
         load_recipe(str(path), ["margin=5"])

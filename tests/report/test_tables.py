@@ -118,10 +118,18 @@ def test_csv_has_full_precision(study: Path) -> None:
 
 
 def test_latex_escapes_and_marks() -> None:
-    table = Table("toy", (Column("mono", "map", "mAP"),), (Row("a_b", 1, (Cell(0.5, 0.4, 0.6, 1),)), Row("c", 1, (Cell(0.4),))))
-    text = to_latex(table)
-    assert r"a\_b & \textbf{0.500}$^\dagger$ \\" in text
-    assert r"c & 0.400 \\" in text
+    column = Column("bias", "rank_distance", "RD 100%", lower_is_better=True, ranks=True)
+    rows = (
+        Row("a_b", 3, (Cell(1200.0, 900.0, 1500.0, 1, 0.01),)),
+        Row("c<d", 1, (Cell(2400.0, 2000.0, 2800.0, 0, 0.4),)),
+        Row("e", 1, (None,)),
+    )
+    text = to_latex(Table("toy", (column,), rows, notes=("▲ better\nthan c",)))
+    assert r"arm & RD 100\% \\" in text
+    assert r"a\_b (3 seeds) & \textbf{1\,200}$^{+}$ {\scriptsize [900, 1\,500]} \\" in text
+    assert r"c\textless{}d & 2\,400$^{?}$ {\scriptsize [2\,000, 2\,800]} \\" in text
+    assert "e & -- \\\\" in text
+    assert text.endswith("\\end{tabular}\n% + better than c\n")
 
 
 @pytest.mark.parametrize("output", ["markdown", "csv", "latex", "json"])

@@ -9,7 +9,7 @@ from typing import Any
 
 from triglot.files import InputError, nearest, write_json, write_text
 from triglot.report.runs import Arm, Run, find_arms, read_run
-from triglot.report.tables import Table, benchmark_names, compare, to_csv, to_latex, to_markdown
+from triglot.report.tables import ESCAPE, Table, benchmark_names, compare, notes_markdown, to_csv, to_latex, to_markdown
 
 __all__ = [
     "Arm",
@@ -42,7 +42,7 @@ def render(arms: Sequence[Arm], output: str, *, measure: str = "map", reference:
         return json.dumps({table.benchmark: table_to_json(table) for table in tables}, indent=2, ensure_ascii=False) + "\n"
     if output == "latex":
         return "\n".join(f"% {table.benchmark}\n{to_latex(table)}" for table in tables)
-    return "\n".join(f"### {table.benchmark}\n\n{to_markdown(table)}" for table in tables)
+    return "\n".join(f"### {table.benchmark.translate(ESCAPE)}\n\n{to_markdown(table)}\n{notes_markdown(table)}" for table in tables)
 
 
 def write_report(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from triglot.report.resampling import read_arms
 from triglot.report.runs import Arm
 from triglot.report.tables import MEASURES, Table, benchmark_names, columns_for, compare, number
 
@@ -58,14 +59,11 @@ def gather(
     """Everything that a report of these arms says."""
     tables, more = {}, {}
     for benchmark in benchmark_names(arms):
-        tables[benchmark] = compare(arms, benchmark, reference=reference, resamples=resamples)
-        others = [measure for measure in MEASURES if measure != "map"]
-        found = [
-            compare(arms, benchmark, measure=measure, reference=reference, resamples=0)
-            for measure in others
-            if _has(arms, benchmark, measure)
-        ]
-        more[benchmark] = tuple(found)
+        present = [arm for arm in arms if benchmark in arm.benchmarks]
+        options = {"reference": reference, "resamples": resamples, "read": read_arms(present, benchmark)}
+        tables[benchmark] = compare(arms, benchmark, **options)
+        others = [measure for measure in MEASURES if measure != "map" and _has(arms, benchmark, measure)]
+        more[benchmark] = tuple(compare(arms, benchmark, measure=measure, bias=False, **options) for measure in others)
     return Content(
         title=title,
         command=command,
@@ -87,6 +85,7 @@ def _has(arms: Sequence[Arm], benchmark: str, measure: str) -> bool:
     return any(column.measure == measure for column in columns_for(arms, benchmark, measure))
 
 
+OTHERS = "Intervals and marks as above; the correction is for the comparisons of each of these tables by itself."
 FIGURES = {
     "steps": "steps",
     "texts": "texts",
@@ -164,9 +163,7 @@ def findings(table: Table) -> list[str]:
     for index, (column, name) in enumerate(zip(table.columns, names, strict=True)):
         winners = [(row.name, cell) for row in table.rows if row.name in table.best(index) and (cell := row.cells[index]) is not None]
         if winners:
-            kind = (
-                "Lowest" if column.lower_is_better else "Highest" if column.setting == "ranked" else f"Highest {MEASURES[column.measure]}"
-            )
+            kind = "Lowest" if column.lower_is_better else f"Highest {MEASURES[column.measure]}" if column.setting in _SHORT else "Highest"
             best.setdefault(kind, []).append(f"{_listed([arm for arm, _ in winners])} ({name}, {number(winners[0][1].value, column)})")
     said = [f"{kind}: {', '.join(parts)}." for kind, parts in best.items()]
     if not table.reference:
@@ -178,7 +175,7 @@ def findings(table: Table) -> list[str]:
         for cell, name in zip(row.cells, names, strict=True):
             if cell is not None and cell.low is not None:
                 groups[cell.versus].append(name)
-        words = {1: "better", -1: "worse", 0: "not told apart"}
+        words = {1: "better", -1: "worse", 0: "undecided"}
         parts = [f"{word} ({', '.join(groups[sign])})" for sign, word in words.items() if groups[sign]]
         said.append(f"{row.name} against {table.reference}: {'; '.join(parts)}.")
     return said

@@ -8,12 +8,11 @@ from importlib import resources
 
 import numpy as np
 
-from triglot.report.content import FIGURES, Content, Seen, findings
+from triglot.report.content import FIGURES, OTHERS, Content, Seen, findings
 from triglot.report.curves import bias_bars, training_curves
 from triglot.report.heatmap import heat_map, language_name, matrix
 from triglot.report.tables import Cell, Column, Row, Table, interval, number
 
-_MARKS = {1: ("▲", "better"), -1: ("▼", "worse")}
 NONE = '<td class="none"><span aria-label="no figure">—</span></td>'
 
 
@@ -49,8 +48,8 @@ def _list(sentences: Sequence[str]) -> str:
 def _figure_cell(cell: Cell | None, column: Column, best: bool, reference: str) -> str:
     if cell is None:
         return NONE
-    sign, word = _MARKS.get(cell.versus, ("", ""))
-    mark = f'<span class="mark" role="img" aria-label="{word} than {escape(reference)}">{sign}</span>' if sign else ""
+    said = {"better": f"better than {reference}", "worse": f"worse than {reference}"}.get(cell.verdict, f"undecided against {reference}")
+    mark = f'<span class="mark" role="img" aria-label="{escape(said)}">{cell.mark}</span>' if cell.mark else ""
     between = interval(cell, column).strip("[]").replace(", ", "–")
     low_high = f'<span class="interval">{between}</span>' if between else ""
     return f'<td{" class=best" if best else ""}>{mark}<span class="value">{number(cell.value, column)}</span>{low_high}</td>'
@@ -82,14 +81,14 @@ def _results(content: Content) -> str:
     parts = []
     for name, table in content.tables.items():
         counts = next(run.benchmarks[name]["counts"] for arm in content.arms for run in arm.runs if name in run.benchmarks)
-        size = ", ".join(f"{counts[key]:,} {key}" for key in ("queries", "passages") if key in counts)
+        size = ", ".join(f"{counts[key]:,} {key}" for key in ("queries", "passages", "items") if key in counts)
         caption = f"<b>{escape(name)}.</b> {size}. Bold: the best of a column. For rank distance and Max@R lower is better."
         parts.append(comparison(table, content, caption))
         parts += [f'<p class="note">{escape(note)}</p>' for note in table.notes]
         said = findings(table)
         parts.append("<h3>What the table says</h3>" + _list(said) if said else "")
         others = [comparison(other, content, f"<b>{escape(name)}</b>") for other in content.more[name]]
-        parts.append(_details(f"Other measures on {name}", "".join(others)))
+        parts.append(_details(f"Other measures on {name}", f'<p class="note">{OTHERS}</p>{"".join(others)}' if others else ""))
         parts.append(_micro(content, name))
     return _section("results", "Results in the three settings", parts)
 
@@ -140,16 +139,20 @@ def _bias_by_language(content: Content, benchmark: str) -> str:
 def _maps(content: Content) -> str:
     parts = []
     for benchmark in content.tables:
-        found = [(arm.name, *matrix(arm, benchmark)) for arm in content.arms if benchmark in arm.benchmarks]
+        classified = any(column.setting in ("classification", "generalised") for column in content.tables[benchmark].columns)
+        measure = "accuracy" if classified else "map"
+        found = [(arm.name, *matrix(arm, benchmark, measure)) for arm in content.arms if benchmark in arm.benchmarks]
         found = [(name, codes, values) for name, codes, values in found if len(codes) and not np.isnan(values).all()]
         if not found:
             continue
         top = max(float(np.nanmax(values)) for _, _, values in found)
         maps = "\n".join(heat_map(name, codes, values, top) for name, codes, values in found)
+        shown = "mAP on {} by the language of the query (rows) and of the passages (columns). "
+        pool = "<i>pool</i>: the passages of all languages together. "
+        if classified:
+            shown, pool = "Accuracy on {} by the language of the first text (rows: premise, question) and of the second (columns). ", ""
         parts.append(
-            f"<p>mAP on {escape(benchmark)} by the language of the query (rows) and of the passages (columns). "
-            f"Framed: both in one language. <i>pool</i>: the passages of all languages together. "
-            f"Colours have one scale, from 0 to {top:.2f}.</p>"
+            f"<p>{shown.format(escape(benchmark))}Framed: both in one language. {pool}Colours have one scale, from 0 to {top:.2f}.</p>"
         )
         parts.append(f'<div class="maps">{maps}</div>')
     return _section("languages", "Language by language", parts)

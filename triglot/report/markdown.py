@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from triglot.report.content import FIGURES, Content, findings
+from triglot.report.content import FIGURES, OTHERS, Content, findings
 from triglot.report.tables import to_markdown
 
 _ESCAPE = str.maketrans({"|": "\\|", "<": "&lt;", "\n": " ", "*": "\\*", "_": "\\_"})
@@ -21,7 +21,7 @@ def to_page(content: Content) -> str:
     for name, table in content.tables.items():
         parts += [f"### {name.translate(_ESCAPE)}", to_markdown(table)]
         parts.append("\n".join(f"- {text.translate(_ESCAPE)}" for text in [*findings(table), *table.notes]))
-        parts += [to_markdown(other, with_interval=False) for other in content.more[name]]
+        parts += [OTHERS, *map(to_markdown, content.more[name])] if content.more[name] else []
     if content.seen:
         keys = [key for key in FIGURES if any(key in seen.figures for seen in content.seen)]
         rows = []

@@ -1,9 +1,10 @@
-"""From per-query files to intervals and paired differences, through `triglot.stats`."""
+"""From per-query files to intervals, paired differences and their p-values, through `triglot.stats`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from triglot.files import InputError
+from triglot.measures import f1_shares
 from triglot.report.runs import Arm
-from triglot.stats import Interval, Sums, bootstrap, bootstrap_unpaired, cluster_sums
+from triglot.stats import MIN_SEEDS, Interval, Sums, bootstrap, bootstrap_unpaired, cluster_sums, permutation_test
 
 # What a macro average is called in the per-query file.
 COLUMNS = {"map": "ap", "map@20": "ap@20", "mrr": "rr", "mrr@10": "rr@10", "mrr@100": "rr@100"}
@@ -36,16 +38,23 @@ class PerQuery:
     cluster: pa.Array
     values: dict[str, np.ndarray]
 
+    @cached_property
+    def codes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Clusters and cells as numbers in the order of the strings, so that two arms number them alike."""
+        return _codes(self.cluster), _codes(self.cell)
+
     def same_rows(self, other: PerQuery) -> bool:
         """Whether both have the same queries in the same order."""
         return self.query.equals(other.query) and self.cell.equals(other.cell) and self.cluster.equals(other.cluster)
 
 
 def read_per_query(path: Path) -> dict[str, PerQuery]:
-    """Setting -> figures, from the per-query file of a run. Raises InputError where it is not one."""
+    """Setting -> figures, from the per-query or per-item file of a run. Raises InputError where it is neither."""
     found = {}
     try:
         whole = pq.read_table(path)
+        if "item_id" in whole.column_names:
+            return _read_items(whole)
         for setting in ("mono", "cross", "multi", "ranked"):
             table = whole.filter(pc.field("setting") == setting).combine_chunks()
             texts = {key: table[key].cast(pa.string()).combine_chunks() for key in ("query_id", "query_lang", "passage_lang", "cluster")}
@@ -55,6 +64,25 @@ def read_per_query(path: Path) -> dict[str, PerQuery]:
                 found[setting] = PerQuery(texts["query_id"], cell, texts["cluster"], values)
     except (pa.ArrowInvalid, KeyError, OSError) as error:
         raise InputError(f"{path}: not a Parquet file of per-query results ({error})") from None
+    return found
+
+
+def _read_items(whole: pa.Table) -> dict[str, PerQuery]:
+    """Setting -> figures of classified items. Macro F1 is no mean over items; each has its share of it, which can be resampled."""
+    found = {}
+    for setting in ("classification", "generalised"):
+        table = whole.filter(pc.field("setting") == setting).combine_chunks()
+        if not len(table):
+            continue
+        texts = {key: table[key].cast(pa.string()).combine_chunks() for key in ("item_id", "first_lang", "second_lang", "cluster")}
+        cell = pc.call_function("binary_join_element_wise", [texts["first_lang"], texts["second_lang"], pa.scalar("/")])
+        names, classes = np.unique(
+            np.concatenate([table[key].to_numpy() for key in ("label", "predicted")]).astype(str), return_inverse=True
+        )
+        label, predicted = np.split(classes.reshape(-1), 2)
+        shares = f1_shares(label, predicted, _codes(cell), len(names))
+        accuracy = table["correct"].cast(pa.float64()).to_numpy()
+        found[setting] = PerQuery(texts["item_id"], cell, texts["cluster"], {"accuracy": accuracy, "macro_f1": shares})
     return found
 
 
@@ -73,11 +101,10 @@ class Figures:
 
     def sums(self, values: np.ndarray | None = None) -> Sums:
         """What the bootstrap needs, of these or of other values of the same rows."""
-        return cluster_sums(self.values if values is None else values, _codes(self.rows.cluster), _codes(self.rows.cell))
+        return cluster_sums(self.values if values is None else values, *self.rows.codes)
 
 
 def _codes(column: pa.Array) -> np.ndarray:
-    """Strings as numbers in the order of the strings, so that two arms number their clusters alike."""
     encoded = column.dictionary_encode()
     rank = np.argsort(np.argsort(np.array(encoded.dictionary.to_pylist(), dtype=object)))
     return rank[encoded.indices.to_numpy()]
@@ -102,10 +129,53 @@ def difference(own: Figures, other: Figures, paired: bool, samples: int, seed: i
     return bootstrap_unpaired(own.sums(), other.sums(), samples=samples, seed=seed, level=level)
 
 
+@dataclass(frozen=True)
+class Contest:
+    """An arm against the reference in one column, before any correction.
+
+    Attributes:
+        difference: interval of arm less reference.
+        p: that the difference is 0.
+        p_margin: that it is -margin.
+        few: whether one of the two was trained with too few seeds; see `triglot.stats.verdict`.
+    """
+
+    difference: Interval
+    p: float
+    p_margin: float
+    few: bool
+
+
+def contest(own: Figures, other: Figures, arm: Arm, base: Arm, *, margin: float, samples: int, seed: int, level: float) -> Contest | None:
+    """Compare two arms by the same queries; None if their queries differ.
+
+    Where both have a single set of weights there is no spread over seeds, and the p-values are those of the paired permutation test.
+    """
+    seeds = [run.seed for run in arm.runs]
+    paired = None not in seeds and seeds == [run.seed for run in base.runs]
+    found = difference(own, other, paired, samples, seed, level)
+    if found is None:
+        return None
+    few = any(one.runs[0].recipe and len(one.runs) < MIN_SEEDS for one in (arm, base))
+    if len(own.values) == len(other.values) == 1:
+        between = own.values - other.values
+        return Contest(found, *(permutation_test(own.sums(between - null), seed=seed) for null in (0.0, -margin)), few=few)
+    return Contest(found, found.p(), found.p(-margin), few)
+
+
 def resample(
-    arms: Sequence[Arm], benchmark: str, columns: Sequence[tuple[str, str]], reference: str, *, samples: int, seed: int, level: float
-) -> dict[tuple[str, int], tuple[Interval, Interval | None]]:
-    """Interval of each arm and column, and of its difference from the reference.
+    arms: Sequence[Arm],
+    benchmark: str,
+    columns: Sequence[tuple[str, str]],
+    reference: str,
+    *,
+    samples: int,
+    seed: int,
+    level: float,
+    margin: float,
+    read: Mapping[str, list[dict[str, PerQuery]]] | None = None,
+) -> dict[tuple[str, int], tuple[Interval, Contest | None]]:
+    """Interval of each arm and column, and how it stands against the reference.
 
     Args:
         arms: those without per-query files are left out.
@@ -115,22 +185,24 @@ def resample(
         samples: resamples.
         seed: of the draws.
         level: of the intervals.
+        margin: of non-inferiority.
+        read: what `read_arms` gives, where it is there already.
 
     Returns:
-        (arm, index of the column) -> (interval, interval of the difference or None).
+        (arm, index of the column) -> (interval, contest or None).
     """
-    read = read_arms(arms, benchmark)
-    seeds = {arm.name: [run.seed for run in arm.runs] for arm in arms}
-    found: dict[tuple[str, int], tuple[Interval, Interval | None]] = {}
+    read = read_arms(arms, benchmark) if read is None else read
+    by_name = {arm.name: arm for arm in arms}
+    options = {"samples": samples, "seed": seed, "level": level}
+    found: dict[tuple[str, int], tuple[Interval, Contest | None]] = {}
     for index, (setting, measure) in enumerate(columns):
-        figures = {name: figures_of(runs, setting, measure) for name, runs in read.items()}
+        figures = {name: figures_of(runs, setting, measure) for name, runs in read.items() if name in by_name}
         base = figures.get(reference)
         for name, own in figures.items():
             if own is None:
                 continue
             against = None
             if base is not None and name != reference:
-                paired = seeds[name] == seeds[reference] and None not in seeds[name]
-                against = difference(own, base, paired, samples, seed, level)
-            found[name, index] = (bootstrap(own.sums(), samples=samples, seed=seed, level=level), against)
+                against = contest(own, base, by_name[name], by_name[reference], margin=margin, **options)
+            found[name, index] = (bootstrap(own.sums(), **options), against)
     return found

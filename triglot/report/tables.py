@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from triglot.files import InputError, nearest
-from triglot.report.resampling import resample
+from triglot.report.resampling import PerQuery, resample
 from triglot.report.runs import Arm
+from triglot.report.verdicts import MARKS, WORDS, Decision, decide, margin_of
+from triglot.report.verdicts import notes as verdict_notes
 from triglot.stats import Interval
 
 SETTINGS = ("mono", "cross", "multi")
 MEASURES = {"map": "mAP", "map@20": "mAP@20", "mrr": "MRR", "r@1": "R@1", "r@10": "R@10", "hit@1": "hit@1"}
 RANKED = {"ndcg@10": "nDCG@10", "r@100": "R@100", "mrr@10": "MRR@10", "mrr@100": "MRR@100", "map": "mAP of the run"}
 TITLES = {"mono": "Monolingual", "cross": "Cross-lingual", "multi": "Multilingual"}
+CLASSIFIED = {  # (setting, measure) -> title
+    ("classification", "accuracy"): "Accuracy",
+    ("classification", "macro_f1"): "Macro F1",
+    ("generalised", "accuracy"): "Accuracy, two languages",
+    ("generalised", "macro_f1"): "Macro F1, two languages",
+    ("majority", "accuracy"): "Accuracy of the commonest label",
+    ("majority_by_question", "accuracy"): "of the question's commonest label",
+}
 
 
 @dataclass(frozen=True)
@@ -37,13 +48,27 @@ class Cell:
 
     Attributes:
         low, high: interval of the crossed bootstrap over seeds and paragraphs; None without per-query figures.
-        versus: 1 better, -1 worse than the reference arm, 0 where the interval of the paired difference holds zero or none was computed.
+        versus: 1 better, -1 worse than the reference arm, 0 where this is undecided or was not asked.
+        p: that there is no difference from the reference, corrected for the comparisons of the table; None where this was not asked.
+        not_below: `yes`, `no` or `undecided`: not below the reference by more than the margin; empty where this was not asked.
     """
 
     value: float
     low: float | None = None
     high: float | None = None
     versus: int = 0
+    p: float | None = None
+    not_below: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """`better`, `worse`, `undecided`; empty where this was not asked."""
+        return WORDS[self.versus] if self.versus or self.p is not None else ""
+
+    @property
+    def mark(self) -> str:
+        """The verdict as one sign."""
+        return MARKS[self.versus] if self.verdict else ""
 
 
 @dataclass(frozen=True)
@@ -57,13 +82,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Arms on one benchmark. `reference` is the arm that `versus` compares with; `notes` go below the table."""
+    """Arms on one benchmark, compared with `reference`; `margin` is that of `not_below`, and `notes` go below the table."""
 
     benchmark: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     reference: str = ""
     notes: tuple[str, ...] = ()
+    margin: float | None = None
 
     def best(self, column: int) -> set[str]:
         """Names of the rows with the best value of a column, as far as it is printed; none where all are equal."""
@@ -88,13 +114,14 @@ def interval(cell: Cell, column: Column) -> str:
 
 
 def columns_for(arms: Sequence[Arm], benchmark: str, measure: str = "map", bias: bool = True) -> tuple[Column, ...]:
-    """The columns that at least one arm has figures for."""
+    """The columns that at least one arm has figures for; a benchmark of classification has its own, whatever the measure."""
     if measure not in MEASURES | RANKED:
         raise InputError(f"no measure {measure!r}{nearest(measure, MEASURES | RANKED)}")
     title = MEASURES.get(measure) or RANKED[measure]
     wanted = [Column(setting, measure, f"{TITLES[setting]} {title}") for setting in SETTINGS]
     # Figures of top-k runs stand together in the main table, and by themselves where one of them is asked for.
     wanted += [Column("ranked", name, text) for name, text in RANKED.items() if name == measure or measure == "map"]
+    wanted += [Column(*key, title) for key, title in CLASSIFIED.items()]
     if bias:
         wanted.append(Column("bias", "rank_distance", "Rank distance", lower_is_better=True, ranks=True))
         wanted.append(Column("bias", "max_rank", "Max@R", lower_is_better=True, ranks=True))
@@ -112,12 +139,13 @@ def benchmark_names(arms: Sequence[Arm]) -> list[str]:
 
 
 def pick_reference(arms: Sequence[Arm], benchmark: str, name: str = "") -> str:
-    """The arm to compare with: the named one, or the first trained arm that is evaluated on the benchmark."""
+    """The arm to compare with: the named one, the first trained arm that is evaluated on the benchmark, or the first of all."""
     names = [arm.name for arm in arms]
     if name and name not in names:
         raise InputError(f"no arm {name!r} to compare with{nearest(name, names)}")
-    trained = [arm.name for arm in arms if benchmark in arm.benchmarks and arm.runs[0].recipe and arm.name != "alignment"]
-    return name or next(iter(trained), "")
+    present = [arm for arm in arms if benchmark in arm.benchmarks]
+    trained = [arm.name for arm in present if arm.runs[0].recipe and arm.name != "alignment"]
+    return name or next(iter([*trained, *(arm.name for arm in present)]), "")
 
 
 def compare(
@@ -130,8 +158,9 @@ def compare(
     level: float = 0.95,
     seed: int = 0,
     bias: bool = True,
+    read: Mapping[str, list[dict[str, PerQuery]]] | None = None,
 ) -> Table:
-    """Arms on a benchmark, with intervals where per-query figures are there.
+    """Arms on a benchmark, with intervals and verdicts where per-query figures are there.
 
     Args:
         arms: in the order of the rows.
@@ -142,42 +171,50 @@ def compare(
         level: coverage of the intervals.
         seed: of the bootstrap.
         bias: whether to add rank distance and Max@R.
+        read: what `read_arms` gives, where it is there already.
     """
     columns = columns_for(arms, benchmark, measure, bias)
     reference = pick_reference(arms, benchmark, reference)
     present = [arm for arm in arms if benchmark in arm.benchmarks]
     pairs = [(column.setting, column.measure) for column in columns]
-    found = resample(present, benchmark, pairs, reference, samples=resamples, seed=seed, level=level) if resamples else {}
+    margin = margin_of(arms, reference)
+    options = {"samples": resamples, "seed": seed, "level": level, "margin": margin, "read": read}
+    found = resample(present, benchmark, pairs, reference, **options) if resamples else {}
+    contests = {key: against for key, (_, against) in found.items() if against is not None}
+    lower = {key: columns[key[1]].lower_is_better for key in contests}
+    decisions = decide(contests, lower, {key: not (lower[key] or columns[key[1]].ranks) for key in contests}, margin)
     rows = []
     for arm in present:
         cells = []
         for index, column in enumerate(columns):
-            value = _value(arm, benchmark, column)
-            cells.append(None if value is None else _cell(value, column, *found.get((arm.name, index), (None, None))))
+            value, key = _value(arm, benchmark, column), (arm.name, index)
+            own = found[key][0] if key in found else None
+            cells.append(None if value is None else make_cell(value, column, own, decisions.get(key)))
         rows.append(Row(arm.name, len(arm.runs), tuple(cells)))
-    notes = _notes(arms, benchmark, bool(found), reference, level)
-    return Table(benchmark, columns, tuple(rows), reference if len(present) > 1 else "", notes)
+    notes = [*_notes(arms, benchmark, bool(found), level, columns)]
+    titles = [TITLES.get(column.setting, column.title).lower() for column in columns]
+    notes[1:1] = verdict_notes(decisions, titles, present, reference, margin)
+    return Table(benchmark, columns, tuple(rows), reference if len(present) > 1 else "", tuple(notes), margin if decisions else None)
 
 
-def _cell(value: float, column: Column, own: Interval | None, against: Interval | None) -> Cell:
-    if own is None:
-        return Cell(value)
-    versus = 0 if against is None else int(against.low > 0) - int(against.high < 0)
-    top = np.inf if column.ranks else 1.0  # the stretch for few seeds may leave the range of the measure
-    return Cell(value, max(own.low, 0.0), min(own.high, top), -versus if column.lower_is_better else versus)
+def make_cell(value: float, column: Column, own: Interval | None, decision: Decision | None = None, *, bottom: float = 0.0) -> Cell:
+    """A cell with its interval, cut to the range of the measure (which begins at `bottom`), and what was decided."""
+    cell = Cell(value)
+    if own is not None and math.isfinite(own.low) and math.isfinite(own.high):
+        top = math.inf if column.ranks else 1.0  # few seeds may stretch an interval beyond what the measure can be
+        cell = replace(cell, low=max(own.low, bottom), high=min(own.high, top))
+    return cell if decision is None else replace(cell, versus=decision.versus, p=decision.p, not_below=decision.not_below)
 
 
-def _notes(arms: Sequence[Arm], benchmark: str, resampled: bool, reference: str, level: float) -> tuple[str, ...]:
+def _notes(arms: Sequence[Arm], benchmark: str, resampled: bool, level: float, columns: Sequence[Column]) -> tuple[str, ...]:
+    unit = "questions" if any(column.setting == "classification" for column in columns) else "paragraphs"
     notes = []
     if resampled:
         notes.append(
-            f"{level:.0%} intervals: crossed bootstrap over seeds and paragraphs. "
-            "Values are means over seeds of macro averages over languages."
+            f"{level:.0%} intervals: crossed bootstrap over seeds and {unit}. Values are means over seeds of macro averages over languages."
         )
-        if reference and sum(benchmark in arm.benchmarks for arm in arms) > 1:
-            notes.append(f"▲ better, ▼ worse than {reference}: the {level:.0%} interval of the paired difference leaves out zero.")
     if any(len(arm.runs) == 1 and arm.runs[0].recipe for arm in arms) and resampled:
-        notes.append("An arm with one seed has an interval over paragraphs only: it does not show how far seeds differ.")
+        notes.append(f"An arm with one seed has an interval over {unit} only: it does not show how far seeds differ.")
     missing = [arm.name for arm in arms if benchmark not in arm.benchmarks]
     if missing:
         notes.append(f"Not evaluated on {benchmark}: {', '.join(missing)}.")
@@ -187,14 +224,11 @@ def _notes(arms: Sequence[Arm], benchmark: str, resampled: bool, reference: str,
     return (*notes, *of_data)
 
 
-_MARKS = {1: "▲", -1: "▼", 0: ""}
-
-
 def cell_text(cell: Cell | None, column: Column, *, with_interval: bool = True) -> str:
     """A cell in one line of plain text; a dash where there is nothing."""
     if cell is None:
         return "—"
-    parts = [number(cell.value, column), interval(cell, column) if with_interval else "", _MARKS[cell.versus]]
+    parts = [number(cell.value, column), interval(cell, column) if with_interval else "", cell.mark]
     return " ".join(part for part in parts if part)
 
 
@@ -202,9 +236,11 @@ def _name(row: Row) -> str:
     return f"{row.name} ({row.seeds} seeds)" if row.seeds > 1 else row.name
 
 
+ESCAPE = str.maketrans({"\\": "\\\\", "|": "\\|", "<": "&lt;", "*": "\\*", "_": "\\_", "`": "\\`", "[": "\\[", "\n": " "})
+
+
 def to_markdown(table: Table, *, with_interval: bool = True) -> str:
     """A pipe table; the best value of a column is bold."""
-    escape = str.maketrans({"|": "\\|", "<": "&lt;", "\n": " "})
     lines = ["| arm | " + " | ".join(column.title for column in table.columns) + " |", "|---|" + "---:|" * len(table.columns)]
     best = [table.best(index) for index in range(len(table.columns))]
     for row in table.rows:
@@ -215,23 +251,46 @@ def to_markdown(table: Table, *, with_interval: bool = True) -> str:
                 value = number(cell.value, column)
                 text = f"**{value}**{text[len(value) :]}"
             cells.append(text)
-        lines.append(f"| {_name(row).translate(escape)} | " + " | ".join(cells) + " |")
+        lines.append(f"| {_name(row).translate(ESCAPE)} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
+def notes_markdown(table: Table) -> str:
+    """The sentences below a table as a list."""
+    return "".join(f"- {note.translate(ESCAPE)}\n" for note in table.notes)
+
+
 def to_csv(tables: Sequence[Table]) -> str:
-    """One line an arm and column: benchmark, arm, seeds, setting, measure, value, low, high, versus, reference."""
+    """One line an arm and column, with full precision: value, interval, verdict against the reference, corrected p, non-inferiority."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["benchmark", "arm", "seeds", "setting", "measure", "value", "low", "high", "versus", "reference"])
+    writer.writerow(
+        [
+            "benchmark",
+            "arm",
+            "seeds",
+            "setting",
+            "measure",
+            "value",
+            "low",
+            "high",
+            "versus",
+            "reference",
+            "verdict",
+            "p",
+            "not_below",
+            "margin",
+        ]
+    )
     for table in tables:
         for row in table.rows:
             for cell, column in zip(row.cells, table.columns, strict=True):
                 if cell is not None:
-                    figures = ["" if x is None else repr(x) for x in (cell.value, cell.low, cell.high)]
-                    writer.writerow(
-                        [table.benchmark, row.name, row.seeds, column.setting, column.measure, *figures, cell.versus, table.reference]
-                    )
+                    value, low, high, p = ("" if x is None else repr(float(x)) for x in (cell.value, cell.low, cell.high, cell.p))
+                    key = [table.benchmark, row.name, row.seeds, column.setting, column.measure]
+                    margin = table.margin if cell.not_below else ""
+                    against = [cell.versus, table.reference, cell.verdict, p, cell.not_below, margin]
+                    writer.writerow([*key, value, low, high, *against])
     return out.getvalue()
 
 
@@ -244,18 +303,28 @@ _TEX = {
     "$": r"\$",
     "{": r"\{",
     "}": r"\}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
     "~": r"\textasciitilde{}",
     "^": r"\^{}",
 }
 
 
+_SIGNS = {"better": r"$^{+}$", "worse": r"$^{-}$", "undecided": r"$^{?}$", "": ""}
+
+
+def _tex(text: str) -> str:
+    return "".join(_TEX.get(c, c) for c in text)
+
+
 def to_latex(table: Table) -> str:
-    """Rows for a `tabular` with booktabs: best values bold, a dagger where an arm differs from the reference."""
+    """A `tabular` with booktabs: intervals in small print, best values bold, + - ? for better, worse and undecided; notes as comments."""
     best = [table.best(index) for index in range(len(table.columns))]
     lines = [
         rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}",
         r"\toprule",
-        "arm & " + " & ".join(column.title for column in table.columns) + r" \\",
+        " & ".join(["arm", *(_tex(column.title) for column in table.columns)]) + r" \\",
         r"\midrule",
     ]
     for row in table.rows:
@@ -265,7 +334,12 @@ def to_latex(table: Table) -> str:
                 cells.append("--")
                 continue
             text = number(cell.value, column).replace(",", r"\,")
-            text = rf"\textbf{{{text}}}" if row.name in best[index] else text
-            cells.append(text + (r"$^\dagger$" if cell.versus else ""))
-        lines.append("".join(_TEX.get(c, c) for c in row.name) + " & " + " & ".join(cells) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+            text = (rf"\textbf{{{text}}}" if row.name in best[index] else text) + _SIGNS[cell.verdict]
+            if cell.low is not None and cell.high is not None:
+                low, high = (number(end, column).replace(",", r"\,") for end in (cell.low, cell.high))
+                text += rf" {{\scriptsize [{low}, {high}]}}"
+            cells.append(text)
+        lines.append(f"{_tex(_name(row))} & {' & '.join(cells)} " + r"\\")
+    signs = str.maketrans({"▲": "+", "▼": "-"})
+    notes = [f"% {' '.join(note.split()).translate(signs)}" for note in table.notes]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", *notes]) + "\n"

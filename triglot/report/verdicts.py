@@ -1,0 +1,106 @@
+"""What a table may claim: comparisons corrected for their number, better, worse or undecided, and what is said below the table."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import yaml
+
+from triglot.report.resampling import Contest
+from triglot.report.runs import Arm
+from triglot.stats import MARGIN, MIN_SEEDS, holm, not_below, verdict
+
+ALPHA = 0.05
+MARKS = {1: "▲", -1: "▼", 0: "?"}
+WORDS = {1: "better", -1: "worse", 0: "undecided"}
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is said of an arm against the reference in one column.
+
+    Attributes:
+        p: that there is no difference, corrected.
+        versus: 1 better, -1 worse, 0 undecided.
+        not_below: `yes`, `no`, `undecided`; empty where the margin makes no sense (ranks, measures where less is better).
+    """
+
+    p: float
+    versus: int
+    not_below: str
+
+
+def decide(
+    contests: Mapping[Key, Contest], lower_is_better: Mapping[Key, bool], margins: Mapping[Key, bool], margin: float
+) -> dict[Key, Decision]:
+    """Decisions on all comparisons of a table. Those on a difference are one family for Holm's correction, those on the margin another.
+
+    Args:
+        contests: by arm and column.
+        lower_is_better: of each.
+        margins: whether the margin makes sense for it.
+        margin: of non-inferiority.
+    """
+    keys = list(contests)
+    corrected = dict(zip(keys, holm([contests[key].p for key in keys]).tolist(), strict=True))
+    shares = [key for key in keys if margins[key]]
+    below = dict(zip(shares, holm([contests[key].p_margin for key in shares]).tolist(), strict=True))
+    found = {}
+    for key in keys:
+        value, few = contests[key].difference.value, contests[key].few
+        versus = verdict(value, corrected[key], few=few, lower_is_better=lower_is_better[key], alpha=ALPHA)
+        said = not_below(value, below[key], margin, few=few, alpha=ALPHA) if key in below else ""
+        found[key] = Decision(corrected[key], versus, said)
+    return found
+
+
+def margin_of(arms: Sequence[Arm], reference: str) -> float:
+    """The margin in the recipe of the reference; the usual one where it has no recipe."""
+    recipes = [run.recipe for arm in arms if arm.name == reference for run in arm.runs if run.recipe]
+    found = yaml.safe_load(recipes[0]) if recipes else None
+    return float(found.get("margin", MARGIN)) if isinstance(found, dict) else MARGIN
+
+
+def points(margin: float) -> str:
+    """`0.5 points`: a share of 1 as points of 100."""
+    return f"{100 * margin:.4g} point{'' if margin == 0.01 else 's'}"
+
+
+def notes(
+    decisions: Mapping[tuple[str, int], Decision], titles: Sequence[str], arms: Sequence[Arm], reference: str, margin: float
+) -> list[str]:
+    """Sentences below a table: what the marks mean, what was corrected, non-inferiority, and who has too few seeds.
+
+    Args:
+        decisions: by arm and index of the column.
+        titles: of the columns.
+        arms: of the table.
+        reference: the arm that the others are compared with.
+        margin: of non-inferiority.
+    """
+    if not decisions:
+        return []
+    family = f"Holm's correction for the {len(decisions)} comparison{'s' if len(decisions) > 1 else ''} of this table"
+    marks = ", ".join(f"{MARKS[sign]} {WORDS[sign]}" for sign in (1, -1, 0))
+    said = [f"{marks}, against {reference}: two-sided tests of the differences at {ALPHA:.0%}, with {family}. Intervals are not corrected."]
+    few = [
+        arm
+        for arm in arms
+        if arm.runs[0].recipe and len(arm.runs) < MIN_SEEDS and (arm.name == reference or any(n == arm.name for n, _ in decisions))
+    ]
+    if few:
+        listed = ", ".join(f"{arm.name} ({len(arm.runs)})" for arm in few)
+        said.append(f"Undecided because fewer than {MIN_SEEDS} seeds were trained: {listed}.")
+    shares = sum(bool(one.not_below) for one in decisions.values())
+    for arm in arms:
+        own = {titles[index]: one.not_below for (name, index), one in decisions.items() if name == arm.name and one.not_below}
+        if own:
+            answers = ", ".join(f"{title} {answer}" for title, answer in own.items())
+            said.append(
+                f"{arm.name} is not below {reference} by more than {points(margin)} (margin of the recipe, Holm over {shares}): {answers}."
+            )
+    return said
