@@ -86,12 +86,19 @@ def test_blocks_that_do_not_fit_are_refused():
         run_of_blocks(["a", "b"], queries, [(["x"], np.ones((2, 2)))], 5)
     with pytest.raises(InputError, match=r"query embeddings have shape \(2, 2\), but there are 3 query ids"):
         run_of_blocks(["a", "b", "c"], queries, [(["x"], np.ones((1, 2)))], 5)
-    with pytest.raises(InputError, match="the id 'x' occurs twice in the corpus, as passage 1 and 3"):
-        run_of_blocks(["a", "b"], queries, [(["x", "y"], np.ones((2, 2))), (["x"], np.ones((1, 2)))], 5)
     with pytest.raises(InputError, match="no passage to rank"):
         run_of_blocks(["a", "b"], queries, [], 5)
     with pytest.raises(InputError, match="k is 0"):
         Stream(["a"], queries[:1], -1)
+
+
+def test_of_passages_with_one_id_the_first_counts():
+    queries = np.eye(2, dtype=np.float32)
+    blocks = [(["x", "y"], np.array([[1, 1], [2, 0]])), (["x", "z"], np.array([[3, 0], [0, 0]]))]
+    run, notes, size = run_of_blocks(["a", "b"], queries, blocks, 5)
+    assert ranking(run) == {"a": ["y", "x", "z"], "b": ["x", "y", "z"]}
+    assert size == 4
+    assert "1 passages in the rankings have the id of an earlier one and are left out (first: x, passages 1 and 3)" in notes
 
 
 def test_scores_and_vectors_give_the_same_run():

@@ -256,7 +256,7 @@ def _docno(benchmark: RetrievalSet, ties: str) -> np.ndarray | None:
     return place
 
 
-def _first_equal(vectors: np.ndarray) -> np.ndarray:
+def first_equal(vectors: np.ndarray) -> np.ndarray:
     """(n,) index of the first row that is bitwise the same."""
     n = len(vectors)
     raw = np.ascontiguousarray(vectors).view(np.uint32)
@@ -297,7 +297,7 @@ def count_embeddings(
     layout = _layout(benchmark.passages.lang, len(benchmark.languages))
     laid_out = np.zeros((len(layout.order), passages.shape[1]), np.float32)
     laid_out[layout.column] = passages
-    first = _first_equal(passages)
+    first = first_equal(passages)
     doubles = np.flatnonzero(first != np.arange(len(first)))
     to, source = layout.column[doubles], layout.column[first[doubles]]
 

@@ -207,7 +207,7 @@ def _run_of_part(
     )
     if isinstance(retriever, Bm25):
         assert texts is not None
-        held = _held(collection.name, code, query_ids, list(part.topics.values()), watched(texts))
+        held = _held(collection.name, code, query_ids, list(part.topics.values()), watched(texts), tally)
         score, said = bm25_scores(held)
         run, notes = run_of_scores(score, held, depth, above=0.0, tag=tag)
         notes, size = [*said, *notes], len(held.passages)
@@ -249,14 +249,17 @@ def _with_ids(path: Path, prefix: str) -> Iterator[tuple[list[str], np.ndarray]]
         yield [prefix + one for one in ids], finite(block, ids, "passage")[0]
 
 
-def _held(name: str, code: str, ids: list[str], texts: list[str], blocks: Iterator[tuple[list[str], list[str]]]) -> RetrievalSet:
+def _held(
+    name: str, code: str, ids: list[str], texts: list[str], blocks: Iterator[tuple[list[str], list[str]]], tally: Tally
+) -> RetrievalSet:
     """A language of a collection in memory: BM25 weighs all passages at once."""
     passages: dict[str, str] = {}
     for keys, values in blocks:
         for key, value in zip(keys, values, strict=True):
             if key in passages:
-                raise InputError(f"the id {key!r} occurs twice in the corpus")
-            passages[key] = value
+                tally.leave_out("passage whose docid occurred before", f"{name}: {key}")
+            else:
+                passages[key] = value
 
     def side(keys: list[str], values: list[str]) -> Texts:
         nothing = np.zeros(len(keys), np.int32)

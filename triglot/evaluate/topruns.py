@@ -8,7 +8,7 @@ import numpy as np
 
 from triglot.corpus import runs
 from triglot.corpus.retrieval import RetrievalSet
-from triglot.evaluate.counts import ScoreBlock
+from triglot.evaluate.counts import ScoreBlock, first_equal
 from triglot.files import InputError
 from triglot.topk import Best
 
@@ -81,16 +81,21 @@ class Stream:
             self._limit = 2 * len(self._ids) + BLOCK
 
     def run(self, *, tag: str = "triglot") -> runs.Run:
-        """The ranking. Raises InputError where no passage came, or one of its ids came twice."""
+        """The ranking; of passages with one id the first counts, and how many such ids were met is noted.
+
+        An id that comes again is known only where it reaches a ranking: all ids are never held. Raises InputError where no passage came.
+        """
         if not self._best.seen:
             raise InputError("no passage to rank")
         ids = {place: self._ids[place] for place in np.unique(self._best.index).tolist() if place >= 0}
-        places: dict[str, int] = {}
-        for place, identifier in ids.items():
-            if places.setdefault(identifier, place) != place:
-                raise InputError(f"the id {identifier!r} occurs twice in the corpus, as passage {places[identifier] + 1} and {place + 1}")
         scores, index = self._best.kept()
         self.notes = zero_notes(self._zero_queries, self._zero_passages)
+        first: dict[str, int] = {}
+        again = [place for place, identifier in ids.items() if first.setdefault(identifier, place) != place]
+        if again:
+            index = np.where(np.isin(index, again), -1, index)
+            what = f"{len(again)} passages in the rankings have the id of an earlier one and are left out (first: {ids[again[0]]}"
+            self.notes.append(f"{what}, passages {first[ids[again[0]]] + 1} and {again[0] + 1})")
         return _build(self.query_ids, ids, scores, index, self.depth, self.notes, tag)
 
 
@@ -145,7 +150,7 @@ def run_of_scores(
     step = max(1, _SCORES // (4 * number))
     for begin in range(0, len(benchmark.queries), step):
         rows = np.arange(begin, min(begin + step, len(benchmark.queries)))
-        scores = np.array(score(rows), np.float32)
+        scores = np.array(score(rows), np.float32)  # a copy: it is written into
         if above > -np.inf:
             scores[scores <= above] = -np.inf
         itself = own[rows] >= 0
@@ -163,7 +168,16 @@ def run_of_vectors(
     """As `run_of_scores`, by dot products of (queries, dim) and (passages, dim) embeddings."""
     queries, _ = finite(queries, benchmark.queries.ids, "query")
     passages, _ = finite(passages, benchmark.passages.ids, "passage")
-    return run_of_scores(lambda rows: queries[rows] @ passages.T, benchmark, depth, tag=tag)
+    first = first_equal(passages)
+    doubles = np.flatnonzero(first != np.arange(len(first)))
+
+    def score(rows: np.ndarray) -> np.ndarray:
+        scores = queries[rows] @ passages.T
+        # A product may round equal vectors differently by their column; equal vectors must tie.
+        scores[:, doubles] = scores[:, first[doubles]]
+        return scores
+
+    return run_of_scores(score, benchmark, depth, tag=tag)
 
 
 def run_of_blocks(

@@ -1,0 +1,318 @@
+"""Encoders, BM25, run files and embeddings on streamed and whole benchmarks; what is saved gives the same figures elsewhere."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from pathlib import Path
+
+import ir_measures
+import numpy as np
+import pytest
+from evaluation_sets import make_set
+
+from triglot.corpus import vectors
+from triglot.corpus.collection import Collection
+from triglot.corpus.formats import read_benchmark
+from triglot.corpus.runs import write_run
+from triglot.corpus.trec import write_qrels
+from triglot.evaluate import write_results
+from triglot.evaluate.ranked import evaluate_run
+from triglot.evaluate.retrievers import Bm25, Dense, RunFile, Vectors, evaluate, run_name
+from triglot.files import InputError
+
+FIGURES = {"ndcg@10": "nDCG@10", "r@100": "R@100", "map": "AP"}
+
+
+class Hashed:
+    """Bags of hashed words, unit vectors."""
+
+    def __init__(self, dim: int = 64):
+        self.dim = dim
+
+    def encode(self, texts, *, side: str, progress: bool = False) -> np.ndarray:
+        found = np.zeros((len(texts), self.dim), np.float32)
+        for row, text in enumerate(texts):
+            for word in text.lower().split():
+                key = zlib.crc32(word.encode())
+                found[row, key % self.dim] += 1 + (key >> 8) % 7 / 10
+        return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
+
+
+WORDS = [f"word{i}" for i in range(120)]
+
+
+def write_collection(root: Path, languages=("bn", "sw"), passages: int = 300, topics: int = 25) -> Path:
+    """MIRACL's layout: topics of words that stand in their relevant passages."""
+    for number, lang in enumerate(languages):
+        rng = np.random.default_rng(number)
+        texts = [" ".join(rng.choice(WORDS, 8, replace=False)) for _ in range(passages)]
+        lines, judged = [], []
+        for topic in range(topics):
+            relevant = rng.choice(passages, 3, replace=False)
+            words = [rng.choice(texts[passage].split(), 3) for passage in relevant]
+            lines.append(f"{topic}\t{' '.join(np.concatenate(words))}")
+            judged += [f"{topic}\tQ0\t{passage}#0\t{grade}" for passage, grade in zip(relevant, (1, 2, 0), strict=True)]
+        for folder, name, content in (
+            (f"miracl-v1.0-{lang}/topics", f"topics.miracl-v1.0-{lang}-dev.tsv", lines),
+            (f"miracl-v1.0-{lang}/qrels", f"qrels.miracl-v1.0-{lang}-dev.tsv", judged),
+            (
+                f"miracl-corpus-v1.0-{lang}",
+                "docs-0.jsonl",
+                [json.dumps({"docid": f"{i}#0", "title": "", "text": t}) for i, t in enumerate(texts)],
+            ),
+        ):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            (root / folder / name).write_text("".join(f"{line}\n" for line in content))
+    return root
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return write_collection(tmp_path_factory.mktemp("miracl"))
+
+
+def same_figures(folder: Path, answer) -> None:
+    """Write run and judgements, read them with ir_measures, and compare its means over languages with ours.
+
+    ir_measures has one order of ties, by id. Where none of the relevant passages ties, the figures that are reported are the same;
+    where some do, those with `ties="trec"`, and the note says how far away the others are at most.
+    """
+    write_run(folder / "x.run.gz", answer.run)
+    write_qrels(folder / "x.qrels.gz", answer.against.qrels)
+    qrels = list(_lines(folder / "x.qrels.gz", "qrels"))
+    scored = list(_lines(folder / "x.run.gz", "run"))
+    of_query: dict[str, dict[str, float]] = {name: {} for name in FIGURES}
+    names = {str(ir_measures.parse_measure(theirs)): ours for ours, theirs in FIGURES.items()}
+    for metric in ir_measures.iter_calc([ir_measures.parse_measure(name) for name in FIGURES.values()], qrels, scored):
+        of_query[names[str(metric.measure)]][metric.query_id] = metric.value
+    code_of = dict(zip(answer.against.ids, answer.against.lang.tolist(), strict=True))
+    reported = answer.result.summary
+    in_order = evaluate_run(answer.run, answer.against, ties="trec").summary
+    for name, values in of_query.items():
+        by_language: dict[int, list[float]] = {}
+        for identifier, code in code_of.items():
+            by_language.setdefault(code, []).append(values.get(identifier, 0.0))
+        expected = np.mean([np.mean(one) for one in by_language.values()])
+        assert in_order["ranked"][name] == pytest.approx(expected, abs=1e-6), name
+        if not any("relevant passages tie" in note for note in reported["notes"]):
+            assert reported["ranked"][name] == pytest.approx(expected, abs=1e-6), name
+
+
+def _lines(path: Path, kind: str):
+    import gzip
+
+    text = gzip.decompress(path.read_bytes()).decode()
+    return ir_measures.read_trec_qrels(text) if kind == "qrels" else ir_measures.read_trec_run(text)
+
+
+def test_a_collection_is_streamed_by_language(folder, tmp_path):
+    collection = read_benchmark(folder, name="toy")
+    assert isinstance(collection, Collection)
+    encoder = Hashed()
+    answer = evaluate(Dense(encoder), collection, depth=50)
+    summary = answer.result.summary
+    assert summary["counts"]["queries"] == 50
+    assert summary["counts"]["passages"] == 600
+    assert summary["counts"]["results"] == 50 * 50
+    assert set(summary["ranked"]) == {"ndcg@10", "r@100", "mrr@10", "mrr@100", "map"}
+    assert 0.2 < summary["ranked"]["ndcg@10"] < 1
+    assert answer.result.by_language["passages"] == {"bn": 300, "sw": 300}
+    assert "50 queries have fewer than 100 results" in summary["notes"]
+    # By hand: every topic against all passages of its language.
+    for code, part in collection.parts.items():
+        passages = [json.loads(line) for line in part.files[0].read_text().splitlines()]
+        scores = encoder.encode(list(part.topics.values()), side="query") @ encoder.encode([p["text"] for p in passages], side="passage").T
+        relevant = {(q, d) for q, d, g in zip(part.qrels.queries, part.qrels.documents, part.qrels.grades, strict=True) if g > 0}
+        ranks = []
+        for row, topic in enumerate(part.topics):
+            order = np.argsort(-scores[row], kind="stable").tolist()
+            ranks.append(next(rank for rank, place in enumerate(order, 1) if (topic, passages[place]["docid"]) in relevant))
+        first = [1 / rank if rank <= 10 else 0 for rank in ranks]
+        assert answer.result.by_language["ranked"][code]["mrr@10"] == pytest.approx(np.mean(first), abs=0.02)  # ties
+    write_results(tmp_path, {"toy": answer.result}, model="hashed")
+    assert json.loads((tmp_path / "results.json").read_text())["benchmarks"]["toy"]["ranked"] == summary["ranked"]
+
+
+def test_one_language_alone_has_the_figures_it_has_among_several(folder):
+    both = evaluate(Dense(Hashed()), read_benchmark(folder, name="toy")).result
+    alone = evaluate(Dense(Hashed()), read_benchmark(folder, name="toy", languages=["sw"])).result
+    assert alone.summary["ranked"] == both.by_language["ranked"]["sw"]
+    assert alone.queries["query_id"][0] == "0"
+    assert both.queries["query_id"][-1] == "sw-24"
+
+
+class Drawn(Hashed):
+    """A vector drawn for each text: no two scores are equal."""
+
+    def encode(self, texts, *, side: str, progress: bool = False) -> np.ndarray:
+        return np.stack([np.random.default_rng(zlib.crc32(text.encode())).standard_normal(self.dim) for text in texts]).astype(np.float32)
+
+
+@pytest.mark.parametrize("retriever", [Dense(Drawn()), Dense(Hashed()), Bm25()])
+def test_saved_runs_give_the_same_figures_in_ir_measures(folder, tmp_path, retriever):
+    rng = np.random.default_rng(5)
+    # Texts of different lengths, so that no two scores are equal.
+    texts = [" ".join(rng.choice(WORDS, 4 + i % 9 + i // 9)) for i in range(60)]
+    queries = [" ".join(text.split()[:3]) + " " + str(rng.choice(WORDS)) for text in texts[:20]]
+    judgements = [(q, q, 1) for q in range(20)] + [(q, q + 20, 2) for q in range(0, 20, 3)]
+    benchmark = make_set([0, 1] * 10, [0, 1] * 30, sorted(judgements), languages=2, texts=(queries, texts))
+    answer = evaluate(retriever, benchmark, ranked=True, depth=30)
+    same_figures(tmp_path, answer)
+    if isinstance(retriever, Dense) and isinstance(retriever.encoder, Drawn):
+        assert answer.result.summary["counts"]["ties"] == 0
+    again = evaluate(RunFile(tmp_path / "x.run.gz"), benchmark)
+    assert again.result.summary["ranked"] == pytest.approx(answer.result.summary["ranked"])
+    assert "mono" not in again.result.summary
+    collection = read_benchmark(folder, name="toy")
+    answer = evaluate(retriever, collection, depth=40)
+    write_run(tmp_path / "toy.run", answer.run)
+    assert evaluate(RunFile(tmp_path), collection).result.summary["ranked"] == pytest.approx(answer.result.summary["ranked"])
+
+
+def test_embeddings_made_elsewhere(folder, tmp_path):
+    encoder = Hashed()
+    benchmark = make_set([0, 1], [0, 1, 1], [(0, 0, 1), (1, 1, 1)], texts=(["one two", "three"], ["one", "three four", "five"]))
+    for side, texts in (("queries", benchmark.queries), ("passages", benchmark.passages)):
+        np.save(tmp_path / f"{side}.npy", encoder.encode(texts.texts, side="query")[::-1])
+        (tmp_path / f"{side}.ids.txt").write_text("".join(f"{one}\n" for one in reversed(texts.ids)))
+    given = evaluate(Vectors(str(tmp_path)), benchmark, ranked=True).result
+    ours = evaluate(Dense(encoder), benchmark, ranked=True).result
+    assert given.summary == ours.summary
+    pair = f"{tmp_path / 'queries.npy'},{tmp_path / 'passages.npy'}"
+    assert evaluate(Vectors(pair), benchmark, ranked=True).result.summary == ours.summary
+    np.save(tmp_path / "passages.npy", np.ones((3, 5), np.float32))
+    with pytest.raises(InputError, match="queries have 64 dimensions, passages 5"):
+        evaluate(Vectors(str(tmp_path)), benchmark)
+    np.save(tmp_path / "passages.npy", np.full((3, 64), np.nan, np.float32))
+    with pytest.raises(InputError, match="3 passage embeddings are not finite, the first that of 'p0'"):
+        evaluate(Vectors(str(tmp_path)), benchmark)
+    np.save(tmp_path / "passages.npy", np.zeros((3, 64), np.float32))
+    notes = evaluate(Vectors(str(tmp_path)), benchmark).result.summary["notes"]
+    assert "3 passage embeddings are zero: all their scores are 0 and tie" in notes
+
+
+def test_embeddings_of_a_collection_need_no_passages(folder, tmp_path):
+    encoder = Hashed()
+    collection = read_benchmark(folder, name="toy")
+    for code, part in collection.parts.items():
+        place = tmp_path / "toy" / code
+        place.mkdir(parents=True)
+        np.save(place / "queries.npy", encoder.encode(list(part.topics.values()), side="query"))
+        (place / "queries.ids.txt").write_text("".join(f"{one}\n" for one in part.topics))
+        passages = [json.loads(line) for line in part.files[0].read_text().splitlines()]
+        np.save(place / "passages.npy", encoder.encode([p["text"] for p in passages], side="passage"))
+        (place / "passages.ids.txt").write_text("".join(f"{p['docid']}\n" for p in passages))
+    topics = tmp_path / "topics"
+    for file in folder.rglob("*.tsv"):
+        (topics / file.parent.name).mkdir(parents=True, exist_ok=True)
+        (topics / file.parent.name / file.name).write_bytes(file.read_bytes())
+    without = read_benchmark(topics, name="toy")
+    found = evaluate(Vectors(str(tmp_path)), without, depth=40).result
+    assert found.summary == evaluate(Dense(encoder), collection, depth=40).result.summary
+    with pytest.raises(InputError, match="toy, bn: toy: no passages for bn"):
+        evaluate(Dense(encoder), without)
+    vectors.ids_file(tmp_path / "toy" / "sw" / "passages.npy").unlink()
+    with pytest.raises(InputError, match=r"toy, sw: .*passages.npy: needs passages.ids.txt"):
+        evaluate(Vectors(str(tmp_path)), without)
+
+
+def test_relevant_passages_that_the_corpus_lacks_count_as_not_found(tmp_path):
+    root = write_collection(tmp_path, languages=("sw",), passages=40, topics=5)
+    qrels = next(root.rglob("qrels.*"))
+    whole = evaluate(Dense(Hashed()), read_benchmark(root, name="toy")).result.summary
+    qrels.write_text(qrels.read_text() + "0\tQ0\telsewhere\t1\n")
+    less = evaluate(Dense(Hashed()), read_benchmark(root, name="toy")).result.summary
+    assert "1 relevant passages are not in the corpus and count as not found (first: elsewhere)" in less["notes"]
+    assert less["ranked"]["r@100"] < whole["ranked"]["r@100"]
+    qrels.write_text("0\tQ0\tother\t1\n")
+    with pytest.raises(
+        InputError, match="toy, sw: none of the relevant passages is in the corpus; the first is 'other', the corpus has ids like"
+    ):
+        evaluate(Dense(Hashed()), read_benchmark(root, name="toy"))
+
+
+def test_a_docid_that_comes_twice_is_counted(tmp_path):
+    root = write_collection(tmp_path, languages=("sw",), passages=40, topics=5)
+    file = next(root.rglob("docs-0.jsonl"))
+    first = file.read_text().splitlines()[0]
+    (file.parent / "docs-1.jsonl").write_text(first + "\n")
+    collection = read_benchmark(root, name="toy")
+    for retriever in (Dense(Hashed()), Bm25()):
+        found = evaluate(retriever, collection).result.summary
+        assert found["counts"]["passages"] == 40
+        assert any("1 x passage whose docid occurred before" in note for note in found["notes"])
+
+
+def test_bitext_runs_leave_the_query_itself_out(tmp_path):
+    for code, lines in {"de": ["ein Haus", "zwei Hunde"], "en": ["ein house", "zwei dogs"]}.items():
+        (tmp_path / f"{code}.txt").write_text("".join(f"{line}\n" for line in lines))
+    benchmark = read_benchmark(tmp_path, name="lines")
+    found = evaluate(Dense(Hashed()), benchmark, ranked=True, depth=1).result.summary
+    assert found["cross"]["hit@1"] == 1
+    assert found["ranked"]["mrr@10"] == 1
+    assert "the passage that is the query itself is left out of its ranking" in found["notes"]
+
+
+def test_names_of_runs(tmp_path):
+    names = {"a.run": "a", "b.c.trec.gz": "b.c", "x.tsv": "x", "x.txt.gz": "x", "x.json": None, "run": None}
+    assert {name: run_name(Path(name)) for name in names} == names
+    (tmp_path / "other.run").write_text("q0 Q0 p0 1 1.0 t\n")
+    benchmark = make_set([0], [0], [(0, 0, 1)])
+    with pytest.raises(InputError, match=r"no files such as toy.run.gz"):
+        evaluate(RunFile(tmp_path), benchmark)
+    with pytest.raises(InputError, match="depth: 0 is below 1"):
+        evaluate(Bm25(), benchmark, depth=0)
+    (tmp_path / "toy.run").write_text("")
+    with pytest.raises(InputError, match=r"toy.run: no result in it can be read"):
+        evaluate(RunFile(tmp_path), benchmark)
+    (tmp_path / "toy.run").write_text("q0 Q0 p0 1 1.0 t\nq0 Q0 p1 2 nan t\nq0 Q0 p0 3 0.5 t\n")
+    notes = evaluate(RunFile(tmp_path), benchmark).result.summary["notes"]
+    assert any("1 x line whose score is not a finite number" in note for note in notes)
+    assert any("1 x line whose query and document occurred before" in note for note in notes)
+    (tmp_path / "toy.run").write_text("q7 Q0 p0 1 1.0 t\n")
+    with pytest.raises(InputError, match=r"toy.run: run and judgements share no query"):
+        evaluate(RunFile(tmp_path), benchmark)
+
+
+def test_mlqa_r_questions_in_two_to_four_languages(tmp_path):
+    # A setting counts the questions that have a relevant passage in it.
+    held = {"a": ("de", "en"), "b": ("de", "en", "es", "zh"), "c": ("en", "es", "zh")}
+    for code in ("de", "en", "es", "zh"):
+        paragraphs = []
+        for identifier, codes in held.items():
+            if code in codes:
+                context = f"{identifier} in {code}. Another sentence."
+                question = {"id": identifier, "question": f"what {identifier} {code}", "answers": [{"text": identifier, "answer_start": 0}]}
+                cut = context.index(".") + 1
+                breaks = [[0, cut], [cut + 1, len(context)]]
+                paragraphs.append(
+                    {"context": context, "qas": [question], "sentence_breaks": breaks, "sentences": [context[a:b] for a, b in breaks]}
+                )
+        (tmp_path / f"{code}.json").write_text(json.dumps({"data": [{"title": "t", "paragraphs": paragraphs}]}))
+    benchmark = read_benchmark(tmp_path, name="mlqa-r")
+    answer = evaluate(Dense(Hashed()), benchmark, ranked=True)
+    table = answer.result.queries
+    cross = [(q, p) for q, p, s in zip(table["query_id"], table["passage_lang"], table["setting"], strict=True) if s == "cross"]
+    assert sorted(cross) == sorted(
+        (f"{code}-{identifier}", other) for identifier, codes in held.items() for code in codes for other in codes if code != other
+    )
+    ranked = {q: n for q, n, s in zip(table["query_id"], table["relevant"], table["setting"], strict=True) if s == "ranked"}
+    assert ranked == {f"{code}-{identifier}": len(codes) for identifier, codes in held.items() for code in codes}
+
+
+def test_real_scifact_with_bm25(data, tmp_path):
+    benchmark = read_benchmark(data / "scifact", name="scifact")
+    found = evaluate(Bm25(), benchmark)
+    assert found.result.summary["ranked"]["ndcg@10"] == pytest.approx(0.6634, abs=0.0005)
+    assert found.result.summary["counts"]["passages"] == 5183
+    write_run(tmp_path / "x.run.gz", found.run)
+    assert evaluate(RunFile(tmp_path / "x.run.gz"), benchmark).result.summary["ranked"] == pytest.approx(found.result.summary["ranked"])
+
+
+def test_real_tydi_qa_with_bm25(data):
+    benchmark = read_benchmark(data / "tydiqa", name="tydiqa")
+    assert (len(benchmark.queries), len(benchmark.languages)) == (5077, 9)
+    found = evaluate(Bm25(), benchmark).result.summary
+    assert found["mono"]["map"] == pytest.approx(0.7191, abs=0.0005)
+    assert found["candidate_text"] == "paragraph"
