@@ -85,6 +85,8 @@ def test_pairs_that_cannot_be_drawn() -> None:
         found.draw("hybird")
     with pytest.raises(InputError, match="no language 'dee'; did you mean 'de'"):
         found.draw("xx", ["dee"])
+    with pytest.raises(InputError, match="no language to draw pairs in"):
+        found.draw("xx", [])
     with pytest.raises(InputError, match="pairs xy need two languages, and there is en alone"):
         found.draw("xy", ["en"])
     empty = Labelled(

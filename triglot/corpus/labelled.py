@@ -72,6 +72,8 @@ class Labelled:
         if kind not in KINDS:
             raise InputError(f"no pairs {kind!r}{nearest(kind, KINDS)}")
         chosen = self.indices(self.languages if codes is None else sorted(set(codes)))
+        if not len(chosen):
+            raise InputError("no language to draw pairs in")
         if kind != "xx" and len(chosen) < 2:
             raise InputError(f"pairs {kind} need two languages, and there is {', '.join(self.languages[i] for i in chosen)} alone")
         has_first, has_second = self.first_at[chosen] >= 0, self.second_at[chosen] >= 0

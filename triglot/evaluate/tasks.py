@@ -198,15 +198,15 @@ def read_task(
         among = ()
     read = _read_inference if format == "nli" else _read_stances
     train, test, notes, facts, counts = read(Path(path), settings, languages, head, Path(base))
-    if languages is not None and not among:
-        test.indices(languages)
+    for part, wanted in ((test, languages if not among else ()), (train, settings.train_languages)):
+        for code in wanted or ():
+            if part is not None and code not in part.languages:
+                raise InputError(f"{name}: {path}: no language {code!r}{nearest(code, part.languages)}")
     codes = tuple(code for code in test.languages if languages is None or code in languages)
     own = format == "nli" and bool(settings.train)  # the training part has languages of its own
     train_codes = settings.train_languages or (None if own or languages is None else tuple(languages))
-    if train is not None and train_codes is not None:
-        if settings.train_languages is None:  # the tested ones, as far as the training part has them
-            train_codes = tuple(code for code in train_codes if code in train.languages)
-        train.indices(train_codes)
+    if train is not None and train_codes is not None:  # where they are the tested ones, as far as the training part has them
+        train_codes = tuple(code for code in train_codes if code in train.languages)
     return Task(name, format, settings, test, codes, train, train_codes, head, tuple(notes), licence, facts, counts)
 
 

@@ -191,7 +191,7 @@ def compare(
             own = found[key][0] if key in found else None
             cells.append(None if value is None else make_cell(value, column, own, decisions.get(key)))
         rows.append(Row(arm.name, len(arm.runs), tuple(cells)))
-    notes = [*_notes(arms, benchmark, bool(found), level, columns)]
+    notes = [*_notes(arms, benchmark, bool(found), level)]
     titles = [TITLES.get(column.setting, column.title).lower() for column in columns]
     notes[1:1] = verdict_notes(decisions, titles, present, reference, margin)
     return Table(benchmark, columns, tuple(rows), reference if len(present) > 1 else "", tuple(notes), margin if decisions else None)
@@ -206,8 +206,9 @@ def make_cell(value: float, column: Column, own: Interval | None, decision: Deci
     return cell if decision is None else replace(cell, versus=decision.versus, p=decision.p, not_below=decision.not_below)
 
 
-def _notes(arms: Sequence[Arm], benchmark: str, resampled: bool, level: float, columns: Sequence[Column]) -> tuple[str, ...]:
-    unit = "questions" if any(column.setting == "classification" for column in columns) else "paragraphs"
+def _notes(arms: Sequence[Arm], benchmark: str, resampled: bool, level: float) -> tuple[str, ...]:
+    counts = {key for arm in arms for run in arm.runs for key in run.benchmarks.get(benchmark, {}).get("counts", {})}
+    unit = next((unit for unit in ("premises", "questions") if unit in counts), "paragraphs")
     notes = []
     if resampled:
         notes.append(
