@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -240,15 +241,22 @@ def _check_clusters(a: Sums, b: Sums) -> None:
         raise ValueError(f"{len(a.clusters)} clusters and {len(b.clusters)} others: the arms must be measured on the same queries")
 
 
+@lru_cache(maxsize=2)
+def _cluster_weights(seed: int, clusters: int, samples: int) -> np.ndarray:
+    """(samples, clusters) float64: how often each cluster is drawn. Kept, since every column of a table asks for the same."""
+    weights = seeds.generator(seed, "bootstrap clusters").multinomial(clusters, np.full(clusters, 1 / clusters), samples)
+    return weights.astype(np.float64)
+
+
 def _draws(sums: Sums, samples: int, seed: int, side: str = "") -> np.ndarray:
     """(samples,) macro averages. The cluster draws depend on `seed` alone, so that two arms share them."""
     number, clusters = sums.total.shape[:2]
-    weights = seeds.generator(seed, "bootstrap clusters").multinomial(clusters, np.full(clusters, 1 / clusters), samples)
+    weights = _cluster_weights(seed, clusters, samples)
     drawn = seeds.generator(seed, f"bootstrap seeds {side}").multinomial(number, np.full(number, 1 / number), samples) / number
     out = np.empty(samples)
     for begin in range(0, samples, 2000):
         part = slice(begin, begin + 2000)
-        out[part] = (_per_seed(sums, weights[part].astype(np.float64)) * drawn[part]).sum(1)
+        out[part] = (_per_seed(sums, weights[part]) * drawn[part]).sum(1)
     return out
 
 

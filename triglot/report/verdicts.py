@@ -95,12 +95,17 @@ def notes(
     if few:
         listed = ", ".join(f"{arm.name} ({len(arm.runs)})" for arm in few)
         said.append(f"Undecided because fewer than {MIN_SEEDS} seeds were trained: {listed}.")
-    shares = sum(bool(one.not_below) for one in decisions.values())
-    for arm in arms:
-        own = {titles[index]: one.not_below for (name, index), one in decisions.items() if name == arm.name and one.not_below}
-        if own:
-            answers = ", ".join(f"{title} {answer}" for title, answer in own.items())
-            said.append(
-                f"{arm.name} is not below {reference} by more than {points(margin)} (margin of the recipe, Holm over {shares}): {answers}."
-            )
+    below = [_below([(titles[i], one.not_below) for (n, i), one in decisions.items() if n == arm.name and one.not_below]) for arm in arms]
+    listed = "; ".join(f"{arm.name}: {text}" for arm, text in zip(arms, below, strict=True) if text)
+    if listed:
+        count = sum(bool(one.not_below) for one in decisions.values())
+        said.append(f"Not below {reference} by more than {points(margin)} (the recipe's margin, Holm's correction for {count}): {listed}.")
     return said
+
+
+def _below(answers: Sequence[tuple[str, str]]) -> str:
+    """`yes (monolingual, multilingual), undecided (cross-lingual)`."""
+    groups: dict[str, list[str]] = {}
+    for title, answer in answers:
+        groups.setdefault(answer, []).append(title)
+    return ", ".join(f"{answer} ({', '.join(groups[answer])})" for answer in ("yes", "undecided", "no") if answer in groups)
