@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from triglot.corpus.retrieval import RetrievalSet
     from triglot.encoder.build import load_encoder
     from triglot.evaluate import Evaluation, evaluate_encoder, write_results
+    from triglot.evaluate.classify import evaluate_task
+    from triglot.evaluate.tasks import read_task
     from triglot.files import InputError
     from triglot.recipe import load_recipe
     from triglot.report import compare, find_arms, to_markdown, write_report
@@ -29,11 +31,13 @@ __all__ = [
     "__version__",
     "compare",
     "evaluate_encoder",
+    "evaluate_task",
     "find_arms",
     "load_encoder",
     "load_recipe",
     "plan_epoch",
     "read_retrieval",
+    "read_task",
     "read_training",
     "rows_of",
     "run_recipe",
@@ -52,11 +56,13 @@ _HOMES = {
     "RetrievalSet": "triglot.corpus.retrieval:RetrievalSet",
     "compare": "triglot.report:compare",
     "evaluate_encoder": "triglot.evaluate:evaluate_encoder",
+    "evaluate_task": "triglot.evaluate.classify:evaluate_task",
     "find_arms": "triglot.report:find_arms",
     "load_encoder": "triglot.encoder.build:load_encoder",
     "load_recipe": "triglot.recipe:load_recipe",
     "plan_epoch": "triglot.batches:plan_epoch",
     "read_retrieval": "triglot.corpus.formats:read_retrieval",
+    "read_task": "triglot.evaluate.tasks:read_task",
     "read_training": "triglot.corpus.formats:read_training",
     "rows_of": "triglot.batches:rows_of",
     "run_recipe": "triglot.study.run:run",

@@ -1,23 +1,31 @@
 """One evaluator: encode once, count once, report every setting."""
 
+from triglot.evaluate.classify import Classification, evaluate_task
 from triglot.evaluate.counts import Counts, count_embeddings, count_scores, judged_pairs
 from triglot.evaluate.evaluator import encode_set, evaluate_embeddings, evaluate_encoder, evaluate_scores
-from triglot.evaluate.results import read_languages, read_queries, read_results, write_results
+from triglot.evaluate.results import read_items, read_languages, read_queries, read_results, write_results
 from triglot.evaluate.tables import Evaluation, tabulate
+from triglot.evaluate.tasks import Classify, Task, read_task
 
 __all__ = [
+    "Classification",
+    "Classify",
     "Counts",
     "Evaluation",
+    "Task",
     "count_embeddings",
     "count_scores",
     "encode_set",
     "evaluate_embeddings",
     "evaluate_encoder",
     "evaluate_scores",
+    "evaluate_task",
     "judged_pairs",
+    "read_items",
     "read_languages",
     "read_queries",
     "read_results",
+    "read_task",
     "tabulate",
     "write_results",
 ]
