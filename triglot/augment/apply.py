@@ -9,6 +9,7 @@ import numpy as np
 from triglot import seeds
 from triglot.augment.lexicon import Lexicon, switch
 from triglot.augment.noise import perturb
+from triglot.augment.segment import Splits
 from triglot.augment.settings import CODESWITCH, Augment
 from triglot.files import InputError
 
@@ -20,12 +21,16 @@ class Augmenter:
         settings: what to do.
         seed: of the draws.
         lexicon: for `codeswitch`.
+        pieces: the encoder's tokens in the order of their ids, for `segment`; None where it is no bag of subwords.
 
     Raises:
-        InputError: code-switching without a lexicon, or into a language without a list.
+        InputError: code-switching without a lexicon, or into a language without a list; `segment` without pieces.
     """
 
-    def __init__(self, settings: Augment, *, seed: int, lexicon: Lexicon | None = None):
+    def __init__(self, settings: Augment, *, seed: int, lexicon: Lexicon | None = None, pieces: Sequence[str] | None = None):
+        if settings.segment and pieces is None:
+            raise InputError("augment.segment: needs a static encoder")
+        self.splits = Splits(pieces) if settings.segment and pieces is not None else None
         if settings.needs_lists and lexicon is None:
             raise InputError("augment.lists: codeswitch needs word lists")
         self.settings, self.seed, self.lexicon = settings, seed, lexicon

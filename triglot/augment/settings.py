@@ -55,6 +55,7 @@ class Augment:
             texts beside the clean ones, for `loss.self_teaching` and `loss.consistency`).
         lists: folder of word lists for `codeswitch`, inside the data folder.
         half: which half of the lists (0 or 1), so that an attack can have the other; None for all.
+        segment: probability that a token of the side's texts is shown as two smaller ones (`triglot.augment.segment`), for static encoders.
     """
 
     parts: tuple[Part, ...] = ()
@@ -62,8 +63,11 @@ class Augment:
     mode: str = "replace"
     lists: str = ""
     half: int | None = None
+    segment: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.segment <= 1:
+            raise InputError(f"augment.segment: {self.segment} is not between 0 and 1")
         for key, known in (("side", SIDES), ("mode", MODES)):
             if getattr(self, key) not in known:
                 raise InputError(f"augment.{key}: {getattr(self, key)!r} is unknown{nearest(getattr(self, key), known)}")
@@ -75,6 +79,11 @@ class Augment:
             raise InputError("augment.side: views are of queries; set side: query")
         if self.needs_lists and not self.lists:
             raise InputError("augment.lists: is missing; codeswitch needs a folder of word lists")
+
+    @property
+    def active(self) -> bool:
+        """Whether it changes anything."""
+        return bool(self.parts or self.segment)
 
     @property
     def needs_lists(self) -> bool:

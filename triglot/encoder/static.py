@@ -89,6 +89,12 @@ class StaticEncoder:
         """Numbers learned."""
         return int(self.embeddings.size + sum(step.weight.size + step.bias.size for step in self.after))
 
+    @property
+    def pieces(self) -> list[str]:
+        """The token of each id."""
+        vocabulary = self.tokenizer.get_vocab()
+        return sorted(vocabulary, key=vocabulary.__getitem__)
+
     def with_rows(self, embeddings: np.ndarray, *, name: str | None = None) -> StaticEncoder:
         """The same encoder with other rows; the tokenizer and what it remembers are shared, so this costs nothing.
 

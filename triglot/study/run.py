@@ -109,9 +109,10 @@ def _train(recipe: Recipe, stage: Stage, name: str, start: Path, out: Path, data
     else:
         model = Network(encoder, weight_decay=stage.train.weight_decay, device=_device())
         feed = data.feed(name, training, None, "", recipe.seed)
-    if stage.augment.parts:
+    if stage.augment.active:
         lists = data.lexicon(stage.augment.lists, recipe.languages, stage.augment.half) if stage.augment.needs_lists else None
-        feed = feed.with_augmenter(Augmenter(stage.augment, seed=recipe.seed, lexicon=lists))
+        pieces = encoder.pieces if isinstance(encoder, StaticEncoder) else None
+        feed = feed.with_augmenter(Augmenter(stage.augment, seed=recipe.seed, lexicon=lists, pieces=pieces))
     plan = plan_run(
         feed.rows(), stage.batches, steps=stage.train.steps, seed=recipe.seed, weights=training.weights, languages=training.corpus.languages
     )

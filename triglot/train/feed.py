@@ -168,6 +168,8 @@ class Feed:
                 views, sides = places, np.concatenate([sides, np.zeros(len(places), bool)])
             if texts is not None:
                 texts = self._insert(texts, places, changed, viewing)
+                if self._augmenter.splits is not None:
+                    texts = self._parted(texts, group, lang, sides, views, step.epoch)
             elif strings is not None and viewing:
                 strings += changed
             elif strings is not None:
@@ -197,6 +199,19 @@ class Feed:
         clean = self._show_strings(group[places], lang[places], epoch)
         codes = [self.corpus.languages[code] for code in lang[places]]
         return places, self._augmenter.change(clean, codes, keys[places], part[places], epoch)
+
+    def _parted(self, texts: Ragged, group: np.ndarray, lang: np.ndarray, sides: np.ndarray, views: np.ndarray, epoch: int) -> Ragged:
+        """Token ids with some tokens of the augmenter's side shown as two; views too."""
+        assert self._augmenter is not None
+        assert self._augmenter.splits is not None
+        settings = self._augmenter.settings
+        keys = (group.astype(np.int64) * 64 + lang) * 2 + sides[: len(group)]
+        keys = np.concatenate([keys, keys[views]])
+        chosen = (settings.side == "both") | (sides == (settings.side == "passage"))
+        if settings.mode == "view":
+            chosen[: len(group)] = False
+        keys = np.where(chosen, keys, -1)
+        return self._augmenter.splits.apply(texts, keys, rate=settings.segment, seed=self._augmenter.seed, epoch=epoch)
 
     def _insert(self, texts: Ragged, places: np.ndarray, changed: list[str], viewing: bool) -> Ragged:
         """Token ids with the changed texts in their places, or at the end as views."""
