@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triglot.files import InputError
-from triglot.topk import top_k
+from triglot.topk import Best, top_k
 
 
 @settings(max_examples=150, deadline=None)
@@ -24,6 +24,22 @@ def test_top_k_equals_a_stable_sort(seed, passages, k, block, rows):
     np.testing.assert_array_equal(found, np.take_along_axis(scores, order, 1))
     _, streamed = top_k(queries, iter(np.array_split(pool, 4)), k, rows=rows)
     np.testing.assert_array_equal(streamed, order)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 9))
+def test_forbidden_passages_are_never_returned(seed, passages, k):
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(0, 4, (5, passages)).astype(np.float32)
+    scores[rng.random(scores.shape) < 0.5] = -np.inf
+    best = Best(5, k)
+    for begin in range(0, passages, 4):
+        best.offer(slice(0, 3), scores[:3, begin : begin + 4], begin)
+        best.offer(slice(3, 5), scores[3:, begin : begin + 4], begin)
+    for row in range(5):
+        order = [p for p in np.argsort(-scores[row], kind="stable").tolist() if scores[row, p] > -np.inf][:k]
+        assert best.index[row].tolist() == order + [-1] * (k - len(order))
+    assert best.kept()[1].shape[1] == min(k, int((scores > -np.inf).sum(1).max(initial=0)))
 
 
 def test_a_memory_map_is_read_in_blocks(tmp_path):

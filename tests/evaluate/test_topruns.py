@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from evaluation_sets import make_set
@@ -61,6 +65,17 @@ def test_the_cut_off_says_where_it_falls_among_equal_scores():
     assert ranking(run) == {"a": ["p0", "p1"], "b": ["p2", "p0"]}
     assert notes == ["2 queries have equal scores on both sides of rank 2; the order of the corpus decided which were kept"]
     assert run_of_blocks(["a", "b"], queries, [(ids, pool)], 4)[1] == []
+
+
+def test_the_benchmark_checks_itself():
+    script = Path(__file__).parents[2] / "benchmarks" / "streaming.py"
+    sizes = ["--passages", "20000", "--dim", "16", "--queries", "12", "--depth", "40"]
+    done = subprocess.run([sys.executable, str(script), *sizes], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "12 queries, the best 40 of each: 480 results" in done.stdout
+    assert "0 passages differ" in done.stdout
+    done = subprocess.run([sys.executable, str(script), *sizes, "--limit", "0.001"], capture_output=True, text=True, check=False)
+    assert "peak memory is above 0.001 GiB" in done.stderr
 
 
 def test_zero_vectors_are_counted_and_a_number_that_is_none_is_refused():

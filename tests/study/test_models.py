@@ -17,7 +17,7 @@ from triglot.evaluate import read_queries, read_results
 from triglot.evaluate.retrievers import Bm25, Dense, RunFile, Vectors
 from triglot.files import InputError
 from triglot.recipe import parse_recipe
-from triglot.report import compare, find_arms, render, write_report
+from triglot.report import compare, find_arms, render, tables_of, write_report
 from triglot.settings import Document
 from triglot.study.data import Data
 from triglot.study.models import evaluate_model, retriever
@@ -112,6 +112,7 @@ def test_tables_and_the_report_show_runs(place, tmp_path):
     assert cell.low <= cell.value <= cell.high
     assert [column.title for column in compare(arms, "trec", measure="mrr@100", resamples=0).columns] == ["MRR@100"]
     assert not any(column.setting == "ranked" for column in compare(arms, "lines", resamples=0).columns)
+    assert [table.benchmark for table in tables_of(arms, measure="r@1")] == ["lines"]  # a run has no R@1
     with pytest.raises(InputError, match="no measure 'ndcg@11'; did you mean 'ndcg@10'"):
         compare(arms, "trec", measure="ndcg@11")
     for output in ("markdown", "csv", "latex", "json"):

@@ -48,12 +48,11 @@ def words(text: str) -> list[str]:
 
 
 def print_tables(paths: list[Path], report: Path | None = None, *, measure: str = "map", reference: str = "") -> None:
-    from triglot.report import benchmark_names, compare, find_arms
+    from triglot.report import find_arms, tables_of
     from triglot.report.terminal import print_table
 
-    arms = find_arms(paths)
-    for name in benchmark_names(arms):
-        print_table(compare(arms, name, measure=measure, reference=reference), sys.stdout)
+    for table in tables_of(find_arms(paths), measure=measure, reference=reference):
+        print_table(table, sys.stdout)
     if report:
         typer.echo(f"\nreport: {report}")
 

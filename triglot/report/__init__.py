@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,15 +26,24 @@ __all__ = [
     "write_report",
 ]
 
-
+log = logging.getLogger("triglot")
 FORMATS = ("markdown", "csv", "latex", "json")
+
+
+def tables_of(arms: Sequence[Arm], *, measure: str = "map", reference: str = "") -> list[Table]:
+    """A table for each benchmark that has the measure; a warning names the others."""
+    found = [compare(arms, name, measure=measure, reference=reference) for name in benchmark_names(arms)]
+    for table in found:
+        if not table.columns:
+            log.warning("%s: no arm has %s on it", table.benchmark, measure)
+    return [table for table in found if table.columns]
 
 
 def render(arms: Sequence[Arm], output: str, *, measure: str = "map", reference: str = "") -> str:
     """Tables of all benchmarks as `markdown`, `csv`, `latex` or `json`."""
     if output not in FORMATS:
         raise InputError(f"--format: {output!r} is unknown{nearest(output, ('table', *FORMATS))}")
-    tables = [compare(arms, name, measure=measure, reference=reference) for name in benchmark_names(arms)]
+    tables = tables_of(arms, measure=measure, reference=reference)
     if output == "csv":
         return to_csv(tables)
     if output == "json":
