@@ -18,6 +18,7 @@ from itertools import product
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from triglot import seeds
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.files import InputError
 
@@ -34,6 +35,8 @@ class Counts:
         grade: (pairs,) int64, above 0.
         above: (pairs, languages) int32: passages of that language with a higher score.
         tied: (pairs, languages) int32: other passages of that language with the same score.
+        top: (queries, k) int64 passages of the whole pool, best first, where they were asked for. Equal scores stand in a random order that
+            does not depend on ids or languages. -1 for queries without a judged pair.
     """
 
     query: np.ndarray
@@ -41,6 +44,7 @@ class Counts:
     grade: np.ndarray
     above: np.ndarray
     tied: np.ndarray
+    top: np.ndarray | None = None
 
 
 _TILE = 14_336  # columns: their scores are read once a relevant passage and once more, and should stay in a core's cache meanwhile
@@ -193,6 +197,19 @@ def _count_block(task: _Task, rows: np.ndarray, scores: np.ndarray) -> None:
             table[pair[:, None], spoken] = counts
 
 
+def _leaders(scores: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
+    """(rows, k) columns with the highest scores, best first; equal ones in an order drawn for (query, column). NaN columns come last."""
+    known = np.where(np.isnan(scores), -np.inf, scores)
+    bar = -np.partition(-known, k - 1, axis=1)[:, k - 1]
+    row, column = np.nonzero(known >= bar[:, None])
+    order = np.lexsort((seeds.bits(0, "ties of the top k", rows[row], column), -known[row, column], row))
+    row, column = row[order], column[order]
+    place = np.arange(len(row)) - np.searchsorted(row, row)
+    out = np.empty((len(scores), k), np.int64)
+    out[row[place < k], place[place < k]] = column[place < k]
+    return out
+
+
 def _count(
     benchmark: RetrievalSet,
     layout: _Layout,
@@ -201,6 +218,7 @@ def _count(
     ties: str,
     memory: int,
     threads: int,
+    top: int = 0,
 ) -> Counts:
     """Count with `fill(rows, out)` writing the scores of a block in the layout's columns."""
     docno = _docno(benchmark, ties)
@@ -223,6 +241,7 @@ def _count(
         blocks += [block for block in np.array_split(rows, turns * workers) if len(block)]
     highest = max((len(block) for block in blocks), default=0)
     own = threading.local()
+    leaders = np.full((len(benchmark.queries), min(top, len(benchmark.passages))), -1, np.int64)
 
     def work(rows: np.ndarray) -> None:
         if not hasattr(own, "scores"):
@@ -232,6 +251,8 @@ def _count(
         scores[:, layout.filling] = np.nan  # neither above nor equal to anything
         with _plain_loops():
             _count_block(task, rows, scores)
+        if top:
+            leaders[rows] = layout.order[_leaders(scores, rows, leaders.shape[1])]
 
     # Each worker multiplies on its own: BLAS threads that wait by spinning would take the processors from those that count.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
@@ -242,7 +263,7 @@ def _count(
     else:
         task.above[:] += task.tied
         task.tied[:] = 0
-    return Counts(query, passage, grade, task.above, task.tied)
+    return Counts(query, passage, grade, task.above, task.tied, leaders if top else None)
 
 
 def _docno(benchmark: RetrievalSet, ties: str) -> np.ndarray | None:
@@ -280,6 +301,7 @@ def count_embeddings(
     ties: str = "expected",
     memory: int = 256 << 20,
     threads: int = 0,
+    top: int = 0,
 ) -> Counts:
     """The count table of dot products, fp32.
 
@@ -290,6 +312,7 @@ def count_embeddings(
         ties: `expected` counts ties apart; `trec` ranks equal scores by passage id, descending, as trec_eval does.
         memory: bytes for blocks of scores, all threads together.
         threads: 0 for the processors at hand.
+        top: passages of each query's ranking to keep.
 
     Raises:
         InputError: the shapes do not fit the set or one another, or an embedding is not finite.
@@ -307,7 +330,7 @@ def count_embeddings(
             # A product may round equal vectors differently by their column; equal vectors must tie.
             out[:, to] = out[:, source]
 
-    return _count(benchmark, layout, fill, None, ties, memory, threads)
+    return _count(benchmark, layout, fill, None, ties, memory, threads, top)
 
 
 def count_scores(
@@ -318,6 +341,7 @@ def count_scores(
     ties: str = "expected",
     memory: int = 256 << 20,
     threads: int = 0,
+    top: int = 0,
 ) -> Counts:
     """As `count_embeddings` for a retriever that has scores but no embeddings.
 
@@ -328,6 +352,7 @@ def count_scores(
         ties: as for `count_embeddings`.
         memory: bytes for blocks of scores.
         threads: 0 for the processors at hand; `score` itself is called by one at a time.
+        top: as for `count_embeddings`.
     """
     layout = _layout(benchmark.passages.lang, len(benchmark.languages))
     gather = np.maximum(layout.order, 0)
@@ -344,4 +369,4 @@ def count_scores(
             raise InputError(f"{benchmark.name}: query {benchmark.queries.ids[rows[broken.argmax()]]!r} has a score that is not a number")
         np.take(block, gather, axis=1, out=out)
 
-    return _count(benchmark, layout, fill, pairs, ties, memory, threads)
+    return _count(benchmark, layout, fill, pairs, ties, memory, threads, top)

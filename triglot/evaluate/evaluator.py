@@ -9,6 +9,7 @@ import numpy as np
 
 from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.evaluate.counts import ScoreBlock, count_embeddings, count_scores, judged_pairs
+from triglot.evaluate.fairness import TOP, with_fairness, with_subsets
 from triglot.evaluate.tables import SETTINGS, Evaluation, tabulate
 from triglot.files import InputError, nearest
 
@@ -37,6 +38,8 @@ def evaluate_embeddings(
     ties: str = "expected",
     memory: int = 256 << 20,
     threads: int = 0,
+    bias: bool = True,
+    subsets: Sequence[Sequence[str]] = (),
 ) -> Evaluation:
     """Score every query with every passage by dot product (fp32) and report all settings.
 
@@ -50,6 +53,8 @@ def evaluate_embeddings(
         ties: `expected` for the expectation over random orders, `trec` for trec_eval's order (parity only).
         memory: bytes for blocks of scores.
         threads: 0 for the processors at hand.
+        bias: measures of language bias beside rank distance and Max@R, where the pool has several languages.
+        subsets: languages of smaller pools to report as well, `summary["subsets"]`; they need no new scores.
 
     Raises:
         InputError: shapes that do not fit, numbers that are not finite, an unknown setting or measure.
@@ -59,8 +64,11 @@ def evaluate_embeddings(
     p, p_notes = _vectors(passages, benchmark.passages, "passage", benchmark)
     if q.shape[1] != p.shape[1]:
         raise InputError(f"{benchmark.name}: queries have {q.shape[1]} dimensions, passages {p.shape[1]}")
-    counts = count_embeddings(q, p, benchmark, ties=ties, memory=memory, threads=threads)
-    return tabulate(counts, benchmark, settings=settings, extra=extra, notes=[*notes, *q_notes, *p_notes])
+    several = bias and "multi" in settings and len(np.unique(benchmark.passages.lang)) > 1
+    counts = count_embeddings(q, p, benchmark, ties=ties, memory=memory, threads=threads, top=TOP if several else 0)
+    result = tabulate(counts, benchmark, settings=settings, extra=extra, notes=[*notes, *q_notes, *p_notes])
+    result = with_fairness(result, counts.top) if several else result
+    return with_subsets(result, subsets, settings) if subsets else result
 
 
 def encode_set(encoder: Any, benchmark: RetrievalSet, *, progress: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -93,6 +101,8 @@ def evaluate_scores(
     ties: str = "expected",
     memory: int = 256 << 20,
     threads: int = 0,
+    bias: bool = True,
+    subsets: Sequence[Sequence[str]] = (),
 ) -> Evaluation:
     """As `evaluate_embeddings`, all arguments but the first included, for a retriever that gives scores.
 
@@ -105,8 +115,11 @@ def evaluate_scores(
     if "multi" not in settings:
         same = benchmark.queries.lang[query] == benchmark.passages.lang[passage]
         pairs = np.flatnonzero((same & ("mono" in settings)) | (~same & ("cross" in settings)))
-    counts = count_scores(score, benchmark, pairs=pairs, ties=ties, memory=memory, threads=threads)
-    return tabulate(counts, benchmark, settings=settings, extra=extra, notes=notes)
+    several = bias and "multi" in settings and len(np.unique(benchmark.passages.lang)) > 1
+    counts = count_scores(score, benchmark, pairs=pairs, ties=ties, memory=memory, threads=threads, top=TOP if several else 0)
+    result = tabulate(counts, benchmark, settings=settings, extra=extra, notes=notes)
+    result = with_fairness(result, counts.top) if several else result
+    return with_subsets(result, subsets, settings) if subsets else result
 
 
 def _check(settings: Sequence[str], benchmark: RetrievalSet) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from triglot.evaluate.classify import Classification
+from triglot.evaluate.fairness import MEASURES as FAIRNESS
 from triglot.evaluate.ranked import Outcome
 from triglot.evaluate.tables import BIAS, Evaluation
 from triglot.files import InputError, atomic_write, nearest, read_json, write_json
@@ -74,7 +75,7 @@ def _write_rows(path: Path, columns: Mapping[str, np.ndarray]) -> None:
                 pa.array(column, pa.string()).dictionary_encode() if name not in ("query_id", "item_id") else pa.array(column, pa.string())
             )
         else:
-            arrays[name] = pa.array(column, from_pandas=name in BIAS)
+            arrays[name] = pa.array(column, from_pandas=name in (*BIAS, *FAIRNESS))
     with atomic_write(path, "wb") as handle:
         pq.write_table(pa.table(arrays), handle, compression="zstd")
 

@@ -139,6 +139,7 @@ def _rows(counts: Counts, benchmark: RetrievalSet, settings: Sequence[str], name
         above, tied = counts.above.sum(1, dtype=np.int64), counts.tied.sum(1, dtype=np.int64)
         part = {"query": kept, "passage_lang": np.full(len(kept), -1), "relevant": number[kept], "setting": np.full(len(kept), 2)}
         part |= _measure(row, above, tied, counts.grade, number[kept], [*names, *BIAS])
+        part["max_rank"] = np.where(np.isnan(part["rank_distance"]), np.nan, part["max_rank"])  # of two answers or more, like the distance
         parts.append(part if benchmark.parallel else part | {name: np.full(len(kept), np.nan) for name in BIAS})
     columns = ("query", "setting", "passage_lang", "relevant", *names, *BIAS)
     return {name: np.concatenate([part[name] for part in parts]) for name in columns}
