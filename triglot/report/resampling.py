@@ -110,7 +110,7 @@ def _codes(column: pa.Array) -> np.ndarray:
     return rank[encoded.indices.to_numpy()]
 
 
-def figures_of(runs: Sequence[dict[str, PerQuery]], setting: str, measure: str) -> Figures | None:
+def figures_of(runs: Sequence[Mapping[str, PerQuery]], setting: str, measure: str) -> Figures | None:
     """None where a run has no such figures, or where the runs have different queries. Bias stands in the multilingual rows."""
     setting, column = ("multi" if setting == "bias" else setting), COLUMNS.get(measure, measure)
     found = [run[setting] for run in runs if setting in run and column in run[setting].values]
@@ -120,11 +120,17 @@ def figures_of(runs: Sequence[dict[str, PerQuery]], setting: str, measure: str) 
     return None if np.isnan(values).all() else Figures(values, found[0])
 
 
-def difference(own: Figures, other: Figures, paired: bool, samples: int, seed: int, level: float) -> Interval | None:
+def paired(arm: Arm, base: Arm) -> bool:
+    """Whether the seeds of two arms belong together: the same numbers, and known."""
+    seeds = [run.seed for run in arm.runs]
+    return None not in seeds and seeds == [run.seed for run in base.runs]
+
+
+def difference(own: Figures, other: Figures, same_seeds: bool, samples: int, seed: int, level: float) -> Interval | None:
     """Interval of `own` - `other`, paired by query, and by seed where the seeds are the same. None if the queries differ."""
     if not own.rows.same_rows(other.rows):
         return None
-    if paired:
+    if same_seeds:
         return bootstrap(own.sums(own.values - other.values), samples=samples, seed=seed, level=level)
     return bootstrap_unpaired(own.sums(), other.sums(), samples=samples, seed=seed, level=level)
 
@@ -151,9 +157,7 @@ def contest(own: Figures, other: Figures, arm: Arm, base: Arm, *, margin: float,
 
     Where both have a single set of weights there is no spread over seeds, and the p-values are those of the paired permutation test.
     """
-    seeds = [run.seed for run in arm.runs]
-    paired = None not in seeds and seeds == [run.seed for run in base.runs]
-    found = difference(own, other, paired, samples, seed, level)
+    found = difference(own, other, paired(arm, base), samples, seed, level)
     if found is None:
         return None
     few = any(one.runs[0].recipe and len(one.runs) < MIN_SEEDS for one in (arm, base))

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from triglot.report.resampling import Figures, difference, figures_of, read_arms
+from triglot.report.resampling import Figures, contest, figures_of, paired, read_arms
 from triglot.report.runs import Arm
-from triglot.report.tables import SETTINGS, TITLES, Cell, Column, Row, Table, pick_reference
+from triglot.report.tables import SETTINGS, TITLES, Cell, Column, Row, Table, make_cell, pick_reference
+from triglot.report.verdicts import decide, margin_of, notes
 from triglot.stats import bootstrap, bootstrap_ratio
 
 
@@ -52,7 +53,6 @@ def _table(arms: Sequence[Arm], benchmark: str, name: str, clean: dict, referenc
     columns = [Column(s, "map", f"{TITLES[s]} mAP") for s in settings]
     columns += [Column(s, "lost", f"lost, {TITLES[s].lower()}", lower_is_better=True) for s in settings]
     columns += [Column(s, "success@10", f"success@10, {TITLES[s].lower()}", lower_is_better=True) for s in settings]
-    seeds = {arm.name: [run.seed for run in arm.runs] for arm in present}
     cells: dict[str, list[Cell | None]] = {arm.name: [] for arm in present}
     lost: dict[tuple[str, str], Figures] = {}
     reached: dict[tuple[str, str], Figures] = {}
@@ -62,25 +62,36 @@ def _table(arms: Sequence[Arm], benchmark: str, name: str, clean: dict, referenc
             if before is not None and after is not None and before.rows.same_rows(after.rows):
                 reached[arm.name, setting] = after
                 lost[arm.name, setting] = Figures(before.values - after.values, before.rows)
-    notes = []
-    for kind, table in (("map", reached), ("lost", lost)):
-        for setting in settings:
-            base = table.get((reference, setting))
-            for arm in present:
-                own = table.get((arm.name, setting))
-                if own is None:
-                    cells[arm.name].append(None)
-                    continue
-                found, versus = bootstrap(own.sums(), **options), 0
-                if base is not None and arm.name != reference:
-                    paired = seeds[arm.name] == seeds[reference] and None not in seeds[arm.name]
-                    against = difference(own, base, paired, **options)
-                    versus = 0 if against is None else int(against.low > 0) - int(against.high < 0)
-                    if kind == "lost" and own.rows.same_rows(base.rows):
-                        ratio = bootstrap_ratio(own.sums(), base.sums(), paired=paired, **options)
-                        times = f"{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}] times"
-                        notes.append(f"{arm.name} loses {times} what {reference} loses ({TITLES[setting].lower()})")
-                cells[arm.name].append(Cell(found.value, found.low, found.high, -versus if kind == "lost" else versus))
+    ratios, own_intervals, contests = [], {}, {}
+    margin, by_name = margin_of(arms, reference), {arm.name: arm for arm in present}
+    for index, (kind, setting) in enumerate((kind, setting) for kind in ("map", "lost") for setting in settings):
+        table = reached if kind == "map" else lost
+        base = table.get((reference, setting))
+        for label, arm in by_name.items():
+            own = table.get((label, setting))
+            if own is None:
+                continue
+            own_intervals[label, index] = bootstrap(own.sums(), **options)
+            found = (
+                contest(own, base, arm, by_name[reference], margin=margin, **options) if base is not None and label != reference else None
+            )
+            if found is None or base is None:
+                continue
+            contests[label, index] = found
+            if kind == "lost":
+                ratio = bootstrap_ratio(own.sums(), base.sums(), paired=paired(arm, by_name[reference]), **options)
+                times = f"{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}] times"
+                ratios.append(f"{label} loses {times} what {reference} loses ({TITLES[setting].lower()})")
+    lower = {key: columns[key[1]].lower_is_better for key in contests}
+    decisions = decide(contests, lower, {key: not value for key, value in lower.items()}, margin)
+    for index in range(2 * len(settings)):
+        for arm in present:
+            interval, bottom = own_intervals.get((arm.name, index)), -1.0 if columns[index].measure == "lost" else 0.0
+            cells[arm.name].append(
+                None
+                if interval is None
+                else make_cell(interval.value, columns[index], interval, decisions.get((arm.name, index)), bottom=bottom)
+            )
     for setting in settings:
         for arm in present:
             values = [run.benchmarks[name]["robustness"].get("success@10", {}).get(setting) for run in arm.runs]
@@ -89,5 +100,6 @@ def _table(arms: Sequence[Arm], benchmark: str, name: str, clean: dict, referenc
     told = [
         f"{options['level']:.0%} intervals: crossed bootstrap over seeds and paragraphs. Lost: clean less attacked mAP, same queries.",
         "success@10: share of the queries with an answer among the first ten that have none after the attack.",
+        *notes(decisions, [column.title.lower() for column in columns], present, reference, margin),
     ]
-    return Table(name, tuple(columns), rows, reference if len(present) > 1 else "", (*told, *notes))
+    return Table(name, tuple(columns), rows, reference if len(present) > 1 else "", (*told, *ratios), margin if decisions else None)

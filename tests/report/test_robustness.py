@@ -1,0 +1,57 @@
+"""Tables of attacks: what was lost, by the same queries, with the verdicts of every other table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import benchmark, embeddings
+
+from triglot.evaluate import evaluate_embeddings, write_results
+from triglot.files import write_text
+from triglot.report import find_arms
+from triglot.report.robustness import attacks_of, compare_attacks
+
+
+@pytest.fixture
+def attacked(tmp_path: Path) -> Path:
+    """Three seeds of two arms; noise on the queries costs `frail` more."""
+    found = benchmark(groups=40)
+    for seed in (1, 2, 3):
+        queries, passages = embeddings("x-y", seed, found)
+        rng = np.random.default_rng(seed)
+        for arm, noise in (("frail", 0.35), ("firm", 0.1)):
+            moved = (queries + rng.normal(0, noise, queries.shape)).astype(np.float32)
+            moved /= np.linalg.norm(moved, axis=1, keepdims=True)
+            clean, hurt = (evaluate_embeddings(one, passages, found, threads=1) for one in (queries, moved))
+            hurt = replace(hurt, summary={**hurt.summary, "robustness": {"success@10": {"mono": noise}}})
+            folder = tmp_path / "arms" / arm / f"seed-{seed}"
+            write_results(folder, {"toy": clean, "toy+typos": hurt}, model=arm)
+            write_text(folder / "recipe.yaml", "margin: 0.005\n")
+    return tmp_path
+
+
+def test_what_is_lost_and_by_how_much_less(attacked: Path) -> None:
+    arms = find_arms([attacked])
+    assert attacks_of(arms) == {"toy": ["toy+typos"]}
+    (table,) = compare_attacks(arms, "toy", reference="frail", resamples=300)
+    rows = {row.name: dict(zip([(c.setting, c.measure) for c in table.columns], row.cells, strict=True)) for row in table.rows}
+    for name in ("frail", "firm"):
+        runs = next(arm.runs for arm in arms if arm.name == name)
+        for setting in ("mono", "cross", "multi"):
+            lost = np.mean([run.benchmarks["toy"][setting]["map"] - run.benchmarks["toy+typos"][setting]["map"] for run in runs])
+            cell = rows[name][setting, "lost"]
+            assert cell is not None
+            assert cell.low is not None
+            assert cell.value == pytest.approx(lost)
+            assert cell.low <= cell.value
+    assert {key: cell.verdict for key, cell in rows["firm"].items() if cell and cell.p is not None} == {
+        (setting, measure): "better" for setting in ("mono", "cross", "multi") for measure in ("map", "lost")
+    }
+    shown = rows["firm"]["mono", "success@10"]
+    assert shown is not None
+    assert (shown.value, shown.verdict) == (pytest.approx(0.1), "")
+    assert any(note.startswith("firm loses 0.") and "(monolingual)" in note for note in table.notes)
+    assert any("for the 6 comparisons" in note for note in table.notes)
