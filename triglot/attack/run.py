@@ -101,7 +101,7 @@ def attack_queries(
     done = []
     for attack in attacks:
         found, vectors = _attack(target, attack, lexicon_of(attack.half) if attack.needs_lists else None)
-        evaluation = evaluate_embeddings(vectors, passages, benchmark)
+        evaluation = evaluate_embeddings(vectors, passages, benchmark, bias=False)
         changed = np.array([a != b for a, b in zip(found.texts, benchmark.queries.texts, strict=True)])
         if attack.search == "embedding":
             changed = np.ones(len(changed), bool)

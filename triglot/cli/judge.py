@@ -51,7 +51,7 @@ def evaluate(
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run, arm or study folders.")],
     measure: Annotated[
-        str, typer.Option(help="map | map@20 | mrr | r@1 | r@10 | hit@1, or ndcg@10 | r@100 | mrr@10 | mrr@100 of runs")
+        str, typer.Option(help="bias | map | map@20 | mrr | r@1 | r@10 | hit@1, or ndcg@10 | r@100 | mrr@10 | mrr@100 of runs")
     ] = "map",
     reference: Annotated[str, typer.Option(help="The arm that the others are compared with; by default the first trained one.")] = "",
     output: Annotated[str, typer.Option("--format", help="table | markdown | csv | latex | json")] = "table",

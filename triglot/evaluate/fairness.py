@@ -111,8 +111,12 @@ def with_fairness(evaluation: Evaluation, top: np.ndarray | None) -> Evaluation:
     found = fairness(evaluation.counts, evaluation.benchmark, top)
     summary, by_language = dict(evaluation.summary), dict(evaluation.by_language)
     summary["bias"] = summary.get("bias", {}) | found.summary
-    summary["notes"] = [*summary["notes"], *found.notes]
+    chance = {name: found.summary[name] for name in ("pool_share", "preference_expected") if name in found.summary}
+    told = [f"{MEASURES[name]}: {value:.3f}" for name, value in chance.items()]
+    summary["notes"] = [*summary["notes"], *found.notes, *([f"to compare bias with: {'; '.join(told)}"] if told else [])]
     bias = by_language.get("bias", {})
+    if benchmark_ranks := _ranks(evaluation):
+        by_language["ranks"] = benchmark_ranks
     by_language["bias"] = {code: bias.get(code, {}) | found.by_language.get(code, {}) for code in {**bias, **found.by_language}}
     if found.shares:
         by_language[f"shares@{TOP}"] = found.shares
@@ -121,6 +125,24 @@ def with_fairness(evaluation: Evaluation, top: np.ndarray | None) -> Evaluation:
     for name, values in found.columns.items():
         rows[name] = np.where(pool, values[rows["query"]], np.nan)
     return replace(evaluation, summary=summary, by_language=by_language, rows=rows)
+
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def _ranks(evaluation: Evaluation) -> dict[str, dict[str, list[float]]]:
+    """Passage language -> `same` and `other` (language of the query) -> quantiles of the ranks of relevant passages in the whole pool."""
+    counts, benchmark = evaluation.counts, evaluation.benchmark
+    rank = 1 + counts.above.sum(1, dtype=np.int64) + counts.tied.sum(1, dtype=np.int64) / 2
+    lang = benchmark.passages.lang[counts.passage]
+    same = lang == benchmark.queries.lang[counts.query]
+    found: dict[str, dict[str, list[float]]] = {}
+    for number, code in enumerate(benchmark.languages):
+        for name, chosen in (("same", same), ("other", ~same)):
+            values = rank[(lang == number) & chosen]
+            if len(values):
+                found.setdefault(code, {})[name] = [float(q) for q in np.quantile(values, QUANTILES)]
+    return found
 
 
 def with_subsets(evaluation: Evaluation, subsets: Sequence[Sequence[str]], settings: Sequence[str]) -> Evaluation:

@@ -39,6 +39,7 @@ class Content:
     arms: tuple[Arm, ...]
     tables: Mapping[str, Table]
     more: Mapping[str, tuple[Table, ...]]
+    bias: Mapping[str, Table]
     seen: tuple[Seen, ...]
     differences: Mapping[str, Mapping[str, str]]
     licences: Mapping[str, str]
@@ -57,19 +58,22 @@ def gather(
     resamples: int = 2000,
 ) -> Content:
     """Everything that a report of these arms says."""
-    tables, more = {}, {}
+    tables, more, bias = {}, {}, {}
     for benchmark in benchmark_names(arms):
         present = [arm for arm in arms if benchmark in arm.benchmarks]
         options = {"reference": reference, "resamples": resamples, "read": read_arms(present, benchmark)}
         tables[benchmark] = compare(arms, benchmark, **options)
         others = [measure for measure in MEASURES if measure != "map" and _has(arms, benchmark, measure)]
         more[benchmark] = tuple(compare(arms, benchmark, measure=measure, bias=False, **options) for measure in others)
+        if columns_for(arms, benchmark, "bias"):
+            bias[benchmark] = compare(arms, benchmark, measure="bias", **options)
     return Content(
         title=title,
         command=command,
         arms=tuple(arms),
         tables=tables,
         more=more,
+        bias=bias,
         seen=tuple(seen_by(arms)),
         differences=setting_differences(arms),
         licences=_licences(arms),

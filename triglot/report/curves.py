@@ -6,8 +6,11 @@ from collections import defaultdict
 
 import numpy as np
 
+from triglot.evaluate.fairness import TOP
+from triglot.report.bias import by_language, composition, language_bars, mean_shares, rank_distributions
 from triglot.report.content import Content
 from triglot.report.plots import Bar, Curve, bars, curves
+from triglot.report.resampling import read_arms
 from triglot.report.runs import Arm
 from triglot.report.tables import MEASURES, TITLES, Table
 
@@ -68,6 +71,31 @@ def training_curves(content: Content) -> list[tuple[str, str]]:
 def _validations(content: Content) -> list[tuple[str, str]]:
     lines = [line for arm in content.arms for run in arm.runs for line in run.metrics if "validation" in line]
     return list(dict.fromkeys((line["stage"], name) for line in lines for name in line["validation"]))
+
+
+def bias_figures(content: Content, benchmark: str, prefix: str) -> list[tuple[str, str]]:
+    """(caption, SVG) of bias by query language, ranks by passage language, and languages of the top of rankings."""
+    present = [arm for arm in content.arms if benchmark in arm.benchmarks]
+    names, figures = [arm.name for arm in content.arms], []
+    read = read_arms(present, benchmark)
+    by_arm = {name: by_language(runs, "rank_distance") for name, runs in read.items()}
+    label = f"Rank distance by query language on {benchmark}"
+    svg = language_bars(by_arm, names, label=label, prefix=f"{prefix}l", x_label="rank distance (lower is better)")
+    if svg:
+        figures.append((f"{label}, mean over seeds; lines: 95 % intervals over seeds and paragraphs.", svg))
+    ranks = {arm.name: arm.runs[0].languages(benchmark).get("ranks", {}) for arm in present}
+    svg = rank_distributions(ranks, label=f"Ranks of relevant passages by their language on {benchmark}", prefix=f"{prefix}r")
+    if svg:
+        told = "filled: for questions in the same language, open: for the others. Thick: middle half, thin: 5th to 95th percentile"
+        figures.append((f"Where relevant passages of each language stand in the pool of {benchmark} (first seed); {told}.", svg))
+    shares = {arm.name: mean_shares(arm, benchmark) for arm in present}
+    rows = {name: dict(zip(codes, np.nanmean(values, axis=0).tolist(), strict=True)) for name, (codes, values) in shares.items() if codes}
+    if rows:
+        passages = present[0].runs[0].languages(benchmark).get("passages", {})
+        whole = {code: number / max(sum(passages.values()), 1) for code, number in passages.items()}
+        svg = composition({"the pool": whole, **rows}, label=f"Languages of the first {TOP} passages on {benchmark}", prefix=f"{prefix}c")
+        figures.append((f"Languages of the first {TOP} passages on {benchmark}, mean over query languages, against the pool.", svg))
+    return figures
 
 
 def bias_bars(table: Table, content: Content, prefix: str) -> str:

@@ -8,8 +8,10 @@ from importlib import resources
 
 import numpy as np
 
+from triglot.evaluate.fairness import TOP
+from triglot.report.bias import mean_shares
 from triglot.report.content import FIGURES, OTHERS, Content, Seen, findings
-from triglot.report.curves import bias_bars, training_curves
+from triglot.report.curves import bias_bars, bias_figures, training_curves
 from triglot.report.heatmap import heat_map, language_name, matrix
 from triglot.report.tables import Cell, Column, Row, Table, interval, number
 
@@ -117,8 +119,27 @@ def _bias(content: Content) -> str:
         if any(column.measure == "rank_distance" for column in table.columns):
             figure = bias_bars(table, content, f"b{place}")
             parts.append(f"<figure><figcaption>Rank distance on {escape(name)}: {_DISTANCE}</figcaption>{figure}</figure>")
+        bias = content.bias.get(name)
+        if bias is not None and len(bias.columns) > 2:
+            parts.append(comparison(bias, content, f"<b>{escape(name)}</b>: all measures of bias. Bold: the best of a column."))
+        figures = bias_figures(content, name, f"f{place}")
+        parts += [f"<figure><figcaption>{escape(caption)}</figcaption>{svg}</figure>" for caption, svg in figures]
+        if any(column.measure == "rank_distance" for column in table.columns):
             parts.append(_bias_by_language(content, name))
+        parts.append(_shares(content, name))
     return _section("bias", "Language bias", parts)
+
+
+def _shares(content: Content, benchmark: str) -> str:
+    """Heat maps of the languages of the top of rankings, one an arm."""
+    found = [(arm.name, *mean_shares(arm, benchmark)) for arm in content.arms if benchmark in arm.benchmarks]
+    found = [(name, codes, values) for name, codes, values in found if codes]
+    if not found:
+        return ""
+    top = max(float(np.nanmax(values)) for _, _, values in found)
+    maps = "\n".join(heat_map(name, codes, np.column_stack([values, np.full(len(codes), np.nan)]), top) for name, codes, values in found)
+    told = f"Share of the first {TOP} passages of the pool by the language of the query (rows) and of the passages (columns)."
+    return _details(f"Languages of the first {TOP} on {benchmark}", f'<p class="note">{told}</p><div class="maps">{maps}</div>')
 
 
 def _bias_by_language(content: Content, benchmark: str) -> str:

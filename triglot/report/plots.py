@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-_INK, _RULE = "#010101", "#020202"  # stand for the page's colours until the SVG is written
-_ARMS = ["#0072b2", "#d55e00", "#009e73", "#a05a8c", "#4b7a1e", "#7a5c2e", "#3f6fb5", "#b04040"]
+INK, _RULE = "#010101", "#020202"  # stand for the page's colours until the SVG is written
+ARMS = ["#0072b2", "#d55e00", "#009e73", "#a05a8c", "#4b7a1e", "#7a5c2e", "#3f6fb5", "#b04040"]
 _DASHES = [
     "-",
     (0, (5, 1.6)),
@@ -27,8 +27,8 @@ _DASHES = [
     (0, (1, 2.4)),
     (0, (6, 1.2, 1.2, 1.2, 1.2, 1.2)),
 ]
-_MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
-_STYLE: dict[Any, Any] = {
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "triglot",
     "font.family": "sans-serif",
@@ -37,13 +37,13 @@ _STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.edgecolor": _RULE,
     "axes.linewidth": 0.7,
-    "axes.labelcolor": _INK,
-    "axes.titlecolor": _INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
     "axes.titlesize": 9.5,
     "axes.titlelocation": "left",
-    "text.color": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
     "xtick.major.width": 0.7,
     "ytick.major.width": 0.7,
     "grid.color": _RULE,
@@ -62,15 +62,15 @@ class Curve:
     arm: int
 
 
-def _svg(figure: Figure, label: str, prefix: str) -> str:
+def to_svg(figure: Figure, label: str, prefix: str) -> str:
     """The figure as an `svg` element: page colours, ids that no other figure has, the label for those who cannot see it."""
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}, transparent=True)
     text = out.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}-", text)
-    text = text.replace(_INK, "var(--ink)").replace(_RULE, "var(--rule)")
-    for number, colour in enumerate(_ARMS):
+    text = text.replace(INK, "var(--ink)").replace(_RULE, "var(--rule)")
+    for number, colour in enumerate(ARMS):
         text = text.replace(colour, f"var(--arm-{number})")
     text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", text)
     width, height = figure.get_size_inches()
@@ -107,15 +107,15 @@ def _draw(axes: Axes, curves: Sequence[Curve], *, markers: bool, log: bool) -> N
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
     for curve in curves:
-        colour, again = curve.arm % len(_ARMS), curve.arm // len(_ARMS)
+        colour, again = curve.arm % len(ARMS), curve.arm // len(ARMS)
         every = max(1, len(curve.x) // 6)
         axes.plot(
             curve.x,
             curve.y,
-            color=_ARMS[colour],
+            color=ARMS[colour],
             linestyle=_DASHES[(colour + again) % len(_DASHES)],
             linewidth=1.3,
-            marker=_MARKERS[(colour + 3 * again) % len(_MARKERS)] if markers else None,
+            marker=MARKERS[(colour + 3 * again) % len(MARKERS)] if markers else None,
             markersize=3.6,
             markevery=every,
         )
@@ -132,7 +132,7 @@ def _draw(axes: Axes, curves: Sequence[Curve], *, markers: bool, log: bool) -> N
             xytext=(1.02, place),
             textcoords="axes fraction",
             va="center",
-            color=_ARMS[curve.arm % len(_ARMS)],
+            color=ARMS[curve.arm % len(ARMS)],
             annotation_clip=False,
         )
 
@@ -156,7 +156,7 @@ def curves(
         return ""
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         width, height = 8.6, 2.5 * rows
         names = 0.12 + 0.085 * max(len(curve.name) for found in panels.values() for curve in found)  # inches that the longest name takes
         panel = (width - 0.55 - columns * names - (columns - 1) * 0.5) / columns
@@ -168,7 +168,7 @@ def curves(
             _draw(axes, found, markers=len(found) > 1, log=log)
             axes.set_title(title)
             axes.set_xlabel(x_label)
-        return _svg(figure, label, prefix)
+        return to_svg(figure, label, prefix)
 
 
 @dataclass(frozen=True)
@@ -186,18 +186,18 @@ def bars(found: Sequence[Bar], *, label: str, prefix: str, x_label: str) -> str:
     """Horizontal bars from zero with the value written at the end of each, and its interval as a line."""
     if not found:
         return ""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         height = 0.62 + 0.32 * len(found)
         figure = Figure(figsize=(8.6, height))
         figure.subplots_adjust(left=0.2, right=0.93, top=1 - 0.08 / height, bottom=0.5 / height)
         axes = figure.add_subplot()
         top = max(bar.high if bar.high is not None else bar.value for bar in found)
         for place, bar in enumerate(found):
-            colour = _ARMS[bar.arm % len(_ARMS)]
+            colour = ARMS[bar.arm % len(ARMS)]
             axes.barh(place, bar.value, height=0.56, color=colour, alpha=0.28, linewidth=0)
             axes.plot([bar.value, bar.value], [place - 0.28, place + 0.28], color=colour, linewidth=1.6)
             if bar.low is not None and bar.high is not None:
-                axes.plot([bar.low, bar.high], [place, place], color=_INK, linewidth=0.9)
+                axes.plot([bar.low, bar.high], [place, place], color=INK, linewidth=0.9)
             end = max(bar.value, bar.high or 0)
             text = f"{bar.value:,.0f}" if bar.value >= 100 else f"{bar.value:.1f}"
             axes.text(end + top * 0.012, place, text, va="center")
@@ -207,4 +207,4 @@ def bars(found: Sequence[Bar], *, label: str, prefix: str, x_label: str) -> str:
         axes.set_ylim(len(found) - 0.5, -0.5)
         axes.set_xlim(0, top * 1.1 or 1)
         axes.set_xlabel(x_label)
-        return _svg(figure, label, prefix)
+        return to_svg(figure, label, prefix)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from triglot.evaluate.fairness import MEASURES as FAIRNESS
+from triglot.evaluate.fairness import TOP
 from triglot.files import InputError, nearest
 from triglot.report.resampling import PerQuery, resample
 from triglot.report.runs import Arm
@@ -21,6 +23,12 @@ SETTINGS = ("mono", "cross", "multi")
 MEASURES = {"map": "mAP", "map@20": "mAP@20", "mrr": "MRR", "r@1": "R@1", "r@10": "R@10", "hit@1": "hit@1"}
 RANKED = {"ndcg@10": "nDCG@10", "r@100": "R@100", "mrr@10": "MRR@10", "mrr@100": "MRR@100", "map": "mAP of the run"}
 TITLES = {"mono": "Monolingual", "cross": "Cross-lingual", "multi": "Multilingual"}
+BIAS = {"rank_distance": "Rank distance", "max_rank": "Max@R"} | {
+    name: title.capitalize() for name, title in FAIRNESS.items() if name not in ("pool_share", "preference_expected")
+}
+BIAS |= {f"peer@{TOP}": f"PEER@{TOP}", f"mrc@{TOP}": f"MRC@{TOP}"}
+RANKS = ("rank_distance", "max_rank")
+LOWER = (*RANKS, f"same_language@{TOP}", "preference_rate", "removal")  # a bias towards the query's own language; the reverse is rarer
 CLASSIFIED = {  # (setting, measure) -> title
     ("classification", "accuracy"): "Accuracy",
     ("classification", "macro_f1"): "Macro F1",
@@ -115,8 +123,11 @@ def interval(cell: Cell, column: Column) -> str:
 
 def columns_for(arms: Sequence[Arm], benchmark: str, measure: str = "map", bias: bool = True) -> tuple[Column, ...]:
     """The columns that at least one arm has figures for; a benchmark of classification has its own, whatever the measure."""
+    if measure == "bias":
+        wanted = [Column("bias", name, title, lower_is_better=name in LOWER, ranks=name in RANKS) for name, title in BIAS.items()]
+        return tuple(column for column in wanted if any(_value(arm, benchmark, column) is not None for arm in arms))
     if measure not in MEASURES | RANKED:
-        raise InputError(f"no measure {measure!r}{nearest(measure, MEASURES | RANKED)}")
+        raise InputError(f"no measure {measure!r}{nearest(measure, [*MEASURES, *RANKED, 'bias'])}")
     title = MEASURES.get(measure) or RANKED[measure]
     wanted = [Column(setting, measure, f"{TITLES[setting]} {title}") for setting in SETTINGS]
     # Figures of top-k runs stand together in the main table, and by themselves where one of them is asked for.
@@ -165,7 +176,7 @@ def compare(
     Args:
         arms: in the order of the rows.
         benchmark: its name in the results.
-        measure: of the three settings.
+        measure: of the three settings; `bias` for all measures of language bias.
         reference: the arm that the others are compared with; by default the first trained one.
         resamples: of the bootstrap; 0 for no intervals.
         level: coverage of the intervals.
@@ -182,7 +193,7 @@ def compare(
     found = resample(present, benchmark, pairs, reference, **options) if resamples else {}
     contests = {key: against for key, (_, against) in found.items() if against is not None}
     lower = {key: columns[key[1]].lower_is_better for key in contests}
-    decisions = decide(contests, lower, {key: not (lower[key] or columns[key[1]].ranks) for key in contests}, margin)
+    decisions = decide(contests, lower, {key: measure != "bias" and not (lower[key] or columns[key[1]].ranks) for key in contests}, margin)
     rows = []
     for arm in present:
         cells = []
