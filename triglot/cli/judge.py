@@ -30,6 +30,9 @@ def evaluate(
         typer.Option(metavar="KEY=VALUE", help="How heads for nli and stance are trained: pairs=hybrid, train_languages=[en]."),
     ] = None,
     depth: Annotated[int, typer.Option(help="Passages a query in top-k runs.")] = 1000,
+    subset: Annotated[
+        list[str] | None, typer.Option(help="Report the pool of these languages alone as well, de,en; several times.")
+    ] = None,
     save_run: Annotated[bool, typer.Option("--save-run", help="Write NAME.run.gz and NAME.qrels.gz of every benchmark.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -41,7 +44,7 @@ def evaluate(
     given = {"candidate_text": candidate_text, "languages": words(languages), "split": split, "corpus": corpus}
     options = {key: value for key, value in given.items() if value}
     more = {"format": format, "options": options, "lists": lists, "depth": depth, "save_run": save_run, "progress": progress}
-    more["classify"] = key_values(classify or [])
+    more |= {"classify": key_values(classify or []), "subsets": [words(codes) for codes in subset or []]}
     path = evaluate_model(model, named_paths(on), out, **more)
     print_tables([out])
     typer.echo(path)
@@ -56,9 +59,10 @@ def compare(
     reference: Annotated[str, typer.Option(help="The arm that the others are compared with; by default the first trained one.")] = "",
     output: Annotated[str, typer.Option("--format", help="table | markdown | csv | latex | json")] = "table",
     report: Annotated[Path | None, typer.Option(help="Write report.html, report.md and report.json into this folder.")] = None,
+    mteb: Annotated[Path | None, typer.Option(help="Write results/MODEL/REVISION/TASK.json, as MTEB does, into this folder.")] = None,
 ) -> None:
-    """Print runs side by side, with intervals and paired differences."""
-    from triglot.report import find_arms, render, write_report
+    """Print runs side by side, with intervals, and what differs from the reference."""
+    from triglot.report import find_arms, render, write_mteb, write_report
 
     if output == "table":
         print_tables(runs, measure=measure, reference=reference)
@@ -67,3 +71,5 @@ def compare(
     if report:
         command = " ".join(["triglot", "compare", *map(str, runs)])
         typer.echo(write_report(find_arms(runs), report, title="Comparison", command=command, reference=reference), err=True)
+    if mteb:
+        typer.echo(f"{len(write_mteb(find_arms(runs), mteb))} files of results below {mteb}", err=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from triglot.files import InputError, nearest, write_json, write_text
+from triglot.report.mteb import write_mteb
 from triglot.report.runs import Arm, Run, find_arms, read_run
 from triglot.report.tables import ESCAPE, Table, benchmark_names, compare, notes_markdown, to_csv, to_latex, to_markdown
 
@@ -23,6 +24,7 @@ __all__ = [
     "to_csv",
     "to_latex",
     "to_markdown",
+    "write_mteb",
     "write_report",
 ]
 
