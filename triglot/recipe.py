@@ -110,6 +110,7 @@ class Benchmark:
         languages: only these; None for the recipe's.
         licence: of the data, for the report.
         depth: passages a query where a top-k run is made (BEIR, MTEB, TREC).
+        subsets: languages of smaller pools to report as well.
         options: further options of the format's reader; of nli and stance, how a head is trained (`triglot.evaluate.tasks.Classify`).
     """
 
@@ -120,6 +121,7 @@ class Benchmark:
     languages: tuple[str, ...] | None = None
     licence: str = ""
     depth: int = 1000
+    subsets: tuple[tuple[str, ...], ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

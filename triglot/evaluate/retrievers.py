@@ -99,6 +99,7 @@ def evaluate(
     ranked: bool | None = None,
     depth: int = DEPTH,
     extra: Sequence[str] = (),
+    subsets: Sequence[Sequence[str]] = (),
     tag: str = "triglot",
 ) -> Answer:
     """Judge a retriever on a benchmark.
@@ -112,6 +113,7 @@ def evaluate(
         ranked: make a top-k run over the pool of a `RetrievalSet` too, and add its figures; None leaves it to the benchmark.
         depth: passages a query in runs made here.
         extra: measures beside the usual ones.
+        subsets: languages of smaller pools of a `RetrievalSet` to report as well.
         tag: the system's name in runs.
 
     Raises:
@@ -128,11 +130,11 @@ def evaluate(
     wanted = [*extra, *(EXTRA if ranked else ())]
     if isinstance(retriever, Bm25):
         score, notes, settings = _bm25(retriever, benchmark)
-        whole = evaluate_scores(score, benchmark, settings=settings, extra=wanted, notes=notes)
+        whole = evaluate_scores(score, benchmark, settings=settings, extra=wanted, notes=notes, subsets=subsets)
         run, more = run_of_scores(score, benchmark, depth, above=0.0, tag=tag) if ranked else (None, [])
     else:
         queries, passages, notes = _embed(retriever, benchmark)
-        whole = evaluate_embeddings(queries, passages, benchmark, extra=wanted, notes=notes)
+        whole = evaluate_embeddings(queries, passages, benchmark, extra=wanted, notes=notes, subsets=subsets)
         run, more = run_of_vectors(queries, passages, benchmark, depth, tag=tag) if ranked else (None, [])
     if run is None:
         return Answer(whole)

@@ -40,6 +40,7 @@ def evaluate_model(
     lists: str = "",
     depth: int = 1000,
     save_run: bool = False,
+    subsets: Sequence[Sequence[str]] = (),
     progress: bool = False,
 ) -> Path:
     """Evaluate a model on benchmarks and write the results.
@@ -54,6 +55,7 @@ def evaluate_model(
         lists: folder of word lists for `bm25-translated`.
         depth: passages a query in top-k runs.
         save_run: write NAME.run.gz and NAME.qrels.gz for every benchmark, and report the figures of the run.
+        subsets: languages of smaller pools to report as well.
         progress: show bars.
 
     Returns:
@@ -98,7 +100,7 @@ def evaluate_model(
     found, answers = {}, {}
     for name, one in benchmarks.items():
         log.info("%s: %s", name, ", ".join(one.languages))
-        answers[name] = evaluate(chosen, one, ranked=save_run or None, depth=depth, tag=Path(model).name)
+        answers[name] = evaluate(chosen, one, ranked=save_run or None, depth=depth, subsets=subsets, tag=Path(model).name)
         found[name] = answers[name].result
     for task in tasks:
         log.info("%s: %s", task.name, ", ".join(task.codes))

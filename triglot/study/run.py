@@ -185,7 +185,7 @@ def evaluate_all(
     for one in getattr(recipe, which):
         benchmark, task = data.benchmark(one, recipe.languages), data.task(one, recipe.languages)
         if benchmark is not None:
-            found[one.name] = evaluate(Dense(encoder), benchmark, ranked=ranked, depth=one.depth).result
+            found[one.name] = evaluate(Dense(encoder), benchmark, ranked=ranked, depth=one.depth, subsets=one.subsets).result
         if task is not None:
             found[task.name] = evaluate_task(encoder, task)
     return found
