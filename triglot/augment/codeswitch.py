@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
+from itertools import pairwise
 
 import numpy as np
 import regex
@@ -34,7 +36,7 @@ class Ragged:
     def __getitem__(self, i: int) -> np.ndarray:
         return self.flat[self.offsets[i] : self.offsets[i + 1]]
 
-    @property
+    @cached_property
     def lengths(self) -> np.ndarray:
         """(n,) int64."""
         return np.diff(self.offsets)
@@ -87,11 +89,20 @@ def restore(units: Sequence[str], gaps: Sequence[str]) -> str:
 def join_units(units: Sequence[str]) -> str:
     """A text from units: no space inside Thai, Chinese or Japanese, nor before closing or after opening punctuation."""
     parts: list[str] = []
+    open_ended = False  # whether a space may follow what stands there
     for unit in units:
-        if parts and not _NO_SPACE_BEFORE.match(unit[0]) and not _NO_SPACE_AFTER.match(parts[-1][-1]):
+        before, after = _spaces(unit[0], unit[-1])
+        if open_ended and before:
             parts.append(" ")
         parts.append(unit)
+        open_ended = after
     return "".join(parts)
+
+
+@cache
+def _spaces(first: str, last: str) -> tuple[bool, bool]:
+    """Whether a unit that starts and ends so may have a space before it, and after it."""
+    return not _NO_SPACE_BEFORE.match(first), not _NO_SPACE_AFTER.match(last)
 
 
 class CodeSwitcher:
@@ -166,4 +177,5 @@ class CodeSwitcher:
 
     def strings(self, switched: Ragged) -> list[str]:
         """The switched texts as strings."""
-        return [join_units([self.surface[unit] for unit in switched[i]]) for i in range(len(switched))]
+        surface, units, offsets = self.surface, switched.flat.tolist(), switched.offsets.tolist()
+        return [join_units([surface[unit] for unit in units[start:stop]]) for start, stop in pairwise(offsets)]

@@ -29,6 +29,7 @@ class Lexicon:
         self.pivot, self.most = pivot, most
         self._from: dict[str, dict[str, list[str]]] = {}  # language -> word -> pivot words
         self._into: dict[str, dict[str, list[str]]] = {}  # language -> pivot word -> words
+        self._known: dict[tuple[str, str], dict[str, list[str]]] = {}  # (language, into) -> word -> what `candidates` found
         for (source, target), (left, right) in lists.items():
             if pivot not in (source, target):
                 continue
@@ -60,6 +61,12 @@ class Lexicon:
         if lang == into:
             return []
         low = word.lower()
+        known = self._known.setdefault((lang, into), {})
+        if low not in known:
+            known[low] = self._candidates(low, lang, into)
+        return known[low]
+
+    def _candidates(self, low: str, lang: str, into: str) -> list[str]:
         pivots = [low] if lang == self.pivot else self._from.get(lang, {}).get(low, [])
         if into == self.pivot:
             found = pivots

@@ -11,6 +11,7 @@ import math
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import regex
@@ -21,10 +22,11 @@ from triglot.files import InputError, nearest
 
 _WORD = regex.compile(r"[\p{L}\p{M}\u200c\u200d]+(?:['’]\p{L}[\p{L}\p{M}]*)*")
 _UNSPACED = regex.compile(r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Han}\p{Hiragana}\p{Katakana}]")
+_FIRST_UNSPACED = "\u0e00"
 _PUNCTUATION = regex.compile(r"[\p{P}\p{S}]")
 SHORTEST = 3  # letters of a word that may get a typo
 
-Draws = np.ndarray  # (3,) numbers in [0, 1)
+Draws = Sequence[float]  # three numbers in [0, 1)
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,12 @@ def _is_mark(letter: str) -> bool:
     return unicodedata.category(letter)[0] == "M" or letter in "\u200c\u200d"
 
 
-def _place(word: str, draw: float, first: int = 0) -> int:
+def _place(word: str, draw: float) -> int:
     """A place in the word that does not begin inside of a letter with marks."""
-    starts = [i for i in range(first, len(word)) if not _is_mark(word[i])]
-    return starts[int(draw * len(starts))] if starts else min(first, len(word) - 1)
+    if word.isalpha():  # no marks: they are not alphabetic
+        return int(draw * len(word))
+    starts = [i for i in range(len(word)) if not _is_mark(word[i])]
+    return starts[int(draw * len(starts))] if starts else 0
 
 
 def _cluster_end(word: str, start: int) -> int:
@@ -67,7 +71,8 @@ def delete(word: str, draws: Draws) -> str:
 
 def swap(word: str, draws: Draws) -> str:
     """With two neighbouring letters exchanged; a pair of equal letters is not chosen if there is another."""
-    pairs = [i for i in range(len(word) - 1) if word[i] != word[i + 1] and not _is_mark(word[i + 1])]
+    marks = not word.isalpha()
+    pairs = [i for i in range(len(word) - 1) if word[i] != word[i + 1] and not (marks and _is_mark(word[i + 1]))]
     if not pairs:
         return word
     i = pairs[int(draws[0] * len(pairs))]
@@ -178,7 +183,7 @@ def word_spans(text: str, *, typo: bool) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     for match in _WORD.finditer(text):
         start, end = match.span()
-        if _UNSPACED.match(text, start):
+        if text[start] >= _FIRST_UNSPACED and _UNSPACED.match(text, start):
             step = start
             while step < end:
                 stop = _cluster_end(text[:end], step)
@@ -230,29 +235,33 @@ def perturb(
             how.text(text, rate, seeds.generator(seed, f"{purpose} {kind}", int(number)))
             for number, text in zip(numbers, texts, strict=True)
         ]
+    assert how.word is not None
     spans = [word_spans(text, typo=how.typo) for text in texts]
     many = np.array([len(found) for found in spans])
     number = np.repeat(numbers, 1 + 4 * many)
     starts = np.cumsum(1 + 4 * many) - (1 + 4 * many)
     # For each text: a number that rounds the count of changes, one a word that orders the words, three a word for the change.
     draws = seeds.uniform(seed, f"{purpose} {kind}", number, np.arange(len(number)) - np.repeat(starts, 1 + 4 * many))
-    return [
-        _changed(text, found, how.word, rate, draws[start : start + 1 + 4 * len(found)])
-        for text, found, start in zip(texts, spans, starts.tolist(), strict=True)
-    ]
+    owner = np.repeat(np.arange(len(texts)), many)
+    first = np.cumsum(many) - many
+    place = np.arange(len(owner)) - first[owner]
+    whole, rest = np.divmod(rate * many, 1)
+    changes = np.maximum(whole.astype(np.int64) + (draws[starts] < rest), 1)
+    order = np.lexsort((draws[starts[owner] + 1 + place], owner))
+    chosen = np.sort(order[place < changes[owner]])  # the words of a text stand together in `order` too
+    own = draws[(starts[owner[chosen]] + 1 + many[owner[chosen]] + 3 * place[chosen])[:, None] + np.arange(3)]
+    result = list(texts)
+    for at, stop in pairwise([0, *(np.flatnonzero(np.diff(owner[chosen])) + 1).tolist(), len(chosen)]):
+        if at < stop:
+            text = int(owner[chosen[at]])
+            places = [spans[text][i] for i in place[chosen[at:stop]].tolist()]
+            result[text] = _changed(texts[text], places, how.word, own[at:stop].tolist())
+    return result
 
 
-def _changed(text: str, spans: list[tuple[int, int]], word: Callable[[str, Draws], str] | None, rate: float, draws: np.ndarray) -> str:
-    if not spans:
-        return text
-    assert word is not None
-    whole, rest = divmod(rate * len(spans), 1)
-    many = max(int(whole) + bool(draws[0] < rest), 1)
-    order = np.argsort(draws[1 : 1 + len(spans)], kind="stable")[:many]
+def _changed(text: str, spans: Sequence[tuple[int, int]], word: Callable[[str, Draws], str], draws: Sequence[Draws]) -> str:
     parts, last = [], 0
-    for place in sorted(order.tolist()):
-        start, end = spans[place]
-        at = 1 + len(spans) + 3 * place
-        parts += [text[last:start], word(text[start:end], draws[at : at + 3])]
+    for (start, end), own in zip(spans, draws, strict=True):
+        parts += [text[last:start], word(text[start:end], own)]
         last = end
     return "".join([*parts, text[last:]])

@@ -217,7 +217,8 @@ class WordTokenizer:
 
     def _forget(self) -> None:
         self._chunks: dict[str, int] = {}
-        self._ids = np.empty(0, np.int32)
+        self._known = 0  # chunks with tokens
+        self._ids = np.empty(0, np.int32)  # both grow by doubling; what lies behind the last known chunk means nothing
         self._starts = np.zeros(1, np.int64)
 
     def __call__(self, texts: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -244,15 +245,16 @@ class WordTokenizer:
             parts = _checked(text).split(" ")
             chunks.append(len(parts))
             flat += [number(part, len(self._chunks)) for part in parts]
-        known = len(self._starts) - 1
-        if len(self._chunks) > known:
+        if new := len(self._chunks) - self._known:
             try:
-                ids, offsets = self._encode(list(itertools.islice(self._chunks, known, None)))
+                ids, offsets = self._encode(list(itertools.islice(reversed(self._chunks), new))[::-1])
             except InputError:
                 self._forget()
                 raise
-            self._starts = np.concatenate([self._starts, self._starts[-1] + offsets[1:]])
-            self._ids = np.concatenate([self._ids, ids])
+            end = int(self._starts[self._known])
+            self._starts = _put(self._starts, self._known + 1, end + offsets[1:])
+            self._ids = _put(self._ids, end, ids)
+            self._known += new
         row = np.fromiter(flat, np.int64, len(flat))
         length = self._starts[row + 1] - self._starts[row]
         ends = np.concatenate([[0], np.cumsum(length)])
@@ -285,6 +287,16 @@ def _checked(text: str) -> str:
     if not isinstance(text, str):
         raise InputError(f"a text must be a str, not {type(text).__name__}")
     return text
+
+
+def _put(array: np.ndarray, at: int, values: np.ndarray) -> np.ndarray:
+    """The array with these values from a place on; where it is too short, one twice as long."""
+    if at + len(values) > len(array):
+        longer = np.empty(2 * (at + len(values)), array.dtype)
+        longer[:at] = array[:at]
+        array = longer
+    array[at : at + len(values)] = values
+    return array
 
 
 def _ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
