@@ -110,7 +110,7 @@ def test_words_are_switched_between_any_two_languages(corpus, make_static) -> No
         (lambda: Augment(mode="view", side="both"), "views are of queries"),
         (lambda: Augment((Part(("codeswitch",)),)), "augment.lists: is missing"),
         (lambda: Augment(half=3), "augment.half: 3"),
-        (lambda: Augmenter(Augment((Part(("codeswitch",)),), lists="x"), seed=1), "codeswitch needs word lists"),
+        (lambda: Augmenter(Augment((Part(("codeswitch",)),), lists="x"), seed=1), "codeswitch and synonym need word lists"),
         (lambda: Augmenter(Augment((Part(("codeswitch",), into=("fr",)),), lists="x"), seed=1, lexicon=LEXICON), "no word list for 'fr'"),
     ],
 )

@@ -10,7 +10,7 @@ from triglot import seeds
 from triglot.augment.lexicon import Lexicon, switch
 from triglot.augment.noise import perturb
 from triglot.augment.segment import Splits
-from triglot.augment.settings import CODESWITCH, Augment
+from triglot.augment.settings import CODESWITCH, LISTED, Augment
 from triglot.files import InputError
 
 
@@ -20,7 +20,7 @@ class Augmenter:
     Args:
         settings: what to do.
         seed: of the draws.
-        lexicon: for `codeswitch`.
+        lexicon: for `codeswitch` and `synonym`.
         pieces: the encoder's tokens in the order of their ids, for `segment`; None where it is no bag of subwords.
 
     Raises:
@@ -32,22 +32,26 @@ class Augmenter:
             raise InputError("augment.segment: needs a static encoder")
         self.splits = Splits(pieces) if settings.segment and pieces is not None else None
         if settings.needs_lists and lexicon is None:
-            raise InputError("augment.lists: codeswitch needs word lists")
+            raise InputError(f"augment.lists: {' and '.join(LISTED)} need word lists")
         self.settings, self.seed, self.lexicon = settings, seed, lexicon
         for part in settings.parts:
             if part.into and lexicon is not None:
                 lexicon.check(part.into)
+        allowed = [part.side or settings.side for part in settings.parts]
+        self._touched = np.array([[side in ("query", "both"), side in ("passage", "both")] for side in allowed], bool).reshape(-1, 2)
         self._edges = np.cumsum([part.share for part in settings.parts])
 
-    def choose(self, keys: np.ndarray, epoch: int) -> np.ndarray:
+    def choose(self, keys: np.ndarray, sides: np.ndarray, epoch: int) -> np.ndarray:
         """(n,) the part that changes each text, -1 for a text that stays clean.
 
         Args:
             keys: (n,) integers that stand for the texts.
+            sides: (n,) True for a passage.
             epoch: a text is drawn anew in each.
         """
         part = np.searchsorted(self._edges, seeds.uniform(self.seed, "augment", epoch, keys), side="right")
-        return np.where(part < len(self._edges), part, -1)
+        touched = np.append(self._touched, [[False, False]], axis=0)[part, sides.astype(np.intp)]
+        return np.where(touched, part, -1)
 
     def change(self, texts: Sequence[str], langs: Sequence[str], keys: np.ndarray, parts: np.ndarray, epoch: int) -> list[str]:
         """The changed texts.
@@ -68,9 +72,10 @@ class Augmenter:
                     continue
                 chosen, spoken = [texts[i] for i in places], [langs[i] for i in places]
                 options = {"rate": part.rate, "seed": self.seed, "purpose": f"augment {epoch}", "numbers": keys[places]}
-                if kind == CODESWITCH:
+                if kind in LISTED:
                     assert self.lexicon is not None
-                    changed = switch(chosen, spoken, self.lexicon, into=part.into or self.lexicon.languages, mode=part.mode, **options)
+                    into = (part.into or self.lexicon.languages) if kind == CODESWITCH else ()
+                    changed = switch(chosen, spoken, self.lexicon, into=into, mode=part.mode, **options)
                 else:
                     changed = perturb(chosen, spoken, kind, **options)
                 for place, text in zip(places, changed, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -58,13 +59,29 @@ class Lexicon:
 
     def candidates(self, word: str, lang: str, into: str) -> list[str]:
         """Translations of a word of `lang` into `into`, at most `most`; empty where the lists lack it."""
-        if lang == into:
-            return []
+        return self._once(word, lang, into) if lang != into else []
+
+    def _once(self, word: str, lang: str, into: str) -> list[str]:
         low = word.lower()
         known = self._known.setdefault((lang, into), {})
         if low not in known:
-            known[low] = self._candidates(low, lang, into)
+            known[low] = self._shared(low, lang) if lang == into else self._candidates(low, lang, into)
         return known[low]
+
+    def synonyms(self, word: str, lang: str) -> list[str]:
+        """Words of the same language that share a translation with a word, at most `most`; those that share more come first."""
+        return self._once(word, lang, lang)
+
+    def _shared(self, low: str, lang: str) -> list[str]:
+        found: Counter[str] = Counter()
+        if lang == self.pivot:
+            for other, table in self._into.items():
+                for translation in table.get(low, ()):
+                    found.update(self._from[other].get(translation.lower(), ()))
+        else:
+            for pivot in self._from.get(lang, {}).get(low, ()):
+                found.update(self._into[lang].get(pivot, ()))
+        return [one for one, _ in found.most_common() if one.lower() != low][: self.most]
 
     def _candidates(self, low: str, lang: str, into: str) -> list[str]:
         pivots = [low] if lang == self.pivot else self._from.get(lang, {}).get(low, [])
@@ -95,7 +112,7 @@ def switch(
         langs: the language of each.
         lexicon: where translations come from.
         rate: probability.
-        into: languages to draw from; those of the text itself are passed over.
+        into: languages to draw from; those of the text itself are passed over. Empty: words are replaced by synonyms (`Lexicon.synonyms`).
         mode: multilingual (a language a word) | bilingual (a language a text).
         seed: of the draws.
         purpose: of the draws; different purposes are independent.
@@ -108,14 +125,15 @@ def switch(
     starts = np.cumsum(many) - many
     place = np.arange(int(many.sum())) - np.repeat(starts, many)
     draws = [seeds.uniform(seed, f"{purpose} {what}", np.repeat(numbers, many), place) for what in ("word", "language", "choice")]
+    find = lexicon.candidates if into else lambda word, lang, _: lexicon.synonyms(word, lang)
     result = []
     for text, lang, (units, gaps), start in zip(texts, langs, parted, starts.tolist(), strict=True):
-        targets = [code for code in into if code != lang]
+        targets = [code for code in into if code != lang] if into else [lang]
         changed = False
         for at in (start + np.flatnonzero(draws[0][start : start + len(units)] < rate)).tolist() if targets else ():
             # A bilingual text takes the language that its first word draws.
             target = targets[int(draws[1][start if mode == "bilingual" else at] * len(targets))]
-            options = lexicon.candidates(units[at - start], lang, target)
+            options = find(units[at - start], lang, target)
             if options:
                 units[at - start] = options[int(draws[2][at] * len(options))]
                 changed = True

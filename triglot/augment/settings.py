@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from triglot.augment.noise import KINDS
 from triglot.files import InputError, nearest
 
-CODESWITCH = "codeswitch"
+CODESWITCH, SYNONYM = "codeswitch", "synonym"
+LISTED = (CODESWITCH, SYNONYM)  # kinds that go by word lists
 SIDES = ("query", "passage", "both")
 MODES = ("replace", "view")
 
@@ -17,11 +18,13 @@ class Part:
     """One way of changing texts.
 
     Attributes:
-        kinds: of noise (`triglot.augment.noise`), or `codeswitch`; of several, one is drawn for each text.
+        kinds: of noise (`triglot.augment.noise`), `codeswitch` (words replaced by their translations) or `synonym` (by words that share a
+            translation); of several, one is drawn for each text.
         share: of the texts that are changed this way; the shares of all parts add up to 1 at most, the rest stays clean.
         rate: share of the words changed in such a text.
         into: languages that code-switching may use; empty for all others.
         mode: of code-switching: multilingual (a language a word) | bilingual (a language a text).
+        side: query | passage | both, for this part alone; empty for that of all parts.
     """
 
     kinds: tuple[str, ...]
@@ -29,9 +32,10 @@ class Part:
     rate: float = 0.2
     into: tuple[str, ...] = ()
     mode: str = "multilingual"
+    side: str = ""
 
     def __post_init__(self) -> None:
-        known = (*KINDS, CODESWITCH)
+        known = (*KINDS, *LISTED)
         if not self.kinds:
             raise InputError("kinds: is empty")
         for kind in self.kinds:
@@ -42,6 +46,8 @@ class Part:
                 raise InputError(f"{key}: {getattr(self, key)} is not between 0 and 1")
         if self.mode not in ("multilingual", "bilingual"):
             raise InputError(f"mode: {self.mode!r} is unknown{nearest(self.mode, ('multilingual', 'bilingual'))}")
+        if self.side and self.side not in SIDES:
+            raise InputError(f"side: {self.side!r} is unknown{nearest(self.side, SIDES)}")
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class Augment:
         side: query | passage | both.
         mode: replace (the changed text takes the clean one's place, so a batch has as many texts) | view (changed queries come as further
             texts beside the clean ones, for `loss.self_teaching` and `loss.consistency`).
-        lists: folder of word lists for `codeswitch`, inside the data folder.
+        lists: folder of word lists for `codeswitch` and `synonym`, inside the data folder.
         half: which half of the lists (0 or 1), so that an attack can have the other; None for all.
         segment: probability that a token of the side's texts is shown as two smaller ones (`triglot.augment.segment`), for static encoders.
     """
@@ -75,10 +81,10 @@ class Augment:
             raise InputError(f"augment.parts: the shares add up to {sum(part.share for part in self.parts):g}, more than 1")
         if self.half not in (None, 0, 1):
             raise InputError(f"augment.half: {self.half} is neither 0 nor 1")
-        if self.mode == "view" and self.side != "query":
+        if self.mode == "view" and {self.side, *(part.side for part in self.parts)} - {"query", ""}:
             raise InputError("augment.side: views are of queries; set side: query")
         if self.needs_lists and not self.lists:
-            raise InputError("augment.lists: is missing; codeswitch needs a folder of word lists")
+            raise InputError("augment.lists: is missing; {' and '.join(LISTED)} need a folder of word lists")
 
     @property
     def active(self) -> bool:
@@ -87,5 +93,5 @@ class Augment:
 
     @property
     def needs_lists(self) -> bool:
-        """Whether a part replaces words by translations."""
-        return any(CODESWITCH in part.kinds for part in self.parts)
+        """Whether a part goes by word lists."""
+        return any(kind in LISTED for part in self.parts for kind in part.kinds)

@@ -193,9 +193,8 @@ class Feed:
         """Places of the texts that the augmenter changes, and what they become. A text is drawn by its group, language and side."""
         assert self._augmenter is not None
         keys = (group.astype(np.int64) * 64 + lang) * 2 + sides
-        part = self._augmenter.choose(keys, epoch)
-        side = self._augmenter.settings.side
-        places = np.flatnonzero((part >= 0) & ((side == "both") | (sides == (side == "passage"))))
+        part = self._augmenter.choose(keys, sides, epoch)
+        places = np.flatnonzero(part >= 0)
         clean = self._show_strings(group[places], lang[places], epoch)
         codes = [self.corpus.languages[code] for code in lang[places]]
         return places, self._augmenter.change(clean, codes, keys[places], part[places], epoch)
