@@ -3,6 +3,7 @@
 from triglot.evaluate.classify import Classification, evaluate_task
 from triglot.evaluate.counts import Counts, count_embeddings, count_scores, judged_pairs
 from triglot.evaluate.evaluator import encode_set, evaluate_embeddings, evaluate_encoder, evaluate_scores
+from triglot.evaluate.interop import for_sentence_transformers
 from triglot.evaluate.results import read_items, read_languages, read_queries, read_results, write_results
 from triglot.evaluate.tables import Evaluation, tabulate
 from triglot.evaluate.tasks import Classify, Task, read_task
@@ -20,6 +21,7 @@ __all__ = [
     "evaluate_encoder",
     "evaluate_scores",
     "evaluate_task",
+    "for_sentence_transformers",
     "judged_pairs",
     "read_items",
     "read_languages",
