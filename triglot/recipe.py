@@ -17,6 +17,7 @@ from triglot import recipes
 from triglot.attack.settings import Attack
 from triglot.augment.settings import Augment
 from triglot.batches import Batches
+from triglot.debias import Debias
 from triglot.encoder import EncoderSettings
 from triglot.evaluate.tasks import FORMATS, split_options
 from triglot.files import InputError, nearest
@@ -177,6 +178,8 @@ class Recipe:
         sources, batches, augment, robust, loss, train: stage two, the fine-tuning.
         validation: measured every `train.validate_every` steps and after the last; settings may be chosen by it.
         evaluate: measured once, at the end.
+        of: arms above this one, for an arm that is made of them without training: the mean of their weights, if there are several.
+        debias: how the language is then taken out of such an arm.
         attacks: on the queries of `evaluate`; each is recomputed against each model.
         baselines: retrievers without training.
         lists: folder of word lists for `bm25-translated` and for attacks, inside the data folder.
@@ -199,6 +202,8 @@ class Recipe:
     robust: Robust = field(default_factory=Robust)
     loss: Loss = field(default_factory=Loss)
     train: Train = field(default_factory=Train)
+    of: tuple[str, ...] = ()
+    debias: Debias = field(default_factory=Debias)
     validation: tuple[Benchmark, ...] = ()
     evaluate: tuple[Benchmark, ...] = ()
     attacks: tuple[Attack, ...] = ()
@@ -219,6 +224,10 @@ class Recipe:
             raise InputError(f"reference: no arm {self.reference!r}{nearest(self.reference, self.arms)}")
         if "bm25-translated" in self.baselines and not self.lists:
             raise InputError("lists: is missing; bm25-translated needs a folder of word lists")
+        if self.debias.method and not self.of:
+            raise InputError(
+                "debias: goes with `of: [ARM]`, the arm whose model it is taken from; `triglot debias` does it to a saved model"
+            )
         for attack in self.attacks:
             if attack.needs_lists and not self.lists:
                 raise InputError(f"lists: is missing; the attack {attack.label!r} needs a folder of word lists")
@@ -284,8 +293,18 @@ def _arm_document(document: Document, arm: str) -> Document:
 def parse_recipe(document: Document) -> Recipe:
     """A recipe from its document; every arm is tried too, so that a misspelt key in the last arm is found before the first one runs."""
     recipe = build(Recipe, document)
-    for arm in recipe.arms:
-        build(Recipe, _arm_document(document, arm), inside=f"arms.{arm}: ")
+    trained: list[str] = []
+    for arm, settings in recipe.arms.items():
+        one = build(Recipe, _arm_document(document, arm), inside=f"arms.{arm}: ")
+        where = document.where(f"arms.{arm}.of")
+        for base in one.of:
+            if base not in trained:
+                raise InputError(f"{where}: arms.{arm}.of: no arm {base!r} that is trained and stands above it{nearest(base, trained)}")
+        others = [str(key) for key in settings if str(key).split(".")[0] not in ("of", "debias")]
+        if one.of and others:
+            raise InputError(f"{where}: arms.{arm}.{others[0]}: an arm made of others is not trained; it takes `of` and `debias` alone")
+        if not one.of:
+            trained.append(arm)
     return recipe
 
 

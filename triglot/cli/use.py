@@ -1,4 +1,4 @@
-"""Commands that use a model: encode, search."""
+"""Commands that use a model: encode, search, debias."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from triglot.cli.app import ModelName, Quiet, app, listen
+from triglot.cli.app import ModelName, Quiet, app, listen, words
 
 
 @app.command()
@@ -16,13 +16,14 @@ def encode(
     texts: Annotated[str, typer.Argument(metavar="TEXTS", help="JSONL, TSV (id, text) or one text a line.")],
     out: Annotated[Path, typer.Option("--out", help="A .npy file; row i is text i.")],
     side: Annotated[str, typer.Option(help="query | passage")] = "passage",
+    lang: Annotated[str, typer.Option(help="Language of the texts, for a model debiased by language; by default told from each.")] = "",
     quiet: Quiet = False,
 ) -> None:
     """Encode texts into unit vectors."""
     progress = listen(quiet)
     from triglot.study.models import encode_file
 
-    rows, dim = encode_file(model, texts, out, side=side, progress=progress)
+    rows, dim = encode_file(model, texts, out, side=side, lang=lang, progress=progress)
     typer.echo(f"{out}: {rows} x {dim}")
 
 
@@ -32,6 +33,7 @@ def search(
     passages: Annotated[str, typer.Argument(metavar="PASSAGES", help="JSONL, TSV (id, text) or one text a line.")],
     queries: Annotated[list[str], typer.Argument(metavar="QUERY...", help="What to search for.")],
     k: Annotated[int, typer.Option("-k", "--top", help="Passages a query.")] = 10,
+    lang: Annotated[str, typer.Option(help="Language of the passages, for a model debiased by language; by default told from each.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -42,9 +44,44 @@ def search(
 
     from triglot.study.models import search as find
 
-    for query, hits in zip(queries, find(model, passages, queries, k=k, progress=progress), strict=True):
+    for query, hits in zip(queries, find(model, passages, queries, k=k, lang=lang, progress=progress), strict=True):
         if not as_json:
             typer.echo(query)
         for hit in hits:
             line = json.dumps({"query": query, **asdict(hit)}, ensure_ascii=False)
             typer.echo(line if as_json else f"{hit.rank:4d}  {hit.score:7.4f}  {hit.id}\t{hit.text}")
+
+
+@app.command()
+def debias(
+    model: ModelName,
+    texts: Annotated[str, typer.Argument(metavar="DATA", help="Training data in several languages; its texts are the sample.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the new model.")],
+    method: Annotated[str, typer.Option(help="centre | lir | lsar | shift")] = "lsar",
+    rank: Annotated[int, typer.Option(help="Directions that lir and lsar remove; 0: their default.")] = 0,
+    sample: Annotated[int, typer.Option("--texts", help="Texts of each language at most.")] = 10_000,
+    pivot: Annotated[str, typer.Option(help="Language whose vectors `shift` leaves as they are.")] = "en",
+    held_out: Annotated[
+        list[str] | None, typer.Option("--held-out", metavar="NAME=PATH", help="A benchmark whose texts must not be used.")
+    ] = None,
+    format: Annotated[str, typer.Option(help="Of the data; by default told from the files.")] = "",
+    languages: Annotated[str, typer.Option(help="Only these, parted by commas.")] = "",
+    seed: Annotated[int, typer.Option(help="Of the sample.")] = 1,
+    quiet: Quiet = False,
+) -> None:
+    """Take the language out of a model's vectors, without training."""
+    progress = listen(quiet)
+    from triglot.study.models import debias_model, named_paths
+
+    line = debias_model(
+        model,
+        texts,
+        out,
+        {"method": method, "rank": rank, "texts": sample, "pivot": pivot},
+        format=format,
+        languages=words(languages) or [],
+        held_out=named_paths(held_out or []),
+        seed=seed,
+        progress=progress,
+    )
+    typer.echo(f"{out}: {line}")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from tokenizers import Tokenizer
 
+    from triglot.encoder.languages import ByLanguage
     from triglot.encoder.static import StaticEncoder
     from triglot.encoder.transformer import TransformerEncoder
 
@@ -91,7 +92,12 @@ def init_encoder(
         InputError: no words for a fresh encoder, or a model that cannot be loaded.
     """
     if settings.kind == "pretrained":
-        return load_encoder(settings.model, settings=settings)
+        from triglot.encoder.languages import ByLanguage
+
+        encoder = load_encoder(settings.model, settings=settings)
+        if isinstance(encoder, ByLanguage):
+            raise InputError(f"encoder.model: {settings.model} was debiased by language; start from the model that it was made of")
+        return encoder
     if not words:
         raise InputError(f"a fresh {settings.kind} encoder needs texts to make its tokenizer from")
     from triglot.encoder.tokenizer import train_tokenizer
@@ -127,7 +133,7 @@ def fresh_rows(tokenizer: Tokenizer, words: Mapping[str, Mapping[str, int]], set
 
 def load_encoder(
     path_or_name: str | os.PathLike[str], *, settings: EncoderSettings | None = None, name: str | None = None
-) -> StaticEncoder | TransformerEncoder:
+) -> StaticEncoder | TransformerEncoder | ByLanguage:
     """A saved encoder. A static one needs no torch; anything else is loaded through sentence-transformers.
 
     Args:
@@ -138,6 +144,7 @@ def load_encoder(
     Raises:
         InputError: there is no such folder, or it does not hold a model that can be read without running its code or unpickling.
     """
+    from triglot.encoder.languages import ByLanguage, read_removal
     from triglot.encoder.static import is_static, load_static
 
     folder = model_folder(path_or_name)
@@ -145,10 +152,13 @@ def load_encoder(
     if is_static(folder):
         if settings is not None:
             replace(settings, kind="static", model="")  # prefixes are refused here as they are for a fresh one
-        return load_static(folder, name=name)
-    from triglot.encoder.transformer import load_transformer
+        encoder = load_static(folder, name=name)
+    else:
+        from triglot.encoder.transformer import load_transformer
 
-    return load_transformer(folder, settings=settings, name=name)
+        encoder = load_transformer(folder, settings=settings, name=name)
+    removal = read_removal(folder)
+    return ByLanguage(encoder, removal) if removal else encoder
 
 
 def model_folder(path_or_name: str | os.PathLike[str]) -> Path:

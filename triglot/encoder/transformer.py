@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.base.modules import Normalize, Transformer
+from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from tokenizers import Tokenizer, processors
 from torch import Tensor, nn
@@ -258,6 +258,37 @@ class TransformerEncoder:
 def embed(model: nn.Module, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
     """Unit vectors (batch, dim) out of a `SentenceTransformer`, or of what wraps one for distributed training."""
     return model({"input_ids": input_ids, "attention_mask": attention_mask})["sentence_embedding"]
+
+
+def with_dense(encoder: TransformerEncoder, weight: np.ndarray) -> TransformerEncoder:
+    """A copy with a linear `Dense` and a `Normalize` module at its end.
+
+    Args:
+        encoder: stays as it is.
+        weight: (out, dim); vectors become `weight @ vector`.
+    """
+    dense = Dense(weight.shape[1], weight.shape[0], bias=False, activation_function=nn.Identity())
+    with torch.no_grad():
+        dense.linear.weight.copy_(torch.from_numpy(np.asarray(weight, np.float32)))
+    model = copy.deepcopy(encoder.model)
+    model.append(dense.to(encoder.device))
+    model.append(Normalize())
+    return TransformerEncoder(model, name=encoder.name, prefixes=encoder.prefixes, lengths=encoder.lengths)
+
+
+def averaged(encoders: Sequence[TransformerEncoder]) -> TransformerEncoder:
+    """A copy of the first encoder with the mean weights of all. Raises InputError where their shapes differ."""
+    states = [encoder.model.state_dict() for encoder in encoders]
+    first = encoders[0]
+    for encoder, state in zip(encoders, states, strict=True):
+        if {key: value.shape for key, value in state.items()} != {key: value.shape for key, value in states[0].items()}:
+            raise InputError(f"{first.name} and {encoder.name} cannot be averaged: their weights have different shapes")
+    model = copy.deepcopy(first.model)
+    with torch.no_grad():
+        for key, value in model.state_dict().items():
+            if value.is_floating_point():
+                value.copy_(torch.stack([state[key].double() for state in states]).mean(0))
+    return TransformerEncoder(model, name=first.name, prefixes=first.prefixes, lengths=first.lengths)
 
 
 def token_batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from triglot.corpus.collection import Collection, Part
 from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.corpus.runs import Run
 from triglot.corpus.tally import Tally
+from triglot.encoder.languages import ByLanguage
 from triglot.evaluate.baselines import bm25_scores, translated_scores
 from triglot.evaluate.counts import ScoreBlock
 from triglot.evaluate.evaluator import encode_set, evaluate_embeddings, evaluate_scores
@@ -216,6 +217,8 @@ def _run_of_part(
     else:
         if isinstance(retriever, Dense):
             assert texts is not None
+            if isinstance(retriever.encoder, ByLanguage):
+                retriever = replace(retriever, encoder=retriever.encoder.in_language(code))
             queries = retriever.encoder.encode(list(part.topics.values()), side="query", progress=False)
             encoded = _encoded(retriever, f"{collection.name}, {code}", texts)
             notes = []

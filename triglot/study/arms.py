@@ -17,6 +17,7 @@ from triglot.files import InputError, nearest, read_json, read_jsonl, write_json
 from triglot.recipe import Recipe, alignment_recipe, arm_recipe, digest
 from triglot.report import find_arms, write_report
 from triglot.study.data import Data
+from triglot.study.derive import derive
 from triglot.study.run import ALIGNMENT, align, claim, fine_tune, is_finished, make_encoder
 
 log = logging.getLogger("triglot")
@@ -114,9 +115,12 @@ def study(
                 claim(one, folder)
                 log.info("%s, seed %d: finished before", arm, seed)
             else:
-                start = start or _start(recipe, seed, place, data, progress)
                 log.info("%d of %d: %s, seed %d", number * len(chosen) + turn, total, arm, seed)
-                fine_tune(one, start[bool(one.alignment)], folder, data, model=arm, progress=progress)
+                if one.of:
+                    derive(one, [place.arm(base, seed) for base in one.of], folder, data, model=arm, progress=progress)
+                else:
+                    start = start or _start(recipe, seed, place, data, progress)
+                    fine_tune(one, start[bool(one.alignment)], folder, data, model=arm, progress=progress)
             record(out, one, arm, seed, folder / "results.json")
     facts["seconds"] = round(time.perf_counter() - began, 1)
     return write_report(find_arms([out]), out, title=recipe.name, command=command, study=facts, reference=_reference(recipe, chosen))

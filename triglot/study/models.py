@@ -193,7 +193,16 @@ def fresh_encoder(paths: Sequence[str], out: str | Path, settings: Mapping[str, 
     return Path(out)
 
 
-def encode_file(model: str, path: str, out: str | Path, *, side: str, progress: bool = False) -> tuple[int, int]:
+def _speaking(encoder: Any, lang: str) -> Any:
+    """An encoder whose texts are in one language, where it makes a difference to it."""
+    from triglot.encoder.languages import ByLanguage
+
+    if not lang or isinstance(encoder, ByLanguage):
+        return encoder.in_language(lang) if lang else encoder
+    raise InputError(f"--lang: {encoder.name} encodes texts of all languages alike; leave it out")
+
+
+def encode_file(model: str, path: str, out: str | Path, *, side: str, lang: str = "", progress: bool = False) -> tuple[int, int]:
     """Encode the texts of a file into a `.npy` file, row i for text i, with their ids in `.ids.txt` beside it. Returns the shape."""
     from triglot.corpus.passages import read_passages
     from triglot.corpus.vectors import ids_file
@@ -201,7 +210,7 @@ def encode_file(model: str, path: str, out: str | Path, *, side: str, progress: 
     if side not in ("query", "passage"):
         raise InputError(f"--side: {side!r} is not query or passage{nearest(side, ('query', 'passage'))}")
     ids, texts = read_passages(path)
-    vectors = load_model(model).encode(texts, side=side, progress=progress)
+    vectors = _speaking(load_model(model), lang).encode(texts, side=side, progress=progress)
     write_text(ids_file(Path(out)), "".join(f"{identifier}\n" for identifier in ids))
     with atomic_write(out, "wb") as handle:
         np.save(handle, vectors)
@@ -218,16 +227,67 @@ class Hit:
     text: str
 
 
-def search(model: str, path: str, queries: Sequence[str], *, k: int = 10, progress: bool = False) -> list[list[Hit]]:
+def search(model: str, path: str, queries: Sequence[str], *, k: int = 10, lang: str = "", progress: bool = False) -> list[list[Hit]]:
     """Exact search: the k passages of a file with the highest cosine, for each query."""
     from triglot.corpus.passages import read_passages
     from triglot.topk import top_k
 
     encoder = load_model(model)
     ids, texts = read_passages(path)
-    passages = encoder.encode(texts, side="passage", progress=progress)
+    passages = _speaking(encoder, lang).encode(texts, side="passage", progress=progress)
     scores, index = top_k(encoder.encode(list(queries), side="query"), passages, k)
     return [
         [Hit(rank, float(score), ids[i], texts[i]) for rank, (score, i) in enumerate(zip(row, places, strict=True), 1)]
         for row, places in zip(scores, index.tolist(), strict=True)
     ]
+
+
+def debias_model(
+    model: str,
+    path: str,
+    out: str | Path,
+    settings: Mapping[str, Any],
+    *,
+    format: str = "",
+    languages: Sequence[str] = (),
+    held_out: Mapping[str, str] | None = None,
+    seed: int = 1,
+    progress: bool = False,
+) -> str:
+    """Take the language out of a saved model and save the result.
+
+    Args:
+        model: as for `load_model`.
+        path: training data whose texts are the sample.
+        out: model folder to write.
+        settings: of `triglot.debias.Debias`.
+        format: of the data; empty to tell it.
+        languages: only these; empty for all.
+        held_out: name -> path of benchmarks; texts that occur there are not used.
+        seed: of the sample.
+        progress: show bars.
+
+    Returns:
+        one line about what was done.
+    """
+    from triglot.corpus.formats import detect, read_retrieval, read_training
+    from triglot.debias import Debias, debias
+    from triglot.encoder.card import Card
+    from triglot.settings import Document, build
+    from triglot.study.derive import fit_line
+
+    chosen = build(Debias, Document(dict(settings), "debias"))
+    if not chosen.method:
+        raise InputError("--method: is missing")
+    options = {"languages": list(languages)} if languages else {}
+    corpus, tally = read_training(format or detect(path), path, **options)
+    for line in tally.lines():
+        log.info("%s: %s", path, line)
+    hidden: set[str] = set()
+    for name, place in (held_out or {}).items():
+        benchmark = read_retrieval(detect(place), place, name=name)
+        hidden.update(benchmark.queries.texts, benchmark.passages.texts)
+    fitted = debias(load_model(model), corpus, chosen, seed=seed, held_out=hidden, progress=progress)
+    line = fit_line(chosen, fitted, Path(path).resolve().name)
+    fitted.encoder.save(out, card=Card(languages=corpus.languages, base="" if Path(model).exists() else model, training=[line]))
+    return line

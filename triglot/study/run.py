@@ -88,7 +88,7 @@ def make_encoder(recipe: Recipe, folder: Path, data: Data) -> Path:
     return folder
 
 
-def _load(recipe: Recipe, folder: Path, name: str) -> Any:
+def load(recipe: Recipe, folder: Path, name: str) -> Any:
     """An encoder of this recipe from a folder."""
     settings = (
         replace(recipe.encoder, kind="static") if recipe.encoder.kind == "static" else replace(recipe.encoder, kind="transformer", model="")
@@ -98,7 +98,7 @@ def _load(recipe: Recipe, folder: Path, name: str) -> Any:
 
 def _train(recipe: Recipe, stage: Stage, name: str, start: Path, out: Path, data: Data, progress: bool) -> None:
     """Train a stage and save the model with the summary of the run."""
-    encoder = _load(recipe, start, recipe.name)
+    encoder = load(recipe, start, recipe.name)
     training = data.training(stage.sources, recipe.languages)
     if isinstance(encoder, StaticEncoder):
         model = Bag(encoder)
@@ -201,11 +201,11 @@ def is_finished(out: Path) -> bool:
     return is_trained(out) and (out / "results.json").is_file()
 
 
-def _finish(recipe: Recipe, out: Path, data: Data, model: str) -> None:
+def finish(recipe: Recipe, out: Path, data: Data, model: str) -> None:
     """Validate and evaluate the saved model; `results.json` comes last."""
     if not is_main() or is_finished(out):
         return
-    encoder = _load(recipe, out / "model", model)
+    encoder = load(recipe, out / "model", model)
     if recipe.validation and not (out / "validation" / "results.json").is_file():
         write_results(out / "validation", evaluate_all(recipe, encoder, data, "validation"), model=model)
     if recipe.evaluate:
@@ -228,7 +228,7 @@ def align(recipe: Recipe, start: Path, out: Path, data: Data, *, progress: bool 
     claim(recipe, out)
     if not is_trained(out):
         _train(recipe, recipe.alignment, ALIGNMENT, start, out, data, progress)
-    _finish(recipe, out, data, ALIGNMENT)
+    finish(recipe, out, data, ALIGNMENT)
     return out / "model"
 
 
@@ -256,7 +256,7 @@ def fine_tune(recipe: Recipe, start: Path, out: Path, data: Data, *, model: str,
             data,
             progress,
         )
-    _finish(recipe, out, data, model)
+    finish(recipe, out, data, model)
     return out / "model"
 
 
@@ -282,5 +282,5 @@ def run(recipe: Recipe, out: str | Path, *, progress: bool = False) -> dict[str,
         fine_tune(recipe, start, out, data, model=recipe.name, progress=progress)
         if is_main():
             shutil.rmtree(out / "init", ignore_errors=True)
-    _finish(recipe, out, data, recipe.name)
+    finish(recipe, out, data, recipe.name)
     return read_json(out / "results.json") if is_main() else {}

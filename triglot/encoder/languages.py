@@ -1,0 +1,213 @@
+"""A step after an encoder that differs from language to language, saved beside the model; and which language a text is in.
+
+sentence-transformers knows nothing of a text's language, so it loads such a folder as the model before this step.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from triglot.encoder.card import Card
+from triglot.encoder.static import check_side, checked_texts, readable_by_all
+from triglot.files import InputError, atomic_folder
+
+log = logging.getLogger("triglot")
+FILE = "languages.safetensors"
+UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What is taken from the unit vectors of each language; the rest is normalised again.
+
+    Attributes:
+        languages: codes.
+        offsets: (languages, dim) float32, subtracted first.
+        directions: (languages, rank, dim) float32 orthonormal rows; a vector's part along them is taken away. The rank may be 0.
+        method: shown in tables and cards.
+    """
+
+    languages: tuple[str, ...]
+    offsets: np.ndarray
+    directions: np.ndarray
+    method: str = ""
+
+    def __post_init__(self) -> None:
+        count, dim = len(self.languages), self.offsets.shape[-1]
+        if self.offsets.shape != (count, dim) or self.directions.ndim != 3 or self.directions.shape[::2] != (count, dim):
+            raise InputError(f"{count} languages: offsets {self.offsets.shape} and directions {self.directions.shape} do not fit")
+
+    def number(self, code: str) -> int:
+        """Index of a language, or of its main language (`zh` for `zh-hant`); `UNKNOWN` where neither is there."""
+        for name in (code, code.replace("_", "-").split("-")[0]):
+            if name in self.languages:
+                return self.languages.index(name)
+        return UNKNOWN
+
+    def apply(self, vectors: np.ndarray, lang: np.ndarray) -> np.ndarray:
+        """Unit vectors without what is taken away; zero vectors and those of unknown languages stay.
+
+        Args:
+            vectors: (texts, dim) float32 unit vectors.
+            lang: (texts,) indices of `languages`, or `UNKNOWN`.
+        """
+        out = vectors.copy()
+        for number in np.unique(lang[lang != UNKNOWN]).tolist():
+            rows = np.flatnonzero((lang == number) & vectors.any(axis=1))
+            part = vectors[rows] - self.offsets[number]
+            part -= (part @ self.directions[number].T) @ self.directions[number]
+            out[rows] = part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12)
+        return out
+
+
+class ByLanguage:
+    """An encoder with a step for each language after it.
+
+    Attributes:
+        inner: the encoder before it.
+        removal: the step.
+        language: of all texts, where it is fixed (`in_language`); None to be told by the caller or by the text itself.
+        name: shown in tables.
+    """
+
+    kind = "by language"
+
+    def __init__(self, inner: Any, removal: Removal, *, name: str = ""):
+        """
+        Args:
+            inner: see the class.
+            removal: see the class.
+            name: see the class; by default that of `inner`.
+
+        Raises:
+            InputError: they have different dimensions.
+        """
+        if inner.dim != removal.offsets.shape[1]:
+            raise InputError(f"the step for each language has {removal.offsets.shape[1]} dimensions, the encoder {inner.dim}")
+        self.inner, self.removal, self.language = inner, removal, None
+        self.name = name or inner.name
+        self.dim = int(inner.dim)
+
+    @property
+    def parameters(self) -> int:
+        """Numbers learned or fitted."""
+        return int(self.inner.parameters + self.removal.offsets.size + self.removal.directions.size)
+
+    def in_language(self, code: str) -> ByLanguage:
+        """The same encoder for texts of one language. Raises InputError for one that it was not fitted on."""
+        self._numbers([code], strict=True)
+        other = copy.copy(self)
+        other.language = code
+        return other
+
+    def encode(self, texts: Sequence[str], *, side: str, langs: Sequence[str] | None = None, progress: bool = False) -> np.ndarray:
+        """Unit vectors of texts.
+
+        Args:
+            texts: any sequence of str.
+            side: "query" or "passage".
+            langs: (texts,) codes; None to have them told from the texts, among the languages of the step.
+            progress: a bar on stderr.
+
+        Returns:
+            (texts, dim) float32. Texts in a language without a step keep the vector of `inner`; how many is logged.
+        """
+        check_side(side)
+        texts = checked_texts(texts)
+        vectors = self.inner.encode(texts, side=side, progress=progress)
+        if langs is None:
+            langs = [self.language] * len(texts) if self.language else detect(texts, self.removal.languages)
+        if len(langs) != len(texts):
+            raise InputError(f"{len(texts)} texts and {len(langs)} languages")
+        return self.removal.apply(vectors, self._numbers(langs))
+
+    def _numbers(self, langs: Sequence[str], strict: bool = False) -> np.ndarray:
+        number = {code: self.removal.number(code) for code in dict.fromkeys(langs)}
+        lacking = [code for code, n in number.items() if n == UNKNOWN]
+        if lacking and strict:
+            raise InputError(f"{self.name}: has no step for {', '.join(lacking)}; fitted on {', '.join(self.removal.languages)}")
+        if lacking:
+            count = sum(code in lacking for code in langs)
+            log.warning("%s: %d texts in %s keep their vectors, it was not fitted on them", self.name, count, ", ".join(lacking))
+        return np.array([number[code] for code in langs], np.int64)
+
+    def save(self, path: str | os.PathLike[str], *, card: Card | None = None) -> None:
+        """Write the encoder as its kind does, and `languages.safetensors` beside it; whole or not at all."""
+        with atomic_folder(path) as folder:
+            self.inner.save(folder, card=card)
+            arrays = {"offsets": self.removal.offsets, "directions": self.removal.directions}
+            told = {"languages": json.dumps(self.removal.languages), "method": self.removal.method}
+            save_file({key: np.ascontiguousarray(value, np.float32) for key, value in arrays.items()}, folder / FILE, metadata=told)
+            readable_by_all(folder)
+
+
+def read_removal(folder: Path) -> Removal | None:
+    """The step of each language in a model folder, None where there is none. Raises InputError for a broken file."""
+    file = folder / FILE
+    if not file.is_file():
+        return None
+    try:
+        with safe_open(file, framework="numpy") as held:
+            told = held.metadata() or {}
+            languages = json.loads(told["languages"])
+            offsets, directions = (held.get_tensor(key).astype(np.float32, copy=False) for key in ("offsets", "directions"))
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise InputError(f"{file}: cannot be read ({error})") from None
+    try:
+        return Removal(tuple(map(str, languages)), offsets, directions, told.get("method", ""))
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from None
+
+
+def detect(texts: Sequence[str], among: Sequence[str]) -> list[str]:
+    """The language of each text, by py3langid (naive Bayes over byte n-grams; arXiv 1106.4388, Lui and Baldwin 2012).
+
+    Args:
+        texts: any sequence of str; short ones are often taken for another language of the same script.
+        among: the languages that may be found; those that py3langid does not know are never found, which is logged.
+
+    Returns:
+        (texts,) codes of `among`.
+
+    Raises:
+        InputError: py3langid knows none of the languages.
+    """
+    told = _identifier(tuple(among))
+    return [told.names[told.identifier.classify(text)[0]] for text in texts]
+
+
+@dataclass(frozen=True)
+class _Told:
+    identifier: Any
+    names: dict[str, str]
+
+
+@lru_cache(maxsize=4)
+def _identifier(among: tuple[str, ...]) -> _Told:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
+    known = set(identifier.labels)
+    names: dict[str, str] = {}
+    for code in among:
+        names.setdefault(code.replace("_", "-").split("-")[0], code)
+    lacking = [code for base, code in names.items() if base not in known]
+    if len(lacking) == len(names):
+        raise InputError(f"the language of a text cannot be told among {', '.join(among)}; give it")
+    if lacking:
+        log.warning("texts in %s cannot be told from others; give their language", ", ".join(lacking))
+    names = {base: code for base, code in names.items() if base in known}
+    identifier.set_languages(list(names))
+    return _Told(identifier, names)

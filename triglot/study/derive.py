@@ -1,0 +1,102 @@
+"""Models made of trained ones without training: averaged weights, and encoders from which the language was taken."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from triglot.corpus.retrieval import RetrievalSet
+from triglot.debias import Debias, Fitted, average, debias
+from triglot.encoder.card import Card
+from triglot.evaluate.results import versions
+from triglot.files import InputError, nearest, write_json
+from triglot.recipe import Recipe, Source
+from triglot.study.data import Data, licences
+from triglot.study.run import claim, finish, is_trained, load
+
+log = logging.getLogger("triglot")
+
+
+def derive(recipe: Recipe, bases: Sequence[Path], out: Path, data: Data, *, model: str, progress: bool = False) -> Path:
+    """An arm made of others, and its evaluation. Returns the folder of the model.
+
+    Args:
+        recipe: of this arm and seed.
+        bases: run folders of the arms that it is made of.
+        out: run folder.
+        data: of the recipe.
+        model: name in the results.
+        progress: show bars.
+
+    Raises:
+        InputError: an arm that it is made of has not been trained, or the settings do not fit the data.
+    """
+    claim(recipe, out)
+    if not is_trained(out):
+        for name, base in zip(recipe.of, bases, strict=True):
+            if not is_trained(base):
+                raise InputError(f"{model}: is made of {name}, which is not trained in {base}; run that arm too")
+        encoder = average([load(recipe, base / "model", name) for name, base in zip(recipe.of, bases, strict=True)])
+        told = [f"{recipe.name}, {model}: {'mean of ' if len(recipe.of) > 1 else ''}{', '.join(recipe.of)}, seed {recipe.seed}"]
+        summary: dict[str, Any] = {"of": list(recipe.of), "stages": {}}
+        sources = [*(recipe.alignment.sources if recipe.alignment else ()), *recipe.sources]
+        own = {source.label: source.licence for source in sources}
+        if recipe.debias.method:
+            source = fitting_source(recipe)
+            fitted = debias(
+                encoder,
+                data.source(source, recipe.languages),
+                recipe.debias,
+                seed=recipe.seed,
+                held_out=evaluated_texts(recipe, data),
+                progress=progress,
+            )
+            encoder = fitted.encoder
+            summary["debias"] = fit_facts(recipe.debias, fitted, source.label)
+            told.append(fit_line(recipe.debias, fitted, source.label))
+        write_json(
+            out / "summary.json",
+            summary | {"versions": versions(), "licences": licences(recipe), "parameters": int(encoder.parameters), "warnings": []},
+        )
+        encoder.save(out / "model", card=Card(languages=recipe.languages, sources=own, training=told))
+    finish(recipe, out, data, model)
+    return out / "model"
+
+
+def fitting_source(recipe: Recipe) -> Source:
+    """The source whose texts a debiasing is fitted on: the one it names, or the first of natural texts in several languages."""
+    sources = [*(recipe.alignment.sources if recipe.alignment else ()), *recipe.sources]
+    natural = {source.label: source for source in sources if source.format != "wordlist"}
+    if recipe.debias.source:
+        if recipe.debias.source not in natural:
+            raise InputError(f"debias.source: no source of texts {recipe.debias.source!r}{nearest(recipe.debias.source, natural)}")
+        return replace(natural[recipe.debias.source], codeswitch=None)
+    for source in natural.values():
+        if source.codeswitch is None:
+            return source
+    raise InputError("debias.source: no source has natural texts; add one and name it")
+
+
+def evaluated_texts(recipe: Recipe, data: Data) -> set[str]:
+    """Every text of the benchmarks that lie in memory."""
+    found: set[str] = set()
+    for one in (*recipe.validation, *recipe.evaluate):
+        benchmark = data.benchmark(one, recipe.languages)
+        if isinstance(benchmark, RetrievalSet):
+            found.update(benchmark.queries.texts, benchmark.passages.texts)
+    return found
+
+
+def fit_facts(settings: Debias, fitted: Fitted, source: str) -> Mapping[str, Any]:
+    """For summaries."""
+    return {"method": settings.method, "rank": settings.rank, "source": source, "texts": fitted.texts, "held_out": fitted.held_out}
+
+
+def fit_line(settings: Debias, fitted: Fitted, source: str) -> str:
+    """For logs and model cards."""
+    listed = ", ".join(f"{code} {count:,}" for code, count in fitted.texts.items())
+    held = f"; {fitted.held_out:,} texts passed over because they are evaluated on" if fitted.held_out else ""
+    return f"debiased by {settings.method}, fitted on {source} ({listed}){held}"
