@@ -1,4 +1,4 @@
-"""Taking the language out of vectors: against naive versions, on planted languages, saved and loaded, in studies and on the command line."""
+"""Taking the language out of vectors: against naive versions, on planted languages, saved, in studies and on the command line."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pytest
 from synthetic import benchmark, embeddings
 
 from triglot.evaluate import evaluate_embeddings, write_results
-from triglot.files import write_text
-from triglot.report import find_arms
+from triglot.files import read_json, write_text
+from triglot.report import find_arms, tables_of, write_report
 from triglot.report.robustness import attacks_of, compare_attacks
 
 
@@ -53,5 +54,27 @@ def test_what_is_lost_and_by_how_much_less(attacked: Path) -> None:
     shown = rows["firm"]["mono", "success@10"]
     assert shown is not None
     assert (shown.value, shown.verdict) == (pytest.approx(0.1), "")
-    assert any(note.startswith("firm loses 0.") and "(monolingual)" in note for note in table.notes)
+    assert any(note.startswith("firm loses, as a share of what frail loses: monolingual 0.") for note in table.notes)
     assert any("for the 6 comparisons" in note for note in table.notes)
+
+
+def test_attacked_forms_stand_in_tables_of_attacks_alone(attacked: Path) -> None:
+    arms = find_arms([attacked])
+    assert [table.benchmark for table in tables_of(arms, reference="frail")] == ["toy", "toy+typos"]
+    assert [table.benchmark for table in tables_of(arms, measure="r@1")] == ["toy"]
+    path = write_report(arms, attacked / "report", title="x", reference="frail")
+    page = path.read_text(encoding="utf-8")
+    assert 'id="robustness"' in page
+    assert "Lost by language, toy+typos" in page
+    assert "### toy+typos" in path.with_name("report.md").read_text(encoding="utf-8")
+    told = read_json(path.with_name("report.json"))
+    assert list(told["benchmarks"]) == ["toy"]
+    assert {row["arm"] for row in told["attacks"]["toy+typos"]["rows"]} == {"frail", "firm"}
+
+
+def test_attacked_results_without_clean_ones_are_a_benchmark(attacked: Path) -> None:
+    for path in attacked.rglob("results.json"):
+        results = read_json(path)
+        del results["benchmarks"]["toy"]
+        write_text(path, json.dumps(results))
+    assert [table.benchmark for table in tables_of(find_arms([attacked]))] == ["toy+typos"]

@@ -10,6 +10,7 @@ from typing import Any
 
 from triglot.files import InputError, nearest, write_json, write_text
 from triglot.report.mteb import write_mteb
+from triglot.report.robustness import compare_attacks
 from triglot.report.runs import Arm, Run, find_arms, read_run
 from triglot.report.tables import ESCAPE, Table, benchmark_names, compare, notes_markdown, to_csv, to_latex, to_markdown
 
@@ -33,8 +34,11 @@ FORMATS = ("markdown", "csv", "latex", "json")
 
 
 def tables_of(arms: Sequence[Arm], *, measure: str = "map", reference: str = "") -> list[Table]:
-    """A table for each benchmark that has the measure; a warning names the others."""
-    found = [compare(arms, name, measure=measure, reference=reference) for name in benchmark_names(arms)]
+    """A table for each benchmark that has the measure; with mAP also one for each attack. A warning names benchmarks without the measure."""
+    found = []
+    for name in benchmark_names(arms):
+        found.append(compare(arms, name, measure=measure, reference=reference))
+        found += compare_attacks(arms, name, reference=reference) if measure == "map" else []
     for table in found:
         if not table.columns:
             log.warning("%s: no arm has %s on it", table.benchmark, measure)

@@ -10,6 +10,7 @@ import numpy as np
 import yaml
 
 from triglot.report.resampling import read_arms
+from triglot.report.robustness import compare_attacks
 from triglot.report.runs import Arm
 from triglot.report.tables import MEASURES, Table, benchmark_names, columns_for, compare, number
 
@@ -32,7 +33,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Content:
-    """A report: tables by benchmark (main measure first), what arms saw, settings, licences, versions, warnings."""
+    """A report: tables by benchmark (main measure first, one for each attack), what arms saw, settings, licences, versions, warnings."""
 
     title: str
     command: str
@@ -40,6 +41,7 @@ class Content:
     tables: Mapping[str, Table]
     more: Mapping[str, tuple[Table, ...]]
     bias: Mapping[str, Table]
+    attacks: Mapping[str, tuple[Table, ...]]
     seen: tuple[Seen, ...]
     differences: Mapping[str, Mapping[str, str]]
     licences: Mapping[str, str]
@@ -58,7 +60,7 @@ def gather(
     resamples: int = 2000,
 ) -> Content:
     """Everything that a report of these arms says."""
-    tables, more, bias = {}, {}, {}
+    tables, more, bias, attacks = {}, {}, {}, {}
     for benchmark in benchmark_names(arms):
         present = [arm for arm in arms if benchmark in arm.benchmarks]
         options = {"reference": reference, "resamples": resamples, "read": read_arms(present, benchmark)}
@@ -67,6 +69,8 @@ def gather(
         more[benchmark] = tuple(compare(arms, benchmark, measure=measure, bias=False, **options) for measure in others)
         if columns_for(arms, benchmark, "bias"):
             bias[benchmark] = compare(arms, benchmark, measure="bias", **options)
+        found = compare_attacks(arms, benchmark, reference=reference, resamples=resamples) if resamples else []
+        attacks |= {benchmark: tuple(found)} if found else {}
     return Content(
         title=title,
         command=command,
@@ -74,6 +78,7 @@ def gather(
         tables=tables,
         more=more,
         bias=bias,
+        attacks=attacks,
         seen=tuple(seen_by(arms)),
         differences=setting_differences(arms),
         licences=_licences(arms),
@@ -159,15 +164,16 @@ _SHORT = {"mono": "monolingual", "cross": "cross-lingual", "multi": "multilingua
 
 def findings(table: Table) -> list[str]:
     """Plain sentences about a table: the best of each column, and how each arm stands against the reference."""
+    short = {index: _SHORT[c.setting] for index, c in enumerate(table.columns) if c.setting in _SHORT and c.measure in MEASURES}
     names = [
-        _SHORT.get(column.setting) or (column.title if "@" in column.title or column.setting == "ranked" else column.title.lower())
-        for column in table.columns
+        short.get(index) or (column.title if "@" in column.title or column.setting == "ranked" else column.title.lower())
+        for index, column in enumerate(table.columns)
     ]
     best: dict[str, list[str]] = {}
     for index, (column, name) in enumerate(zip(table.columns, names, strict=True)):
         winners = [(row.name, cell) for row in table.rows if row.name in table.best(index) and (cell := row.cells[index]) is not None]
         if winners:
-            kind = "Lowest" if column.lower_is_better else f"Highest {MEASURES[column.measure]}" if column.setting in _SHORT else "Highest"
+            kind = "Lowest" if column.lower_is_better else f"Highest {MEASURES[column.measure]}" if index in short else "Highest"
             best.setdefault(kind, []).append(f"{_listed([arm for arm, _ in winners])} ({name}, {number(winners[0][1].value, column)})")
     said = [f"{kind}: {', '.join(parts)}." for kind, parts in best.items()]
     if not table.reference:

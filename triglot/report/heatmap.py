@@ -45,7 +45,7 @@ def _pick(cell: Mapping[str, Any] | None, measure: str) -> float:
 def _cell(value: float, top: float, kind: str) -> str:
     if np.isnan(value):
         return f'<td class="empty {kind}">–</td>'
-    share = 100 * value / top if top > 0 else 0.0
+    share = max(100 * value / top, 0.0) if top > 0 else 0.0
     text = f"{value:.2f}".removeprefix("0") if value < 1 else "1.0"
     return f'<td class="{kind}{" strong" if share > 78 else ""}" style="--v:{share:.0f}">{text}</td>'
 

@@ -13,6 +13,7 @@ from triglot.report.bias import mean_shares
 from triglot.report.content import FIGURES, OTHERS, Content, Seen, findings
 from triglot.report.curves import bias_bars, bias_figures, training_curves
 from triglot.report.heatmap import heat_map, language_name, matrix
+from triglot.report.robustness import lost
 from triglot.report.tables import Cell, Column, Row, Table, interval, number
 
 NONE = '<td class="none"><span aria-label="no figure">—</span></td>'
@@ -157,6 +158,48 @@ def _bias_by_language(content: Content, benchmark: str) -> str:
     return _details("Rank distance by query language", _table(caption, head, rows)) if codes else ""
 
 
+_LOST = (
+    "mAP lost to {} by the language of the question (rows) and of the passages (columns), mean over seeds. Framed: both in one language. "
+    "<i>pool</i>: the passages of all languages together. Colours have one scale, from 0 to {:.2f}."
+)
+_ATTACK = {
+    "jaccard@10": "shared first ten",
+    "rbo@10": "overlap of the first ten (RBO)",
+    "changed": "questions changed",
+    "drift": "drift (1 - cosine)",
+    "calls": "model calls a question",
+}
+
+
+def _robustness(content: Content) -> str:
+    parts = []
+    for base, tables in content.attacks.items():
+        for table in tables:
+            parts.append(comparison(table, content, f"<b>{escape(table.benchmark)}</b>: clean less attacked mAP is what was lost."))
+            parts += [f'<p class="note">{escape(note)}</p>' for note in table.notes]
+            found = [(arm.name, *lost(arm, base, table.benchmark)) for arm in content.arms if table.benchmark in arm.benchmarks]
+            found = [one for one in found if len(one[1])]
+            if found:
+                top = max(float(np.nanmax(values)) for _, _, values in found)
+                maps = "\n".join(heat_map(name, codes, values, top) for name, codes, values in found)
+                told = _LOST.format(escape(table.benchmark.partition("+")[2]), top)
+                parts.append(_details(f"Lost by language, {table.benchmark}", f'<p class="note">{told}</p><div class="maps">{maps}</div>'))
+            parts.append(_overlap(content, table.benchmark))
+    return _section("robustness", "Robustness", parts)
+
+
+def _overlap(content: Content, name: str) -> str:
+    """How far attacked rankings and vectors are from the clean ones."""
+    rows = []
+    for arm in content.arms:
+        if name in arm.benchmarks:
+            entries = [run.benchmarks[name]["robustness"] for run in arm.runs]
+            found = [[entry.get(key) for entry in entries] for key in _ATTACK]
+            cells = [NONE if None in values else f"<td>{np.mean([v for v in values if v is not None]):.3f}</td>" for values in found]
+            rows.append(_row(escape(arm.name), cells))
+    return _details(f"Rankings and vectors under {name}", _table("Mean over questions and seeds.", ["", *_ATTACK.values()], rows))
+
+
 def _maps(content: Content) -> str:
     parts = []
     for benchmark in content.tables:
@@ -259,6 +302,7 @@ def to_html(content: Content) -> str:
     sections = {
         ("results", "Results"): _results(content),
         ("bias", "Language bias"): _bias(content),
+        ("robustness", "Robustness"): _robustness(content),
         ("languages", "Language by language"): _maps(content),
         ("training", "Training"): _training(content),
         ("seen", "What each arm saw"): _seen(content),

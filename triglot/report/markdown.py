@@ -22,6 +22,9 @@ def to_page(content: Content) -> str:
         parts += [f"### {name.translate(_ESCAPE)}", to_markdown(table)]
         parts.append("\n".join(f"- {text.translate(_ESCAPE)}" for text in [*findings(table), *table.notes]))
         parts += [OTHERS, *map(to_markdown, content.more[name])] if content.more[name] else []
+        for attack in content.attacks.get(name, ()):
+            parts += [f"### {attack.benchmark.translate(_ESCAPE)}", to_markdown(attack)]
+            parts.append("\n".join(f"- {text.translate(_ESCAPE)}" for text in attack.notes))
     if content.seen:
         keys = [key for key in FIGURES if any(key in seen.figures for seen in content.seen)]
         rows = []

@@ -29,6 +29,7 @@ def to_json(content: Content) -> dict[str, Any]:
         "title": content.title,
         "command": content.command,
         "benchmarks": {name: table_to_json(table) for name, table in content.tables.items()},
+        "attacks": {one.benchmark: table_to_json(one) for tables in content.attacks.values() for one in tables},
         "seen": [
             {"arm": seen.arm, "stage": seen.stage, **seen.figures, "same_language": seen.same_language}
             | {"counts": [[*key, count] for key, count in seen.pairs.items()]}

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from triglot.report.heatmap import matrix
 from triglot.report.resampling import Figures, contest, figures_of, paired, read_arms
 from triglot.report.runs import Arm
-from triglot.report.tables import SETTINGS, TITLES, Cell, Column, Row, Table, make_cell, pick_reference
+from triglot.report.tables import SETTINGS, TITLES, Cell, Column, Row, Table, is_attacked, make_cell, pick_reference
 from triglot.report.verdicts import decide, margin_of, notes
 from triglot.stats import bootstrap, bootstrap_ratio
 
@@ -17,12 +18,17 @@ def attacks_of(arms: Sequence[Arm]) -> dict[str, list[str]]:
     """Benchmark -> the names of its attacked forms (`NAME+ATTACK`), in the order of their first mention."""
     found: dict[str, list[str]] = {}
     for arm in arms:
-        for run in arm.runs:
-            for name, entry in run.benchmarks.items():
+        for name in arm.benchmarks:
+            if is_attacked(arm, name):
                 base = name.partition("+")[0]
-                if "robustness" in entry and name not in found.setdefault(base, []):
-                    found[base].append(name)
+                found[base] = list(dict.fromkeys([*found.get(base, []), name]))
     return found
+
+
+def lost(arm: Arm, benchmark: str, name: str) -> tuple[tuple[str, ...], np.ndarray]:
+    """As `heatmap.matrix`, mAP on a clean benchmark less mAP on its attacked form."""
+    (codes, clean), (others, attacked) = (matrix(arm, one) for one in (benchmark, name))
+    return (codes, clean - attacked) if codes == others else ((), np.zeros((0, 1)))
 
 
 def compare_attacks(
@@ -62,7 +68,8 @@ def _table(arms: Sequence[Arm], benchmark: str, name: str, clean: dict, referenc
             if before is not None and after is not None and before.rows.same_rows(after.rows):
                 reached[arm.name, setting] = after
                 lost[arm.name, setting] = Figures(before.values - after.values, before.rows)
-    ratios, own_intervals, contests = [], {}, {}
+    ratios: dict[str, list[str]] = {}
+    own_intervals, contests = {}, {}
     margin, by_name = margin_of(arms, reference), {arm.name: arm for arm in present}
     for index, (kind, setting) in enumerate((kind, setting) for kind in ("map", "lost") for setting in settings):
         table = reached if kind == "map" else lost
@@ -80,8 +87,7 @@ def _table(arms: Sequence[Arm], benchmark: str, name: str, clean: dict, referenc
             contests[label, index] = found
             if kind == "lost":
                 ratio = bootstrap_ratio(own.sums(), base.sums(), paired=paired(arm, by_name[reference]), **options)
-                times = f"{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}] times"
-                ratios.append(f"{label} loses {times} what {reference} loses ({TITLES[setting].lower()})")
+                ratios.setdefault(label, []).append(f"{TITLES[setting].lower()} {ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]")
     lower = {key: columns[key[1]].lower_is_better for key in contests}
     decisions = decide(contests, lower, {key: not value for key, value in lower.items()}, margin)
     for index in range(2 * len(settings)):
@@ -100,6 +106,7 @@ def _table(arms: Sequence[Arm], benchmark: str, name: str, clean: dict, referenc
     told = [
         f"{options['level']:.0%} intervals: crossed bootstrap over seeds and paragraphs. Lost: clean less attacked mAP, same queries.",
         "success@10: share of the queries with an answer among the first ten that have none after the attack.",
-        *notes(decisions, [column.title.lower() for column in columns], present, reference, margin),
+        *notes(decisions, [f"{column.title[0].lower()}{column.title[1:]}" for column in columns], present, reference, margin),
+        *(f"{label} loses, as a share of what {reference} loses: {', '.join(shares)}." for label, shares in ratios.items()),
     ]
-    return Table(name, tuple(columns), rows, reference if len(present) > 1 else "", (*told, *ratios), margin if decisions else None)
+    return Table(name, tuple(columns), rows, reference if len(present) > 1 else "", tuple(told), margin if decisions else None)

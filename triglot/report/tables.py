@@ -145,8 +145,13 @@ def _value(arm: Arm, benchmark: str, column: Column) -> float | None:
 
 
 def benchmark_names(arms: Sequence[Arm]) -> list[str]:
-    """Benchmarks that at least one arm has, in the order of their first mention."""
-    return list(dict.fromkeys(name for arm in arms for name in arm.benchmarks))
+    """Benchmarks that at least one arm has, in the order of their first mention; attacked forms are not among them."""
+    return list(dict.fromkeys(name for arm in arms for name in arm.benchmarks if not is_attacked(arm, name)))
+
+
+def is_attacked(arm: Arm, name: str) -> bool:
+    """Whether a name of results is that of an attacked benchmark, `NAME+ATTACK`, whose clean form is there too."""
+    return name.partition("+")[0] in arm.benchmarks and "robustness" in arm.runs[0].benchmarks[name]
 
 
 def pick_reference(arms: Sequence[Arm], benchmark: str, name: str = "") -> str:
