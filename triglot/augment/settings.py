@@ -84,7 +84,7 @@ class Augment:
         if self.mode == "view" and {self.side, *(part.side for part in self.parts)} - {"query", ""}:
             raise InputError("augment.side: views are of queries; set side: query")
         if self.needs_lists and not self.lists:
-            raise InputError("augment.lists: is missing; {' and '.join(LISTED)} need a folder of word lists")
+            raise InputError(f"augment.lists: is missing; {' and '.join(LISTED)} need a folder of word lists")
 
     @property
     def active(self) -> bool:
