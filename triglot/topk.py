@@ -103,22 +103,31 @@ def top_k(
 
 def _merge(best: np.ndarray, index: np.ndarray, scores: np.ndarray, offset: int) -> tuple[np.ndarray, np.ndarray]:
     """Best k of what was kept, (rows, k) in order, and of new scores, (rows, passages)."""
-    k = best.shape[1]
-    better = scores > best[:, -1:]
-    most = int(better.sum(1).max(initial=0))
-    if most <= k:
-        row, column = np.nonzero(better)
-        slot = np.arange(len(row)) - np.searchsorted(row, np.arange(len(scores)))[row]
-        values, places = np.full((len(scores), most), -np.inf, np.float32), np.full((len(scores), most), -1, np.int64)
-        values[row, slot], places[row, slot] = scores[row, column], column + offset
-    else:
-        bar = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]
-        # Above the k-th score all count; of those equal to it the first ones, as many as there is room for.
-        room = k - (scores > bar).sum(1, keepdims=True)
-        equal = scores == bar
-        keep = (scores > bar) | (equal & (np.cumsum(equal, axis=1, dtype=np.int32) <= room))
-        values, places = scores[keep].reshape(-1, k), (np.nonzero(keep)[1] + offset).reshape(-1, k)
-        places[values == -np.inf] = -1  # a row with fewer than k passages to return
+    k, (rows, width) = best.shape[1], scores.shape
+    # Flat places of the scores that count: few once a stream is on its way. A row's sum over booleans would cost more than the product.
+    flat = np.flatnonzero(scores > best[:, -1:])
+    if width > k and (len(flat) > 4 * k * rows or np.bincount(flat // width, minlength=rows).max(initial=0) > 4 * k):
+        bar = np.maximum(np.partition(scores, width - k, axis=1)[:, width - k], np.nextafter(best[:, -1], np.inf, dtype=np.float32))
+        flat = _above(scores, bar, k)
+    row = flat // width
+    counts = np.bincount(row, minlength=rows)
+    slot = np.arange(len(flat)) - (np.cumsum(counts) - counts)[row]
+    shape = (rows, int(counts.max(initial=0)))
+    values, places = np.full(shape, -np.inf, np.float32), np.full(shape, -1, np.int64)
+    values[row, slot], places[row, slot] = scores.ravel()[flat], flat - row * width + offset
     values, places = np.concatenate([best, values], axis=1), np.concatenate([index, places], axis=1)
     order = np.argsort(-values, axis=1, kind="stable")[:, :k]  # what was kept stands first, so earlier passages win ties
     return np.take_along_axis(values, order, 1), np.take_along_axis(places, order, 1)
+
+
+def _above(scores: np.ndarray, bar: np.ndarray, k: int) -> np.ndarray:
+    """Flat places of scores above their row's bar, and of those equal to it the first ones, as many as make k."""
+    flat = np.flatnonzero(scores >= bar[:, None])
+    row = flat // scores.shape[1]
+    counts = np.bincount(row, minlength=len(scores))
+    if counts.max(initial=0) <= 2 * k:
+        return flat
+    equal = scores.ravel()[flat] == bar[row]
+    ties = np.bincount(row[equal], minlength=len(scores))
+    nth = np.cumsum(equal) - (np.cumsum(ties) - ties)[row]  # from 1 among the equal ones of a row
+    return flat[~equal | (nth <= k - (counts - ties)[row])]
