@@ -1,0 +1,71 @@
+"""Word lists learned from files, and how they compare with lists that are known."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from triglot.augment.learn import LearnSettings
+from triglot.augment.lists import Verdict, columns, judge_lists, learn_lists, write_lists
+from triglot.corpus.formats import detect, read_training
+from triglot.corpus.wordlist import read_lists
+
+log = logging.getLogger("triglot")
+
+
+def lists_from(
+    paths: Sequence[str],
+    out: str | Path | None,
+    settings: LearnSettings,
+    *,
+    pivot: str = "en",
+    languages: Sequence[str] = (),
+    format: str = "",
+    against: str = "",
+) -> dict[tuple[str, str], Verdict]:
+    """Learn word lists between a pivot and every other language of the data, and write them.
+
+    Args:
+        paths: translations, or anything else that training reads.
+        out: folder of the lists; None writes none.
+        settings: how they are learned.
+        pivot: the language that all lists go through.
+        languages: only these.
+        format: of the data; empty to tell it from the names.
+        against: folder of known lists to judge by.
+
+    Returns:
+        (source, target) -> verdict, for the pairs that `against` has.
+
+    Raises:
+        InputError: what cannot be read, a language that is not there, or nothing to learn from.
+    """
+    gold = read_lists(against, both=True)[0] if against else {}
+    corpora = []
+    for path in paths:
+        corpus, tally = read_training(format or detect(path), path)
+        for line in tally.lines():
+            log.info("%s: %s", path, line)
+        corpora.append(corpus)
+    learned = learn_lists(columns(corpora, pivot=pivot, languages=[code for code in languages if code != pivot]), settings)
+    for (a, b), one in learned.items():
+        if a == pivot:
+            more = f", {one.too_long:,} pairs passed over for their length" if one.too_long else ""
+            more += f", {one.too_many:,} left out of the sample" if one.too_many else ""
+            log.info("%s-%s: %s entries from %s pairs of sentences%s", a, b, f"{len(one):,}", f"{one.sentences:,}", more)
+    if out is not None:
+        write_lists(out, learned)
+    return judge_lists(learned, gold)
+
+
+def verdict_lines(verdicts: Mapping[tuple[str, str], Verdict]) -> list[str]:
+    """A table in plain text."""
+    head = f"{'list':9s} {'entries':>8s} {'known':>8s} {'precision':>9s} {'first':>7s} {'words':>8s} {'recall':>7s}"
+    return [
+        head,
+        *(
+            f"{a + '-' + b:9s} {one.entries:8,d} {one.known:8,d} {one.precision:9.3f} {one.first:7.3f} {one.words:8,d} {one.recall:7.3f}"
+            for (a, b), one in verdicts.items()
+        ),
+    ]
