@@ -261,11 +261,8 @@ def retrieval_set(contents: Contents, tally: Tally, *, name: str, split: str, li
     query_group = {identifier: n for n, identifier in enumerate(dict.fromkeys(i for i, _ in contents.queries.texts if i in relevant))}
     document_group = {identifier: n for n, identifier in enumerate(dict.fromkeys(i for i, _ in contents.corpus.texts))}
     judged = [(query, document, grade) for query, document, grade in contents.judgements if query in query_group]
-    cluster = components(
-        len(query_group) + len(document_group),
-        [query_group[query] for query, _, _ in judged],
-        [len(query_group) + document_group[document] for _, document, _ in judged],
-    )
+    tied = [(query_group[query], len(query_group) + document_group[document]) for query, document, grade in judged if grade > 0]
+    cluster = components(len(query_group) + len(document_group), *([pair[side] for pair in tied] for side in (0, 1)))
 
     def texts_of(records: Records, group: dict[str, int], first: int) -> Texts:
         kept = [(identifier, lang) for identifier, lang in records.texts if identifier in group]

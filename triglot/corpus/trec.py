@@ -326,8 +326,9 @@ def read_retrieval(
     if not judged:
         raise InputError(f"{name}: no topic has a relevant passage in {split}; {'; '.join(tally.lines())}")
     triples = np.array(sorted(judged), np.int64)
-    cluster = components(len(texts[0]) + len(texts[1]), triples[:, 0].tolist(), (triples[:, 1] + len(texts[0])).tolist())
-    answered = np.isin(np.arange(len(texts[1])), triples[triples[:, 2] > 0, 1])
+    relevant = triples[triples[:, 2] > 0]  # judged misses tie nothing, see `collection.clusters`
+    cluster = components(len(texts[0]) + len(texts[1]), relevant[:, 0].tolist(), (relevant[:, 1] + len(texts[0])).tolist())
+    answered = np.isin(np.arange(len(texts[1])), relevant[:, 1])
 
     def side(which: int, group: np.ndarray, cluster: np.ndarray) -> Texts:
         ids = [f"{code}-{identifier}" if len(codes) > 1 else identifier for code, identifier in keys[which]]
