@@ -53,6 +53,16 @@ class Augmenter:
         touched = np.append(self._touched, [[False, False]], axis=0)[part, sides.astype(np.intp)]
         return np.where(touched, part, -1)
 
+    def _turns(self, keys: np.ndarray, parts: np.ndarray, epoch: int) -> np.ndarray:
+        """(n,) which kind of its part each text gets."""
+        many = np.array([len(part.kinds) for part in self.settings.parts] or [1])
+        return (seeds.uniform(self.seed, "augment-kind", epoch, keys) * many[parts]).astype(int)
+
+    def kinds(self, keys: np.ndarray, parts: np.ndarray, epoch: int) -> list[str]:
+        """The kind of change of each text; arguments as for `change`."""
+        turns = self._turns(keys, parts, epoch).tolist()
+        return [self.settings.parts[part].kinds[turn] for part, turn in zip(parts.tolist(), turns, strict=True)]
+
     def change(self, texts: Sequence[str], langs: Sequence[str], keys: np.ndarray, parts: np.ndarray, epoch: int) -> list[str]:
         """The changed texts.
 
@@ -64,10 +74,10 @@ class Augmenter:
             epoch: as for `choose`.
         """
         result = list(texts)
-        draw = seeds.uniform(self.seed, "augment-kind", epoch, keys)
+        turns = self._turns(keys, parts, epoch)
         for number, part in enumerate(self.settings.parts):
             for turn, kind in enumerate(part.kinds):
-                places = np.flatnonzero((parts == number) & ((draw * len(part.kinds)).astype(int) == turn)).tolist()
+                places = np.flatnonzero((parts == number) & (turns == turn)).tolist()
                 if not places:
                     continue
                 chosen, spoken = [texts[i] for i in places], [langs[i] for i in places]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,6 +15,12 @@ from scipy.sparse.csgraph import connected_components
 from triglot.files import InputError
 
 MAX_LANGUAGES = 64  # a row's languages travel as the bits of one uint64
+_VARIANT = re.compile(r"~aug\d+$")
+
+
+def variant_id(group: str, copy: int) -> str:
+    """The id of a changed copy of a group: another group, but of its family."""
+    return f"{group}~aug{copy}"
 
 
 @dataclass(frozen=True)
@@ -66,8 +73,8 @@ class ParallelCorpus:
     def family(self) -> np.ndarray:
         """(groups,) int32: groups that must never be each other's negatives share a family.
 
-        Two passages share one if a row's query has both as answers, or if they hold the very same text in the same language
-        (an identical text cannot be its own negative).
+        Two passages share one if a row's query has both as answers, if they hold the very same text in the same language
+        (an identical text cannot be its own negative), or if one is a changed copy of the other (`variant_id`).
         """
         groups = len(self.group_ids)
         order = np.argsort(self.query, kind="stable")
@@ -84,10 +91,21 @@ class ParallelCorpus:
         order = np.argsort(key, kind="stable")
         key, owner = key[order], self.text_group[keep][order]
         same_text = np.flatnonzero(key[1:] == key[:-1])
-        a = np.concatenate([p[same_query], owner[same_text]])
-        b = np.concatenate([p[same_query + 1], owner[same_text + 1]])
+        one, other = self._variants()
+        a = np.concatenate([p[same_query], owner[same_text], one])
+        b = np.concatenate([p[same_query + 1], owner[same_text + 1], other])
         graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(groups, groups))
         return connected_components(graph, directed=False)[1].astype(np.int32)
+
+    def _variants(self) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs of groups whose ids say that they are copies of one text; they tie all copies of it together."""
+        ids = self.group_ids.to_pylist()
+        if not any("~aug" in name for name in ids):
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        first: dict[str, int] = {}
+        ties = [(first.setdefault(_VARIANT.sub("", name), group), group) for group, name in enumerate(ids)]
+        one, other = np.array(ties, np.int64).T
+        return one, other
 
     def select(self, rows: np.ndarray) -> ParallelCorpus:
         """The same texts and groups with only these rows (indices or a boolean mask)."""
