@@ -16,13 +16,13 @@ import numpy as np
 import regex
 
 from triglot.augment.codeswitch import Ragged
+from triglot.augment.keyboards import UNSPACED
 from triglot.files import InputError
 
 LONGEST_WORD = 12  # characters of a word in a script without spaces
 _WORD = regex.compile(r"\p{L}[\p{L}\p{M}\u200c\u200d]*(?:['’\-]\p{L}[\p{L}\p{M}\u200c\u200d]*)*")
-_SCRIPTS = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Han}\p{Hiragana}\p{Katakana}ー"
-_UNSPACED = regex.compile(f"[{_SCRIPTS}]+")
-_PARTS = regex.compile(f"[{_SCRIPTS}]+|[^{_SCRIPTS}]+")  # of a word that mixes both
+_UNSPACED = regex.compile(f"[{UNSPACED}]+")
+_PARTS = regex.compile(f"[{UNSPACED}]+|[^{UNSPACED}]+")  # of a word that mixes both
 _CHARACTERS_A_WORD = 100  # the more text, the more words a Unigram model may tell apart
 _LEAST_CHARACTERS = 2000
 _DISCOUNT = 0.8  # links taken from each pair: what was seen once or twice is worth less than its share says

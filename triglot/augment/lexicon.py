@@ -6,11 +6,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import regex
 
 from triglot import seeds
 from triglot.augment.codeswitch import restore, split_text
+from triglot.augment.keyboards import UNSPACED
 from triglot.files import InputError, nearest
 
+_UNSPACED = regex.compile(f"[{UNSPACED}]")
+_RUNS = regex.compile(f"[{UNSPACED}]+|[^{UNSPACED}]+")
+_LETTER = regex.compile(r"\X")
+_LONGEST = 10  # letters of a word in such a script
 Lists = Mapping[tuple[str, str], tuple[Sequence[str], Sequence[str]]]
 
 
@@ -57,6 +63,11 @@ class Lexicon:
             if code not in self.languages:
                 raise InputError(f"into: no word list for {code!r}{nearest(code, self.languages)}")
 
+    def knows(self, word: str, lang: str) -> bool:
+        """Whether a word stands in a list of its language."""
+        low = word.lower()
+        return any(low in table for table in self._into.values()) if lang == self.pivot else low in self._from.get(lang, {})
+
     def candidates(self, word: str, lang: str, into: str) -> list[str]:
         """Translations of a word of `lang` into `into`, at most `most`; empty where the lists lack it."""
         return self._once(word, lang, into) if lang != into else []
@@ -93,6 +104,27 @@ class Lexicon:
         return [one for one in dict.fromkeys(found) if one.lower() != low][: self.most]
 
 
+def cut_units(units: Sequence[str], gaps: Sequence[str], lang: str, lexicon: Lexicon) -> tuple[list[str], list[str]]:
+    """Runs of letters of scripts without spaces parted into the longest words that the lists know, from the left, and single letters."""
+    cut, between = [], [gaps[0]]
+    for unit, gap in zip(units, gaps[1:], strict=True):
+        parts = [part for run in _RUNS.findall(unit) for part in (_words(run, lang, lexicon) if _UNSPACED.match(run) else (run,))]
+        cut += parts
+        between += [*[""] * (len(parts) - 1), gap]
+    return cut, between
+
+
+def _words(run: str, lang: str, lexicon: Lexicon) -> list[str]:
+    letters = _LETTER.findall(run)
+    found, start = [], 0
+    while start < len(letters):
+        ends = range(min(start + _LONGEST, len(letters)), start, -1)
+        end = next((end for end in ends if lexicon.knows("".join(letters[start:end]), lang)), start + 1)
+        found.append("".join(letters[start:end]))
+        start = end
+    return found
+
+
 def switch(
     texts: Sequence[str],
     langs: Sequence[str],
@@ -104,6 +136,7 @@ def switch(
     seed: int,
     purpose: str = "switch",
     numbers: Sequence[int] | np.ndarray | None = None,
+    cut: bool = False,
 ) -> list[str]:
     """Replace each word that has a translation with probability `rate`.
 
@@ -117,10 +150,13 @@ def switch(
         seed: of the draws.
         purpose: of the draws; different purposes are independent.
         numbers: (texts,) what each text is drawn by; 0, 1, ... by default.
+        cut: part runs of letters of scripts without spaces into words of the lists first; else such a run is one word.
     """
     lexicon.check(into)
     numbers = np.arange(len(texts)) if numbers is None else np.asarray(numbers, np.int64)
     parted = [split_text(text) for text in texts]
+    if cut:
+        parted = [cut_units(units, gaps, lang, lexicon) for (units, gaps), lang in zip(parted, langs, strict=True)]
     many = np.array([len(units) for units, _ in parted], np.int64)
     starts = np.cumsum(many) - many
     place = np.arange(int(many.sum())) - np.repeat(starts, many)

@@ -235,8 +235,8 @@ class Variant:
 
     Attributes:
         copy: its number, from 1.
-        query, passage: number of a text of the corpus -> (what stands in its place on this side, how it came about). None where a side is not
-            changed at all; a side that may be has groups of its own, of the family of those they were made from.
+        query, passage: number of a text of the corpus -> (what stands in its place on this side, how it came about). None where a side is
+            never changed; a side that may be has groups of its own, in the family of those that they were made from.
     """
 
     copy: int

@@ -1,0 +1,318 @@
+"""`triglot augment`: a source of pairs, a composition of changes, factors; sample, files and counts."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any, cast, get_args
+
+from triglot.augment import grow
+from triglot.augment.apply import Augmenter
+from triglot.augment.lexicon import Lexicon
+from triglot.augment.noise import KINDS
+from triglot.augment.settings import Augment, Part
+from triglot.corpus.formats import TRAINING, detect, read_training
+from triglot.corpus.pairs import Shape
+from triglot.corpus.parallel import ParallelCorpus
+from triglot.corpus.wordlist import read_lists
+from triglot.files import InputError, nearest, write_json
+from triglot.recipe import load_recipe
+from triglot.settings import key_values, plain
+from triglot.study.attacks import parse
+
+log = logging.getLogger("triglot")
+TYPO = "typo"  # stands for all kinds of typos
+_WIDTH = 90
+
+
+@dataclass(frozen=True)
+class Job:
+    """What `triglot augment` is asked for.
+
+    Attributes:
+        source: `FORMAT=PATH`, or a path whose format its names tell.
+        out: a `.jsonl` file, or a folder of `x2.jsonl`, ...; None where only a sample is wanted.
+        augment: the changes.
+        seed: of the draws.
+        factors: sizes, as multiples of the source.
+        languages: only these.
+        options: of the format's reader.
+        shape: of the lines.
+        sample: rows of each kind and language to show.
+    """
+
+    source: str
+    out: str | Path | None
+    augment: Augment
+    seed: int = 1
+    factors: tuple[float, ...] = (2.0,)
+    languages: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    shape: Shape = "tevatron"
+    sample: int = 1
+
+    def __post_init__(self) -> None:
+        grow.check_factors(self.factors)
+        if self.sample < 0:
+            raise InputError(f"sample: {self.sample} is below 0")
+
+
+def split_source(source: str) -> tuple[str, str]:
+    """(format, path) of `FORMAT=PATH` or a path. Raises InputError for an unknown format, or a path that tells none."""
+    format, equals, path = source.partition("=")
+    known = (*TRAINING, "atlas")
+    if equals and not Path(source).exists():
+        if format not in known:
+            raise InputError(f"{source}: {format!r} is no format for training{nearest(format, known)}")
+        return format, path
+    return detect(source), source
+
+
+def compose(
+    kinds: Sequence[str],
+    parts: Sequence[str],
+    *,
+    rate: float,
+    share: float,
+    into: Sequence[str] = (),
+    mode: str = "multilingual",
+    side: str = "query",
+    lists: str = "",
+    half: int | None = None,
+) -> Augment:
+    """Changes from the command line: each of `kinds` (`insert,swap`) is a part, all with this rate and an equal share; each of `parts`
+    (`kinds=insert,swap rate=0.2 share=0.5`) is one of its own.
+
+    Raises:
+        InputError: an unknown kind or key, or a number out of its range.
+    """
+    if kinds and parts:
+        raise InputError("kind: goes with --rate and --share; beside --part give all of them as parts")
+    if not 0 <= share <= 1:
+        raise InputError(f"share: {share} is not between 0 and 1")
+    made = [
+        Part(tuple(_kinds(one.split(","))), share=share / len(kinds), rate=rate, into=tuple(into) if "codeswitch" in one else (), mode=mode)
+        for one in kinds
+    ]
+    made += [replace(part, kinds=tuple(_kinds(part.kinds))) for part in parse([_typos(word) for word in parts], Part, "--part")]
+    return Augment(parts=tuple(made), side=side, lists=lists, half=half)
+
+
+def _kinds(names: Sequence[str]) -> list[str]:
+    found = [kind for name in names for kind in ([k for k, how in KINDS.items() if how.typo] if name.strip() == TYPO else [name.strip()])]
+    return list(dict.fromkeys(kind for kind in found if kind))
+
+
+def _typos(word: str) -> str:
+    """`kinds=typo` written out, since a part knows single kinds alone."""
+    return " ".join(
+        f"kinds={','.join(_kinds(piece.removeprefix('kinds=').strip('[]').split(',')))}" if piece.startswith("kinds=") else piece
+        for piece in word.split()
+    )
+
+
+def of_recipe(name: str, settings: Sequence[str] = ()) -> tuple[Augment, int]:
+    """The `augment` key of a recipe, with its lists inside the recipe's data folder, and its seed.
+
+    Raises:
+        InputError: the recipe changes no texts.
+    """
+    recipe = load_recipe(name, settings)
+    found = recipe.augment
+    if not found.parts:
+        arms = [arm for arm, keys in recipe.arms.items() if any(str(key).startswith("augment.parts") for key in keys)]
+        hint = f"; the arms {', '.join(arms)} have: give its settings as `augment.parts=[...]`" if arms else ""
+        raise InputError(f"--recipe {name}: augment.parts is empty{hint}")
+    if found.segment:
+        log.warning("augment.segment: is for tokens, in training; texts stay whole")
+    lists = str(Path(recipe.data) / Path(found.lists).expanduser()) if found.lists else ""
+    return replace(found, lists=lists, segment=0.0, mode="replace"), recipe.seed
+
+
+def job(
+    source: str,
+    out: str | Path | None,
+    given: Mapping[str, Any],
+    *,
+    kinds: Sequence[str] = (),
+    parts: Sequence[str] = (),
+    recipe: str = "",
+    settings: Sequence[str] = (),
+    factor: Sequence[str] = ("2",),
+    languages: Sequence[str] = (),
+    options: Sequence[str] = (),
+    shape: str = "tevatron",
+    seed: int | None = None,
+    sample: int | None = None,
+) -> Job:
+    """A job from the words of the command line.
+
+    Args:
+        source: as in `Job`.
+        out: as in `Job`.
+        given: the further arguments of `compose`.
+        kinds: as in `compose`.
+        parts: as in `compose`.
+        recipe: take the changes from there instead.
+        settings: `KEY=VALUE` words that replace the recipe's.
+        factor: numbers.
+        languages: as in `Job`.
+        options: `KEY=VALUE` words of the format's reader.
+        shape: as in `Job`.
+        seed: by default the recipe's, else 1.
+        sample: given, nothing is written.
+    """
+    if settings and not recipe:
+        raise InputError(f"{settings[0]}: KEY=VALUE words replace settings of a --recipe; options of the source go under --option")
+    if recipe and (kinds or parts):
+        raise InputError("recipe: has its own kinds; leave out --kind and --part, or the recipe")
+    if out is None and sample is None:
+        raise InputError("--out: is missing (or --sample 3, to look only)")
+    told, of = of_recipe(recipe, settings) if recipe else (compose(kinds, parts, **given), 1)
+    if shape not in get_args(Shape):
+        raise InputError(f"shape: {shape!r} is unknown{nearest(shape, get_args(Shape))}")
+    return Job(
+        source,
+        None if sample is not None else out,
+        told,
+        seed=of if seed is None else seed,
+        factors=tuple(_number(word) for word in factor),
+        languages=tuple(languages),
+        options=key_values(options),
+        shape=cast(Shape, shape),
+        sample=1 if sample is None else sample,
+    )
+
+
+def _number(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise InputError(f"factor: {word!r} is not a number") from None
+
+
+def augment(job: Job, *, progress: bool = False, stream: IO[str] | None = None) -> dict[str, Any]:
+    """Do a job: read, show a sample, write.
+
+    Args:
+        job: what is asked for.
+        progress: show a bar.
+        stream: where the sample goes; None shows none.
+
+    Returns:
+        what was written: also in `augment.json` in the folder, or beside the file.
+    """
+    files = grow.file_names(job.out, job.factors) if job.out is not None else {}
+    format, path = split_source(job.source)
+    options = dict(job.options) | ({"languages": list(job.languages)} if job.languages else {})
+    corpus, tally = read_training(format, path, **options)
+    for line in tally.lines():
+        log.info("%s: %s", job.source, line)
+    augmenter = _augmenter(job, corpus)
+    if stream is not None and augmenter is not None and job.sample:
+        print_examples(grow.examples(corpus, augmenter, job.sample), stream)
+    if not files:
+        return {}
+    began = time.perf_counter()
+    with _bar(len(corpus) * math.ceil(job.factors[-1]), "augmenting", progress) as advance:
+        grown = grow.write(corpus, augmenter, files, shape=job.shape, advance=advance)
+    seconds = time.perf_counter() - began
+    texts = sum(grown.changed.values()) + sum(grown.unchanged.values())
+    log.info("%s texts changed in %.1f s, %s texts and %s lines a second", *_rates(sum(grown.changed.values()), texts, grown, seconds))
+    _warn(grown)
+    told = {
+        "source": job.source,
+        "rows": len(corpus),
+        "languages": list(corpus.languages),
+        "seed": job.seed,
+        "augment": plain(job.augment),
+        "files": {files[factor].name: {"factor": factor, "lines": number} for factor, number in grown.lines.items()},
+        "changed": _table(grown.changed),
+        "unchanged": _table(grown.unchanged),
+        "clean": grown.clean,
+    }
+    first = next(iter(files.values()))
+    write_json(first.with_suffix(".json") if Path(job.out or "") == first else first.parent / "augment.json", told)
+    return told
+
+
+def _rates(changed: int, texts: int, grown: grow.Grown, seconds: float) -> tuple[str, float, str, str]:
+    per = max(seconds, 1e-9)
+    return f"{changed:,}", seconds, f"{texts / per:,.0f}", f"{sum(grown.lines.values()) / per:,.0f}"
+
+
+def _table(counts: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for (kind, lang), number in sorted(counts.items()):
+        found.setdefault(kind, {})[lang] = number
+    return found
+
+
+def _warn(grown: grow.Grown) -> None:
+    """Say where a kind of change does next to nothing."""
+    for key, number in sorted(grown.unchanged.items()):
+        if number > grown.changed[key]:
+            log.warning("%s changed %s of %s texts in %s", key[0], grown.changed[key], grown.changed[key] + number, key[1])
+
+
+def _augmenter(job: Job, corpus: ParallelCorpus) -> Augmenter | None:
+    if not job.augment.parts:
+        return None
+    lexicon = None
+    if job.augment.needs_lists:
+        lists, tally = read_lists(job.augment.lists, both=True, half=job.augment.half)
+        for line in tally.lines():
+            log.info("%s: %s", job.augment.lists, line)
+        lexicon = Lexicon(lists)
+        missing = [code for code in corpus.languages if code not in lexicon.languages]
+        if len(missing) == len(corpus.languages):
+            raise InputError(f"lists: no word list for {', '.join(missing)} in {job.augment.lists}{nearest(missing[0], lexicon.languages)}")
+        if missing:
+            log.warning("lists: no word list for %s; code-switching and synonyms leave these texts as they are", ", ".join(missing))
+    return Augmenter(job.augment, seed=job.seed, lexicon=lexicon, cut=True)
+
+
+def print_examples(examples: Sequence[grow.Example], stream: IO[str]) -> None:
+    """A table of texts before and after, cut to where they differ."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(file=stream, highlight=False)
+    if not console.is_terminal:
+        console.width = 220
+    table = Table(box=None, pad_edge=False, header_style="italic")
+    for title in ("kind", "lang", "before", "after"):
+        table.add_column(title, overflow="fold" if title in ("before", "after") else "ellipsis", no_wrap=title in ("kind", "lang"))
+    for one in examples:
+        before, after = excerpts(one.before, one.after)
+        table.add_row(one.kind, one.lang, before, after)
+    console.print(table, markup=False)
+
+
+def excerpts(before: str, after: str, width: int = _WIDTH) -> tuple[str, str]:
+    """Both texts from a little before the first place where they differ, at most so many characters each."""
+    same = next((i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), min(len(before), len(after)))
+    start = max(same - width // 3, 0)
+    cut = []
+    for text in (before, after):
+        part = " ".join(text[start : start + width].split())
+        cut.append(f"{'…' if start else ''}{part}{'…' if start + width < len(text) else ''}")
+    return cut[0], cut[1]
+
+
+@contextmanager
+def _bar(total: int, what: str, show: bool) -> Iterator[Any]:
+    if not show:
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda n: bar.advance(task, n)
