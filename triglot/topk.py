@@ -105,10 +105,10 @@ def _merge(best: np.ndarray, index: np.ndarray, scores: np.ndarray, offset: int)
     """Best k of what was kept, (rows, k) in order, and of new scores, (rows, passages)."""
     k, (rows, width) = best.shape[1], scores.shape
     # Flat places of the scores that count: few once a stream is on its way. A row's sum over booleans would cost more than the product.
-    flat = np.flatnonzero(scores > best[:, -1:])
-    if width > k and (len(flat) > 4 * k * rows or np.bincount(flat // width, minlength=rows).max(initial=0) > 4 * k):
-        bar = np.maximum(np.partition(scores, width - k, axis=1)[:, width - k], np.nextafter(best[:, -1], np.inf, dtype=np.float32))
-        flat = _above(scores, bar, k)
+    better = scores > best[:, -1:]
+    flat = np.flatnonzero(better) if width <= k or np.count_nonzero(better) <= 4 * k * rows else None
+    if flat is None or (width > k and np.bincount(flat // width, minlength=rows).max(initial=0) > 4 * k):
+        flat = _above(scores, np.maximum(_bar(scores, k), np.nextafter(best[:, -1], np.inf, dtype=np.float32)), k)
     row = flat // width
     counts = np.bincount(row, minlength=rows)
     slot = np.arange(len(flat)) - (np.cumsum(counts) - counts)[row]
@@ -118,6 +118,16 @@ def _merge(best: np.ndarray, index: np.ndarray, scores: np.ndarray, offset: int)
     values, places = np.concatenate([best, values], axis=1), np.concatenate([index, places], axis=1)
     order = np.argsort(-values, axis=1, kind="stable")[:, :k]  # what was kept stands first, so earlier passages win ties
     return np.take_along_axis(values, order, 1), np.take_along_axis(places, order, 1)
+
+
+def _bar(scores: np.ndarray, k: int) -> np.ndarray:
+    """(rows,) a score that at least k of each row reach, and few more."""
+    rows, width = scores.shape
+    groups = 4 * k
+    if width >= 2 * groups:  # of the highest of each group, the k-th is reached by k; far fewer have to be put in order
+        scores = scores[:, : width // groups * groups].reshape(rows, -1, groups).max(axis=1)
+        width = groups
+    return np.partition(scores, width - k, axis=1)[:, width - k]
 
 
 def _above(scores: np.ndarray, bar: np.ndarray, k: int) -> np.ndarray:

@@ -1,0 +1,210 @@
+"""Which candidates become negatives: bounds on scores, so many of each language, each meaning once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from triglot import seeds
+from triglot.corpus.parallel import ParallelCorpus
+from triglot.mine.lines import Lines, Pools
+from triglot.mine.search import Candidates, Search
+from triglot.mine.settings import Mine
+
+_LAST = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Negatives of lines.
+
+    Attributes:
+        text: (lines, negatives) int64 texts of the corpus, -1 where there were too few. With several languages they take turns, so that
+            the first m of a line are as mixed as all.
+        score: (lines, negatives) float32, NaN there and where candidates have no scores.
+        positive: (lines,) float32 score of the positive; NaN without scores.
+        rank: (lines,) int64 rank of the positive among the passages of its language, its family left out; 0 beyond `depth`, -1 unknown.
+        dropped: (lines,) int64 candidates within skip and depth that a bound left out.
+    """
+
+    text: np.ndarray
+    score: np.ndarray
+    positive: np.ndarray
+    rank: np.ndarray
+    dropped: np.ndarray
+
+
+def choose(corpus: ParallelCorpus, lines: Lines, pools: Pools, quota: np.ndarray, search: Search, mine: Mine) -> Chosen:
+    """Negatives of some lines; each line's are its own affair, whichever lines stand beside it.
+
+    Args:
+        corpus: the training data.
+        lines: what is mined for.
+        pools: what is mined from.
+        quota: (lines, languages) wanted.
+        search: finds candidates.
+        mine: settings.
+    """
+    positive = _positive(lines, search, mine)
+    rank, dropped = np.full(len(lines), -1, np.int64), np.zeros(len(lines), np.int64)
+    ceiling, floor = _bounds(positive, mine)
+    spoken = np.flatnonzero(quota.any(axis=0)).tolist()
+    texts, scores = [], []
+    together = mine.languages == "any"  # one ranking of all languages
+    for lang in spoken:
+        rows = np.flatnonzero(quota[:, lang])
+        found = _candidates(lines.select(rows), lang, search, mine)
+        if mine.source != "random":
+            here = np.flatnonzero((lines.lang[rows] == lang) & ~np.isnan(positive[rows]))
+            above = (found[0].score[here] > positive[rows[here], None]).sum(axis=1)
+            rank[rows[here]] = np.where(above == found[0].place.shape[1], 0, above + 1)
+        place, score = _interleaved([_window(one, mine) for one in found])
+        bad = (place >= 0) & ((score > ceiling[rows, None]) | (score < floor))
+        dropped[rows] += bad.sum(axis=1)
+        text = np.where((place >= 0) & ~bad, pools.texts[lang][place], -1)
+        texts.append(_spread(text, rows, len(lines), -1))
+        scores.append(_spread(score, rows, len(lines), -np.inf))
+    width = max(one.shape[1] for one in texts)
+    text = np.stack([_padded(one, width, -1) for one in texts], axis=1)  # (lines, languages, candidates)
+    score = np.stack([_padded(one, width, -np.inf) for one in scores], axis=1).astype(np.float32)
+    wanted = quota[:, spoken]
+    if together:
+        text, score = text.reshape(len(lines), 1, -1), score.reshape(len(lines), 1, -1)
+        wanted = np.full((len(lines), 1), mine.negatives)
+        if mine.source != "random":
+            text, score = (one[:, :, mine.skip : mine.depth] for one in _in_order(text, score, -score))
+    if mine.sampling == "random" or mine.source == "random":
+        draw = seeds.bits(mine.seed, "mine.sample", lines.query[:, None, None], lines.passage[:, None, None], text)
+        text, score = _in_order(text, score, draw)
+    lists = len(wanted[0])
+    first = (seeds.bits(mine.seed, "mine.first", lines.query, lines.passage) % np.uint64(lists)).astype(np.int64)
+    group = np.append(corpus.text_group, -1)[text]
+    if lists > 1 or together or mine.source in ("both", "random"):
+        text[_repeated(group)] = -1
+    picked, points = _fill(text, score, group, wanted, first, mine.negatives)
+    if mine.source == "random":
+        points[:] = np.nan
+    return Chosen(picked, points, positive, rank, dropped)
+
+
+def _positive(lines: Lines, search: Search, mine: Mine) -> np.ndarray:
+    if mine.needs_model:
+        return search.vectors.positive(lines)
+    if mine.source == "bm25":
+        return search.lexical.positive(lines)
+    return np.full(len(lines), np.nan, np.float32)
+
+
+def _bounds(positive: np.ndarray, mine: Mine) -> tuple[np.ndarray, float]:
+    """(lines,) highest score of a negative, and the lowest."""
+    ceiling = np.full(len(positive), np.inf)
+    if mine.max_score is not None:
+        ceiling[:] = mine.max_score
+    if mine.margin is not None:
+        ceiling = np.fmin(ceiling, positive - mine.margin)
+    if mine.relative_margin is not None:
+        ceiling = np.fmin(ceiling, positive - np.abs(positive) * mine.relative_margin)
+    return ceiling, -np.inf if mine.min_score is None else mine.min_score
+
+
+def _candidates(lines: Lines, lang: int, search: Search, mine: Mine) -> list[Candidates]:
+    if mine.source == "random":
+        return [search.random(lines, lang, mine.depth, mine.seed)]
+    found = [search.dense(lines, lang, mine.depth)] if mine.needs_model else []
+    if mine.source == "dense":
+        return found
+    words = search.bm25(lines, lang, mine.depth)
+    if mine.source == "bm25":
+        return [words]
+    place = words.place[:, : _reach(mine)]
+    return [*found, Candidates(place, search.vectors.score(lines, lang, place))]
+
+
+def _reach(mine: Mine) -> int:
+    """Candidates of a list that can be chosen at all: with the best ones taken and none left out, few need be looked at."""
+    bounds = (mine.margin, mine.relative_margin, mine.max_score, mine.min_score)
+    if mine.sampling == "random" or mine.languages == "any" or any(bound is not None for bound in bounds):
+        return mine.depth
+    # Of one list at most `negatives` are chosen, and as many may be passed over since another list had them first.
+    return min(mine.skip + 2 * mine.negatives, mine.depth)
+
+
+def _window(found: Candidates, mine: Mine) -> Candidates:
+    """Less what is skipped and what cannot be chosen."""
+    if mine.source == "random":
+        return found
+    here = slice(0 if mine.languages == "any" else mine.skip, _reach(mine))
+    return Candidates(found.place[:, here], found.score[:, here])
+
+
+def _interleaved(found: list[Candidates]) -> tuple[np.ndarray, np.ndarray]:
+    """One list of several, in turn."""
+    if len(found) == 1:
+        return found[0].place, found[0].score
+    place, score = (np.stack(column, axis=2).reshape(len(column[0]), -1) for column in zip(*((one.place, one.score) for one in found)))
+    return place, score
+
+
+def _spread(values: np.ndarray, rows: np.ndarray, lines: int, empty: float) -> np.ndarray:
+    """(lines, k) with the values in their rows."""
+    if len(rows) == lines:
+        return values
+    out = np.full((lines, values.shape[1]), empty, values.dtype)
+    out[rows] = values
+    return out
+
+
+def _padded(values: np.ndarray, width: int, empty: float) -> np.ndarray:
+    return np.pad(values, ((0, 0), (0, width - values.shape[1])), constant_values=empty)
+
+
+def _in_order(text: np.ndarray, score: np.ndarray, key: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both in ascending order of a key along the last axis."""
+    order = np.argsort(key, axis=-1, kind="stable")
+    return np.take_along_axis(text, order, -1), np.take_along_axis(score, order, -1)
+
+
+def _fill(
+    text: np.ndarray, score: np.ndarray, group: np.ndarray, wanted: np.ndarray, first: np.ndarray, most: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """So many of each list, in order; no group twice in a line.
+
+    Lists of a line choose one after the other. Another one is the first from line to line, so that none always has the pick.
+
+    Args:
+        text: (lines, lists, candidates), -1 for none.
+        score: of the same shape.
+        group: of the same shape.
+        wanted: (lines, lists).
+        first: (lines,) the list that chooses first.
+        most: width of the answer.
+    """
+    count, lists, _ = text.shape
+    rows = np.arange(count)
+    taken = np.full((count, most), -1, np.int64)
+    picked, points = np.full((count, most), -1, np.int64), np.full((count, most), np.nan, np.float32)
+    turn = np.full((count, most), _LAST)
+    filled = np.zeros(count, np.int64)
+    for step in range(lists):
+        which = (first + step) % lists
+        here, whose = text[rows, which], group[rows, which]
+        allowed = here >= 0
+        for column in range(most if step else 0):
+            allowed &= whose != taken[:, column : column + 1]
+        nth = np.cumsum(allowed, axis=1)
+        row, column = np.nonzero(allowed & (nth <= wanted[rows, which][:, None]))
+        slot = filled[row] + nth[row, column] - 1
+        picked[row, slot], points[row, slot] = here[row, column], score[row, which[row], column]
+        taken[row, slot], turn[row, slot] = whose[row, column], (nth[row, column] - 1) * lists + step
+        filled += np.bincount(row, minlength=count)
+    return _in_order(picked, points, turn) if lists > 1 else (picked, points)
+
+
+def _repeated(group: np.ndarray) -> np.ndarray:
+    """Whether an earlier one of the last axis has the same group."""
+    order = np.argsort(group, axis=-1, kind="stable")
+    values = np.take_along_axis(group, order, -1)
+    again = np.zeros(group.shape, bool)
+    np.put_along_axis(again, order[..., 1:], values[..., 1:] == values[..., :-1], -1)
+    return again

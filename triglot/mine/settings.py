@@ -1,0 +1,128 @@
+"""Settings of mining. They are checked here; languages are checked against a corpus by `triglot.mine.lines`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from triglot.files import InputError, nearest
+
+SOURCES = ("dense", "bm25", "both", "random")
+NAMED = ("own", "others", "balanced", "any")
+SAMPLING = ("top", "random")
+_BOUNDS = ("margin", "relative_margin", "max_score", "min_score")
+
+
+@dataclass(frozen=True)
+class Mine:
+    """Which passages become hard negatives.
+
+    Attributes:
+        source: where candidates come from: a model's vectors (`dense`), `bm25`, `both` in turn, or passages drawn at `random`.
+        negatives: how many a row.
+        languages: in which languages they are: the positive's `own`; equally many in each of the `others`; equally many in each
+            (`balanced`); `any`, the best whatever the language; or shares, `{de: 1, en: 2}`. Shares hold for every row to within one
+            negative, and over all rows exactly.
+        skip: best candidates of a language that are passed over, since they may be answers that nobody marked.
+        depth: candidates of a language that are looked at.
+        margin: leave out candidates that score above the positive's score less this (0.1); None for no such bound.
+        relative_margin: leave out those above the positive's score less this share of its size (0.05: NV-Retriever, arXiv 2407.15831).
+        max_score, min_score: leave out candidates that score above, below.
+        sampling: take the best (`top`), or draw among all candidates that are left (`random`).
+        pool: passages of a language to search in at most, drawn by the seed; 0 for all.
+        seed: of draws, and of how a share that is no whole number is rounded from row to row.
+    """
+
+    source: Literal["dense", "bm25", "both", "random"] = "dense"
+    negatives: int = 8
+    languages: str | Mapping[str, float] = "own"
+    skip: int = 0
+    depth: int = 100
+    margin: float | None = None
+    relative_margin: float | None = None
+    max_score: float | None = None
+    min_score: float | None = None
+    sampling: Literal["top", "random"] = "top"
+    pool: int = 0
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        for key, known in (("source", SOURCES), ("sampling", SAMPLING)):
+            if getattr(self, key) not in known:
+                raise InputError(f"{key}: {getattr(self, key)!r} is unknown{nearest(str(getattr(self, key)), known)}")
+        if isinstance(self.languages, str):
+            if self.languages not in NAMED:
+                hint = nearest(self.languages, NAMED)
+                raise InputError(f"languages: {self.languages!r} is unknown{hint}; shares are written {{de: 1, en: 2}}")
+        elif not self.languages:
+            raise InputError("languages: no share is given; shares are written {de: 1, en: 2}")
+        elif bad := [code for code, share in self.languages.items() if not (math.isfinite(share) and share > 0)]:
+            raise InputError(f"languages.{bad[0]}: {self.languages[bad[0]]} is not a positive number")
+        if self.negatives < 1:
+            raise InputError(f"negatives: {self.negatives} is below 1")
+        for key in ("skip", "pool"):
+            if getattr(self, key) < 0:
+                raise InputError(f"{key}: {getattr(self, key)} is negative")
+        if self.depth < self.skip + self.negatives:
+            raise InputError(
+                f"depth: {self.depth} candidates, less {self.skip} that are skipped, are fewer than {self.negatives} negatives"
+            )
+        for key in _BOUNDS:
+            value = getattr(self, key)
+            if value is not None and not math.isfinite(value):
+                raise InputError(f"{key}: {value} is not a number")
+        if self.margin is not None and self.margin < 0:
+            raise InputError(f"margin: {self.margin} is negative; it is taken from the positive's score")
+        if self.relative_margin is not None and not 0 <= self.relative_margin < 1:
+            raise InputError(f"relative_margin: {self.relative_margin} is not a share of the positive's score, from 0 to below 1")
+        if self.max_score is not None and self.min_score is not None and self.min_score > self.max_score:
+            raise InputError(f"min_score: {self.min_score} is above max_score, {self.max_score}")
+        if self.source == "random" and (given := [key for key in _BOUNDS if getattr(self, key) is not None]):
+            raise InputError(f"{given[0]}: passages drawn at random have no scores; leave it out, or choose another source")
+        if self.source == "random" and self.skip:
+            raise InputError("skip: passages drawn at random have no order; leave it out, or choose another source")
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether vectors are needed."""
+        return self.source in ("dense", "both")
+
+
+@dataclass(frozen=True)
+class Refresh(Mine):
+    """Mining inside training, by the model as it then is.
+
+    Attributes:
+        every: steps from one mining to the next; 0 mines once, before the first step; None never.
+        negatives: how many a row are kept; `train.negatives` of them are shown at a time, others in later epochs. 0: as many as are shown.
+    """
+
+    every: int | None = None
+    negatives: int = 0
+
+    def __post_init__(self) -> None:
+        if self.every is not None and self.every < 0:
+            raise InputError(f"every: {self.every} is negative")
+        if self.negatives < 0:
+            raise InputError(f"negatives: {self.negatives} is negative")
+        if self.negatives:
+            super().__post_init__()
+        else:
+            self.of(1)
+
+    def of(self, shown: int, seed: int | None = None) -> Mine:
+        """The settings of one mining.
+
+        Args:
+            shown: `train.negatives`.
+            seed: that is used instead of this one's.
+
+        Raises:
+            InputError: fewer are kept than are shown, or the settings of mining do not fit one another.
+        """
+        if 0 < self.negatives < shown:
+            raise InputError(f"negatives: {self.negatives} are kept for each row, fewer than train.negatives, {shown}")
+        kept: dict[str, Any] = {key: getattr(self, key) for key in Mine.__dataclass_fields__}
+        return Mine(**kept | {"negatives": self.negatives or shown, "seed": self.seed if seed is None else seed})
