@@ -80,8 +80,7 @@ def test_never_the_family_of_the_row_and_never_too_many(seed, source, rule, samp
     wanted = Mine(source=source, languages=rule, sampling=sampling, negatives=negatives, seed=seed)
     try:
         lines, _, quota = parts(corpus, wanted)
-    except InputError as error:
-        assert "passages" in str(error)  # a language that has too few
+    except InputError:  # a language that has too few passages
         return
     found = mine(corpus, wanted, embed=embed_of(corpus, seed))
     banned = safe_pairs(corpus)

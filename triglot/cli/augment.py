@@ -1,4 +1,4 @@
-"""Commands that make data: augment, lists."""
+"""Commands that make data: augment, mine, lists."""
 
 from __future__ import annotations
 
@@ -28,14 +28,18 @@ def augment(
     rate: Annotated[float, typer.Option(help="Share of the words changed in a text.")] = 0.2,
     share: Annotated[float, typer.Option(help="Share of the texts changed in a copy.")] = 1.0,
     side: Annotated[str, typer.Option(help="query | passage | both")] = "query",
-    into: Annotated[str, typer.Option(help="Languages that code-switching may use; by default all others.")] = "",
+    into: Annotated[str, typer.Option(help="Languages to translate into, and those that code-switching may use.")] = "",
     mode: Annotated[
         str, typer.Option(help="Of code-switching: multilingual (a language a word) | bilingual (a language a text).")
     ] = "multilingual",
     lists: Annotated[str, typer.Option(help="Folder of word lists, for codeswitch and synonym.")] = "",
     half: Annotated[int | None, typer.Option(help="Only this half of the lists, 0 or 1, so that an attack can have the other.")] = None,
     recipe: Annotated[str, typer.Option(help="Take the changes from a recipe's key `augment`.")] = "",
-    factor: Annotated[str, typer.Option(help="Sizes as multiples of the source; the larger contain the smaller.")] = "2",
+    factor: Annotated[str, typer.Option(help="Sizes as multiples of the source, 1,2,4,8; the larger contain the smaller.")] = "",
+    translate: Annotated[str, typer.Option(metavar="DIR", help="Folder of a Marian, M2M100, NLLB or mBART model; needs --into.")] = "",
+    translate_side: Annotated[str, typer.Option(help="Whose texts are translated: query | passage | both")] = "both",
+    beams: Annotated[int, typer.Option(help="Of the search for translations.")] = 4,
+    cache: Annotated[str, typer.Option(metavar="FILE", help="Where translations are kept; by default beside OUT.")] = "",
     languages: Annotated[str, typer.Option(help="Only these, parted by commas.")] = "",
     option: Annotated[
         list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="Of the format's reader: unit=sentence.")
@@ -65,10 +69,40 @@ def augment(
         shape=shape,
         seed=seed,
         sample=sample,
+        translation={"translate": translate, "translated": translate_side, "beams": beams, "cache": cache} if translate else None,
     )
     told = augmenting.augment(job, progress=progress, stream=sys.stdout if sample is not None else None if quiet else sys.stderr)
     for name, one in told.get("files", {}).items():
         typer.echo(f"{out if out and out.name == name else out / name if out else name}: {one['lines']} lines, factor {one['factor']:g}")
+
+
+@app.command()
+def mine(
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="FORMAT=PATH of pairs that training reads, or a path that tells its format.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="A .jsonl file; what was found is told in FILE.report.json.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="negatives=8 languages=balanced margin=0.1 skip=5 depth=200 sampling=random ..."),
+    ] = None,
+    model: Annotated[str, typer.Option(help="A model or run folder, a hub name, bm25 or random.")] = "",
+    layout: Annotated[str, typer.Option(help="pairs | flag (FlagEmbedding) | sentence-transformers")] = "pairs",
+    languages: Annotated[str, typer.Option(help="Read only these, parted by commas.")] = "",
+    option: Annotated[
+        list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="Of the format's reader: unit=sentence.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Write training pairs with hard negatives: passages that a model or BM25 takes for answers."""
+    progress = listen(quiet)
+    from triglot.settings import key_values
+    from triglot.study.mining import mine_source, settings_of
+
+    chosen = settings_of(settings or [], model)
+    more = {"model": model, "layout": layout, "languages": words(languages), "options": key_values(option or [])}
+    told = mine_source(source, out, chosen, progress=progress, **more)
+    typer.echo(f"{out}: {told['written']} lines, {told['negatives']} negatives")
 
 
 @app.command()

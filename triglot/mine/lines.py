@@ -140,7 +140,8 @@ def pools_of(corpus: ParallelCorpus, lines: Lines, *, most: int = 0, seed: int =
 def said(texts: pa.Array) -> np.ndarray:
     """A number for what each text says; case and white space make no difference."""
     folded = pc.call_function("utf8_lower", [texts])
-    folded = pc.call_function("utf8_trim_whitespace", [pc.replace_substring_regex(folded, r"\s+", " ")])
+    folded = pc.call_function("replace_substring_regex", [folded], pc.ReplaceSubstringOptions(r"\s+", " "))
+    folded = pc.call_function("utf8_trim_whitespace", [folded])
     return pa.chunked_array([folded]).combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
 
 

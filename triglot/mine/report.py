@@ -18,8 +18,8 @@ def report_of(corpus: ParallelCorpus, lines: Lines, pools: Pools, quota: np.ndar
     Returns:
         `lines`, `negatives` (found), `wanted`; `short` {negatives that a line has: lines}, of those with fewer than were wanted; `left_out`
         {candidates, lines} by bounds on scores; `languages` {code: {negatives, share, wanted, passages, pool}}, where `share` is of the
-        negatives, `wanted` what was asked for and `pool` the language's share of all passages; `positive` {first, first_10,
-        within_depth, median}, its rank among the passages of its language; `scores` {positive, negative}, means.
+        negatives, `wanted` what was asked for and `pool` the language's share of all passages; `positive` {lines, first,
+        first_10, within_depth, median}, its rank among the passages of its language, where that was searched; `scores` {positive, negative}, means.
     """
     has = found.text >= 0
     number = has.sum(axis=1)
@@ -51,6 +51,7 @@ def report_of(corpus: ParallelCorpus, lines: Lines, pools: Pools, quota: np.ndar
         ranks = np.where(known == 0, np.iinfo(np.int64).max, known)
         median = int(np.sort(ranks)[(len(ranks) - 1) // 2])
         told["positive"] = {
+            "lines": len(known),
             "first": round(float((ranks == 1).mean()), 4),
             "first_10": round(float((ranks <= 10).mean()), 4),
             "within_depth": round(float((known > 0).mean()), 4),
@@ -82,7 +83,7 @@ def render(report: dict[str, Any], depth: int) -> str:
         one = report["positive"]
         median = f"median rank {one['median']}" if one["median"] else f"median rank beyond {depth}"
         out.append(
-            f"positives: first of their language in {one['first']:.1%} of the lines, among the first 10 in {one['first_10']:.1%},"
+            f"positives: first of their language in {one['first']:.1%} of {one['lines']:,} lines, among the first 10 in {one['first_10']:.1%},"
             f" among the first {depth} in {one['within_depth']:.1%}; {median}"
         )
     if "scores" in report:

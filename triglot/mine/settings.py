@@ -23,8 +23,8 @@ class Mine:
         source: where candidates come from: a model's vectors (`dense`), `bm25`, `both` in turn, or passages drawn at `random`.
         negatives: how many a row.
         languages: in which languages they are: the positive's `own`; equally many in each of the `others`; equally many in each
-            (`balanced`); `any`, the best whatever the language; or shares, `{de: 1, en: 2}`. Shares hold for every row to within one
-            negative, and over all rows exactly.
+            (`balanced`); `any`, the best whatever the language; or shares, `{de: 1, en: 2}`, also written `de:1,en:2`. Shares hold for
+            every row to within one negative, and over all rows exactly.
         skip: best candidates of a language that are passed over, since they may be answers that nobody marked.
         depth: candidates of a language that are looked at.
         margin: leave out candidates that score above the positive's score less this (0.1); None for no such bound.
@@ -37,7 +37,7 @@ class Mine:
 
     source: Literal["dense", "bm25", "both", "random"] = "dense"
     negatives: int = 8
-    languages: str | Mapping[str, float] = "own"
+    languages: str | Mapping[str, float | None] = "own"
     skip: int = 0
     depth: int = 100
     margin: float | None = None
@@ -52,14 +52,16 @@ class Mine:
         for key, known in (("source", SOURCES), ("sampling", SAMPLING)):
             if getattr(self, key) not in known:
                 raise InputError(f"{key}: {getattr(self, key)!r} is unknown{nearest(str(getattr(self, key)), known)}")
+        if isinstance(self.languages, str) and ":" in self.languages:
+            object.__setattr__(self, "languages", _shares(self.languages))
         if isinstance(self.languages, str):
             if self.languages not in NAMED:
-                hint = nearest(self.languages, NAMED)
-                raise InputError(f"languages: {self.languages!r} is unknown{hint}; shares are written {{de: 1, en: 2}}")
+                raise InputError(f"languages: {self.languages!r} is unknown{nearest(self.languages, NAMED)}; shares are written de:1,en:2")
         elif not self.languages:
-            raise InputError("languages: no share is given; shares are written {de: 1, en: 2}")
-        elif bad := [code for code, share in self.languages.items() if not (math.isfinite(share) and share > 0)]:
-            raise InputError(f"languages.{bad[0]}: {self.languages[bad[0]]} is not a positive number")
+            raise InputError("languages: no share is given; shares are written de:1,en:2")
+        for code, share in dict(self.languages).items() if not isinstance(self.languages, str) else ():
+            if share is None or not (math.isfinite(share) and share > 0):
+                raise InputError(f"languages: {share} is no share for {code!r}; shares are positive numbers, written de:1,en:2")
         if self.negatives < 1:
             raise InputError(f"negatives: {self.negatives} is below 1")
         for key in ("skip", "pool"):
@@ -88,6 +90,18 @@ class Mine:
     def needs_model(self) -> bool:
         """Whether vectors are needed."""
         return self.source in ("dense", "both")
+
+
+def _shares(text: str) -> dict[str, float]:
+    """`de:1,en:2` as numbers."""
+    found = {}
+    for part in text.split(","):
+        code, _, share = part.strip().partition(":")
+        try:
+            found[code.strip()] = float(share)
+        except ValueError:
+            raise InputError(f"languages: {part.strip()!r} is not a language and its share; shares are written de:1,en:2") from None
+    return found
 
 
 @dataclass(frozen=True)
@@ -125,4 +139,6 @@ class Refresh(Mine):
         if 0 < self.negatives < shown:
             raise InputError(f"negatives: {self.negatives} are kept for each row, fewer than train.negatives, {shown}")
         kept: dict[str, Any] = {key: getattr(self, key) for key in Mine.__dataclass_fields__}
-        return Mine(**kept | {"negatives": self.negatives or shown, "seed": self.seed if seed is None else seed})
+        kept["negatives"] = self.negatives or shown
+        kept["seed"] = self.seed if seed is None else seed
+        return Mine(**kept)

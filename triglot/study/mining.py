@@ -1,0 +1,110 @@
+"""`triglot mine`: a source of pairs, a model, settings; hard negatives as JSON lines and what was found."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from triglot.corpus.formats import read_training
+from triglot.files import InputError, write_json
+from triglot.mine import Mine, check_layout, clear_parts, digest, mine, parts_folder, render, write
+from triglot.settings import Document, build, key_values, plain
+from triglot.study.augmenting import split_source
+from triglot.study.models import BM25, load_model
+
+log = logging.getLogger("triglot")
+RANDOM = "random"
+
+
+def settings_of(words: Sequence[str], model: str = "") -> Mine:
+    """The settings of `key=value` words; a MODEL that is `bm25` or `random` is a source without a model.
+
+    Raises:
+        InputError: an unknown key or value, a model where none is needed, or none where one is.
+    """
+    given = key_values(words)
+    if model in (BM25, RANDOM) and given.setdefault("source", model) != model:
+        hint = "; give the model, BM25 needs none" if given["source"] == "both" else ""
+        raise InputError(f"--model {model}: does not go with source={given['source']}{hint}")
+    chosen = build(Mine, Document(given, "mine"))
+    if chosen.needs_model and not model:
+        raise InputError(f"--model: is missing; source={chosen.source} needs a model folder or hub name, or take --model bm25")
+    if not chosen.needs_model and model not in ("", chosen.source):
+        raise InputError(f"--model {model}: is not used with source={chosen.source}; leave one of them out")
+    return chosen
+
+
+def mine_source(
+    source: str,
+    out: str | Path,
+    settings: Mine,
+    *,
+    model: str = "",
+    layout: str = "pairs",
+    languages: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Mine a source and write it with its hard negatives. Started again after it was killed, it goes on where it stopped.
+
+    Args:
+        source: `FORMAT=PATH`, or a path whose format its names tell.
+        out: a `.jsonl` file; the report stands beside it, under `.report.json`.
+        settings: of the mining.
+        model: a model or run folder, or a hub name.
+        layout: of the lines, see `triglot.mine.write`.
+        languages: read only these.
+        options: of the format's reader.
+        progress: show a bar.
+
+    Returns:
+        the report.
+
+    Raises:
+        InputError: names what does not fit.
+    """
+    check_layout(layout)
+    out = Path(out)
+    if out.is_dir():
+        raise InputError(f"--out {out}: is a folder, a file was expected")
+    format, path = split_source(source)
+    corpus, tally = read_training(format, path, **dict(options or {}) | ({"languages": list(languages)} if languages else {}))
+    for line in tally.lines():
+        log.info("%s: %s", source, line)
+    encoder = load_model(model) if settings.needs_model else None
+    parts = parts_folder(out, digest(corpus, settings, encoder))
+    with _bar(progress) as told:
+        found = mine(corpus, settings, encoder, parts=parts, progress=told)
+    written, left_out = write(out, found, layout=layout)
+    report = {"source": source, "model": model, "settings": plain(settings), "layout": layout, "written": written, **found.report}
+    if left_out:
+        report["left_out_short"] = left_out
+        log.warning("%s: %d lines with fewer negatives than asked for left out; %s cannot hold them", out, left_out, layout)
+    write_json(out.with_name(out.name + ".report.json"), report)
+    clear_parts(out)
+    log.info("%s", render(found.report, settings.depth))
+    return report
+
+
+class _bar:
+    """A bar on stderr for lines mined, where it is wanted."""
+
+    def __init__(self, shown: bool):
+        self._shown = shown
+
+    def __enter__(self) -> Callable[[int, int], None] | None:
+        if not self._shown:
+            return None
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self._progress = Progress(console=Console(stderr=True), transient=True)
+        self._progress.start()
+        self._task = self._progress.add_task("mining", total=None)
+        return lambda done, total: self._progress.update(self._task, completed=done, total=total)
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            self._progress.stop()
