@@ -15,7 +15,8 @@ from triglot.augment import grow
 from triglot.augment.apply import Augmenter
 from triglot.augment.lexicon import Lexicon
 from triglot.augment.noise import KINDS
-from triglot.augment.settings import Augment, Part
+from triglot.augment.settings import SIDES, Augment, Part
+from triglot.augment.translations import Store, Translated, translate_corpus, wanted
 from triglot.corpus.formats import TRAINING, detect, read_training
 from triglot.corpus.pairs import Shape
 from triglot.corpus.parallel import ParallelCorpus
@@ -44,6 +45,11 @@ class Job:
         options: of the format's reader.
         shape: of the lines.
         sample: rows of each kind and language to show.
+        translate: folder of a translation model; empty for none.
+        into: languages to translate into.
+        translated: query | passage | both: the side whose texts are translated.
+        beams: of the search for translations.
+        cache: file of translations that were made; empty: beside `out`.
     """
 
     source: str
@@ -55,9 +61,18 @@ class Job:
     options: Mapping[str, Any] = field(default_factory=dict)
     shape: Shape = "tevatron"
     sample: int = 1
+    translate: str = ""
+    into: tuple[str, ...] = ()
+    translated: str = "both"
+    beams: int = 4
+    cache: str = ""
 
     def __post_init__(self) -> None:
         grow.check_factors(self.factors)
+        if self.translated not in SIDES:
+            raise InputError(f"translate-side: {self.translated!r} is unknown{nearest(self.translated, SIDES)}")
+        if self.translate and not self.into:
+            raise InputError("into: is missing; --translate needs the languages to translate into")
         if self.sample < 0:
             raise InputError(f"sample: {self.sample} is below 0")
 
@@ -143,12 +158,13 @@ def job(
     parts: Sequence[str] = (),
     recipe: str = "",
     settings: Sequence[str] = (),
-    factor: Sequence[str] = ("2",),
+    factor: Sequence[str] = (),
     languages: Sequence[str] = (),
     options: Sequence[str] = (),
     shape: str = "tevatron",
     seed: int | None = None,
     sample: int | None = None,
+    translation: Mapping[str, Any] | None = None,
 ) -> Job:
     """A job from the words of the command line.
 
@@ -160,12 +176,13 @@ def job(
         parts: as in `compose`.
         recipe: take the changes from there instead.
         settings: `KEY=VALUE` words that replace the recipe's.
-        factor: numbers.
+        factor: numbers; by default 2, or 1 where nothing but translations is asked for.
         languages: as in `Job`.
         options: `KEY=VALUE` words of the format's reader.
         shape: as in `Job`.
         seed: by default the recipe's, else 1.
         sample: given, nothing is written.
+        translation: what `Job` knows of translation.
     """
     if settings and not recipe:
         raise InputError(f"{settings[0]}: KEY=VALUE words replace settings of a --recipe; options of the source go under --option")
@@ -176,17 +193,18 @@ def job(
     told, of = of_recipe(recipe, settings) if recipe else (compose(kinds, parts, **given), 1)
     if shape not in get_args(Shape):
         raise InputError(f"shape: {shape!r} is unknown{nearest(shape, get_args(Shape))}")
-    return Job(
+    made = Job(
         source,
         None if sample is not None else out,
         told,
         seed=of if seed is None else seed,
-        factors=tuple(_number(word) for word in factor),
+        factors=tuple(_number(word) for word in factor or ["2" if told.parts or not translation else "1"]),
         languages=tuple(languages),
         options=key_values(options),
         shape=cast(Shape, shape),
         sample=1 if sample is None else sample,
     )
+    return replace(made, into=tuple(given["into"]), **translation) if translation else made
 
 
 def _number(word: str) -> float:
@@ -213,6 +231,10 @@ def augment(job: Job, *, progress: bool = False, stream: IO[str] | None = None) 
     corpus, tally = read_training(format, path, **options)
     for line in tally.lines():
         log.info("%s: %s", job.source, line)
+    made = None
+    if job.translate:
+        made = _translated(job, corpus, progress=progress, stream=stream)
+        corpus = made.corpus
     augmenter = _augmenter(job, corpus)
     if stream is not None and augmenter is not None and job.sample:
         print_examples(grow.examples(corpus, augmenter, job.sample), stream)
@@ -220,7 +242,8 @@ def augment(job: Job, *, progress: bool = False, stream: IO[str] | None = None) 
         return {}
     began = time.perf_counter()
     with _bar(len(corpus) * math.ceil(job.factors[-1]), "augmenting", progress) as advance:
-        grown = grow.write(corpus, augmenter, files, shape=job.shape, advance=advance)
+        origins = made.origins if made else None
+        grown = grow.write(corpus, augmenter, files, shape=job.shape, origins=origins, advance=advance)
     seconds = time.perf_counter() - began
     texts = sum(grown.changed.values()) + sum(grown.unchanged.values())
     log.info("%s texts changed in %.1f s, %s texts and %s lines a second", *_rates(sum(grown.changed.values()), texts, grown, seconds))
@@ -235,10 +258,55 @@ def augment(job: Job, *, progress: bool = False, stream: IO[str] | None = None) 
         "changed": _table(grown.changed),
         "unchanged": _table(grown.unchanged),
         "clean": grown.clean,
+        "translated": {"texts": made.texts, "without": made.without, "cut": made.cut} if made else {},
     }
     first = next(iter(files.values()))
     write_json(first.with_suffix(".json") if Path(job.out or "") == first else first.parent / "augment.json", told)
     return told
+
+
+def _translated(job: Job, corpus: ParallelCorpus, *, progress: bool, stream: IO[str] | None) -> Translated:
+    """The corpus with translations; with a sample alone, only so many."""
+    from triglot.augment.translate import TranslateSettings, Translator
+
+    translator = Translator(job.translate, TranslateSettings(beams=job.beams))
+    sides = ("query", "passage") if job.translated == "both" else (job.translated,)
+    want = wanted(corpus, translator, job.into, sides=sides)
+    if want.without:
+        log.warning("translate: %s groups have no text in a language that the model translates from", f"{want.without:,}")
+    path = job.cache or (None if job.out is None else _beside(Path(job.out)))
+    with Store(path) as store:
+        if len(store):
+            log.info("%s: %s translations from before", path, f"{len(store):,}")
+        few = translate_corpus(corpus, translator, want.first(job.sample), store)
+        if stream is not None and few.texts:
+            print_examples(_translations(corpus, few), stream)
+        if job.out is None:
+            return few
+        began = time.perf_counter()
+        with _bar(want.texts, "translating", progress) as advance:
+            made = translate_corpus(corpus, translator, want, store, advance=advance)
+    seconds = max(time.perf_counter() - began, 1e-9)
+    log.info("%s texts translated; %s sentences now, %.1f a second", f"{made.texts:,}", f"{made.sentences:,}", made.sentences / seconds)
+    if made.cut:
+        log.warning("translate: %s sentences were too long for the model and cut", f"{made.cut:,}")
+    return made
+
+
+def _beside(out: Path) -> Path:
+    return out.with_suffix(".translations.jsonl") if out.suffix == ".jsonl" else out / "translations.jsonl"
+
+
+def _translations(corpus: ParallelCorpus, made: Translated) -> list[grow.Example]:
+    """Each translation beside the text that it was made from."""
+    found = []
+    for number, origin in made.origins.items():
+        group, lang = int(made.corpus.text_group[number]), int(made.corpus.text_lang[number])
+        before = int(corpus.text_of[group, corpus.languages.index(origin.removeprefix("mt:"))])
+        target = made.corpus.languages[lang]
+        texts = corpus.texts[before].as_py(), made.corpus.texts[number].as_py()
+        found.append(grow.Example(f"translate {origin.removeprefix('mt:')}", target, "", *texts))
+    return found
 
 
 def _rates(changed: int, texts: int, grown: grow.Grown, seconds: float) -> tuple[str, float, str, str]:
