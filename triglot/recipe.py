@@ -22,12 +22,13 @@ from triglot.encoder import EncoderSettings
 from triglot.evaluate.tasks import FORMATS, split_options
 from triglot.files import InputError, nearest
 from triglot.losses import Loss
+from triglot.mine.settings import Refresh
 from triglot.robust import Robust
 from triglot.settings import COMMAND_LINE, Document, build, dump_yaml, plain, put, read_yaml, split_word
 from triglot.stats import MARGIN
 from triglot.train import Train
 
-TrainingFormat = Literal["squad", "mlqa", "bitext", "pairs", "beir", "wordlist", "atlas"]
+TrainingFormat = Literal["squad", "mlqa", "bitext", "pairs", "beir", "wordlist", "stance", "atlas"]
 RetrievalFormat = Literal["squad", "mlqa", "bitext", "beir", "mteb", "trec", "nli", "stance", "atlas"]
 Baseline = Literal["bm25", "bm25-translated"]
 
@@ -136,6 +137,18 @@ class Benchmark:
             split_options(self.format, self.options)
 
 
+def check_refresh(refresh: Refresh, train: Train) -> None:
+    """Raise InputError where mined negatives would not be shown, or fewer are kept than are shown."""
+    if refresh.every is None:
+        return
+    if not train.negatives:
+        raise InputError("refresh.every: mines hard negatives that are never shown; give train.negatives, how many a row")
+    try:
+        refresh.of(train.negatives)
+    except InputError as error:
+        raise InputError(f"refresh.{error}") from None
+
+
 @dataclass(frozen=True)
 class Stage:
     """A stage of training with settings of its own: the alignment, shared by all arms.
@@ -146,6 +159,7 @@ class Stage:
         pivot: the language whose words stay where they are.
         augment: noise in its texts.
         robust: perturbed embeddings and adversaries.
+        refresh: hard negatives mined by the model while it is trained.
     """
 
     sources: tuple[Source, ...]
@@ -154,10 +168,12 @@ class Stage:
     robust: Robust = field(default_factory=Robust)
     loss: Loss = field(default_factory=Loss)
     train: Train = field(default_factory=Train)
+    refresh: Refresh = field(default_factory=Refresh)
     anchor: float = 0.0
     pivot: str = "en"
 
     def __post_init__(self) -> None:
+        check_refresh(self.refresh, self.train)
         if not 0 <= self.anchor <= 1:
             raise InputError(f"anchor: {self.anchor} is not between 0 and 1")
         if self.anchor and not any(source.format == "wordlist" for source in self.sources):
@@ -175,7 +191,7 @@ class Recipe:
         languages: codes; sources and benchmarks are read in these alone. Empty: all that the data have.
         encoder: what is trained.
         alignment: stage one, None for none.
-        sources, batches, augment, robust, loss, train: stage two, the fine-tuning.
+        sources, batches, augment, robust, loss, train, refresh: stage two, the fine-tuning.
         validation: measured every `train.validate_every` steps and after the last; settings may be chosen by it.
         evaluate: measured once, at the end.
         of: arms above this one, for an arm that is made of them without training: the mean of their weights, if there are several.
@@ -202,6 +218,7 @@ class Recipe:
     robust: Robust = field(default_factory=Robust)
     loss: Loss = field(default_factory=Loss)
     train: Train = field(default_factory=Train)
+    refresh: Refresh = field(default_factory=Refresh)
     of: tuple[str, ...] = ()
     debias: Debias = field(default_factory=Debias)
     validation: tuple[Benchmark, ...] = ()
@@ -218,6 +235,7 @@ class Recipe:
         for arm in self.arms:
             if not re.fullmatch(r"[\w\-+]+", arm) or arm in RESERVED:
                 raise InputError(f"arms.{arm}: {'is the name of the first stage' if arm in RESERVED else 'letters, digits and - + _ only'}")
+        check_refresh(self.refresh, self.train)
         if not 0 < self.margin < 1:
             raise InputError(f"margin: {self.margin} is not between 0 and 1; half a point is 0.005")
         if self.reference and self.reference not in self.arms:
@@ -341,7 +359,8 @@ def arm_recipe(recipe: Recipe, arm: str, seed: int) -> Recipe:
 
 def alignment_recipe(recipe: Recipe, seed: int) -> Recipe:
     """The recipe of the alignment stage alone; the sources of the fine-tuning stay, since the tokenizer is made from them too."""
-    rest = {"batches": Batches(), "augment": Augment(), "robust": Robust(), "loss": Loss(), "train": Train(), "attacks": (), "lists": ""}
+    rest: dict[str, Any] = {"batches": Batches(), "augment": Augment(), "robust": Robust(), "loss": Loss(), "train": Train()}
+    rest |= {"refresh": Refresh(), "attacks": (), "lists": ""}
     return replace(single(recipe, seed), **rest)
 
 

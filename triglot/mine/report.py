@@ -19,7 +19,8 @@ def report_of(corpus: ParallelCorpus, lines: Lines, pools: Pools, quota: np.ndar
         `lines`, `negatives` (found), `wanted`; `short` {negatives that a line has: lines}, of those with fewer than were wanted; `left_out`
         {candidates, lines} by bounds on scores; `languages` {code: {negatives, share, wanted, passages, pool}}, where `share` is of the
         negatives, `wanted` what was asked for and `pool` the language's share of all passages; `positive` {lines, first,
-        first_10, within_depth, median}, its rank among the passages of its language, where that was searched; `scores` {positive, negative}, means.
+        first_10, within_depth, median}, its rank among the passages of its language, where that was searched; `scores` {positive,
+        negative}, means.
     """
     has = found.text >= 0
     number = has.sum(axis=1)
@@ -83,8 +84,8 @@ def render(report: dict[str, Any], depth: int) -> str:
         one = report["positive"]
         median = f"median rank {one['median']}" if one["median"] else f"median rank beyond {depth}"
         out.append(
-            f"positives: first of their language in {one['first']:.1%} of {one['lines']:,} lines, among the first 10 in {one['first_10']:.1%},"
-            f" among the first {depth} in {one['within_depth']:.1%}; {median}"
+            f"positives: first of their language in {one['first']:.1%} of {one['lines']:,} lines,"
+            f" among the first 10 in {one['first_10']:.1%}, among the first {depth} in {one['within_depth']:.1%}; {median}"
         )
     if "scores" in report:
         positive = "unknown" if report["scores"]["positive"] is None else f"{report['scores']['positive']:.4f}"

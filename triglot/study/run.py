@@ -30,6 +30,7 @@ from triglot.recipe import Recipe, Stage, alignment_recipe, parse_recipe, single
 from triglot.settings import plain, read_yaml
 from triglot.study.attacks import attacked
 from triglot.study.data import Data, licences, texts_by_language
+from triglot.study.mining import renewal
 from triglot.study.world import is_main, main_first
 from triglot.train import run as train_loop
 from triglot.train.anchors import anchor
@@ -139,6 +140,7 @@ def _train(recipe: Recipe, stage: Stage, name: str, start: Path, out: Path, data
         loss=stage.loss,
         robust=stage.robust,
         train=stage.train,
+        renewal=renewal(stage.refresh, stage.train.negatives, feed, seed=recipe.seed, name=name),
         seed=recipe.seed,
         stage=name,
         out=out,
@@ -249,7 +251,7 @@ def fine_tune(recipe: Recipe, start: Path, out: Path, data: Data, *, model: str,
     if not is_trained(out):
         _train(
             recipe,
-            Stage(recipe.sources, **{key: getattr(recipe, key) for key in ("batches", "augment", "robust", "loss", "train")}),
+            Stage(recipe.sources, **{key: getattr(recipe, key) for key in ("batches", "augment", "robust", "loss", "train", "refresh")}),
             FINE_TUNING,
             start,
             out,

@@ -1,6 +1,6 @@
 """One training loop: planned batches, a loss, an encoder; exact resume, chunked gradients, several processes."""
 
 from triglot.train.feed import Feed, Switching
-from triglot.train.loop import Train, run
+from triglot.train.loop import Renewal, Train, run
 
-__all__ = ["Feed", "Switching", "Train", "run"]
+__all__ = ["Feed", "Renewal", "Switching", "Train", "run"]

@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from triglot import seeds
 from triglot.augment.apply import Augmenter
 from triglot.augment.codeswitch import CodeSwitcher, Ragged
 from triglot.batches import Rows, Step, rows_of
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.files import InputError, nearest
 
+NEGATIVE_LANGUAGES = ("own", "others", "balanced")
+_PHI = (5**0.5 - 1) / 2  # its multiples fill the unit interval evenly
 Tokenize = Callable[[Sequence[str]], tuple[np.ndarray, np.ndarray]]
 
 
@@ -48,6 +51,8 @@ class Batch:
         query_lang, passage_lang: (rows,), (rows, positives), for the log.
         source: of all rows.
         views: (views,) the query that each of the last texts is a changed copy of.
+        negative_lang: (hard negatives,) the language that each is shown in.
+        missing: hard negatives that rows should have had and could not.
     """
 
     texts: Ragged | None
@@ -61,6 +66,8 @@ class Batch:
     passage_lang: np.ndarray
     source: int
     views: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    negative_lang: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    missing: int = 0
 
     def __len__(self) -> int:
         return len(self.sides)
@@ -83,6 +90,8 @@ class Feed:
         self._augmenter: Augmenter | None = None
         self._tokens = Ragged(*tokenize(corpus.texts.to_pylist())) if tokenize else None
         self._family = corpus.family
+        self._seed = seed
+        self._hard = _lists(corpus)
         self._switchers: list[tuple[CodeSwitcher, np.ndarray, Ragged | None]] = []
         masks = corpus.group_languages.copy()
         self._switcher_of = np.full(len(corpus.group_ids), -1, np.int8)
@@ -121,6 +130,19 @@ class Feed:
         other._augmenter = augmenter
         return other
 
+    def with_negatives(self, groups: np.ndarray) -> Feed:
+        """The same texts with other hard negatives.
+
+        Args:
+            groups: (rows, n) of the corpus, -1 for none.
+        """
+        if groups.ndim != 2 or len(groups) != len(self.corpus):
+            raise ValueError(f"hard negatives of shape {groups.shape} for {len(self.corpus)} rows")
+        other = copy.copy(self)
+        has = groups >= 0
+        other._hard = Ragged(groups[has].astype(np.int32), np.concatenate([[0], np.cumsum(has.sum(axis=1))]))
+        return other
+
     @property
     def tokens(self) -> Ragged:
         """Token ids of every text of the corpus."""
@@ -136,12 +158,14 @@ class Feed:
         """What the planner needs to know."""
         return rows_of(self.corpus, self.masks[self.corpus.query], self.masks[self.corpus.passage])
 
-    def batch(self, step: Step, negatives: int = 0) -> Batch:
+    def batch(self, step: Step, negatives: int = 0, languages: str = "own") -> Batch:
         """The texts of a step.
 
         Args:
             step: planned rows and languages.
-            negatives: hard negatives a row at most, shown in the language of the row's first passage; those that lack it are left out.
+            negatives: hard negatives a row at most. Rows that have more show others of them in each epoch.
+            languages: that they are shown in: `own`, that of the row's first passage; `balanced`, each language equally often; `others`,
+                each but the passage's. What cannot be shown so is left out, and counted.
         """
         corpus = self.corpus
         query, passage = corpus.query[step.rows], corpus.passage[step.rows]
@@ -150,10 +174,11 @@ class Feed:
         groups = [query, passage[row]]
         langs = [step.query_lang, step.passage_lang[row, place]]
         passage_row, passage_family = [row], [self._family[passage[row]]]
-        if negatives and corpus.negatives is not None:
-            owner, extra = self._negatives(step, negatives)
+        hard = np.zeros(0, np.int64)
+        if negatives and self._hard is not None:
+            extra, hard = self._negatives(step, negatives, languages)
             groups.append(extra)
-            langs.append(step.passage_lang[owner, 0])
+            langs.append(hard)
             passage_row.append(np.full(len(extra), -1))
             passage_family.append(self._family[extra])
         group, lang = np.concatenate(groups), np.concatenate(langs)
@@ -187,6 +212,8 @@ class Feed:
             query_lang=step.query_lang,
             passage_lang=step.passage_lang,
             source=step.source,
+            negative_lang=hard,
+            missing=negatives * len(query) - len(hard),
         )
 
     def _changed(self, group: np.ndarray, lang: np.ndarray, sides: np.ndarray, epoch: int) -> tuple[np.ndarray, list[str]]:
@@ -223,16 +250,25 @@ class Feed:
         rows[places] = len(texts) + np.arange(len(places))
         return joined.take(rows)
 
-    def _negatives(self, step: Step, most: int) -> tuple[np.ndarray, np.ndarray]:
-        assert self.corpus.negatives is not None
-        lists = self.corpus.negatives.take(pa.array(step.rows))
-        lengths = np.asarray(lists.value_lengths())
-        owner = np.repeat(np.arange(len(lengths)), lengths)
-        groups = np.asarray(lists.flatten())
-        rank = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        lang = step.passage_lang[owner, 0].astype(np.uint64)
-        keep = (rank < most) & ((self.masks[groups] >> lang) & np.uint64(1)).astype(bool)
-        return owner[keep], groups[keep]
+    def _negatives(self, step: Step, most: int, languages: str) -> tuple[np.ndarray, np.ndarray]:
+        """(negatives,) groups and the languages to show them in, row by row."""
+        assert self._hard is not None
+        lists = self._hard.take(step.rows)
+        owner, groups = np.repeat(np.arange(len(lists)), lists.lengths), lists.flat
+        own = np.uint64(1) << step.passage_lang[owner, 0].astype(np.uint64)
+        masks = self.masks[groups]
+        masks = masks & own if languages == "own" else masks & ~own if languages == "others" else masks
+        able = np.flatnonzero(masks)
+        owner, groups, masks = owner[able], groups[able], masks[able]
+        lengths = np.bincount(owner, minlength=len(lists))
+        place = np.arange(len(owner)) - (np.cumsum(lengths) - lengths)[owner]
+        # Of more than are shown, the next ones each epoch.
+        keep = (place - step.epoch * most) % lengths[owner] < most
+        groups, masks = groups[keep], masks[keep]
+        bits = (masks[:, None] >> np.arange(len(self.corpus.languages), dtype=np.uint64)) & np.uint64(1)
+        start = float(seeds.uniform(self._seed, "feed.negatives", step.epoch, int(step.rows[0]) if len(step) else 0))
+        nth = ((start + np.arange(len(groups)) * _PHI) % 1 * bits.sum(axis=1)).astype(np.int64)
+        return groups, (np.cumsum(bits, axis=1, dtype=np.int64) > nth[:, None]).argmax(axis=1)
 
     def _parts(self, group: np.ndarray, lang: np.ndarray) -> list[tuple[np.ndarray, int, int, np.ndarray]]:
         """(places in the batch, switcher or -1, language, texts): natural texts together, switched ones by switcher and language."""
@@ -274,3 +310,11 @@ class Feed:
             for place, value in zip(at.tolist(), shown, strict=True):
                 result[place] = value
         return result
+
+
+def _lists(corpus: ParallelCorpus) -> Ragged | None:
+    """The hard negatives of each row."""
+    if corpus.negatives is None:
+        return None
+    lengths = np.asarray(corpus.negatives.value_lengths())
+    return Ragged(np.asarray(corpus.negatives.flatten()), np.concatenate([[0], np.cumsum(lengths)]))

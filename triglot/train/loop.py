@@ -6,7 +6,7 @@ import functools
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -25,13 +25,15 @@ from triglot.losses import Loss
 from triglot.robust import Robust, perturbed_step
 from triglot.train import checkpoint
 from triglot.train.distributed import World, join
-from triglot.train.feed import Batch, Feed
+from triglot.train.feed import NEGATIVE_LANGUAGES, Batch, Feed
 from triglot.train.log import RunLog
 from triglot.train.objective import Objective
 from triglot.train.passes import Passes
 
 SCHEDULES = ("linear", "cosine", "constant")
 PRECISIONS = ("fp32", "bf16")
+HARD = "refresh.groups"  # in a checkpoint
+NEGATIVE = -1  # stands for the source, in counts of (source, query language, passage language)
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Train:
         clip: largest gradient norm; 0 for no clipping.
         precision: fp32 | bf16 (autocast; vectors, loss and weights stay fp32).
         chunk: texts embedded at once, for large batches in little memory (GradCache, Gao et al. 2021); 0 for all.
-        negatives: hard negatives a row at most, where the data has them.
+        negatives: hard negatives a row at most, where the data has them or they are mined (`refresh`).
+        negative_languages: that they are shown in: own (that of the row's passage) | others | balanced.
         log_every, checkpoint_every, validate_every: steps; 0 for never (a checkpoint at the end is always kept until the stage is saved).
         keep: newest checkpoints kept; 0 for all.
         threads: of torch; 0 leaves torch's choice. Saved in the checkpoint, since another number changes the last digits.
@@ -63,6 +66,7 @@ class Train:
     precision: str = "fp32"
     chunk: int = 0
     negatives: int = 0
+    negative_languages: str = "own"
     log_every: int = 50
     checkpoint_every: int = 1000
     validate_every: int = 0
@@ -71,7 +75,7 @@ class Train:
     tensorboard: bool = False
 
     def __post_init__(self) -> None:
-        for key, known in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
+        for key, known in (("schedule", SCHEDULES), ("precision", PRECISIONS), ("negative_languages", NEGATIVE_LANGUAGES)):
             if getattr(self, key) not in known:
                 raise InputError(f"train.{key}: {getattr(self, key)!r} is unknown{nearest(str(getattr(self, key)), known)}")
         if not 0 <= self.warmup < 1:
@@ -90,6 +94,27 @@ class Train:
             return self.lr * (step + 1) / warm
         done = (step - warm) / max(self.steps - warm, 1)
         return self.lr * {"linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2, "constant": 1.0}[self.schedule]
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """Hard negatives that are mined while training goes on.
+
+    Attributes:
+        every: steps from one mining to the next; 0 mines once, before the first step.
+        find: (encoder as it is, step) -> (rows, n) groups, -1 for none. Called on the first process alone.
+        width: that n.
+        settings: what they are mined with; a checkpoint of others is an error.
+    """
+
+    every: int
+    find: Callable[[Any, int], np.ndarray]
+    width: int
+    settings: Mapping[str, Any]
+
+    def steps(self, total: int) -> list[int]:
+        """Steps before which is mined."""
+        return list(range(0, total, self.every)) if self.every else [0]
 
 
 class Model(Protocol):
@@ -118,8 +143,16 @@ class _Ready:
     rows: np.ndarray
 
 
-def _ready(model: Model, feed: Feed, plan: RunPlan, step: int, train: Train, robust: Robust, world: World) -> _Ready:
-    batch = feed.batch(plan[step], train.negatives)
+def _mined(renewal: Renewal, model: Model, step: int, rows: int, world: World, device: Any) -> Tensor:
+    """(rows, n) groups that the first process finds, on all of them: on another machine the last digits of vectors may differ."""
+    groups = torch.zeros(rows, renewal.width, dtype=torch.int32)
+    if world.rank == 0:
+        groups = torch.from_numpy(np.ascontiguousarray(renewal.find(model.encoder(), step), np.int32))
+    return world.sum(groups.to(device)).cpu() if world.size > 1 else groups
+
+
+def _ready(model: Model, feed: Feed, plan: RunPlan, step: int, *, train: Train, robust: Robust, world: World) -> _Ready:
+    batch = feed.batch(plan[step], train.negatives, train.negative_languages)
     rows = np.zeros(len(batch), bool)
     if robust.method != "none":
         rows = np.ones(len(batch), bool) if robust.side == "both" else batch.sides == (robust.side == "passage")
@@ -195,6 +228,7 @@ def run(
     out: Path,
     robust: Robust | None = None,
     validate: Callable[[Any], Mapping[str, Any]] | None = None,
+    renewal: Renewal | None = None,
     resume: bool = True,
     progress: bool = False,
 ) -> dict[str, Any]:
@@ -211,11 +245,13 @@ def run(
         out: run folder.
         robust: perturbations and adversaries; by default none.
         validate: called with the encoder every `validate_every` steps; its answer is logged.
+        renewal: mines hard negatives by the model as it is; what it found is part of a checkpoint.
         resume: go on from the newest checkpoint of the stage, if there is one; the weights are bitwise those of a run that never stopped.
         progress: a bar on stderr.
 
     Returns:
-        the stage's summary: steps, texts, tokens, effective negatives, seconds, counts of (source, query language, passage language).
+        the stage's summary: steps, texts, tokens, effective negatives, seconds, counts of (source, query language, passage language); with
+        hard negatives their number by language, and how many rows lacked.
 
     Raises:
         InputError: a checkpoint of other settings, or a folder that cannot be written.
@@ -234,12 +270,20 @@ def run(
     settings |= {
         key: getattr(train, key) for key in ("steps", "lr", "schedule", "warmup", "weight_decay", "clip", "precision", "chunk", "negatives")
     }
+    if train.negative_languages != "own":
+        settings["negative_languages"] = train.negative_languages
+    if renewal:
+        settings["refresh"] = {"every": renewal.every, **renewal.settings}
     objective = Objective(loss, robust, dim=model.dim, languages=len(feed.corpus.languages), seed=seed, device=accelerator.device)
     first, totals, counts = 0, {"texts": 0, "tokens": 0, "effective_negatives": 0, "seconds": 0.0}, Counter()
+    hard: dict[str, Tensor] = {}
+    if train.negatives:
+        totals |= {"missing_negatives": 0}
     if resume and (found := checkpoint.latest(out, stage, settings)):
         state, tensors = found
         model.load_state(tensors)
         objective.load_state(tensors)
+        hard = {key: tensors[key] for key in tensors if key == HARD}
         first, totals = state["step"], state["totals"]
         counts.update({tuple(key): n for *key, n in state["counts"]})
     autocast = functools.partial(torch.autocast, accelerator.device.type, torch.bfloat16, enabled=train.precision == "bf16")
@@ -248,10 +292,19 @@ def run(
     def save(step: int) -> None:
         if world.rank == 0:
             saved = {"settings": settings, "totals": totals, "counts": [[*key, n] for key, n in sorted(counts.items())]}
-            checkpoint.save(out, stage, step, model.state() | objective.state(), saved, train.keep)
+            checkpoint.save(out, stage, step, model.state() | objective.state() | hard, saved, train.keep)
 
-    steps = range(first, train.steps)
-    batches = ahead(lambda step: _ready(model, feed, plan, step, train, robust, world), steps, depth=4, name="triglot-feed")
+    def prepared() -> Generator[_Ready, None, None]:
+        """Batches from the first step on, mined for where it is due: after the last update before, since the next one is asked for then."""
+        mined = renewal.steps(train.steps) if renewal else []
+        for start, stop in pairwise(sorted({first, *(step for step in mined if step > first), train.steps})):
+            if renewal and start in mined:
+                hard[HARD] = _mined(renewal, model, start, len(feed.corpus), world, accelerator.device)
+            shown = feed.with_negatives(hard[HARD].numpy()) if hard else feed
+            work = functools.partial(_ready, model, shown, plan, train=train, robust=robust, world=world)
+            yield from ahead(work, range(start, stop), depth=4, name="triglot-feed")
+
+    batches = prepared()
     clock = time.perf_counter()
     try:
         for step, ready in enumerate(batches, first):
@@ -270,13 +323,16 @@ def run(
             if train.checkpoint_every and (step + 1) % train.checkpoint_every == 0 and step + 1 < train.steps:
                 save(step + 1)
     finally:
-        batches.close()  # type: ignore[attr-defined]
+        batches.close()
         log.close()
     if first < train.steps:
         save(train.steps)
     corpus = feed.corpus
+    negatives = {corpus.languages[lang]: n for (kind, lang, _), n in sorted(counts.items()) if kind == NEGATIVE}
+    counts = {key: n for key, n in counts.items() if key[0] != NEGATIVE}
     named = [[corpus.sources[s], corpus.languages[q], corpus.languages[p], n] for (s, q, p), n in sorted(counts.items())]
-    return {"steps": train.steps, **totals, "seconds": round(totals["seconds"], 3), "counts": named, "threads": torch.get_num_threads()}
+    told = {"steps": train.steps, **totals, "seconds": round(totals["seconds"], 3), "counts": named, "threads": torch.get_num_threads()}
+    return told | ({"negatives": negatives} if train.negatives else {})
 
 
 def _count(totals: dict[str, Any], counts: Counter, ready: _Ready, model: Model, feed: Feed, world: World) -> None:
@@ -284,6 +340,9 @@ def _count(totals: dict[str, Any], counts: Counter, ready: _Ready, model: Model,
     totals["texts"] += len(batch)
     tokens = sum(model.tokens(prepared) for prepared, _ in ready.chunks)
     totals["tokens"] += int(world.sum(torch.tensor(tokens))) if world.size > 1 else tokens
+    if "missing_negatives" in totals:
+        totals["missing_negatives"] += batch.missing
+        counts.update((NEGATIVE, lang, 0) for lang in batch.negative_lang.tolist())
     same = np.sort(batch.passage_family)
     left, right = np.searchsorted(same, batch.query_family, "left"), np.searchsorted(same, batch.query_family, "right")
     totals["effective_negatives"] += int((len(same) - (right - left)).sum())
