@@ -69,7 +69,7 @@ def test_larger_factors_contain_smaller_ones(factors: list[float], seed: int, si
         rows: dict[int, set[str]] = {}
         for line in of[factor]:
             record = json.loads(line)
-            rows.setdefault(record.get("augmented", {"copy": 0})["copy"], set()).add(record["query_group"].partition("~")[0])
+            rows.setdefault(record.get("augmented", {"copy": 0})["copy"], set()).add(record["query_group"].partition("~~")[0])
         assert len(rows[0]) == 12
         assert max(rows) <= math.ceil(factor) - 1
 
@@ -114,8 +114,8 @@ def test_lines_say_what_was_done_and_are_changed(side: str) -> None:
         how, passage = record["augmented"], record["positive_passages"][0]
         assert how["query"] or how["passage"]
         assert {how["query"], how["passage"]} <= {"", "swap", "delete", "casing"}
-        assert (record["query"] != clean[record["query_lang"], record["query_group"].partition("~")[0]]) == bool(how["query"])
-        assert (passage["text"] != passages[passage["lang"], passage["group"].partition("~")[0]]) == bool(how["passage"])
+        assert (record["query"] != clean[record["query_lang"], record["query_group"].partition("~~")[0]]) == bool(how["query"])
+        assert (passage["text"] != passages[passage["lang"], passage["group"].partition("~~")[0]]) == bool(how["passage"])
         assert (variant_id("", how["copy"]) in record["query_group"]) == (side != "passage")
         assert (variant_id("", how["copy"]) in passage["group"]) == (side != "query")
 
@@ -133,7 +133,7 @@ def test_read_back_copies_are_of_one_family_and_nothing_is_lost(tmp_path: Path, 
         ids = one.group_ids.to_pylist()
         families: dict[str, set[int]] = {}
         for row in range(len(one)):
-            name = ids[one.passage[row]].partition("~")[0]
+            name = ids[one.passage[row]].partition("~~")[0]
             families.setdefault(name, set()).add(int(one.family[one.passage[row]]))
         assert all(len(found) == 1 for found in families.values())
         assert len(families) >= 10
@@ -255,7 +255,7 @@ def test_a_recipe_says_what_is_done(pairs: Path, tmp_path: Path) -> None:
         ({"kinds": ["swap"], "factor": ["two"]}, "factor: 'two' is not a number"),
         ({"kinds": ["swap"], "factor": ["0.2"]}, r"factor: 0\.2 is below 1"),
         ({"kinds": ["swap"], "factor": ["4", "2"]}, "factor: 2 comes after 4"),
-        ({"kinds": []}, "no kind of change is given"),
+        ({"kinds": [], "factor": ["2"]}, "no kind of change is given"),
         ({"kinds": ["swap"], "shape": "flags"}, "shape: 'flags' is unknown; did you mean 'flag'"),
         ({"kinds": ["swap"], "recipe": "demo"}, "recipe: has its own kinds"),
         ({"kinds": ["swap"], "parts": ["kinds=swap"]}, "kind: goes with --rate and --share"),

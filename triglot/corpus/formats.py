@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from triglot.corpus import beir, bitext, collection, hub, mlqa, mteb, nli, pairs, squad, stance, trec, wordlist
+from triglot.corpus import beir, bitext, collection, hub, mlqa, mteb, nli, pairs, squad, stance, stance_pairs, trec, wordlist
 from triglot.corpus.collection import Collection
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.retrieval import RetrievalSet
@@ -22,6 +22,7 @@ TRAINING: dict[str, Callable[..., tuple[ParallelCorpus, Tally]]] = {
     "pairs": pairs.read_training,
     "beir": beir.read_training,
     "wordlist": wordlist.read_training,
+    "stance": stance_pairs.read_training,
 }
 RETRIEVAL: dict[str, Callable[..., RetrievalSet]] = {
     "squad": squad.read_retrieval,

@@ -10,7 +10,8 @@ Keys that Triglot adds, all optional: `lang` (both sides) or `query_lang` and `p
 (`passage_groups`, one a positive; `negative_groups`, one a negative): texts with the same group are translations of one another. A
 passage that is an object may have its own `lang`, `group` and `article` (a title that is not put before the text). Without groups
 nothing is taken for a translation: `query_id` and `docid` name a question or document **within its language**, since collections such
-as MIRACL number every language from one. Other keys are ignored.
+as MIRACL number every language from one. Groups that agree up to the first `~~` in their names (`p1`, `p1~~aug1`) are of one family: never
+each other's negatives. Other keys are ignored.
 """
 
 from __future__ import annotations

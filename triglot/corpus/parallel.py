@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,12 +14,17 @@ from scipy.sparse.csgraph import connected_components
 from triglot.files import InputError
 
 MAX_LANGUAGES = 64  # a row's languages travel as the bits of one uint64
-_VARIANT = re.compile(r"~aug\d+$")
+_MEMBER = "~~"
+
+
+def member_id(family: str, member: str) -> str:
+    """The id of a group that must not be a negative of others of its family; ids that agree up to the first `~~` are of one family."""
+    return f"{family}{_MEMBER}{member}"
 
 
 def variant_id(group: str, copy: int) -> str:
     """The id of a changed copy of a group: another group, but of its family."""
-    return f"{group}~aug{copy}"
+    return member_id(group, f"aug{copy}")
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class ParallelCorpus:
         """(groups,) int32: groups that must never be each other's negatives share a family.
 
         Two passages share one if a row's query has both as answers, if they hold the very same text in the same language
-        (an identical text cannot be its own negative), or if one is a changed copy of the other (`variant_id`).
+        (an identical text cannot be its own negative), or if their ids say so (`member_id`).
         """
         groups = len(self.group_ids)
         order = np.argsort(self.query, kind="stable")
@@ -91,19 +95,19 @@ class ParallelCorpus:
         order = np.argsort(key, kind="stable")
         key, owner = key[order], self.text_group[keep][order]
         same_text = np.flatnonzero(key[1:] == key[:-1])
-        one, other = self._variants()
+        one, other = self._members()
         a = np.concatenate([p[same_query], owner[same_text], one])
         b = np.concatenate([p[same_query + 1], owner[same_text + 1], other])
         graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(groups, groups))
         return connected_components(graph, directed=False)[1].astype(np.int32)
 
-    def _variants(self) -> tuple[np.ndarray, np.ndarray]:
-        """Pairs of groups whose ids say that they are copies of one text; they tie all copies of it together."""
+    def _members(self) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs of groups whose ids say that they are of one family; they tie all of it together."""
         ids = self.group_ids.to_pylist()
-        if not any("~aug" in name for name in ids):
+        if not any(_MEMBER in name for name in ids):
             return np.empty(0, np.int64), np.empty(0, np.int64)
         first: dict[str, int] = {}
-        ties = [(first.setdefault(_VARIANT.sub("", name), group), group) for group, name in enumerate(ids)]
+        ties = [(first.setdefault(name.partition(_MEMBER)[0], group), group) for group, name in enumerate(ids)]
         one, other = np.array(ties, np.int64).T
         return one, other
 

@@ -176,7 +176,7 @@ def job(
         parts: as in `compose`.
         recipe: take the changes from there instead.
         settings: `KEY=VALUE` words that replace the recipe's.
-        factor: numbers; by default 2, or 1 where nothing but translations is asked for.
+        factor: numbers; by default 2, or 1 without a kind of change.
         languages: as in `Job`.
         options: `KEY=VALUE` words of the format's reader.
         shape: as in `Job`.
@@ -198,7 +198,7 @@ def job(
         None if sample is not None else out,
         told,
         seed=of if seed is None else seed,
-        factors=tuple(_number(word) for word in factor or ["2" if told.parts or not translation else "1"]),
+        factors=tuple(_number(word) for word in factor or ["2" if told.parts else "1"]),
         languages=tuple(languages),
         options=key_values(options),
         shape=cast(Shape, shape),
@@ -236,6 +236,8 @@ def augment(job: Job, *, progress: bool = False, stream: IO[str] | None = None) 
         made = _translated(job, corpus, progress=progress, stream=stream)
         corpus = made.corpus
     augmenter = _augmenter(job, corpus)
+    if augmenter is None and made is None:
+        log.info("no kind of change is given: the pairs are written as they are")
     if stream is not None and augmenter is not None and job.sample:
         print_examples(grow.examples(corpus, augmenter, job.sample), stream)
     if not files:
