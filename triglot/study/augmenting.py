@@ -247,8 +247,9 @@ def augment(job: Job, *, progress: bool = False, stream: IO[str] | None = None) 
         origins = made.origins if made else None
         grown = grow.write(corpus, augmenter, files, shape=job.shape, origins=origins, advance=advance)
     seconds = time.perf_counter() - began
-    texts = sum(grown.changed.values()) + sum(grown.unchanged.values())
-    log.info("%s texts changed in %.1f s, %s texts and %s lines a second", *_rates(sum(grown.changed.values()), texts, grown, seconds))
+    changed, lines = sum(grown.changed.values()), sum(grown.lines.values())
+    texts, each = changed + sum(grown.unchanged.values()), max(seconds, 1e-9)
+    log.info("%s lines in %s s, %s a second; %s texts changed, %s a second", *_told(lines, seconds, lines / each, changed, texts / each))
     _warn(grown)
     told = {
         "source": job.source,
@@ -311,9 +312,8 @@ def _translations(corpus: ParallelCorpus, made: Translated) -> list[grow.Example
     return found
 
 
-def _rates(changed: int, texts: int, grown: grow.Grown, seconds: float) -> tuple[str, float, str, str]:
-    per = max(seconds, 1e-9)
-    return f"{changed:,}", seconds, f"{texts / per:,.0f}", f"{sum(grown.lines.values()) / per:,.0f}"
+def _told(*numbers: float) -> tuple[str, ...]:
+    return tuple(f"{number:,.0f}" if number > 100 or number == int(number) else f"{number:.1f}" for number in numbers)
 
 
 def _table(counts: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
