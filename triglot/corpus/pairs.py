@@ -7,8 +7,9 @@ A line is one question with its positives and negatives, in any of these shapes 
 - FlagEmbedding: `{"query", "pos": [str], "neg": [str]}`
 
 Keys that Triglot adds, all optional: `lang` (both sides) or `query_lang` and `passage_lang`; `query_group` and `passage_group`
-(`passage_groups`, one a positive; `negative_groups`, one a negative): texts with the same group are translations of one another. A
-passage that is an object may have its own `lang`, `group` and `article` (a title that is not put before the text). Without groups
+(`passage_groups`, one a positive; `negative_groups`, one a negative): texts with the same group are translations of one another.
+`negative_langs`, one a negative, says which are in other languages than the passage. A passage that is an object may have its own `lang`,
+`group` and `article` (a title that is not put before the text). Without groups
 nothing is taken for a translation: `query_id` and `docid` name a question or document **within its language**, since collections such
 as MIRACL number every language from one. Groups that agree up to the first `~~` in their names (`p1`, `p1~~aug1`) are of one family: never
 each other's negatives. Other keys are ignored.
@@ -105,9 +106,13 @@ def _passages(record: dict[str, Any], lang: str, where: str, titles: bool) -> tu
     negatives = [one for key, value in record.items() if _NEGATIVE.fullmatch(key) and value is not None for one in _as_list(value)]
     groups = _groups(record, "passage_groups" if "passage_groups" in record else "passage_group", len(positives))
     others = _groups(record, "negative_groups", len(negatives))
+    langs = _groups(record, "negative_langs", len(negatives))
     return (
         [_passage(one, lang, group, f"{where}/positive/{n}", titles) for n, (one, group) in enumerate(zip(positives, groups, strict=True))],
-        [_passage(one, lang, group, f"{where}/negative/{n}", titles) for n, (one, group) in enumerate(zip(negatives, others, strict=True))],
+        [
+            _passage(one, own or lang, group, f"{where}/negative/{n}", titles)
+            for n, (one, group, own) in enumerate(zip(negatives, others, langs, strict=True))
+        ],
     )
 
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import shutil
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,8 +145,11 @@ def refreshed(corpus: ParallelCorpus, settings: Mine, embed: Embed | None, *, tu
 def _load(file: Path | None) -> dict[str, np.ndarray] | None:
     if file is None or not file.is_file():
         return None
-    with np.load(file) as held:
-        return {name: held[name] for name in _FIELDS}
+    try:
+        with file.open("rb") as handle, np.load(handle) as held:
+            return {name: held[name] for name in _FIELDS}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{file}: cannot be read ({error}); delete it, and it is made again") from None
 
 
 def _save(file: Path | None, found: dict[str, np.ndarray]) -> None:
