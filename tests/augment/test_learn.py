@@ -164,7 +164,7 @@ def test_lists_are_written_as_their_reader_reads_them(tmp_path: Path) -> None:
     sources, targets = sentences(200, seed=5)
     for code, column in (("en", sources), ("xx", targets), ("yy", targets)):
         (folder / f"{code}.txt").write_text("\n".join(column) + "\n", encoding="utf-8")
-    assert lists_from([str(folder)], tmp_path / "lists", LearnSettings()) == {}
+    assert lists_from([f"bitext={folder}"], tmp_path / "lists", LearnSettings()) == {}
     lists, _ = read_lists(tmp_path / "lists")
     assert sorted(lists) == [("en", "xx"), ("en", "yy"), ("xx", "en"), ("yy", "en")]
     assert sorted(zip(*lists["en", "xx"])) == sorted((b, a) for a, b in zip(*lists["xx", "en"]))

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from triglot.augment.learn import LearnSettings
 from triglot.augment.lists import Verdict, columns, judge_lists, learn_lists, write_lists
-from triglot.corpus.formats import detect, read_training
+from triglot.corpus.formats import read_training
 from triglot.corpus.wordlist import read_lists
+from triglot.study.augmenting import split_source
 
 log = logging.getLogger("triglot")
 
@@ -27,7 +28,7 @@ def lists_from(
     """Learn word lists between a pivot and every other language of the data, and write them.
 
     Args:
-        paths: translations, or anything else that training reads.
+        paths: translations, or anything else that training reads; `FORMAT=PATH` or a path.
         out: folder of the lists; None writes none.
         settings: how they are learned.
         pivot: the language that all lists go through.
@@ -44,7 +45,8 @@ def lists_from(
     gold = read_lists(against, both=True)[0] if against else {}
     corpora = []
     for path in paths:
-        corpus, tally = read_training(format or detect(path), path)
+        told, place = (format, path) if format else split_source(path)
+        corpus, tally = read_training(told, place)
         for line in tally.lines():
             log.info("%s: %s", path, line)
         corpora.append(corpus)
