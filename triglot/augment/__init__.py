@@ -1,1 +1,1 @@
-"""Text changed on purpose: code-switching through word lists."""
+"""Text changed on purpose: noise, code-switching, synonyms, translations; word lists for it, learned; copies written out."""
