@@ -34,7 +34,7 @@ FORMATS = ("markdown", "csv", "latex", "json")
 
 
 def tables_of(arms: Sequence[Arm], *, measure: str = "map", reference: str = "") -> list[Table]:
-    """A table for each benchmark that has the measure; with mAP also one for each attack. A warning names benchmarks without the measure."""
+    """A table for each benchmark that has the measure, and with mAP one for each attack. A warning names those without the measure."""
     found = []
     for name in benchmark_names(arms):
         found.append(compare(arms, name, measure=measure, reference=reference))
