@@ -39,7 +39,7 @@ OURS = ("dense", "bm25", "both")
 def ours(corpus: ParallelCorpus, strings: list[str], encoder: Any, source: Any, asked: argparse.Namespace) -> tuple[Mined, Any]:
     """What was found, and its columns of texts."""
     lines = lines_of(corpus)
-    settings = Mine(source=source, negatives=asked.negatives, depth=asked.depth)
+    settings = Mine(source=source, negatives=asked.negatives)
     found = mine(corpus, settings, encoder, lines=lines.select(np.arange(min(asked.queries, len(lines)))))
     kept = (found.text >= 0).all(axis=1)
     table = np.column_stack([found.lines.query, found.lines.passage, found.text])[kept]
@@ -56,7 +56,6 @@ def theirs(rows: dict[str, list[str]], passages: list[str], model: Any, asked: a
         model,
         corpus=passages,
         num_negatives=asked.negatives,
-        range_max=asked.depth,
         output_format="n-tuple",
         batch_size=asked.batch,
         use_faiss=asked.faiss,
@@ -82,7 +81,6 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=87_599)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--negatives", type=int, default=8)
-    parser.add_argument("--depth", type=int, default=100)
     parser.add_argument("--dim", type=int, default=384)
     parser.add_argument("--vocab", type=int, default=32_768)
     parser.add_argument("--batch", type=int, default=32, help="texts that sentence-transformers encodes at once; 32 is its default")
@@ -102,7 +100,7 @@ def main() -> None:
     some = slice(0, min(asked.queries, len(lines)))
     rows = {"anchor": [strings[i] for i in lines.query[some]], "positive": [strings[i] for i in lines.passage[some]]}
     passages = list(dict.fromkeys(strings[i] for i in lines.passage))
-    print(f"{len(rows['anchor']):,} questions, {len(passages):,} passages, {asked.negatives} of the best {asked.depth}")
+    print(f"{len(rows['anchor']):,} questions, {len(passages):,} passages, the best {asked.negatives}")
     seconds: dict[str, list[float]] = {name: [] for name in (*OURS, "sentence-transformers")}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)

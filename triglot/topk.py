@@ -68,6 +68,18 @@ class Best:
         scores = scores if len(changes) == len(scores) else scores[changes]
         self.scores[rows], self.index[rows] = _merge(self.scores[rows], self.index[rows], scores, offset)
 
+    def offer_some(self, here: slice, places: np.ndarray, scores: np.ndarray) -> None:
+        """Show some passages of the pool, other ones to each query.
+
+        Args:
+            here: the queries.
+            places: (queries in `here`, n) int64 places in the pool, ascending and higher than any shown before; -1 for none.
+            scores: of the same shape, float32, -inf for none.
+        """
+        if np.isnan(scores).any():
+            raise InputError("a score is not a number: an embedding holds NaN or infinity")
+        self.scores[here], self.index[here] = _kept(self.scores[here], self.index[here], scores, places)
+
     def kept(self) -> tuple[np.ndarray, np.ndarray]:
         """`scores` and `index` without the columns that no passage filled."""
         width = int((self.index >= 0).sum(1).max(initial=0))
@@ -115,8 +127,13 @@ def _merge(best: np.ndarray, index: np.ndarray, scores: np.ndarray, offset: int)
     shape = (rows, int(counts.max(initial=0)))
     values, places = np.full(shape, -np.inf, np.float32), np.full(shape, -1, np.int64)
     values[row, slot], places[row, slot] = scores.ravel()[flat], flat - row * width + offset
+    return _kept(best, index, values, places)
+
+
+def _kept(best: np.ndarray, index: np.ndarray, values: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Best k of what was kept, (rows, k), and of others, (rows, n), each with their places."""
     values, places = np.concatenate([best, values], axis=1), np.concatenate([index, places], axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")[:, :k]  # what was kept stands first, so earlier passages win ties
+    order = np.argsort(-values, axis=1, kind="stable")[:, : best.shape[1]]  # what was kept stands first, so earlier passages win ties
     return np.take_along_axis(values, order, 1), np.take_along_axis(places, order, 1)
 
 

@@ -99,7 +99,7 @@ def test_never_the_family_of_the_row_and_never_too_many(seed, source, rule, samp
     report = found.report
     assert {code: one["negatives"] for code, one in report["languages"].items() if one["negatives"]} == dict(number)
     assert sum(report["short"].values()) == int(((found.text >= 0).sum(axis=1) < negatives).sum())
-    assert render(report, wanted.depth)
+    assert render(report)
 
 
 @pytest.mark.parametrize("negatives", [3, 4, 7])
@@ -256,7 +256,7 @@ def test_the_rank_of_the_positive_and_what_bounds_leave_out_are_counted() -> Non
     ranks = np.array(ranks)
     told = found.report["positive"]
     assert told["first"] == round(float((ranks == 1).mean()), 4)
-    assert told["within_depth"] == round(float((ranks <= 15).mean()), 4)
+    assert told["within"] == round(float((ranks <= 15).mean()), 4)
     assert found.report["left_out"]["candidates"] == dropped
     assert set(LANGUAGES) == set(found.report["languages"])
 

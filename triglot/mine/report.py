@@ -19,7 +19,7 @@ def report_of(corpus: ParallelCorpus, lines: Lines, pools: Pools, quota: np.ndar
         `lines`, `negatives` (found), `wanted`; `short` {negatives that a line has: lines}, of those with fewer than were wanted; `left_out`
         {candidates, lines} by bounds on scores; `languages` {code: {negatives, share, wanted, passages, pool}}, where `share` is of the
         negatives, `wanted` what was asked for and `pool` the language's share of all passages; `positive` {lines, first,
-        first_10, within_depth, median}, its rank among the passages of its language, where that was searched; `scores` {positive,
+        first_10, looked_at, within, median}, its rank among the passages of its language, where that was searched; `scores` {positive,
         negative}, means.
     """
     has = found.text >= 0
@@ -54,9 +54,10 @@ def report_of(corpus: ParallelCorpus, lines: Lines, pools: Pools, quota: np.ndar
         told["positive"] = {
             "lines": len(known),
             "first": round(float((ranks == 1).mean()), 4),
-            "first_10": round(float((ranks <= 10).mean()), 4),
-            "within_depth": round(float((known > 0).mean()), 4),
-            "median": median if median <= mine.depth else None,
+            "first_10": round(float((ranks <= 10).mean()), 4) if mine.reach >= 10 else None,
+            "looked_at": mine.reach,
+            "within": round(float((known > 0).mean()), 4),
+            "median": median if median <= mine.reach else None,
         }
     if mine.source != "random" and has.any():
         told["scores"] = {
@@ -66,7 +67,7 @@ def report_of(corpus: ParallelCorpus, lines: Lines, pools: Pools, quota: np.ndar
     return told
 
 
-def render(report: dict[str, Any], depth: int) -> str:
+def render(report: dict[str, Any]) -> str:
     """The report as lines of text."""
     out = [f"{report['negatives']:,} negatives for {report['lines']:,} lines, {report['wanted']:,} were wanted"]
     if report["short"]:
@@ -82,10 +83,12 @@ def render(report: dict[str, Any], depth: int) -> str:
             out.append(f"{code:10s} {one['negatives']:10,d} {one['share']:7.1%} {wanted:>7s} {one['pool']:7.1%}")
     if "positive" in report:
         one = report["positive"]
-        median = f"median rank {one['median']}" if one["median"] else f"median rank beyond {depth}"
+        seen = one["looked_at"]
+        median = f"median rank {one['median']}" if one["median"] else f"median rank beyond {seen}"
+        ten = f" among the first 10 in {one['first_10']:.1%}," if seen > 10 else ""
         out.append(
-            f"positives: first of their language in {one['first']:.1%} of {one['lines']:,} lines,"
-            f" among the first 10 in {one['first_10']:.1%}, among the first {depth} in {one['within_depth']:.1%}; {median}"
+            f"positives: first of their language in {one['first']:.1%} of {one['lines']:,} lines,{ten}"
+            f" among the first {seen} in {one['within']:.1%}; {median}"
         )
     if "scores" in report:
         positive = "unknown" if report["scores"]["positive"] is None else f"{report['scores']['positive']:.4f}"

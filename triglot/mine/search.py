@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from triglot import seeds
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.evaluate.counts import threads_allowed
+from triglot.mine import sieve
 from triglot.mine.lexical import Lexical
 from triglot.mine.lines import Lines, Pools
 from triglot.topk import Best
@@ -134,6 +135,7 @@ class Search:
         self._corpus, self._pools, self._vectors = corpus, pools, vectors
         self._barred = Barred(corpus, pools)
         self._workers = threads_allowed(threads)
+        self._sieves: dict[int, sieve.Sieve] = {}
 
     @property
     def vectors(self) -> Vectors:
@@ -148,23 +150,32 @@ class Search:
 
     def dense(self, lines: Lines, lang: int, k: int) -> Candidates:
         """By the dot product of vectors."""
-        pool = self.vectors.pool(lang)
+        vectors, pool = self.vectors, self.vectors.pool(lang)
+        if sieve.pays():
+            if lang not in self._sieves:
+                self._sieves[lang] = sieve.Sieve(pool)
+            search = self._sieves[lang].search
+        else:
 
-        def blocks(part: Lines) -> Iterator[np.ndarray]:
-            query = np.ascontiguousarray(self.vectors.query[self.vectors.query_row[part.query]])
-            for begin in range(0, len(pool), WIDTH):
-                yield query @ pool[begin : begin + WIDTH].T
+            def search(best: Best, queries: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> None:
+                for begin in range(0, len(pool), WIDTH):
+                    _offer(best, queries @ pool[begin : begin + WIDTH].T, begin, rows, columns)
 
-        return self._best(lines, lang, k, blocks)
+        def show(best: Best, part: Lines, rows: np.ndarray, columns: np.ndarray) -> None:
+            search(best, np.ascontiguousarray(vectors.query[vectors.query_row[part.query]]), rows, columns)
+
+        with sieve.one_thread():
+            return self._best(lines, lang, k, show)
 
     def bm25(self, lines: Lines, lang: int, k: int) -> Candidates:
         """By BM25; passages that share no word with the question are no candidates."""
         self.lexical.prepare(self.lexical.asked(lines, lang), lang)  # before the threads start
 
-        def blocks(part: Lines) -> Iterator[np.ndarray]:
-            yield self.lexical.scores(self.lexical.asked(part, lang), lang)
+        def show(best: Best, part: Lines, rows: np.ndarray, columns: np.ndarray) -> None:
+            best.scores[:] = 0.0
+            _offer(best, self.lexical.scores(self.lexical.asked(part, lang), lang), 0, rows, columns)
 
-        return self._best(lines, lang, k, blocks, above=0.0)
+        return self._best(lines, lang, k, show)
 
     def random(self, lines: Lines, lang: int, k: int, seed: int) -> Candidates:
         """By chance, each line on its own. Scores are 0. A place may be drawn twice."""
@@ -182,27 +193,27 @@ class Search:
         allowed = bad[at] != flat if len(bad) else np.ones(place.shape, bool)
         return Candidates(np.where(allowed, place, -1), np.where(allowed, 0, -np.inf).astype(np.float32))
 
-    def _best(self, lines: Lines, lang: int, k: int, blocks: Callable[[Lines], Iterator[np.ndarray]], above: float = -np.inf) -> Candidates:
-        """The best k of the scores above a bound that `blocks` gives for a part of the lines."""
-        size = len(self._pools.texts[lang])
-        k = max(1, min(k, size))
+    def _best(self, lines: Lines, lang: int, k: int, show: Callable[[Best, Lines, np.ndarray, np.ndarray], None]) -> Candidates:
+        """The best k of what `show` shows for a part of the lines, less the pairs (line, place) that are barred."""
+        k = max(1, min(k, len(self._pools.texts[lang])))
         place, score = np.full((len(lines), k), -1, np.int64), np.full((len(lines), k), -np.inf, np.float32)
         line, barred = self._barred.of(lines, lang)
 
         def work(begin: int) -> None:
             here = slice(begin, min(begin + ROWS, len(lines)))
             low, high = np.searchsorted(line, [here.start, here.stop])
-            rows, columns = line[low:high] - here.start, barred[low:high]
-            best, offset = Best(here.stop - here.start, k), 0
-            best.scores[:] = above
-            for scores in blocks(lines.select(np.arange(here.start, here.stop))):
-                inside = (columns >= offset) & (columns < offset + scores.shape[1])
-                scores[rows[inside], columns[inside] - offset] = -np.inf
-                best.offer(slice(0, len(scores)), scores, offset)
-                offset += scores.shape[1]
+            best = Best(here.stop - here.start, k)
+            show(best, lines.select(np.arange(here.start, here.stop)), line[low:high] - here.start, barred[low:high])
             place[here], score[here] = best.index, np.where(best.index >= 0, best.scores, -np.inf)
 
         # Each thread multiplies on its own: BLAS threads would wait for those that pick.
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(self._workers) as threads:
+        with threadpool_limits(1), ThreadPoolExecutor(self._workers) as threads:
             list(threads.map(work, range(0, len(lines), ROWS)))
         return Candidates(place, score)
+
+
+def _offer(best: Best, scores: np.ndarray, begin: int, rows: np.ndarray, columns: np.ndarray) -> None:
+    """Show the scores of passages from a place on, without the pairs that are barred."""
+    inside = (columns >= begin) & (columns < begin + scores.shape[1])
+    scores[rows[inside], columns[inside] - begin] = -np.inf
+    best.offer(slice(0, len(scores)), scores, begin)

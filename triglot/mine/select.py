@@ -24,7 +24,8 @@ class Chosen:
             the first m of a line are as mixed as all.
         score: (lines, negatives) float32, NaN there and where candidates have no scores.
         positive: (lines,) float32 score of the positive; NaN without scores.
-        rank: (lines,) int64 rank of the positive among the passages of its language, its family left out; 0 beyond `depth`, -1 unknown.
+        rank: (lines,) int64 rank of the positive among the passages of its language, its family left out; 0 beyond those that were looked
+            at, -1 unknown.
         dropped: (lines,) int64 candidates within skip and depth that a bound left out.
     """
 
@@ -111,31 +112,19 @@ def _bounds(positive: np.ndarray, mine: Mine) -> tuple[np.ndarray, float]:
 def _candidates(lines: Lines, lang: int, search: Search, mine: Mine) -> list[Candidates]:
     if mine.source == "random":
         return [search.random(lines, lang, mine.depth, mine.seed)]
-    found = [search.dense(lines, lang, mine.depth)] if mine.needs_model else []
+    found = [search.dense(lines, lang, mine.reach)] if mine.needs_model else []
     if mine.source == "dense":
         return found
-    words = search.bm25(lines, lang, mine.depth)
+    words = search.bm25(lines, lang, mine.reach)
     if mine.source == "bm25":
         return [words]
-    place = words.place[:, : _reach(mine)]
-    return [*found, Candidates(place, search.vectors.score(lines, lang, place))]
-
-
-def _reach(mine: Mine) -> int:
-    """Candidates of a list that can be chosen at all: with the best ones taken and none left out, few need be looked at."""
-    bounds = (mine.margin, mine.relative_margin, mine.max_score, mine.min_score)
-    if mine.sampling == "random" or mine.languages == "any" or any(bound is not None for bound in bounds):
-        return mine.depth
-    # Of one list at most `negatives` are chosen, and as many may be passed over since another list had them first.
-    return min(mine.skip + 2 * mine.negatives, mine.depth)
+    return [*found, Candidates(words.place, search.vectors.score(lines, lang, words.place))]
 
 
 def _window(found: Candidates, mine: Mine) -> Candidates:
-    """Less what is skipped and what cannot be chosen."""
-    if mine.source == "random":
-        return found
-    here = slice(0 if mine.languages == "any" else mine.skip, _reach(mine))
-    return Candidates(found.place[:, here], found.score[:, here])
+    """Less what is skipped."""
+    skip = 0 if mine.source == "random" or mine.languages == "any" else mine.skip
+    return Candidates(found.place[:, skip:], found.score[:, skip:])
 
 
 def _interleaved(found: list[Candidates]) -> tuple[np.ndarray, np.ndarray]:

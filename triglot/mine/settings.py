@@ -87,6 +87,14 @@ class Mine:
             raise InputError("skip: passages drawn at random have no order; leave it out, or choose another source")
 
     @property
+    def reach(self) -> int:
+        """Candidates of a language that can be chosen at all: where the best are taken and no bound leaves any out, few are looked at."""
+        if self.sampling == "random" or self.languages == "any" or any(getattr(self, key) is not None for key in _BOUNDS):
+            return self.depth
+        # Of one list at most `negatives` are chosen, and as many may be passed over since another list had them first.
+        return min(self.skip + 2 * self.negatives, self.depth)
+
+    @property
     def needs_model(self) -> bool:
         """Whether vectors are needed."""
         return self.source in ("dense", "both")

@@ -91,7 +91,7 @@ def mine_source(
         log.warning("%s: %d lines with fewer negatives than asked for left out; %s cannot hold them", out, left_out, layout)
     write_json(out.with_name(out.name + ".report.json"), report)
     clear_parts(out)
-    log.info("%s", render(found.report, settings.depth))
+    log.info("%s", render(found.report))
     return report
 
 
@@ -120,7 +120,7 @@ def renewal(refresh: Refresh, shown: int, feed: Feed, *, seed: int, name: str) -
         drawn = int(seeds.bits(seed, "refresh", step, refresh.seed)) & 0x7FFFFFFF
         turn = step // every if every else 0
         groups, report = refreshed(corpus, refresh.of(shown, drawn), embed, turn=turn)
-        log.info("%s, step %d: mined in %.1f s\n%s", name, step, time.perf_counter() - began, render(report, refresh.depth))
+        log.info("%s, step %d: mined in %.1f s\n%s", name, step, time.perf_counter() - began, render(report))
         return groups
 
     return Renewal(every, find, refresh.of(shown).negatives, plain(refresh.of(shown)))
