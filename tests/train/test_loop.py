@@ -205,6 +205,27 @@ def test_resume_after_kill_9_is_bitwise(tmp_path, make_static) -> None:
     assert same(load_file(tmp_path / "whole" / "end.safetensors"), load_file(tmp_path / "killed" / "end.safetensors"))
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="names of threads are read from /proc")
+def test_the_threads_of_the_process_group_end_before_python_does(tmp_path) -> None:
+    job = tmp_path / "leave.py"
+    job.write_text(
+        textwrap.dedent("""
+            import torch
+            from pathlib import Path
+            from triglot.train import distributed
+
+            world, _ = distributed.join()
+            torch.optim.AdamW([torch.nn.Parameter(torch.ones(2))])
+            assert world.sum(torch.ones(1)).item() == 2
+            distributed._leave()
+            left = [n for n in (p.read_text().strip() for p in Path("/proc/self/task").glob("*/comm")) if "gloo" in n]
+            assert not left, left
+        """)
+    )
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    subprocess.run([*torchrun, str(job)], check=True, env=environment(), timeout=100)
+
+
 @pytest.mark.parametrize(("kind", "method"), [("static", "none"), ("transformer", "none"), ("static", "pgd"), ("transformer", "fgm")])
 def test_two_processes_have_the_loss_and_weights_of_one(tmp_path, make_static, make_transformer, kind, method) -> None:
     from safetensors.torch import load_file

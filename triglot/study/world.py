@@ -18,8 +18,7 @@ def main_first() -> Iterator[None]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
         return
-    import torch
-    from accelerate import PartialState
+    from triglot.train.distributed import process
 
-    with PartialState(cpu=not torch.cuda.is_available()).main_process_first():
+    with process().main_process_first():
         yield

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import atexit
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,22 @@ class World:
         return values
 
 
-def join(rank: int, size: int) -> World:
-    """The world of a process; several leave it when Python ends, or torch's threads may abort them."""
-    if size > 1:
+def join() -> tuple[World, torch.device]:
+    """The world of this process and its device; several processes leave it when Python ends, or torch's threads may abort them."""
+    state = process()
+    if state.num_processes > 1:
         atexit.unregister(_leave)
         atexit.register(_leave)
-    return World(rank, size)
+    return World(state.process_index, state.num_processes), state.device
+
+
+def process() -> PartialState:
+    """Accelerate's state of this process; under torchrun it begins the process group."""
+    # Imported later (an optimizer does so), it takes the group as default of its arguments, and no one could end the group's threads.
+    import torch.distributed.nn.functional
+    from accelerate import PartialState
+
+    return PartialState(cpu=not torch.cuda.is_available())
 
 
 def _leave() -> None:

@@ -257,13 +257,10 @@ def run(
         InputError: a checkpoint of other settings, or a folder that cannot be written.
         FloatingPointError: the loss is no longer a number.
     """
-    from accelerate import Accelerator
-
     robust = robust or Robust()
     if train.threads:
         torch.set_num_threads(train.threads)
-    accelerator = Accelerator(cpu=not torch.cuda.is_available())
-    world = join(accelerator.process_index, accelerator.num_processes)
+    world, device = join()
     settings = {"seed": seed, "threads": torch.get_num_threads(), "loss": asdict(loss), "batches": asdict(plan.batches)}
     if robust != Robust():
         settings["robust"] = asdict(robust)
@@ -274,7 +271,7 @@ def run(
         settings["negative_languages"] = train.negative_languages
     if renewal:
         settings["refresh"] = {"every": renewal.every, **renewal.settings}
-    objective = Objective(loss, robust, dim=model.dim, languages=len(feed.corpus.languages), seed=seed, device=accelerator.device)
+    objective = Objective(loss, robust, dim=model.dim, languages=len(feed.corpus.languages), seed=seed, device=device)
     first, totals, counts = 0, {"texts": 0, "tokens": 0, "effective_negatives": 0, "seconds": 0.0}, Counter()
     hard: dict[str, Tensor] = {}
     if train.negatives:
@@ -286,7 +283,7 @@ def run(
         hard = {key: tensors[key] for key in tensors if key == HARD}
         first, totals = state["step"], state["totals"]
         counts.update({tuple(key): n for *key, n in state["counts"]})
-    autocast = functools.partial(torch.autocast, accelerator.device.type, torch.bfloat16, enabled=train.precision == "bf16")
+    autocast = functools.partial(torch.autocast, device.type, torch.bfloat16, enabled=train.precision == "bf16")
     log = RunLog(out, stage, first, train, enabled=world.rank == 0, progress=progress)
 
     def save(step: int) -> None:
@@ -299,7 +296,7 @@ def run(
         mined = renewal.steps(train.steps) if renewal else []
         for start, stop in pairwise(sorted({first, *(step for step in mined if step > first), train.steps})):
             if renewal and start in mined:
-                hard[HARD] = _mined(renewal, model, start, len(feed.corpus), world, accelerator.device)
+                hard[HARD] = _mined(renewal, model, start, len(feed.corpus), world, device)
             shown = feed.with_negatives(hard[HARD].numpy()) if hard else feed
             work = functools.partial(_ready, model, shown, plan, train=train, robust=robust, world=world)
             yield from ahead(work, range(start, stop), depth=4, name="triglot-feed")
