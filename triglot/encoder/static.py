@@ -23,6 +23,7 @@ from tokenizers import Tokenizer
 from triglot.encoder.card import Card, card_text
 from triglot.encoder.tokenizer import WordTokenizer
 from triglot.files import InputError, atomic_folder, nearest, read_json
+from triglot.progress import Bar
 
 SIDES = ("query", "passage")
 _BLOCK = 8192  # texts between two steps of the progress bar
@@ -313,14 +314,10 @@ def checked_texts(texts: Sequence[str]) -> list[str]:
 
 
 def _steps(total: int, size: int, what: str, progress: bool) -> Iterator[int]:
-    starts = range(0, total, size)
-    if not progress:
-        yield from starts
-        return
-    from rich.console import Console
-    from rich.progress import track
-
-    yield from track(starts, description=what, console=Console(stderr=True), transient=True)
+    with Bar(what, progress, total) as bar:
+        for start in range(0, total, size):
+            yield start
+            bar.advance(min(size, total - start))
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -28,6 +28,7 @@ from triglot.encoder.card import Card, card_text
 from triglot.encoder.static import SIDES, check_side, checked_texts, readable_by_all
 from triglot.encoder.tokenizer import CLS, SEP, SPECIAL, WordTokenizer
 from triglot.files import InputError, atomic_folder, read_json
+from triglot.progress import Bar
 
 if TYPE_CHECKING:
     from triglot.encoder.build import EncoderSettings
@@ -193,13 +194,13 @@ class TransformerEncoder:
         training = model.training
         model.eval()
         try:
-            with torch.inference_mode(), _bar(len(texts), f"encoding {side}", progress) as advance:
+            with torch.inference_mode(), Bar(f"encoding {side}", progress, len(texts)) as bar:
                 for first, ids, offsets in self._windows(texts, side):
                     for rows in token_batches(np.diff(offsets), budget):
                         input_ids, mask = self.batch(ids, offsets, rows)
                         vectors = embed(model, input_ids.to(device), mask.to(device))
                         out[first + rows] = vectors.float().cpu().numpy()
-                        advance(len(rows))
+                        bar.advance(len(rows))
         finally:
             model.train(training)
         if precision == "bf16":
@@ -434,16 +435,3 @@ def _quiet() -> Iterator[None]:
         transformers_logging.set_verbosity(level)
         if bars:
             transformers_logging.enable_progress_bar()
-
-
-@contextmanager
-def _bar(total: int, what: str, show: bool) -> Iterator[Any]:
-    if not show:
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda n: bar.advance(task, n)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, cast, get_args
@@ -22,6 +21,7 @@ from triglot.corpus.pairs import Shape
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.wordlist import read_lists
 from triglot.files import InputError, nearest, write_json
+from triglot.progress import Bar
 from triglot.recipe import load_recipe
 from triglot.settings import key_values, plain
 from triglot.study.attacks import parse
@@ -243,9 +243,9 @@ def augment(job: Job, *, progress: bool = False, stream: IO[str] | None = None) 
     if not files:
         return {}
     began = time.perf_counter()
-    with _bar(len(corpus) * math.ceil(job.factors[-1]), "augmenting", progress) as advance:
+    with Bar("augmenting", progress, len(corpus) * math.ceil(job.factors[-1])) as bar:
         origins = made.origins if made else None
-        grown = grow.write(corpus, augmenter, files, shape=job.shape, origins=origins, advance=advance)
+        grown = grow.write(corpus, augmenter, files, shape=job.shape, origins=origins, advance=bar.advance)
     seconds = time.perf_counter() - began
     changed, lines = sum(grown.changed.values()), sum(grown.lines.values())
     texts, each = changed + sum(grown.unchanged.values()), max(seconds, 1e-9)
@@ -287,8 +287,8 @@ def _translated(job: Job, corpus: ParallelCorpus, *, progress: bool, stream: IO[
         if job.out is None:
             return few
         began = time.perf_counter()
-        with _bar(want.texts, "translating", progress) as advance:
-            made = translate_corpus(corpus, translator, want, store, advance=advance)
+        with Bar("translating", progress, want.texts) as bar:
+            made = translate_corpus(corpus, translator, want, store, advance=bar.advance)
     seconds = max(time.perf_counter() - began, 1e-9)
     log.info("%s texts translated; %s sentences now, %.1f a second", f"{made.texts:,}", f"{made.sentences:,}", made.sentences / seconds)
     if made.cut:
@@ -373,16 +373,3 @@ def excerpts(before: str, after: str, width: int = _WIDTH) -> tuple[str, str]:
         part = " ".join(text[start : start + width].split())
         cut.append(f"{'…' if start else ''}{part}{'…' if start + width < len(text) else ''}")
     return cut[0], cut[1]
-
-
-@contextmanager
-def _bar(total: int, what: str, show: bool) -> Iterator[Any]:
-    if not show:
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda n: bar.advance(task, n)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from triglot.corpus.formats import read_training
 from triglot.encoder.static import StaticEncoder
 from triglot.files import InputError, write_json
 from triglot.mine import Mine, Refresh, check_layout, clear_parts, digest, mine, parts_folder, refreshed, render, write
+from triglot.progress import Bar
 from triglot.settings import Document, build, key_values, plain
 from triglot.study.augmenting import split_source
 from triglot.study.models import BM25, load_model
@@ -82,8 +83,8 @@ def mine_source(
         log.info("%s: %s", source, line)
     encoder = load_model(model) if settings.needs_model else None
     parts = parts_folder(out, digest(corpus, settings, encoder))
-    with _bar(progress) as told:
-        found = mine(corpus, settings, encoder, parts=parts, progress=told)
+    with Bar("mining", progress) as bar:
+        found = mine(corpus, settings, encoder, parts=parts, progress=bar.reach)
     written, left_out = write(out, found, layout=layout)
     report = {"source": source, "model": model, "settings": plain(settings), "layout": layout, "written": written, **found.report}
     if left_out:
@@ -124,25 +125,3 @@ def renewal(refresh: Refresh, shown: int, feed: Feed, *, seed: int, name: str) -
         return groups
 
     return Renewal(every, find, refresh.of(shown).negatives, plain(refresh.of(shown)))
-
-
-class _bar:
-    """A bar on stderr for lines mined, where it is wanted."""
-
-    def __init__(self, shown: bool):
-        self._shown = shown
-
-    def __enter__(self) -> Callable[[int, int], None] | None:
-        if not self._shown:
-            return None
-        from rich.console import Console
-        from rich.progress import Progress
-
-        self._progress = Progress(console=Console(stderr=True), transient=True)
-        self._progress.start()
-        self._task = self._progress.add_task("mining", total=None)
-        return lambda done, total: self._progress.update(self._task, completed=done, total=total)
-
-    def __exit__(self, *_: object) -> None:
-        if self._shown:
-            self._progress.stop()

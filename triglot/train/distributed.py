@@ -51,6 +51,7 @@ def join() -> tuple[World, torch.device]:
     if state.num_processes > 1:
         atexit.unregister(_leave)
         atexit.register(_leave)
+    assert state.device is not None
     return World(state.process_index, state.num_processes), state.device
 
 
