@@ -266,7 +266,7 @@ def build(kind: type[T], document: Document, inside: str = "") -> T:
             for error in failure.errors(include_url=False):
                 path = [part for part in error["loc"] if isinstance(part, int) or re.fullmatch(r"[\w\-+.]+", str(part))]
                 wrong.append(_placed(kind, path, _complaint(kind, {**error, "loc": path})))
-    lines = [f"{document.where(key)}: {inside}{key}: {what}" for key, what in dict(wrong).items()]
+    lines = [": ".join(part for part in (document.where(key), inside + key, what) if part) for key, what in dict(wrong).items()]
     raise InputError("\n".join(lines))
 
 
