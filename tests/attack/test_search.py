@@ -11,10 +11,10 @@ import pytest
 
 from tests.attack.conftest import LISTS, Letters
 from triglot.attack import STANDARD, Attack, Lexicon, attack_queries
-from triglot.attack.search import beam, candidates_of, draw, greedy, worst_of
+from triglot.attack.search import beam, candidates_of, draw, greedy, part_texts, worst_of
 from triglot.attack.target import Target
-from triglot.augment.codeswitch import restore, split_text, split_units
-from triglot.augment.lexicon import switch
+from triglot.augment.codeswitch import restore, split_units
+from triglot.augment.lexicon import split_words, switch
 from triglot.corpus.halves import half_of
 from triglot.corpus.wordlist import read_lists
 from triglot.evaluate.evaluator import encode_set
@@ -104,10 +104,15 @@ def test_a_wide_beam_finds_the_worst_of_all_switched_texts(target: Target, bench
     small = Target(target.encoder, benchmark, target.queries, target.passages, depth=20)
     options = candidates_of(langs, Attack(kinds=("codeswitch",), half=None), lexicon)
     found = beam(
-        small, [*texts, *benchmark.queries.texts[9:]], lambda q, p, u: options(q, p, u) if q < 9 else [], rate=1.0, width=500, budget=10**6
+        small,
+        part_texts(benchmark.queries.texts, langs_of(benchmark), lexicon),
+        lambda q, p, u: options(q, p, u) if q < 9 else [],
+        rate=1.0,
+        width=500,
+        budget=10**6,
     )
     for q, text in enumerate(texts):
-        units, gaps = split_text(text)
+        units, gaps = split_words(text, langs[q], lexicon)
         every = [restore(words, gaps) for words in itertools.product(*[[u, *options(q, i, u)] for i, u in enumerate(units)])]
         lowest = small.margins(small.encode(every), np.full(len(every), q)).min()
         reached = small.margins(small.encode([found.texts[q]]), np.array([q]))[0]
@@ -117,13 +122,13 @@ def test_a_wide_beam_finds_the_worst_of_all_switched_texts(target: Target, bench
 @pytest.mark.parametrize("kinds", [("codeswitch",), ("substitute",)])
 def test_searches_keep_their_budget_and_never_help_the_victim(target: Target, benchmark, lexicon: Lexicon, kinds) -> None:
     texts, langs = benchmark.queries.texts, langs_of(benchmark)
-    query = np.arange(len(texts))
+    query, parted = np.arange(len(texts)), part_texts(texts, langs, lexicon)
     clean = target.margins(target.queries, query)
     options = candidates_of(langs, Attack(kinds=kinds, tries=3, half=None), lexicon)
     spent = {}
     for name, search in (
-        ("greedy", lambda budget: greedy(target, texts, options, rate=0.5, budget=budget)),
-        ("beam", lambda budget: beam(target, texts, options, rate=0.5, width=3, budget=budget)),
+        ("greedy", lambda budget: greedy(target, parted, options, rate=0.5, budget=budget)),
+        ("beam", lambda budget: beam(target, parted, options, rate=0.5, width=3, budget=budget)),
     ):
         for budget in (1, 7, 100):
             found = search(budget)

@@ -12,7 +12,7 @@ import numpy as np
 
 from triglot.attack.embedding import shift_queries
 from triglot.attack.measure import robustness
-from triglot.attack.search import Found, beam, candidates_of, draw, greedy, worst_of
+from triglot.attack.search import Found, beam, candidates_of, draw, greedy, part_texts, worst_of
 from triglot.attack.settings import Attack
 from triglot.attack.target import Target
 from triglot.augment.lexicon import Lexicon
@@ -121,9 +121,10 @@ def _attack(target: Target, attack: Attack, lexicon: Lexicon | None) -> tuple[Fo
         found = Found(draw(texts, langs, attack, lexicon), np.zeros(len(texts), np.int64))
     elif attack.search == "worst":
         found = worst_of(target, texts, langs, attack, lexicon)
-    elif attack.search == "greedy":
-        found = greedy(target, texts, candidates_of(langs, attack, lexicon), rate=attack.rate, budget=attack.budget)
     else:
-        options = candidates_of(langs, attack, lexicon)
-        found = beam(target, texts, options, rate=attack.rate, width=attack.beam, budget=attack.budget)
+        parted, options = part_texts(texts, langs, lexicon), candidates_of(langs, attack, lexicon)
+        if attack.search == "greedy":
+            found = greedy(target, parted, options, rate=attack.rate, budget=attack.budget)
+        else:
+            found = beam(target, parted, options, rate=attack.rate, width=attack.beam, budget=attack.budget)
     return found, target.encode(found.texts)

@@ -16,7 +16,7 @@ from triglot import seeds
 from triglot.attack.settings import CODESWITCH, Attack
 from triglot.attack.target import Target
 from triglot.augment.codeswitch import restore, split_text
-from triglot.augment.lexicon import Lexicon, switch
+from triglot.augment.lexicon import Lexicon, split_words, switch
 from triglot.augment.noise import perturb
 
 Candidates = Callable[[int, int, str], list[str]]  # (query, place, unit) -> replacements
@@ -83,13 +83,22 @@ def candidates_of(langs: Sequence[str], attack: Attack, lexicon: Lexicon | None)
     return candidates
 
 
+Parted = Sequence[tuple[list[str], list[str]]]  # units and gaps of each query
+
+
+def part_texts(texts: Sequence[str], langs: Sequence[str], lexicon: Lexicon | None) -> Parted:
+    """What of each text is replaced as one: words, those of the lists where the script has no spaces."""
+    return [split_words(text, lang, lexicon) if lexicon else split_text(text) for text, lang in zip(texts, langs, strict=True)]
+
+
 def _allowed(units: Sequence[str], rate: float) -> int:
     return math.ceil(rate * sum(unit[0].isalnum() for unit in units))
 
 
-def greedy(target: Target, texts: Sequence[str], candidates: Candidates, *, rate: float, budget: int) -> Found:
+def greedy(target: Target, parted: Parted, candidates: Candidates, *, rate: float, budget: int) -> Found:
     """The change that lowers the margin most, again and again, until none does, `rate` of the words changed, or the budget is spent."""
-    units, gaps = map(list, zip(*map(split_text, texts), strict=True))
+    units, gaps = map(list, zip(*parted, strict=True))
+    texts = [restore(*one) for one in parted]
     allowed = np.array([_allowed(u, rate) for u in units])
     changed: list[set[int]] = [set() for _ in texts]
     best = list(texts)
@@ -123,13 +132,13 @@ def greedy(target: Target, texts: Sequence[str], candidates: Candidates, *, rate
     return Found(best, calls)
 
 
-def beam(target: Target, texts: Sequence[str], candidates: Candidates, *, rate: float, width: int, budget: int) -> Found:
+def beam(target: Target, parted: Parted, candidates: Candidates, *, rate: float, width: int, budget: int) -> Found:
     """From left to right, each word is kept or replaced; the `width` texts with the lowest margin go on (PolyGloss, arXiv 2103.09593)."""
-    units, gaps = map(list, zip(*map(split_text, texts), strict=True))
+    units, gaps = map(list, zip(*parted, strict=True))
     allowed = [_allowed(u, rate) for u in units]
-    clean = target.margins(target.queries, np.arange(len(texts)))
+    clean = target.margins(target.queries, np.arange(len(parted)))
     states: list[list[tuple[float, int, tuple[str, ...]]]] = [[(float(m), 0, tuple(u))] for m, u in zip(clean, units, strict=True)]
-    calls = np.zeros(len(texts), np.int64)
+    calls = np.zeros(len(parted), np.int64)
     for place in range(max(map(len, units), default=0)):
         trial, owner, made = [], [], []
         for i, query_units in enumerate(units):

@@ -22,7 +22,6 @@ class Augmenter:
         seed: of the draws.
         lexicon: for `codeswitch` and `synonym`.
         pieces: the encoder's tokens in the order of their ids, for `segment`; None where it is no bag of subwords.
-        cut: part scripts without spaces into words of the lists (`triglot.augment.lexicon.switch`).
 
     Raises:
         InputError: code-switching without a lexicon, or into a language without a list; `segment` without pieces.
@@ -35,14 +34,13 @@ class Augmenter:
         seed: int,
         lexicon: Lexicon | None = None,
         pieces: Sequence[str] | None = None,
-        cut: bool = False,
     ):
         if settings.segment and pieces is None:
             raise InputError("augment.segment: needs a static encoder")
         self.splits = Splits(pieces) if settings.segment and pieces is not None else None
         if settings.needs_lists and lexicon is None:
             raise InputError(f"augment.lists: {' and '.join(LISTED)} need word lists")
-        self.settings, self.seed, self.lexicon, self.cut = settings, seed, lexicon, cut
+        self.settings, self.seed, self.lexicon = settings, seed, lexicon
         for part in settings.parts:
             if part.into and lexicon is not None:
                 lexicon.check(part.into)
@@ -94,7 +92,7 @@ class Augmenter:
                 if kind in LISTED:
                     assert self.lexicon is not None
                     into = (part.into or self.lexicon.languages) if kind == CODESWITCH else ()
-                    changed = switch(chosen, spoken, self.lexicon, into=into, mode=part.mode, cut=self.cut, **options)
+                    changed = switch(chosen, spoken, self.lexicon, into=into, mode=part.mode, **options)
                 else:
                     changed = perturb(chosen, spoken, kind, **options)
                 for place, text in zip(places, changed, strict=True):

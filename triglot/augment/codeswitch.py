@@ -16,9 +16,11 @@ import numpy as np
 import regex
 
 from triglot import seeds
+from triglot.augment.keyboards import UNSPACED
 from triglot.files import InputError
 
 _UNIT = regex.compile(r"[\p{L}\p{M}\p{N}\u200c\u200d]+(?:['’][\p{L}\p{M}\p{N}]+)*|\S")  # a word keeps its vowel signs
+_UNSPACED = regex.compile(f"[{UNSPACED}]")
 _NO_SPACE_BEFORE = regex.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff.,;:!?%)\]}’”»。，、；：！？؟،؛।]")
 _NO_SPACE_AFTER = regex.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff(\[{‘“«¿¡]")
 
@@ -82,8 +84,17 @@ def split_text(text: str) -> tuple[list[str], list[str]]:
 
 
 def restore(units: Sequence[str], gaps: Sequence[str]) -> str:
-    """A text from units and the gaps around them."""
-    return "".join(part for pair in zip(gaps, [*units, ""], strict=True) for part in pair)
+    """A text from units and the gaps around them; a space parts two words that would run together, where their scripts have spaces."""
+    parts = [gaps[0]]
+    for before, unit, after in zip(["", *units], units, gaps[1:], strict=False):
+        if not parts[-1] and _spaced(before[-1:]) and _spaced(unit[:1]):
+            parts.append(" ")
+        parts += [unit, after]
+    return "".join(parts)
+
+
+def _spaced(character: str) -> bool:
+    return character.isalnum() and not _UNSPACED.match(character)
 
 
 def join_units(units: Sequence[str]) -> str:

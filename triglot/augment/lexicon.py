@@ -104,8 +104,12 @@ class Lexicon:
         return [one for one in dict.fromkeys(found) if one.lower() != low][: self.most]
 
 
-def cut_units(units: Sequence[str], gaps: Sequence[str], lang: str, lexicon: Lexicon) -> tuple[list[str], list[str]]:
-    """Runs of letters of scripts without spaces parted into the longest words that the lists know, from the left, and single letters."""
+def split_words(text: str, lang: str, lexicon: Lexicon) -> tuple[list[str], list[str]]:
+    """Units and gaps as `split_text` gives them, but runs of letters of scripts without spaces are parted: into the longest words that
+    the lists know, from the left, and single letters."""
+    units, gaps = split_text(text)
+    if not _UNSPACED.search(text):
+        return units, gaps
     cut, between = [], [gaps[0]]
     for unit, gap in zip(units, gaps[1:], strict=True):
         parts = [part for run in _RUNS.findall(unit) for part in (_words(run, lang, lexicon) if _UNSPACED.match(run) else (run,))]
@@ -136,7 +140,6 @@ def switch(
     seed: int,
     purpose: str = "switch",
     numbers: Sequence[int] | np.ndarray | None = None,
-    cut: bool = False,
 ) -> list[str]:
     """Replace each word that has a translation with probability `rate`.
 
@@ -150,13 +153,10 @@ def switch(
         seed: of the draws.
         purpose: of the draws; different purposes are independent.
         numbers: (texts,) what each text is drawn by; 0, 1, ... by default.
-        cut: part runs of letters of scripts without spaces into words of the lists first; else such a run is one word.
     """
     lexicon.check(into)
     numbers = np.arange(len(texts)) if numbers is None else np.asarray(numbers, np.int64)
-    parted = [split_text(text) for text in texts]
-    if cut:
-        parted = [cut_units(units, gaps, lang, lexicon) for (units, gaps), lang in zip(parted, langs, strict=True)]
+    parted = [split_words(text, lang, lexicon) for text, lang in zip(texts, langs, strict=True)]
     many = np.array([len(units) for units, _ in parted], np.int64)
     starts = np.cumsum(many) - many
     place = np.arange(int(many.sum())) - np.repeat(starts, many)

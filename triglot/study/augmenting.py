@@ -344,7 +344,7 @@ def _augmenter(job: Job, corpus: ParallelCorpus) -> Augmenter | None:
             raise InputError(f"lists: no word list for {', '.join(missing)} in {job.augment.lists}{nearest(missing[0], lexicon.languages)}")
         if missing:
             log.warning("lists: no word list for %s; code-switching and synonyms leave these texts as they are", ", ".join(missing))
-    return Augmenter(job.augment, seed=job.seed, lexicon=lexicon, cut=True)
+    return Augmenter(job.augment, seed=job.seed, lexicon=lexicon)
 
 
 def print_examples(examples: Sequence[grow.Example], stream: IO[str]) -> None:
