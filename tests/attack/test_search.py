@@ -119,6 +119,14 @@ def test_a_wide_beam_finds_the_worst_of_all_switched_texts(target: Target, bench
         assert reached == pytest.approx(lowest, abs=1e-6)
 
 
+def test_texts_without_spaces_are_replaced_by_words_of_the_lists() -> None:
+    lexicon = Lexicon({("en", "zh"): (["super bowl", "win", "who"], ["超级碗", "赢得", "谁"])})
+    (units, gaps), (whole, _) = part_texts(["谁赢得超级碗"], ["zh"], lexicon)[0], part_texts(["谁赢得超级碗"], ["zh"], None)[0]
+    assert units == ["谁", "赢得", "超级碗"]
+    assert whole == ["谁赢得超级碗"]
+    assert restore(["who", "win", "超级碗"], gaps) == "who win超级碗"
+
+
 @pytest.mark.parametrize("kinds", [("codeswitch",), ("substitute",)])
 def test_searches_keep_their_budget_and_never_help_the_victim(target: Target, benchmark, lexicon: Lexicon, kinds) -> None:
     texts, langs = benchmark.queries.texts, langs_of(benchmark)
