@@ -20,7 +20,8 @@ from triglot.recipe import parse_recipe
 from triglot.report import compare, find_arms, render, tables_of, write_report
 from triglot.settings import Document
 from triglot.study.data import Data
-from triglot.study.models import evaluate_model, retriever
+from triglot.study.load import retriever
+from triglot.study.models import evaluate_model
 from triglot.study.run import evaluate_all
 
 WORDS = [f"word{i}" for i in range(40)]

@@ -31,7 +31,7 @@ from triglot.files import InputError, atomic_folder, read_json
 from triglot.progress import Bar
 
 if TYPE_CHECKING:
-    from triglot.encoder.build import EncoderSettings
+    from triglot.encoder.settings import EncoderSettings
 
 _WINDOW = 16384  # texts sorted together; the next window is tokenised meanwhile
 _OLD_MODULES = ("Transformer", "Pooling", "Dense", "Normalize", "LayerNorm", "Dropout", "WeightedLayerPooling", "CNN", "LSTM")

@@ -17,7 +17,7 @@ from triglot.evaluate.evaluator import encode_set
 from triglot.evaluate.tables import Evaluation
 from triglot.files import write_json
 from triglot.settings import Document, build, split_word
-from triglot.study.models import load_model
+from triglot.study.load import load_model
 
 log = logging.getLogger("triglot")
 

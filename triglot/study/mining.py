@@ -19,7 +19,7 @@ from triglot.mine import Mine, Refresh, check_layout, clear_parts, digest, mine,
 from triglot.progress import Bar
 from triglot.settings import Document, build, key_values, plain
 from triglot.study.augmenting import split_source
-from triglot.study.models import BM25, load_model
+from triglot.study.load import BM25, load_model
 from triglot.train import Feed, Renewal
 
 log = logging.getLogger("triglot")

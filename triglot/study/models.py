@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from triglot.files import InputError, atomic_write, nearest, write_text
+from triglot.study.load import load_model, retriever
 
 log = logging.getLogger("triglot")
-BM25, TRANSLATED = "bm25", "bm25-translated"
 
 
 def named_paths(words: Sequence[str]) -> dict[str, str]:
@@ -46,7 +46,7 @@ def evaluate_model(
     """Evaluate a model on benchmarks and write the results.
 
     Args:
-        model: see `retriever`.
+        model: see `triglot.study.load.retriever`.
         on: name -> path or `hub:` name of each benchmark.
         out: folder for results.json and what lies beside it.
         format: of the benchmarks; empty to tell it from their names.
@@ -117,61 +117,6 @@ def evaluate_model(
             write_run(Path(out) / f"{name}.run.gz", answer.run)
             write_qrels(Path(out) / f"{name}.qrels.gz", answer.against.qrels)
     return write_results(out, found, model=model)
-
-
-def retriever(model: str, *, names: Sequence[str] = (), lists: str = "", progress: bool = False) -> Any:
-    """What a MODEL of the command line is, for `triglot.evaluate.retrievers.evaluate`.
-
-    Args:
-        model: a model folder, a run folder, a hub name, `bm25`, `bm25-translated`, a TREC run (a file, or a folder with `NAME.run.gz` for
-            each benchmark), or embeddings made elsewhere (a folder or `Q.npy,P.npy`, see `triglot.corpus.vectors`).
-        names: of the benchmarks.
-        lists: folder of word lists for `bm25-translated`.
-        progress: show bars.
-
-    Raises:
-        InputError: it is none of these, or cannot be loaded.
-    """
-    from triglot.corpus import vectors
-    from triglot.evaluate.retrievers import Bm25, Dense, RunFile, Vectors, run_files, run_name
-
-    if model == BM25:
-        return Bm25()
-    if model == TRANSLATED:
-        from triglot.corpus.wordlist import read_lists
-
-        if not lists:
-            raise InputError("bm25-translated needs --lists, a folder of word lists")
-        return Bm25(lambda codes: read_lists(lists, languages=codes, both=True)[0])
-    path = Path(model)
-    if vectors.is_pair(model):
-        if len(names) > 1:
-            raise InputError(f"{model}: one pair of files, but {len(names)} benchmarks; use a folder with a sub-folder for each")
-        return Vectors(model)
-    if path.is_file():
-        if run_name(path) is None:
-            raise InputError(f"{path}: a run file ends in .run, .trec, .tsv or .txt (and .gz); a model is a folder")
-        if len(names) > 1:
-            raise InputError(f"{path}: one run, but {len(names)} benchmarks; use a folder with NAME.run.gz for each")
-        return RunFile(path)
-    if path.is_dir() and not any((folder / "modules.json").is_file() for folder in (path, path / "model")):
-        if vectors.holds_pair(path) or any(vectors.holds_pair(folder) for folder in path.glob("*")):
-            return Vectors(model)
-        if any(vectors.holds_pair(folder) for folder in path.glob("*/*")):
-            return Vectors(model)
-        if not (path / "config.json").is_file() and run_files(path):
-            return RunFile(path)
-    return Dense(load_model(model), progress)
-
-
-def load_model(model: str) -> Any:
-    """An encoder from a model folder, a run folder (its `model/`) or a hub name."""
-    from triglot.encoder import load_encoder
-
-    inside = Path(model) / "model"
-    return load_encoder(
-        inside if (inside / "modules.json").is_file() else model, name=Path(model).resolve().name if Path(model).exists() else model
-    )
 
 
 def fresh_encoder(paths: Sequence[str], out: str | Path, settings: Mapping[str, Any], *, format: str = "", seed: int = 1) -> Path:

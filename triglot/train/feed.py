@@ -16,7 +16,6 @@ from triglot.batches import Rows, Step, rows_of
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.files import InputError, nearest
 
-NEGATIVE_LANGUAGES = ("own", "others", "balanced")
 _PHI = (5**0.5 - 1) / 2  # its multiples fill the unit interval evenly
 Tokenize = Callable[[Sequence[str]], tuple[np.ndarray, np.ndarray]]
 

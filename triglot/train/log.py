@@ -12,7 +12,7 @@ from triglot.files import InputError
 from triglot.train import checkpoint
 
 if TYPE_CHECKING:
-    from triglot.train.loop import Train
+    from triglot.train.settings import Train
 
 
 class RunLog:

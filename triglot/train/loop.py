@@ -20,80 +20,18 @@ from torch import Tensor
 from triglot import seeds
 from triglot.ahead import ahead
 from triglot.batches import RunPlan, rank_slice
-from triglot.files import InputError, nearest
 from triglot.losses import Loss
 from triglot.robust import Robust, perturbed_step
 from triglot.train import checkpoint
 from triglot.train.distributed import World, join
-from triglot.train.feed import NEGATIVE_LANGUAGES, Batch, Feed
+from triglot.train.feed import Batch, Feed
 from triglot.train.log import RunLog
 from triglot.train.objective import Objective
 from triglot.train.passes import Passes
+from triglot.train.settings import Train
 
-SCHEDULES = ("linear", "cosine", "constant")
-PRECISIONS = ("fp32", "bf16")
 HARD = "refresh.groups"  # in a checkpoint
 NEGATIVE = -1  # stands for the source, in counts of (source, query language, passage language)
-
-
-@dataclass(frozen=True)
-class Train:
-    """Settings of the loop.
-
-    Attributes:
-        steps: batches.
-        lr: peak learning rate. Static encoders: the largest step of a row, where rows have mean length 1.
-        schedule: linear | cosine (both to 0) | constant, after the warm-up.
-        warmup: share of the steps in which the rate rises from 0.
-        weight_decay: of AdamW (transformers only).
-        clip: largest gradient norm; 0 for no clipping.
-        precision: fp32 | bf16 (autocast; vectors, loss and weights stay fp32).
-        chunk: texts embedded at once, for large batches in little memory (GradCache, Gao et al. 2021); 0 for all.
-        negatives: hard negatives a row at most, where the data has them or they are mined (`refresh`).
-        negative_languages: that they are shown in: own (that of the row's passage) | others | balanced.
-        log_every, checkpoint_every, validate_every: steps; 0 for never (a checkpoint at the end is always kept until the stage is saved).
-        keep: newest checkpoints kept; 0 for all.
-        threads: of torch; 0 leaves torch's choice. Saved in the checkpoint, since another number changes the last digits.
-        tensorboard: write scalars for TensorBoard as well.
-    """
-
-    steps: int = 1000
-    lr: float = 0.05
-    schedule: str = "linear"
-    warmup: float = 0.02
-    weight_decay: float = 0.01
-    clip: float = 0.0
-    precision: str = "fp32"
-    chunk: int = 0
-    negatives: int = 0
-    negative_languages: str = "own"
-    log_every: int = 50
-    checkpoint_every: int = 1000
-    validate_every: int = 0
-    keep: int = 1
-    threads: int = 0
-    tensorboard: bool = False
-
-    def __post_init__(self) -> None:
-        for key, known in (("schedule", SCHEDULES), ("precision", PRECISIONS), ("negative_languages", NEGATIVE_LANGUAGES)):
-            if getattr(self, key) not in known:
-                raise InputError(f"train.{key}: {getattr(self, key)!r} is unknown{nearest(str(getattr(self, key)), known)}")
-        if not 0 <= self.warmup < 1:
-            raise InputError(f"train.warmup: {self.warmup} is a share of the steps, from 0 to below 1")
-        if self.lr <= 0:
-            raise InputError(f"train.lr: {self.lr} is not a positive number")
-        whole = ("steps", "chunk", "negatives", "log_every", "checkpoint_every", "validate_every", "keep", "threads")
-        for key in ("weight_decay", "clip", *whole):
-            if getattr(self, key) < 0:
-                raise InputError(f"train.{key}: {getattr(self, key)} is negative")
-
-    def rate(self, step: int) -> float:
-        """The learning rate of step 0, 1, ..."""
-        warm = math.ceil(self.warmup * self.steps)
-        if step < warm:
-            return self.lr * (step + 1) / warm
-        done = (step - warm) / max(self.steps - warm, 1)
-        return self.lr * {"linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2, "constant": 1.0}[self.schedule]
 
 
 @dataclass(frozen=True)
