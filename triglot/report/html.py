@@ -32,7 +32,8 @@ def _table(caption: str, head: Sequence[str], rows: Iterable[str]) -> str:
     """A table in the manner of print; everything is HTML already."""
     columns = "".join(text if text.startswith("<th") else _th(text) for text in head)
     parts = [f"<caption>{caption}</caption>", f"<thead><tr>{columns}</tr></thead>", "<tbody>", *rows, "</tbody>"]
-    return '<div class="scroll"><table class="book">' + "\n".join(parts) + "</table></div>"
+    kind = "book" if len(head) <= 8 else "book dense"
+    return f'<div class="scroll"><table class="{kind}">' + "\n".join(parts) + "</table></div>"
 
 
 def _details(summary: str, inside: str) -> str:
