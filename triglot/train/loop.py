@@ -20,6 +20,7 @@ from torch import Tensor
 from triglot import seeds
 from triglot.ahead import ahead
 from triglot.batches import RunPlan, rank_slice
+from triglot.corpus.parallel import ParallelCorpus
 from triglot.losses import Loss
 from triglot.robust import Robust, perturbed_step
 from triglot.train import checkpoint
@@ -199,16 +200,7 @@ def run(
     if train.threads:
         torch.set_num_threads(train.threads)
     world, device = join()
-    settings = {"seed": seed, "threads": torch.get_num_threads(), "loss": asdict(loss), "batches": asdict(plan.batches)}
-    if robust != Robust():
-        settings["robust"] = asdict(robust)
-    settings |= {
-        key: getattr(train, key) for key in ("steps", "lr", "schedule", "warmup", "weight_decay", "clip", "precision", "chunk", "negatives")
-    }
-    if train.negative_languages != "own":
-        settings["negative_languages"] = train.negative_languages
-    if renewal:
-        settings["refresh"] = {"every": renewal.every, **renewal.settings}
+    settings = _settings(train, loss, robust, plan, renewal, seed)
     objective = Objective(loss, robust, dim=model.dim, languages=len(feed.corpus.languages), seed=seed, device=device)
     first, totals, counts = 0, {"texts": 0, "tokens": 0, "effective_negatives": 0, "seconds": 0.0}, Counter()
     hard: dict[str, Tensor] = {}
@@ -262,10 +254,28 @@ def run(
         log.close()
     if first < train.steps:
         save(train.steps)
-    corpus = feed.corpus
+    return _summary(train, totals, counts, feed.corpus)
+
+
+def _settings(train: Train, loss: Loss, robust: Robust, plan: RunPlan, renewal: Renewal | None, seed: int) -> dict[str, Any]:
+    """What a checkpoint must share with a run that goes on from it; later settings at their defaults are left out, so old ones stay good."""
+    settings = {"seed": seed, "threads": torch.get_num_threads(), "loss": asdict(loss), "batches": asdict(plan.batches)}
+    if robust != Robust():
+        settings["robust"] = asdict(robust)
+    for key in ("steps", "lr", "schedule", "warmup", "weight_decay", "clip", "precision", "chunk", "negatives"):
+        settings[key] = getattr(train, key)
+    if train.negative_languages != "own":
+        settings["negative_languages"] = train.negative_languages
+    if renewal:
+        settings["refresh"] = {"every": renewal.every, **renewal.settings}
+    return settings
+
+
+def _summary(train: Train, totals: dict[str, Any], counts: Counter, corpus: ParallelCorpus) -> dict[str, Any]:
+    """What `run` returns."""
     negatives = {corpus.languages[lang]: n for (kind, lang, _), n in sorted(counts.items()) if kind == NEGATIVE}
-    counts = {key: n for key, n in counts.items() if key[0] != NEGATIVE}
-    named = [[corpus.sources[s], corpus.languages[q], corpus.languages[p], n] for (s, q, p), n in sorted(counts.items())]
+    shown = {key: n for key, n in counts.items() if key[0] != NEGATIVE}
+    named = [[corpus.sources[s], corpus.languages[q], corpus.languages[p], n] for (s, q, p), n in sorted(shown.items())]
     told = {"steps": train.steps, **totals, "seconds": round(totals["seconds"], 3), "counts": named, "threads": torch.get_num_threads()}
     return told | ({"negatives": negatives} if train.negatives else {})
 
