@@ -258,7 +258,7 @@ def run(
 
 
 def _settings(train: Train, loss: Loss, robust: Robust, plan: RunPlan, renewal: Renewal | None, seed: int) -> dict[str, Any]:
-    """What a checkpoint must share with a run that goes on from it; later settings at their defaults are left out, so old ones stay good."""
+    """What a checkpoint must share with a run that goes on from it; later settings at their defaults are left out, so old ones hold."""
     settings = {"seed": seed, "threads": torch.get_num_threads(), "loss": asdict(loss), "batches": asdict(plan.batches)}
     if robust != Robust():
         settings["robust"] = asdict(robust)
