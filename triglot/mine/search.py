@@ -19,6 +19,7 @@ from triglot.mine.lines import Lines, Pools
 from triglot.topk import Best
 
 ROWS = 512  # lines scored at a time by one thread
+LEXICAL_ROWS = 128  # by BM25, against the whole pool at once
 WIDTH = 4096  # passages scored at a time: a block of scores stays in the cache while the best are picked
 
 
@@ -175,7 +176,7 @@ class Search:
             best.scores[:] = 0.0
             _offer(best, self.lexical.scores(self.lexical.asked(part, lang), lang), 0, rows, columns)
 
-        return self._best(lines, lang, k, show)
+        return self._best(lines, lang, k, show, LEXICAL_ROWS)
 
     def random(self, lines: Lines, lang: int, k: int, seed: int) -> Candidates:
         """By chance, each line on its own. Scores are 0. A place may be drawn twice."""
@@ -193,14 +194,16 @@ class Search:
         allowed = bad[at] != flat if len(bad) else np.ones(place.shape, bool)
         return Candidates(np.where(allowed, place, -1), np.where(allowed, 0, -np.inf).astype(np.float32))
 
-    def _best(self, lines: Lines, lang: int, k: int, show: Callable[[Best, Lines, np.ndarray, np.ndarray], None]) -> Candidates:
-        """The best k of what `show` shows for a part of the lines, less the pairs (line, place) that are barred."""
+    def _best(
+        self, lines: Lines, lang: int, k: int, show: Callable[[Best, Lines, np.ndarray, np.ndarray], None], rows: int = ROWS
+    ) -> Candidates:
+        """The best k of what `show` shows for some lines at a time, less the pairs (line, place) that are barred."""
         k = max(1, min(k, len(self._pools.texts[lang])))
         place, score = np.full((len(lines), k), -1, np.int64), np.full((len(lines), k), -np.inf, np.float32)
         line, barred = self._barred.of(lines, lang)
 
         def work(begin: int) -> None:
-            here = slice(begin, min(begin + ROWS, len(lines)))
+            here = slice(begin, min(begin + rows, len(lines)))
             low, high = np.searchsorted(line, [here.start, here.stop])
             best = Best(here.stop - here.start, k)
             show(best, lines.select(np.arange(here.start, here.stop)), line[low:high] - here.start, barred[low:high])
@@ -208,7 +211,7 @@ class Search:
 
         # Each thread multiplies on its own: BLAS threads would wait for those that pick.
         with threadpool_limits(1), ThreadPoolExecutor(self._workers) as threads:
-            list(threads.map(work, range(0, len(lines), ROWS)))
+            list(threads.map(work, range(0, len(lines), rows)))
         return Candidates(place, score)
 
 
