@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
@@ -10,14 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from triglot import cli
+from tests.command import triglot
 from triglot.files import read_json, read_jsonl
 
 WORDS = {
@@ -43,26 +40,6 @@ arms:
   x-x: {batches.kind: xx}
   x-y: {batches.kind: xy, alignment: null}
 """
-
-
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-
-def triglot(*words: object) -> Done:
-    """Run the command in this process."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setattr(sys, "argv", ["triglot", *map(str, words)])
-        patch.setenv("TERM", "dumb")
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else int(bool(stop.code))
-    return Done(code, out.getvalue(), err.getvalue())
 
 
 def _squad(path: Path, lang: str, first: int, count: int) -> None:

@@ -33,6 +33,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; known: {', '.join(known)}" if known else ""
 
 
+def check_choice(key: str, value: object, known: Iterable[str]) -> None:
+    """Raises InputError that names a key, for a value that is not among the known ones."""
+    known = list(known)
+    if value not in known:
+        raise InputError(f"{key}: {value!r} is unknown{nearest(str(value), known)}")
+
+
 @contextmanager
 def open_bytes(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """The bytes of a file, unpacked where it is gzip (by its first two bytes, whatever its name); pipes work too.

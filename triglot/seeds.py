@@ -11,6 +11,7 @@ import hashlib
 import numpy as np
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_PHI = (5**0.5 - 1) / 2
 
 
 def _key(seed: int, purpose: str) -> int:
@@ -54,3 +55,8 @@ def bits(seed: int, purpose: str, *counters: int | np.ndarray) -> np.ndarray:
 def uniform(seed: int, purpose: str, *counters: int | np.ndarray) -> np.ndarray:
     """As `bits`, as float64 in [0, 1)."""
     return (bits(seed, purpose, *counters) >> np.uint64(11)) * 2.0**-53
+
+
+def spread(start: float, place: np.ndarray) -> np.ndarray:
+    """Numbers in [0, 1) that fill it evenly, whichever consecutive places are taken: `start` plus multiples of the golden ratio."""
+    return (start + place * _PHI) % 1

@@ -120,7 +120,7 @@ def _merge(best: np.ndarray, index: np.ndarray, scores: np.ndarray, offset: int)
     better = scores > best[:, -1:]
     flat = np.flatnonzero(better) if width <= k or np.count_nonzero(better) <= 4 * k * rows else None
     if flat is None or (width > k and np.bincount(flat // width, minlength=rows).max(initial=0) > 4 * k):
-        flat = _above(scores, np.maximum(_bar(scores, k), np.nextafter(best[:, -1], np.inf, dtype=np.float32)), k)
+        flat = _above(scores, np.maximum(reached(scores, k), np.nextafter(best[:, -1], np.inf, dtype=np.float32)), k)
     row = flat // width
     counts = np.bincount(row, minlength=rows)
     slot = np.arange(len(flat)) - (np.cumsum(counts) - counts)[row]
@@ -137,8 +137,8 @@ def _kept(best: np.ndarray, index: np.ndarray, values: np.ndarray, places: np.nd
     return np.take_along_axis(values, order, 1), np.take_along_axis(places, order, 1)
 
 
-def _bar(scores: np.ndarray, k: int) -> np.ndarray:
-    """(rows,) a score that at least k of each row reach, and few more."""
+def reached(scores: np.ndarray, k: int) -> np.ndarray:
+    """(rows,) a score that at least k of each row reach, and few more; of k columns or more, of any type."""
     rows, width = scores.shape
     groups = 4 * k
     if width >= 2 * groups:  # of the highest of each group, the k-th is reached by k; far fewer have to be put in order

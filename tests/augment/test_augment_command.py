@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.test_cli import triglot
+from tests.command import triglot
 from triglot import seeds
 from triglot.corpus.pairs import read_training
 from triglot.train import Feed

@@ -21,6 +21,7 @@ from triglot.corpus.pairs import read_training, records
 from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus, concat, variant_id
 from triglot.files import InputError
 from triglot.study import augmenting
+from triglot.study.data import split_source
 
 TYPOS = Part(("swap", "delete"), share=0.6, rate=0.5)
 CASING = Part(("casing",), share=0.4, rate=1.0)
@@ -295,11 +296,11 @@ def test_bad_lists(pairs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 
 
 def test_sources_are_told_by_format_or_by_name(pairs: Path) -> None:
-    assert augmenting.split_source(f"pairs={pairs}") == ("pairs", str(pairs))
-    assert augmenting.split_source(str(pairs)) == ("pairs", str(pairs))
-    assert augmenting.split_source("atlas") == ("atlas", "atlas")
+    assert split_source(f"pairs={pairs}") == ("pairs", str(pairs))
+    assert split_source(str(pairs)) == ("pairs", str(pairs))
+    assert split_source("atlas") == ("atlas", "atlas")
     with pytest.raises(InputError, match="'piars' is no format for training; did you mean 'pairs'"):
-        augmenting.split_source(f"piars={pairs}")
+        split_source(f"piars={pairs}")
 
 
 def test_real_questions_with_everything_at_once(data: Path, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
@@ -10,14 +9,13 @@ import subprocess
 import sys
 import textwrap
 import time
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.command import triglot
 from tests.mine.small import LANGUAGES, corpus_of, embed_of, safe_pairs
-from triglot import cli
 from triglot.corpus import pairs
 from triglot.encoder import EncoderSettings, init_encoder
 from triglot.encoder.tokenizer import word_counts
@@ -25,19 +23,6 @@ from triglot.files import InputError, read_json, read_jsonl
 from triglot.mine import Mine, Refresh, digest, mine, write
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def triglot(*words: object) -> tuple[int, str, str]:
-    """Run the command in this process: (exit status, stdout, stderr)."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setattr(sys, "argv", ["triglot", *map(str, words)])
-        patch.setenv("TERM", "dumb")
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else int(bool(stop.code))
-    return code, out.getvalue(), err.getvalue()
 
 
 @pytest.fixture(scope="module")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from triglot import cli
+from tests.command import triglot
 from triglot.corpus.nli import LABELS
 from triglot.files import InputError, read_json, read_jsonl
 from triglot.recipe import Benchmark, load_recipe
@@ -92,21 +90,7 @@ def test_a_study_passes_over_what_bm25_cannot_do(place: Path, tmp_path: Path) ->
     assert "Not evaluated on inference: bm25" in page
 
 
-@pytest.fixture
-def triglot(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["triglot", *map(str, words)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return code, *capsys.readouterr()
-
-    return call
-
-
-def test_the_command_line(model: Path, place: Path, tmp_path: Path, triglot) -> None:
+def test_the_command_line(model: Path, place: Path, tmp_path: Path) -> None:
     on = ("--on", f"x={place / 'xnli'}", "--on", f"s={place / 'xstance'}")
     code, out, err = triglot(
         "evaluate", model, *on, "--out", tmp_path / "e", "--classify", "pairs=xy", "--classify", "head.penalties=[0.1]", "-q"
@@ -135,13 +119,13 @@ def test_the_command_line(model: Path, place: Path, tmp_path: Path, triglot) -> 
         (["--candidate-text", "sentence"], "candidate_text: no such setting"),
     ],
 )
-def test_bad_words(model: Path, place: Path, tmp_path: Path, triglot, words: list[str], said: str) -> None:
+def test_bad_words(model: Path, place: Path, tmp_path: Path, words: list[str], said: str) -> None:
     code, _, err = triglot("evaluate", model, "--on", f"x={place / 'xnli'}", "--out", tmp_path / "e", *words, "-q")
     assert (code, said in err) == (2, True), err
     assert not (tmp_path / "e").exists()
 
 
-def test_models_without_vectors(place: Path, tmp_path: Path, triglot) -> None:
+def test_models_without_vectors(place: Path, tmp_path: Path) -> None:
     code, _, err = triglot("evaluate", "bm25", "--on", f"x={place / 'xnli'}", "--out", tmp_path / "e")
     assert code == 2
     assert "bm25: has no vectors" in err

@@ -14,7 +14,7 @@ import numpy as np
 from triglot import seeds
 from triglot.augment.codeswitch import join_units, split_units
 from triglot.corpus.retrieval import RetrievalSet
-from triglot.files import InputError, nearest
+from triglot.files import InputError, check_choice
 
 METHODS = ("echo", "greedy")
 
@@ -40,8 +40,7 @@ class Plant:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise InputError(f"plant.method: {self.method!r} is unknown{nearest(self.method, METHODS)}")
+        check_choice("plant.method", self.method, METHODS)
         for key in ("targets", "words", "budget", "k"):
             if getattr(self, key) < 1:
                 raise InputError(f"plant.{key}: {getattr(self, key)} is below 1")

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from triglot.augment.noise import KINDS
-from triglot.files import InputError, nearest
+from triglot.files import InputError, check_choice
 
 CODESWITCH = "codeswitch"
 SEARCHES = ("random", "worst", "greedy", "beam", "embedding")
@@ -54,11 +54,9 @@ class Attack:
         if not self.kinds and self.search != "embedding":
             raise InputError("attack.kinds: is empty")
         for kind in self.kinds:
-            if kind not in known:
-                raise InputError(f"attack.kinds: {kind!r} is unknown{nearest(kind, known)}")
+            check_choice("attack.kinds", kind, known)
         for key, values in (("search", SEARCHES), ("mode", ("multilingual", "bilingual"))):
-            if getattr(self, key) not in values:
-                raise InputError(f"attack.{key}: {getattr(self, key)!r} is unknown{nearest(getattr(self, key), values)}")
+            check_choice(f"attack.{key}", getattr(self, key), values)
         if not 0 <= self.rate <= 1:
             raise InputError(f"attack.rate: {self.rate} is not between 0 and 1")
         for key in ("tries", "beam", "budget", "steps"):

@@ -27,14 +27,7 @@ class Augmenter:
         InputError: code-switching without a lexicon, or into a language without a list; `segment` without pieces.
     """
 
-    def __init__(
-        self,
-        settings: Augment,
-        *,
-        seed: int,
-        lexicon: Lexicon | None = None,
-        pieces: Sequence[str] | None = None,
-    ):
+    def __init__(self, settings: Augment, *, seed: int, lexicon: Lexicon | None = None, pieces: Sequence[str] | None = None):
         if settings.segment and pieces is None:
             raise InputError("augment.segment: needs a static encoder")
         self.splits = Splits(pieces) if settings.segment and pieces is not None else None

@@ -16,11 +16,10 @@ import numpy as np
 import regex
 
 from triglot import seeds
-from triglot.augment.keyboards import UNSPACED
+from triglot.augment.scripts import UNSPACED
 from triglot.files import InputError
 
 _UNIT = regex.compile(r"[\p{L}\p{M}\p{N}\u200c\u200d]+(?:['’][\p{L}\p{M}\p{N}]+)*|\S")  # a word keeps its vowel signs
-_UNSPACED = regex.compile(f"[{UNSPACED}]")
 _NO_SPACE_BEFORE = regex.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff.,;:!?%)\]}’”»。，、；：！？؟،؛।]")
 _NO_SPACE_AFTER = regex.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff(\[{‘“«¿¡]")
 
@@ -94,7 +93,7 @@ def restore(units: Sequence[str], gaps: Sequence[str]) -> str:
 
 
 def _spaced(character: str) -> bool:
-    return character.isalnum() and not _UNSPACED.match(character)
+    return character.isalnum() and not UNSPACED.match(character)
 
 
 def join_units(units: Sequence[str]) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 
-# A class of regular expressions: letters of scripts that do not part words.
-UNSPACED = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Han}\p{Hiragana}\p{Katakana}ー"
 # Rows of letters from top to bottom; a row is shifted by half a key to the right of the row above.
 _LAYOUTS = {
     "latin": ("qwertyuiop", "asdfghjkl", "zxcvbnm"),

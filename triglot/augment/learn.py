@@ -16,13 +16,11 @@ import numpy as np
 import regex
 
 from triglot.augment.codeswitch import Ragged
-from triglot.augment.keyboards import UNSPACED
+from triglot.augment.scripts import RUNS, UNSPACED
 from triglot.files import InputError
 
 LONGEST_WORD = 12  # characters of a word in a script without spaces
 _WORD = regex.compile(r"\p{L}[\p{L}\p{M}\u200c\u200d]*(?:['’\-]\p{L}[\p{L}\p{M}\u200c\u200d]*)*")
-_UNSPACED = regex.compile(f"[{UNSPACED}]+")
-_PARTS = regex.compile(f"[{UNSPACED}]+|[^{UNSPACED}]+")  # of a word that mixes both
 _CHARACTERS_A_WORD = 100  # the more text, the more words a Unigram model may tell apart
 _LEAST_CHARACTERS = 2000
 _DISCOUNT = 0.8  # links taken from each pair: what was seen once or twice is worth less than its share says
@@ -111,7 +109,7 @@ def segmenter(texts: Sequence[str]) -> Cut:
 
     Where there are too few of them for a model, a run is its characters.
     """
-    runs = [run for text in texts for run in _UNSPACED.findall(text.lower())]
+    runs = [run for text in texts for run in UNSPACED.findall(text.lower())]
     letters = {letter for run in runs for letter in run}
     size = sum(map(len, runs))
     if size < _LEAST_CHARACTERS:
@@ -156,12 +154,12 @@ def words_of(texts: Sequence[str], least: int = 2) -> tuple[list[str], Ragged]:
     for text in texts:
         here: dict[int, None] = {}
         for match in _WORD.findall(text.lower()):
-            if not _UNSPACED.search(match):
+            if not UNSPACED.search(match):
                 here[known.setdefault(match, len(known))] = None
                 continue
             cut = cut or segmenter(texts)
-            for run in _PARTS.findall(match):
-                for word in cut(run) if _UNSPACED.match(run) else (run,):
+            for run in RUNS.findall(match):
+                for word in cut(run) if UNSPACED.match(run) else (run,):
                     here[known.setdefault(word, len(known))] = None
         flat.extend(here)
         ends.append(len(flat))

@@ -10,11 +10,9 @@ import regex
 
 from triglot import seeds
 from triglot.augment.codeswitch import restore, split_text
-from triglot.augment.keyboards import UNSPACED
+from triglot.augment.scripts import RUNS, UNSPACED
 from triglot.files import InputError, nearest
 
-_UNSPACED = regex.compile(f"[{UNSPACED}]")
-_RUNS = regex.compile(f"[{UNSPACED}]+|[^{UNSPACED}]+")
 _LETTER = regex.compile(r"\X")
 _LONGEST = 10  # letters of a word in such a script
 Lists = Mapping[tuple[str, str], tuple[Sequence[str], Sequence[str]]]
@@ -108,11 +106,11 @@ def split_words(text: str, lang: str, lexicon: Lexicon) -> tuple[list[str], list
     """Units and gaps as `split_text` gives them, but runs of letters of scripts without spaces are parted: into the longest words that
     the lists know, from the left, and single letters."""
     units, gaps = split_text(text)
-    if not _UNSPACED.search(text):
+    if not UNSPACED.search(text):
         return units, gaps
     cut, between = [], [gaps[0]]
     for unit, gap in zip(units, gaps[1:], strict=True):
-        parts = [part for run in _RUNS.findall(unit) for part in (_words(run, lang, lexicon) if _UNSPACED.match(run) else (run,))]
+        parts = [part for run in RUNS.findall(unit) for part in (_words(run, lang, lexicon) if UNSPACED.match(run) else (run,))]
         cut += parts
         between += [*[""] * (len(parts) - 1), gap]
     return cut, between

@@ -18,7 +18,7 @@ import regex
 
 from triglot import seeds
 from triglot.augment.keyboards import HOMOGLYPHS, neighbours, script_letters
-from triglot.files import InputError, nearest
+from triglot.files import InputError, check_choice
 
 _WORD = regex.compile(r"[\p{L}\p{M}\u200c\u200d]+(?:['’]\p{L}[\p{L}\p{M}]*)*")
 _UNSPACED = regex.compile(r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Han}\p{Hiragana}\p{Katakana}]")
@@ -170,8 +170,7 @@ KINDS: dict[str, Kind] = {
 
 def known(kind: str) -> Kind:
     """A kind by its name. Raises InputError with the nearest known one."""
-    if kind not in KINDS:
-        raise InputError(f"noise: {kind!r} is unknown{nearest(kind, KINDS)}")
+    check_choice("noise", kind, KINDS)
     return KINDS[kind]
 
 

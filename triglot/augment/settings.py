@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from triglot.augment.noise import KINDS
-from triglot.files import InputError, nearest
+from triglot.files import InputError, check_choice
 
 CODESWITCH, SYNONYM = "codeswitch", "synonym"
 LISTED = (CODESWITCH, SYNONYM)  # kinds that go by word lists
@@ -39,15 +39,13 @@ class Part:
         if not self.kinds:
             raise InputError("kinds: is empty")
         for kind in self.kinds:
-            if kind not in known:
-                raise InputError(f"kinds: {kind!r} is unknown{nearest(kind, known)}")
+            check_choice("kinds", kind, known)
         for key in ("share", "rate"):
             if not 0 <= getattr(self, key) <= 1:
                 raise InputError(f"{key}: {getattr(self, key)} is not between 0 and 1")
-        if self.mode not in ("multilingual", "bilingual"):
-            raise InputError(f"mode: {self.mode!r} is unknown{nearest(self.mode, ('multilingual', 'bilingual'))}")
-        if self.side and self.side not in SIDES:
-            raise InputError(f"side: {self.side!r} is unknown{nearest(self.side, SIDES)}")
+        check_choice("mode", self.mode, ("multilingual", "bilingual"))
+        if self.side:
+            check_choice("side", self.side, SIDES)
 
 
 @dataclass(frozen=True)
@@ -75,8 +73,7 @@ class Augment:
         if not 0 <= self.segment <= 1:
             raise InputError(f"augment.segment: {self.segment} is not between 0 and 1")
         for key, known in (("side", SIDES), ("mode", MODES)):
-            if getattr(self, key) not in known:
-                raise InputError(f"augment.{key}: {getattr(self, key)!r} is unknown{nearest(getattr(self, key), known)}")
+            check_choice(f"augment.{key}", getattr(self, key), known)
         if sum(part.share for part in self.parts) > 1 + 1e-9:
             raise InputError(f"augment.parts: the shares add up to {sum(part.share for part in self.parts):g}, more than 1")
         if self.half not in (None, 0, 1):

@@ -13,17 +13,14 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import regex
 
-from triglot.augment.keyboards import UNSPACED
+from triglot.augment.scripts import UNSPACED
 from triglot.corpus.parallel import MAX_LANGUAGES, ParallelCorpus
 from triglot.corpus.sentences import split
 from triglot.files import InputError
 
 if TYPE_CHECKING:
     from triglot.augment.translate import Translator
-
-_UNSPACED = regex.compile(f"[{UNSPACED}]")
 
 
 class Store:
@@ -132,7 +129,7 @@ def join(sentences: Sequence[str]) -> str:
     """Sentences as a text, with spaces between them unless the script has none."""
     result = ""
     for sentence in sentences:
-        glue = "" if not result or not sentence or _UNSPACED.match(sentence[0]) else " "
+        glue = "" if not result or not sentence or UNSPACED.match(sentence[0]) else " "
         result += glue + sentence
     return result
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from triglot.files import InputError, nearest
+from triglot.files import InputError, check_choice
 
 if TYPE_CHECKING:
     from triglot.corpus.parallel import ParallelCorpus
@@ -55,9 +55,7 @@ class Batches:
 
     def __post_init__(self) -> None:
         for key, known in _CHOICES.items():
-            value = getattr(self, key)
-            if value not in known:
-                raise InputError(f"batches.{key}: {value!r} is unknown{nearest(str(value), known)}")
+            check_choice(f"batches.{key}", getattr(self, key), known)
         if not 0 <= self.alpha <= 1:
             raise InputError(f"batches.alpha: {self.alpha} is not in [0, 1]")
         for key in ("size", "positives"):

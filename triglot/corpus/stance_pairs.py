@@ -15,7 +15,7 @@ from triglot import seeds
 from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus, member_id
 from triglot.corpus.stance import LABELS, Stances, read
 from triglot.corpus.tally import Tally
-from triglot.files import InputError, nearest
+from triglot.files import InputError, check_choice, nearest
 
 ASK = ("topic", "stance", "comments")
 TEMPLATES: Mapping[str, Mapping[str, Sequence[str]]] = {
@@ -109,8 +109,7 @@ def read_training(
     Raises:
         InputError: as `stance.read`; an unknown `ask`, bad templates, or no row at all.
     """
-    if ask not in ASK:
-        raise InputError(f"ask: {ask!r} is unknown{nearest(ask, ASK)}")
+    check_choice("ask", ask, ASK)
     if negatives < 0:
         raise InputError(f"negatives: {negatives} is below 0")
     wordings = _checked(TEMPLATES if templates is None else templates) if ask == "stance" else {}

@@ -17,8 +17,6 @@ from triglot.corpus.parallel import ParallelCorpus
 from triglot.files import InputError, nearest
 from triglot.mine.settings import Mine
 
-_PHI = (5**0.5 - 1) / 2  # its multiples fill the unit interval evenly
-
 
 @dataclass(frozen=True)
 class Lines:
@@ -185,7 +183,7 @@ def quotas(corpus: ParallelCorpus, lines: Lines, pools: Pools, mine: Mine) -> np
     order = np.argsort(kind, kind="stable")
     place = np.empty(len(lines), np.int64)
     place[order] = np.arange(len(lines)) - np.searchsorted(kind[order], kind[order])
-    start = (float(seeds.uniform(mine.seed, "mine.quota")) + place * _PHI) % 1
+    start = seeds.spread(float(seeds.uniform(mine.seed, "mine.quota")), place)
     edges = np.floor(bounds + start[:, None] + 1e-9)
     counts = np.diff(edges, axis=1, prepend=np.floor(start + 1e-9)[:, None]).astype(np.int64) * wanted
     for lang in np.flatnonzero(counts.any(axis=0)).tolist():

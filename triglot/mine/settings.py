@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from triglot.files import InputError, nearest
+from triglot.files import InputError, check_choice, nearest
 
 SOURCES = ("dense", "bm25", "both", "random")
 NAMED = ("own", "others", "balanced", "any")
@@ -50,8 +50,7 @@ class Mine:
 
     def __post_init__(self) -> None:
         for key, known in (("source", SOURCES), ("sampling", SAMPLING)):
-            if getattr(self, key) not in known:
-                raise InputError(f"{key}: {getattr(self, key)!r} is unknown{nearest(str(getattr(self, key)), known)}")
+            check_choice(key, getattr(self, key), known)
         if isinstance(self.languages, str) and ":" in self.languages:
             object.__setattr__(self, "languages", _shares(self.languages))
         if isinstance(self.languages, str):

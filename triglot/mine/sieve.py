@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from triglot.topk import Best
+from triglot.topk import Best, reached
 
 WIDTH = 32_768  # passages at a time
 _LOWEST = np.iinfo(np.int16).min
@@ -71,7 +71,7 @@ class Sieve:
             inside = (columns >= begin) & (columns < begin + keys.shape[1])
             barred = rows[inside], columns[inside] - begin
             keys[barred] = _LOWEST
-            bound = (_scores(_reached(keys, k)) * _LAST - apart if keys.shape[1] > k else np.full(len(keys), -np.inf)).astype(np.float64)
+            bound = (_scores(reached(keys, k)) * _LAST - apart if keys.shape[1] > k else np.full(len(keys), -np.inf)).astype(np.float64)
             bound = np.maximum(bound, best.scores[:, -1])  # no lower than the k-th best score in float32
             self._offer(best, queries, keys, (bound - apart) * _LAST, barred, begin)
 
@@ -133,13 +133,3 @@ def _floor_keys(floor: np.ndarray) -> np.ndarray:
     """(rows,) int16: every score that is not below the floor has a key that is not below this. Below zero all have."""
     bits = np.nan_to_num(np.maximum(floor, 0), posinf=0).astype(np.float32).view(np.uint32) >> np.uint32(16)  # cut off: not above
     return np.where(floor > 0, bits.astype(np.int16), _LOWEST)
-
-
-def _reached(keys: np.ndarray, k: int) -> np.ndarray:
-    """(rows,) a key that at least k of each row reach, and few more."""
-    rows, width = keys.shape
-    groups = 4 * k
-    if width >= 2 * groups:
-        keys = keys[:, : width // groups * groups].reshape(rows, -1, groups).max(axis=1)
-        width = groups
-    return np.partition(keys, width - k, axis=1)[:, width - k]

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from triglot.files import InputError, nearest
+from triglot.files import InputError, check_choice
 
 METHODS = ("none", "fgm", "pgd", "freelb", "smart", "r3f")
 SIDES = ("query", "passage", "both")
-
-
-def _choice(where: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise InputError(f"{where}: {value!r} is unknown{nearest(value, known)}")
 
 
 @dataclass(frozen=True)
@@ -95,8 +90,8 @@ class Robust:
     language: Adversary = Adversary()
 
     def __post_init__(self) -> None:
-        _choice("robust.method", self.method, METHODS)
-        _choice("robust.side", self.side, SIDES)
+        check_choice("robust.method", self.method, METHODS)
+        check_choice("robust.side", self.side, SIDES)
         for key in ("eps", "step_size"):
             if not getattr(self, key) > 0:
                 raise InputError(f"robust.{key}: {getattr(self, key)} is not a positive number")

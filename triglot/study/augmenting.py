@@ -16,15 +16,15 @@ from triglot.augment.lexicon import Lexicon
 from triglot.augment.noise import KINDS
 from triglot.augment.settings import SIDES, Augment, Part
 from triglot.augment.translations import Store, Translated, translate_corpus, wanted
-from triglot.corpus.formats import TRAINING, detect, read_training
 from triglot.corpus.pairs import Shape
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.wordlist import read_lists
-from triglot.files import InputError, nearest, write_json
+from triglot.files import InputError, check_choice, nearest, write_json
 from triglot.progress import Bar
 from triglot.recipe import load_recipe
 from triglot.settings import key_values, plain
 from triglot.study.attacks import parse
+from triglot.study.data import read_source, say
 
 log = logging.getLogger("triglot")
 TYPO = "typo"  # stands for all kinds of typos
@@ -69,23 +69,11 @@ class Job:
 
     def __post_init__(self) -> None:
         grow.check_factors(self.factors)
-        if self.translated not in SIDES:
-            raise InputError(f"translate-side: {self.translated!r} is unknown{nearest(self.translated, SIDES)}")
+        check_choice("translate-side", self.translated, SIDES)
         if self.translate and not self.into:
             raise InputError("into: is missing; --translate needs the languages to translate into")
         if self.sample < 0:
             raise InputError(f"sample: {self.sample} is below 0")
-
-
-def split_source(source: str) -> tuple[str, str]:
-    """(format, path) of `FORMAT=PATH` or a path. Raises InputError for an unknown format, or a path that tells none."""
-    format, equals, path = source.partition("=")
-    known = (*TRAINING, "atlas")
-    if equals and not Path(source).exists():
-        if format not in known:
-            raise InputError(f"{source}: {format!r} is no format for training{nearest(format, known)}")
-        return format, path
-    return detect(source), source
 
 
 def compose(
@@ -191,8 +179,7 @@ def job(
     if out is None and sample is None:
         raise InputError("--out: is missing (or --sample 3, to look only)")
     told, of = of_recipe(recipe, settings) if recipe else (compose(kinds, parts, **given), 1)
-    if shape not in get_args(Shape):
-        raise InputError(f"shape: {shape!r} is unknown{nearest(shape, get_args(Shape))}")
+    check_choice("shape", shape, get_args(Shape))
     made = Job(
         source,
         None if sample is not None else out,
@@ -226,11 +213,7 @@ def augment(job: Job, *, progress: bool = False, stream: IO[str] | None = None) 
         what was written: also in `augment.json` in the folder, or beside the file.
     """
     files = grow.file_names(job.out, job.factors) if job.out is not None else {}
-    format, path = split_source(job.source)
-    options = dict(job.options) | ({"languages": list(job.languages)} if job.languages else {})
-    corpus, tally = read_training(format, path, **options)
-    for line in tally.lines():
-        log.info("%s: %s", job.source, line)
+    corpus = read_source(job.source, languages=job.languages, options=job.options)
     made = None
     if job.translate:
         made = _translated(job, corpus, progress=progress, stream=stream)
@@ -336,8 +319,7 @@ def _augmenter(job: Job, corpus: ParallelCorpus) -> Augmenter | None:
     lexicon = None
     if job.augment.needs_lists:
         lists, tally = read_lists(job.augment.lists, both=True, half=job.augment.half)
-        for line in tally.lines():
-            log.info("%s: %s", job.augment.lists, line)
+        say(job.augment.lists, tally)
         lexicon = Lexicon(lists)
         missing = [code for code in corpus.languages if code not in lexicon.languages]
         if len(missing) == len(corpus.languages):

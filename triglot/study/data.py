@@ -12,14 +12,14 @@ import numpy as np
 
 from triglot.augment.lexicon import Lexicon
 from triglot.corpus.collection import Collection, check_languages
-from triglot.corpus.formats import read_benchmark, read_training
+from triglot.corpus.formats import TRAINING, detect, read_benchmark, read_training
 from triglot.corpus.hub import PREFIX
 from triglot.corpus.parallel import ParallelCorpus, concat
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.corpus.tally import Tally
 from triglot.corpus.wordlist import read_lists
 from triglot.evaluate.tasks import FORMATS, Task, read_parts
-from triglot.files import InputError
+from triglot.files import InputError, nearest
 from triglot.recipe import Benchmark, Recipe, Source
 from triglot.train import Feed, Switching
 
@@ -67,7 +67,7 @@ class Data:
 
         def read() -> Lists:
             found, tally = read_lists(self._path(path), languages=list(languages) or None, both=True, half=half)
-            _say(path, tally)
+            say(path, tally)
             return found
 
         return self._once(("lists", path, tuple(languages), half), read)
@@ -94,7 +94,7 @@ class Data:
                 corpus, tally = read_training(source.format, self._path(source.path), **options)
             except InputError as error:
                 raise InputError(f"source {source.label!r}: {error}") from None
-            _say(source.label, tally)
+            say(source.label, tally)
             return replace(corpus, sources=(source.label,))
 
         return self._once(("source", source.format, source.path, source.unit, wanted, repr(source.options), source.label), read)
@@ -221,6 +221,38 @@ def licences(recipe: Recipe) -> dict[str, str]:
     return {source.label: source.licence for source in sources} | {one.name: one.licence for one in recipe.validation if one.licence}
 
 
-def _say(label: str, tally: Tally) -> None:
+def split_source(source: str) -> tuple[str, str]:
+    """(format, path) of `FORMAT=PATH` or a path. Raises InputError for an unknown format, or a path that tells none."""
+    format, equals, path = source.partition("=")
+    known = (*TRAINING, "atlas")
+    if equals and not Path(source).exists():
+        if format not in known:
+            raise InputError(f"{source}: {format!r} is no format for training{nearest(format, known)}")
+        return format, path
+    return detect(source), source
+
+
+def read_source(
+    source: str, *, format: str = "", languages: Sequence[str] = (), options: Mapping[str, Any] | None = None
+) -> ParallelCorpus:
+    """The training data that a command is given; what was read and left out is logged.
+
+    Args:
+        source: `FORMAT=PATH`, or a path whose format its names tell; with `format` a path alone.
+        format: of the data.
+        languages: only these; empty for all.
+        options: of the format's reader.
+
+    Raises:
+        InputError: as `split_source`, or what cannot be read.
+    """
+    told, path = (format, source) if format else split_source(source)
+    corpus, tally = read_training(told, path, **dict(options or {}) | ({"languages": list(languages)} if languages else {}))
+    say(source, tally)
+    return corpus
+
+
+def say(label: str, tally: Tally) -> None:
+    """Log what was read and what was left out."""
     for line in tally.lines():
         log.info("%s: %s", label, line)

@@ -12,13 +12,12 @@ import numpy as np
 import pyarrow as pa
 
 from triglot import seeds
-from triglot.corpus.formats import read_training
 from triglot.encoder.static import StaticEncoder
 from triglot.files import InputError, write_json
 from triglot.mine import Mine, Refresh, check_layout, clear_parts, digest, mine, parts_folder, refreshed, render, write
 from triglot.progress import Bar
 from triglot.settings import Document, build, key_values, plain
-from triglot.study.augmenting import split_source
+from triglot.study.data import read_source
 from triglot.study.load import BM25, load_model
 from triglot.train import Feed, Renewal
 
@@ -77,10 +76,7 @@ def mine_source(
     out = Path(out)
     if out.is_dir():
         raise InputError(f"--out {out}: is a folder, a file was expected")
-    format, path = split_source(source)
-    corpus, tally = read_training(format, path, **dict(options or {}) | ({"languages": list(languages)} if languages else {}))
-    for line in tally.lines():
-        log.info("%s: %s", source, line)
+    corpus = read_source(source, languages=languages, options=options)
     encoder = load_model(model) if settings.needs_model else None
     parts = parts_folder(out, digest(corpus, settings, encoder))
     with Bar("mining", progress) as bar:

@@ -121,17 +121,16 @@ def evaluate_model(
 
 def fresh_encoder(paths: Sequence[str], out: str | Path, settings: Mapping[str, Any], *, format: str = "", seed: int = 1) -> Path:
     """A fresh encoder with a tokenizer made of the texts of training data, saved as a model folder."""
-    from triglot.corpus.formats import detect, read_training
+    from triglot.corpus.formats import detect
     from triglot.encoder import EncoderSettings, init_encoder
     from triglot.encoder.tokenizer import word_counts
     from triglot.settings import Document, build
+    from triglot.study.data import read_source
 
     chosen = build(EncoderSettings, Document(dict(settings), "init"))
     texts: dict[str, list[str]] = {}
     for path in paths:
-        corpus, tally = read_training(format or detect(path), path)
-        for line in tally.lines():
-            log.info("%s: %s", path, line)
+        corpus = read_source(path, format=format or detect(path))
         for text, lang in zip(corpus.texts.to_pylist(), corpus.text_lang.tolist(), strict=True):
             texts.setdefault(corpus.languages[lang], []).append(text)
     init_encoder(chosen, word_counts(texts), seed=seed).save(out)
@@ -215,19 +214,17 @@ def debias_model(
     Returns:
         one line about what was done.
     """
-    from triglot.corpus.formats import detect, read_retrieval, read_training
+    from triglot.corpus.formats import detect, read_retrieval
     from triglot.debias import Debias, debias
     from triglot.encoder.card import Card
     from triglot.settings import Document, build
+    from triglot.study.data import read_source
     from triglot.study.derive import fit_line
 
     chosen = build(Debias, Document(dict(settings), "debias"))
     if not chosen.method:
         raise InputError("--method: is missing")
-    options = {"languages": list(languages)} if languages else {}
-    corpus, tally = read_training(format or detect(path), path, **options)
-    for line in tally.lines():
-        log.info("%s: %s", path, line)
+    corpus = read_source(path, format=format or detect(path), languages=languages)
     hidden: set[str] = set()
     for name, place in (held_out or {}).items():
         benchmark = read_retrieval(detect(place), place, name=name)

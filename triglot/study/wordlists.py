@@ -8,9 +8,8 @@ from pathlib import Path
 
 from triglot.augment.learn import LearnSettings
 from triglot.augment.lists import Verdict, columns, judge_lists, learn_lists, write_lists
-from triglot.corpus.formats import read_training
 from triglot.corpus.wordlist import read_lists
-from triglot.study.augmenting import split_source
+from triglot.study.data import read_source
 
 log = logging.getLogger("triglot")
 
@@ -43,13 +42,7 @@ def lists_from(
         InputError: what cannot be read, a language that is not there, or nothing to learn from.
     """
     gold = read_lists(against, both=True)[0] if against else {}
-    corpora = []
-    for path in paths:
-        told, place = (format, path) if format else split_source(path)
-        corpus, tally = read_training(told, place)
-        for line in tally.lines():
-            log.info("%s: %s", path, line)
-        corpora.append(corpus)
+    corpora = [read_source(path, format=format) for path in paths]
     learned = learn_lists(columns(corpora, pivot=pivot, languages=[code for code in languages if code != pivot]), settings)
     for (a, b), one in learned.items():
         if a == pivot:

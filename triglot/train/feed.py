@@ -16,7 +16,6 @@ from triglot.batches import Rows, Step, rows_of
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.files import InputError, nearest
 
-_PHI = (5**0.5 - 1) / 2  # its multiples fill the unit interval evenly
 Tokenize = Callable[[Sequence[str]], tuple[np.ndarray, np.ndarray]]
 
 
@@ -266,7 +265,7 @@ class Feed:
         groups, masks = groups[keep], masks[keep]
         bits = (masks[:, None] >> np.arange(len(self.corpus.languages), dtype=np.uint64)) & np.uint64(1)
         start = float(seeds.uniform(self._seed, "feed.negatives", step.epoch, int(step.rows[0]) if len(step) else 0))
-        nth = ((start + np.arange(len(groups)) * _PHI) % 1 * bits.sum(axis=1)).astype(np.int64)
+        nth = (seeds.spread(start, np.arange(len(groups))) * bits.sum(axis=1)).astype(np.int64)
         return groups, (np.cumsum(bits, axis=1, dtype=np.int64) > nth[:, None]).argmax(axis=1)
 
     def _parts(self, group: np.ndarray, lang: np.ndarray) -> list[tuple[np.ndarray, int, int, np.ndarray]]:

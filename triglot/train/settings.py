@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from triglot.files import InputError, nearest
+from triglot.files import InputError, check_choice
 
 SCHEDULES = ("linear", "cosine", "constant")
 PRECISIONS = ("fp32", "bf16")
@@ -52,8 +52,7 @@ class Train:
 
     def __post_init__(self) -> None:
         for key, known in (("schedule", SCHEDULES), ("precision", PRECISIONS), ("negative_languages", NEGATIVE_LANGUAGES)):
-            if getattr(self, key) not in known:
-                raise InputError(f"train.{key}: {getattr(self, key)!r} is unknown{nearest(str(getattr(self, key)), known)}")
+            check_choice(f"train.{key}", getattr(self, key), known)
         if not 0 <= self.warmup < 1:
             raise InputError(f"train.warmup: {self.warmup} is a share of the steps, from 0 to below 1")
         if self.lr <= 0:
