@@ -214,6 +214,7 @@ def test_a_swap_that_fails_half_way_is_undone(tmp_path: Path, monkeypatch: pytes
 
     with pytest.raises((InputError, KeyboardInterrupt)), atomic_folder(path) as folder:
         (folder / "weights").write_text("new")
+        monkeypatch.setattr(files, "_swap", lambda new, old: False)  # a system that cannot exchange two folders in one step
         monkeypatch.setattr(files.os, "replace", failing)
     assert (path / "weights").read_text() == "old"
     assert _listing(tmp_path) == ["model", "model/weights"]
@@ -312,3 +313,38 @@ def test_json_keeps_order_and_refuses_nan(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(path, {"a": float("nan")})
     assert read_json(path)["b"] == "ü"
+
+
+# --- one writer at a time, and what killed writers leave
+
+
+def test_only_one_process_writes_a_place_and_a_killed_one_leaves_no_lock(tmp_path: Path) -> None:
+    code = (
+        f"import time; from triglot.files import locked\nwith locked({str(tmp_path / 'out')!r}):\n print('in', flush=True); time.sleep(60)"
+    )
+    other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"in\n"
+        with pytest.raises(InputError, match="another process is writing there"), files.locked(tmp_path / "out"):
+            pass
+        with files.locked(tmp_path / "other"):
+            pass
+    finally:
+        other.kill()
+        other.communicate()
+    with files.locked(tmp_path / "out"):
+        assert _listing(tmp_path) == [".out.lock"]
+    assert _listing(tmp_path) == []
+
+
+def test_what_killed_writers_left_is_cleared_and_a_folder_moved_aside_comes_back(tmp_path: Path) -> None:
+    (tmp_path / ".model.abcd1234.old").mkdir()
+    (tmp_path / ".model.abcd1234.old" / "weights").write_text("old")
+    (tmp_path / ".model.efgh5678.part").mkdir()
+    for name in (".other.efgh5678.part", ".model.part", "model.efgh5678.part"):
+        (tmp_path / name).write_text("somebody else's")
+    files.sweep(tmp_path / "model")
+    (tmp_path / "model" / ".results.json.zzzz0000.part").write_text("half")
+    files.sweep(tmp_path / "model")
+    assert _listing(tmp_path) == [".model.part", ".other.efgh5678.part", "model", "model.efgh5678.part", "model/weights"]

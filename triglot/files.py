@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import ctypes
 import difflib
+import glob
 import gzip
 import io
 import json
 import os
 import re
 import shutil
+import sys
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+_LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}\.(?:part|old)|\..+\.lock")
 
 
 class InputError(ValueError):
@@ -155,6 +165,89 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
             Path(temporary).unlink(missing_ok=True)
 
 
+def _swap(new: Path, old: Path) -> bool:
+    """Exchange two paths in one step where the system can (Linux, macOS), so that no moment has neither. False where it cannot."""
+    try:
+        system = ctypes.CDLL(None, use_errno=True)
+        if sys.platform == "darwin":
+            return system.renamex_np(os.fsencode(new), os.fsencode(old), 2) == 0  # RENAME_SWAP
+        return system.renameat2(-100, os.fsencode(new), -100, os.fsencode(old), 2) == 0  # AT_FDCWD, RENAME_EXCHANGE
+    except (AttributeError, OSError, TypeError):
+        return False
+
+
+def sync_folder(path: Path) -> None:
+    """Bring every file of a folder, and the folders themselves, to the disk."""
+    for root, _, names in os.walk(path):
+        for place in (*(os.path.join(root, name) for name in names), root):
+            with suppress(OSError):
+                descriptor = os.open(place, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether a name is one of those that a killed write leaves: `.NAME.xxxxxxxx.part`, `.NAME.xxxxxxxx.old`, `.NAME.lock`."""
+    return _LEFTOVER.fullmatch(path.name) is not None
+
+
+def sweep(path: str | os.PathLike[str]) -> None:
+    """Clear away what killed writes of `path` have left beside it, and inside it where it is a folder; bring back a folder that was
+    moved aside when its writer was killed. Call it while `locked(path)` holds, so that no other process is writing."""
+    path = Path(path)
+    beside = [entry for entry in path.parent.glob(f".{glob.escape(path.name)}.*") if is_leftover(entry)] if path.parent.is_dir() else []
+    for entry in beside:
+        if entry.suffix == ".old" and not path.exists():
+            os.replace(entry, path)
+    inside = [entry for entry in path.rglob(".*") if is_leftover(entry)] if path.is_dir() and not path.is_symlink() else []
+    for entry in (*beside, *inside):
+        if entry.suffix == ".lock":
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Only one process at a time writes `path`, a file or folder that need not exist. A process that ends, however, leaves no lock.
+
+    The lock is held on `.NAME.lock` beside `path`, which is removed at the end. Where the system has no such locks (Windows) nothing is
+    locked.
+
+    Raises:
+        InputError: another process is writing there, or the folder cannot be written.
+    """
+    path = Path(os.path.abspath(path))
+    if fcntl is None:
+        yield
+        return
+    place = path.with_name(f".{path.name}.lock")
+    with _blame(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with _blame(path):
+            descriptor = os.open(place, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            raise InputError(f"{path}: another process is writing there; wait for it, or choose another place") from None
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), os.stat(place)):
+                break
+        os.close(descriptor)  # the one before us removed its lock file between our opening and locking it
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            place.unlink()
+        os.close(descriptor)
+
+
 @contextmanager
 def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary folder beside `path` that becomes `path` when the block ends well; an older folder is replaced.
@@ -172,6 +265,9 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         try:
             temporary.chmod(0o755)
             yield temporary
+            sync_folder(temporary)
+            if path.exists() and _swap(temporary, path):
+                return
             try:
                 if path.exists():
                     os.replace(path, old)
