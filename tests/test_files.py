@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -114,6 +115,72 @@ def test_jsonl_passes_blank_lines_and_names_a_bad_one(tmp_path: Path) -> None:
     assert [next(lines), next(lines)] == [(1, {"a": 1}), (3, [2])]
     with pytest.raises(InputError, match=r"a\.jsonl:4: not JSON"):
         next(lines)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (r'"\ud800 who"', r"\\ud800 is half a surrogate pair"),
+        (r'"\\\uDFFF"', r"\\uDFFF is half"),
+        (r'"\ude00\ud83d"', r"\\ude00 is half"),
+        (r'"\ud83d,\ude00"', r"half"),
+        ("[" * 200 + "]" * 200, r"nested more than 100 deep"),
+        ('{"a":' * 100_000 + "1" + "}" * 100_000, r"nested more than 100 deep"),
+        ("-" + "9" * 5_000, r"a number of 5,001 digits"),
+        ("NaN", r"NaN is not a number"),
+        ("-Infinity", r"-Infinity is not a number"),
+        ("-1e999", r"-1e999 is too large"),
+        ('"a\0b"', r"not JSON|NUL byte"),
+    ],
+)
+def test_json_that_no_reader_can_use_names_its_line(tmp_path: Path, value: str, message: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(f'{{"text": "NaN {"9" * 200} 1e999",\n\n "b": {value}}}', "utf-8")
+    line = "" if "nested" in message else ":3"
+    with pytest.raises(InputError, match=rf"a\.json{line}: .*({message})"):
+        read_json(path)
+    path.write_text(f'{{"a": 1}}\n{{"b": {value}}}\n', "utf-8")
+    with pytest.raises(InputError, match=rf"a\.json:2: .*({message.replace('|NUL byte', '')})"):
+        list(read_jsonl(path))
+
+
+def test_json_keeps_what_only_looks_odd(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(r'{"a": "\ud83d\ude00 \\ud800 \u0000", "b": ' + "[" * 99 + "1e300" + "]" * 99 + "}", "utf-8")
+    value = read_json(path)
+    assert value["a"] == "\U0001f600 \\ud800 \0"
+    path.write_text("[" + ",".join(["[]"] * 1_000) + "]")
+    assert read_json(path) == [[]] * 1_000
+
+
+def test_what_unpacks_to_more_than_a_text_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.gz"
+    monkeypatch.setattr(files, "LONGEST_LINE", 2**20)
+    monkeypatch.setattr(files, "LARGEST_DOCUMENT", 2**21)
+    with gzip.open(path, "wb", compresslevel=1) as handle:
+        handle.write(b"one\n")
+        for _ in range(64):
+            handle.write(bytes(2**20))
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"a\.gz:2: a line of more than 1 MiB"):
+        list(read_lines(path))
+    with pytest.raises(InputError, match=r"a\.gz:2: a NUL byte"):
+        read_json(path)
+    with gzip.open(path, "wb", compresslevel=1) as handle:
+        for _ in range(16):
+            handle.write(b" " * 2**20)
+    with pytest.raises(InputError, match=r"more than 2 MiB, too large for one document; use JSON lines"):
+        read_json(path)
+    assert tracemalloc.get_traced_memory()[1] < 2**23
+    tracemalloc.stop()
+    monkeypatch.undo()
+    path.write_bytes(gzip.compress(b"x" * 2**23))
+    assert [len(line) for _, line in read_lines(path)] == [2**23]
+
+
+def test_a_name_with_a_nul_is_refused() -> None:
+    with pytest.raises(InputError, match="no file can have this name"):
+        read_json("a\0b.json")
 
 
 def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:

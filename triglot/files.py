@@ -8,6 +8,7 @@ import glob
 import gzip
 import io
 import json
+import math
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,7 +26,14 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
+LONGEST_LINE = 2**26  # bytes, unpacked; a longer one is no line of text
+LARGEST_DOCUMENT = 2**28  # bytes, unpacked; a JSON document is read whole, JSON lines are not
+_BLOCK = 2**20
+_DEEPEST = 100  # objects and arrays within one another
+_MOST_DIGITS = 100  # of a number
 _LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}\.(?:part|old)|\..+\.lock")
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|NaN|-?Infinity|-?[0-9][0-9.eE+-]*')
+_JSON_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)")
 
 
 class InputError(ValueError):
@@ -64,6 +73,8 @@ def open_bytes(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             head = raw.peek(2)[:2]
         except IsADirectoryError:
             raise InputError(f"{path}: is a folder, a file was expected") from None
+        except ValueError:  # a NUL in the name
+            raise InputError(f"{str(path)!r}: no file can have this name") from None
         except FileNotFoundError:
             siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
             raise InputError(f"{path}: no such file{nearest(path.name, siblings) if siblings else ''}") from None
@@ -76,7 +87,7 @@ def open_bytes(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             yield raw
 
 
-def _decode(path: str | os.PathLike[str], line: int, data: bytes) -> str:
+def _decode(path: str | os.PathLike[str], line: int, data: bytes | bytearray) -> str:
     """UTF-8 text whose first byte is in this line; a byte order mark at the very start is dropped."""
     try:
         return data.decode("utf-8-sig" if line == 1 else "utf-8")
@@ -89,38 +100,143 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
     """Yield (line number from 1, line without its newline).
 
     Raises:
-        InputError: not there, not UTF-8 (names the line), or broken gzip data (names the last whole line).
+        InputError: not there, not UTF-8 (names the line), a line of more than `LONGEST_LINE` bytes, or broken gzip data (names the last
+            whole line).
     """
     number = 0
     with open_bytes(path) as handle:
         try:
-            for number, line in enumerate(handle, 1):
+            for number, line in enumerate(iter(partial(handle.readline, LONGEST_LINE + 1), b""), 1):
+                if len(line) > LONGEST_LINE:
+                    raise InputError(f"{path}:{number}: a line of more than {LONGEST_LINE >> 20} MiB; is this a file of text lines?")
                 yield number, _decode(path, number, line.rstrip(b"\r\n"))
         except (EOFError, OSError, zlib.error) as error:
             raise InputError(f"{path}: broken or truncated after line {number} ({error})") from None
 
 
-def read_json(path: str | os.PathLike[str]) -> Any:
-    """One JSON document, plain or gzip. Raises InputError that names line and column."""
+def read_whole(path: str | os.PathLike[str]) -> str:
+    """The text of a file that is one document, plain or gzip.
+
+    Raises:
+        InputError: not there, not UTF-8 or with a NUL byte (names the line), more than `LARGEST_DOCUMENT` bytes, or broken gzip data.
+    """
+    data = bytearray()
     with open_bytes(path) as handle:
         try:
-            data = handle.read()
+            for block in iter(partial(handle.read, _BLOCK), b""):
+                data += block
+                if b"\0" in block:
+                    raise InputError(f"{path}:{1 + data.count(10, 0, data.index(0))}: a NUL byte; this is no text in UTF-8")
+                if len(data) > LARGEST_DOCUMENT:
+                    raise InputError(f"{path}: more than {LARGEST_DOCUMENT >> 20} MiB, too large for one document; use JSON lines")
         except (EOFError, OSError, zlib.error) as error:
             raise InputError(f"{path}: broken or truncated ({error})") from None
+    return _decode(path, 1, data)
+
+
+class _Unfit(ValueError):
+    """A number that Python's parser takes, or might, and that no reader can use."""
+
+
+def _constant(token: str) -> float:
+    raise _Unfit(f"{token} is not a number of JSON")
+
+
+def _whole(token: str) -> int:
+    if len(token) > _MOST_DIGITS:
+        raise _Unfit(f"a number of {len(token):,} digits")
+    return int(token)
+
+
+def _fraction(token: str) -> float:
+    if not math.isfinite(value := float(token)):
+        raise _Unfit(f"{token[:20]} is too large a number")
+    return value
+
+
+_DECODER = json.JSONDecoder(parse_constant=_constant, parse_int=_whole, parse_float=_fraction)
+
+
+def _unfit_at(text: str) -> int:
+    """Where the first number stands that `_DECODER` refuses, in text that is JSON up to there."""
+    for match in _JSON_TOKEN.finditer(text):
+        token = match[0]
+        try:
+            if token.endswith(("NaN", "Infinity")):
+                _constant(token)
+            elif token[0] != '"':
+                _whole(token) if token.lstrip("-").isdigit() else _fraction(token)
+        except ValueError:
+            return match.start()
+    return 0
+
+
+def _lone_surrogate(text: str) -> int | None:
+    """Where JSON text has the half of a pair of surrogates alone, as in `"\\ud800"`: no character, and not to be written as UTF-8."""
+    pending = None
+    for match in _JSON_ESCAPE.finditer(text):
+        code = int(match[1], 16) if match[1] else 0
+        if 0xDC00 <= code < 0xE000:
+            if pending is None or pending.end() != match.start():
+                return match.start()
+            pending = None
+            continue
+        if pending is not None:
+            break
+        pending = match if 0xD800 <= code < 0xDC00 else None
+    return None if pending is None else pending.start()
+
+
+def _too_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            one for outer in level for one in (outer.values() if type(outer) is dict else outer) if type(one) is dict or type(one) is list
+        ]
+        if not level:
+            return False
+    return True
+
+
+def parse_json(text: str, path: str | os.PathLike[str], line: int | None = None) -> Any:
+    """The value of JSON text: a document, or with `line` the line of this number.
+
+    Raises:
+        InputError: names file and line: not JSON, which knows no NaN and no infinity; numbers of more than 100 digits or beyond 1.8e308;
+            nested more than 100 deep; half a surrogate pair.
+    """
+
+    def at(position: int) -> str:
+        return f"{path}:{line or 1 + text.count(chr(10), 0, position)}"
+
+    value = None
     try:
-        return json.loads(_decode(path, 1, data))
+        value = _DECODER.decode(text)
+        deep = text.count("[") + text.count("{") > _DEEPEST and _too_deep(value)
     except json.JSONDecodeError as error:
-        raise InputError(f"{path}:{error.lineno}: not JSON ({error.msg}, column {error.colno})") from None
+        column = f", column {error.colno}" if line is None else ""
+        raise InputError(f"{at(error.pos)}: not JSON ({error.msg}{column})") from None
+    except _Unfit as error:
+        raise InputError(f"{at(_unfit_at(text))}: {error}") from None
+    except RecursionError:
+        deep = True
+    if deep:
+        raise InputError(f"{path}{f':{line}' if line else ''}: objects and arrays nested more than {_DEEPEST} deep")
+    if ("\\ud" in text or "\\uD" in text) and (place := _lone_surrogate(text)) is not None:
+        raise InputError(f"{at(place)}: {text[place : place + 6]} is half a surrogate pair and no character")
+    return value
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """One JSON document, plain or gzip. Raises InputError as `read_whole` and `parse_json`."""
+    return parse_json(read_whole(path), path)
 
 
 def read_jsonl(path: str | os.PathLike[str]) -> Iterator[tuple[int, Any]]:
-    """Yield (line number, value) of JSON lines; blank lines are passed over. Raises InputError that names the line."""
+    """Yield (line number, value) of JSON lines; blank lines are passed over. Raises InputError as `read_lines` and `parse_json`."""
     for number, line in read_lines(path):
         if line.strip():
-            try:
-                yield number, json.loads(line)
-            except json.JSONDecodeError as error:
-                raise InputError(f"{path}:{number}: not JSON ({error.msg})") from None
+            yield number, parse_json(line, path, number)
 
 
 @contextmanager
