@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import difflib
+import errno
 import glob
 import gzip
 import io
@@ -31,6 +32,7 @@ LARGEST_DOCUMENT = 2**28  # bytes, unpacked; a JSON document is read whole, JSON
 _BLOCK = 2**20
 _DEEPEST = 100  # objects and arrays within one another
 _MOST_DIGITS = 100  # of a number
+_OF_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
 _LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}\.(?:part|old)|\..+\.lock")
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|NaN|-?Infinity|-?[0-9][0-9.eE+-]*')
 _JSON_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)")
@@ -240,20 +242,23 @@ def read_jsonl(path: str | os.PathLike[str]) -> Iterator[tuple[int, Any]]:
 
 
 @contextmanager
-def _blame(path: Path) -> Iterator[None]:
-    """Turn an OSError about `path` into an InputError; one that names a file somewhere else stays what it is."""
+def blamed(path: Path) -> Iterator[None]:
+    """Turn an OSError about writing `path` into an InputError; one about another file, or about no file's writing, stays what it is."""
     try:
         yield
     except OSError as error:
         if isinstance(error.filename, str):
-            place, folder = Path(os.path.abspath(error.filename)), Path(os.path.abspath(path)).parent
-            if place != folder and folder not in place.parents and place not in folder.parents:
+            place, target = Path(os.path.abspath(error.filename)), Path(os.path.abspath(path))
+            below = place.parts[len(target.parent.parts)] if target.parent in place.parents else ""
+            if below != target.name and not below.startswith(f".{target.name}.") and place not in target.parents:
                 raise
+        elif error.errno not in _OF_WRITING:
+            raise
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
     except Exception as error:
         # safetensors and tokenizers report what the system said, a full disk for one, as an error of their own kind
-        found = re.search(r"(?:I/O error: )?([^:()]+) \(os error \d+\)", str(error))
-        if found is None or isinstance(error, InputError):
+        found = re.search(r"(?:I/O error: )?([^:()]+) \(os error (\d+)\)", str(error))
+        if found is None or isinstance(error, InputError) or int(found[2]) not in _OF_WRITING:
             raise
         raise InputError(f"{path}: cannot be written ({found[1].strip()})") from error
 
@@ -266,7 +271,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
         InputError: the folder cannot be made or written, or the disk is full; `path` is then as it was.
     """
     path = Path(path)
-    with _blame(path):
+    with blamed(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         try:
@@ -309,16 +314,17 @@ def is_leftover(path: Path) -> bool:
     return _LEFTOVER.fullmatch(path.name) is not None
 
 
-def sweep(path: str | os.PathLike[str]) -> None:
-    """Clear away what killed writes of `path` have left beside it, and inside it where it is a folder; bring back a folder that was
+def sweep(path: str | os.PathLike[str], *, inside: bool = True) -> None:
+    """Clear away what killed writes of `path` have left beside it, and `inside` it where it is a folder; bring back a folder that was
     moved aside when its writer was killed. Call it while `locked(path)` holds, so that no other process is writing."""
     path = Path(path)
-    beside = [entry for entry in path.parent.glob(f".{glob.escape(path.name)}.*") if is_leftover(entry)] if path.parent.is_dir() else []
+    near = path.parent.glob(f".{glob.escape(path.name)}.????????.*") if path.parent.is_dir() else ()  # and no leftovers of `PATH.jsonl`
+    beside = [entry for entry in near if is_leftover(entry) and len(entry.name) <= len(path.name) + len("..xxxxxxxx.part")]
     for entry in beside:
         if entry.suffix == ".old" and not path.exists():
             os.replace(entry, path)
-    inside = [entry for entry in path.rglob(".*") if is_leftover(entry)] if path.is_dir() and not path.is_symlink() else []
-    for entry in (*beside, *inside):
+    held = [entry for entry in path.rglob(".*") if is_leftover(entry)] if inside and path.is_dir() and not path.is_symlink() else []
+    for entry in (*beside, *held):
         if entry.suffix == ".lock":
             continue
         if entry.is_dir() and not entry.is_symlink():
@@ -342,10 +348,10 @@ def locked(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
         return
     place = path.with_name(f".{path.name}.lock")
-    with _blame(path):
+    with blamed(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        with _blame(path):
+        with blamed(path):
             descriptor = os.open(place, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -374,7 +380,7 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     path = Path(path)
     if path.is_file():
         raise InputError(f"{path}: is a file, a folder was expected")
-    with _blame(path):
+    with blamed(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
         old = temporary.with_suffix(".old")
