@@ -206,7 +206,8 @@ def _switch(
         _put_record(temporary / names[report], made)
     sync_folder(temporary)
     both = {role: [_written(temporary / name), *([_written(held[role])] if role in held else [])] for role, name in names.items()}
-    write_json(journal, {_KEY: {**made, "files": both}})
+    write_json(temporary / journal.name, {_KEY: {**made, "files": both}})
+    os.replace(temporary / journal.name, journal)
     for role in others:
         places[role].unlink(missing_ok=True)
     for role in (first, *others):
@@ -218,7 +219,8 @@ def _switch(
     if report:
         journal.unlink()
     else:
-        write_json(journal, {_KEY: made})
+        write_json(temporary / journal.name, {_KEY: made})
+        os.replace(temporary / journal.name, journal)
 
 
 def _check(
