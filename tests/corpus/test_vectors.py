@@ -127,3 +127,46 @@ def test_pairs_are_found_in_folders_and_by_name(tmp_path):
     parquet(tmp_path / "queries.parquet")
     with pytest.raises(InputError, match="two files of queries embeddings"):
         vectors.find_pair(str(tmp_path))
+
+
+@pytest.mark.parametrize("odd", ["a\nb", "a\r", " a", "a\t", "\u2028", "a\x85b", '"a"', '"', "\ufeffa", "", "é", "a b", "[1]"])
+def test_ids_are_read_as_they_were_written(tmp_path, odd):
+    path, ids = tmp_path / "x.npy", [odd, "plain", '"quoted', "back\\slash"]
+    np.save(path, ROWS)
+    vectors.write_ids(path, ids)
+    assert vectors.ids_file(path).read_bytes().count(b"\n") == 4
+    found, notes = vectors.read(path, ids[::-1])
+    assert (found.tolist(), notes) == (ROWS[::-1].tolist(), [])
+
+
+def test_plain_ids_stand_as_they_are(tmp_path):
+    vectors.write_ids(tmp_path / "x.npy", ["a#0", "http://x/é?a=1#2", "in side"])
+    assert (tmp_path / "x.ids.txt").read_text() == "a#0\nhttp://x/é?a=1#2\nin side\n"
+
+
+def test_numbers_that_are_none(tmp_path):
+    with pytest.raises(InputError, match=r"x\.npy: embeddings of 0 dimensions"):
+        vectors.read(npy(tmp_path / "x.npy", ROWS[:, :0]), ["a"])
+    with pytest.raises(InputError, match="not a list of numbers"):
+        vectors.read(parquet(tmp_path / "x.parquet", [["1.0"], ["x"]], ["a", "b"], pa.list_(pa.string())), ["a"])
+    with pytest.raises(InputError, match="the column 'id' is double, not a string"):
+        vectors.read(parquet(tmp_path / "x.parquet", ROWS, [1.0, 2.0, 3.0, 4.0]), ["a"])
+    assert np.isinf(
+        vectors.read(npy(tmp_path / "x.npy", (ROWS + 1.0).astype(float) * 1e300), ["b"])[0]
+    ).all()  # no warning; whoever scores refuses it
+
+
+def test_a_damaged_array_is_an_error_that_names_it(tmp_path):
+    path = npy(tmp_path / "x.npy", ids=None)
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x5A]) + whole[place + 1 :])
+        try:
+            said = str(vectors.read(path, list("wxyz"))[1])
+        except InputError as error:
+            said = str(error)
+        assert path.name in said
+    np.savez(tmp_path / "y.npz", ROWS)
+    path.write_bytes((tmp_path / "y.npz").read_bytes()[:-30])
+    with pytest.raises(InputError, match=r"x\.npy: not a \.npy array"):
+        vectors.read(path, ["a"])

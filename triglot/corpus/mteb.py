@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from triglot.corpus import beir
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest
+from triglot.parquet import rows
 
 _FOLDER = re.compile(r"(?:(.+)-)?corpus")
 
@@ -28,22 +28,6 @@ def configs(folder: Path) -> list[str]:
     return [config for config, path in found if any(path.glob("*.parquet"))]
 
 
-def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(row number from 1, values) of those columns that the table has. Raises InputError where it is no table."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        file = pq.ParquetFile(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path}: not a Parquet file ({error})") from None
-    number = 0
-    for batch in file.iter_batches(columns=[name for name in columns if name in file.schema_arrow.names]):
-        for row in batch.to_pylist():
-            number += 1
-            yield number, row
-
-
 def _records(folder: Path, kind: str, config: str, tally: Tally, language: str, titles: bool) -> beir.Records:
     records = beir.Records()
     place = folder / (f"{config}-{kind}" if config else kind)
@@ -51,7 +35,7 @@ def _records(folder: Path, kind: str, config: str, tally: Tally, language: str, 
     if not files:
         raise InputError(f"{place}: no Parquet file of {kind}")
     for file in files:
-        for number, row in _rows(file, ("_id", "id", "title", "text")):
+        for number, row in rows(file, ("_id", "id", "title", "text")):
             record = {"_id": row.get("_id", row.get("id")), "text": row.get("text"), "title": row.get("title") or ""}
             where = f"{file}: row {number}"
             beir.add_record(records, record, where, tally, kind=kind, language=language, languages=None, titles=titles and kind == "corpus")
@@ -68,7 +52,7 @@ def _judgements(folder: Path, config: str, split: str, tally: Tally) -> Iterator
         known = {file.name.partition("-")[0].removesuffix(".parquet") for file in tables}
         raise InputError(f"{folder}: no judgements of the split {split!r} in {' or '.join(names)}{nearest(split, known)}")
     for file in files:
-        for number, row in _rows(file, ("query-id", "corpus-id", "score")):
+        for number, row in rows(file, ("query-id", "corpus-id", "score")):
             query, document, score = row.get("query-id"), row.get("corpus-id"), row.get("score")
             if query is None or document is None or score is None or int(score) != score:
                 tally.leave_out("judgement that is not query-id, corpus-id and a whole number", f"{file}: row {number}")

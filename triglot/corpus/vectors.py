@@ -1,18 +1,24 @@
 """Embeddings made elsewhere: `.npy` with an ids file beside it, or Parquet, for queries and for passages.
 
-`X.npy` is an array (rows, dim) of float16, float32 or float64; `X.ids.txt` beside it has the id of row i in line i. `X.parquet` has the
-columns `id` (string) and `embedding` (list of floats). A pair is a folder with `queries.*` and `passages.*`, or two paths with a comma
-between them.
+`X.npy` is an array (rows, dim) of float16, float32 or float64; `X.ids.txt` beside it has the id of row i in line i (as a string of JSON
+where a plain line cannot hold it). `X.parquet` has the columns `id` (string or integer) and `embedding` (list of numbers). A pair is a
+folder with `queries.*` and `passages.*`, or two paths with a comma between them.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from triglot.files import InputError, nearest, read_lines
+from triglot import parquet
+from triglot.files import InputError, nearest, read_lines, write_text
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SUFFIXES = (".npy", ".parquet")
 SIDES = ("queries", "passages")
@@ -59,17 +65,45 @@ def ids_file(path: Path) -> Path:
     return path.with_suffix(".ids.txt")
 
 
+def write_ids(path: Path, ids: Sequence[str]) -> None:
+    """Write the ids of `path` (a `.npy`) beside it, so that `blocks` reads the very same ones."""
+    write_text(ids_file(path), "".join(f"{_line_of(identifier)}\n" for identifier in ids))
+
+
+def _line_of(identifier: str) -> str:
+    """An id as one line: itself, or a string of JSON where a reader of lines would break, strip or mistake it."""
+    plain = identifier == identifier.strip().strip("\ufeff") and len(identifier.splitlines()) == 1 and not identifier.startswith('"')
+    return identifier if plain else json.dumps(identifier)
+
+
+def _id_of(line: str) -> str:
+    text = line.strip()
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return text
+
+
 def _array(path: Path) -> np.ndarray:
+    if not path.is_file():
+        raise InputError(f"{path}: {'not a file' if path.exists() else 'no such file'}")
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError) as error:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except Exception as error:  # a damaged header comes as an error of any kind
         raise InputError(f"{path}: not a .npy array of numbers ({error})") from None
-    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f":
-        what = f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else "an archive"
-        raise InputError(f"{path}: {what}; floats of shape (rows, dim) were expected")
+    if array.ndim != 2 or array.dtype.kind != "f":
+        raise InputError(f"{path}: {array.dtype} of shape {array.shape}; floats of shape (rows, dim) were expected")
+    if not array.shape[1]:
+        raise InputError(f"{path}: embeddings of 0 dimensions")
     return array
+
+
+def _single(array: np.ndarray) -> np.ndarray:
+    """As fp32; what is too large for it becomes infinite, which whoever scores refuses."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(array, np.float32)
 
 
 def blocks(path: Path, *, size: int = 16_384) -> Iterator[tuple[list[str] | None, np.ndarray]]:
@@ -87,47 +121,47 @@ def _npy_blocks(path: Path, size: int) -> Iterator[tuple[list[str] | None, np.nd
         raise InputError(f"{path}: no embedding in it")
     if not ids_file(path).is_file():
         for begin in range(0, len(array), size):
-            yield None, np.asarray(array[begin : begin + size], np.float32)
+            yield None, _single(array[begin : begin + size])
         return
     lines = read_lines(ids_file(path))
     for begin in range(0, len(array), size):
-        ids = [line.strip() for _, (_, line) in zip(range(min(size, len(array) - begin)), lines, strict=False)]
+        ids = [_id_of(line) for _, (_, line) in zip(range(min(size, len(array) - begin)), lines, strict=False)]
         if begin + len(ids) < min(begin + size, len(array)):
             raise InputError(f"{ids_file(path)}: {begin + len(ids)} ids, but {path.name} has {len(array)} rows")
-        yield ids, np.asarray(array[begin : begin + size], np.float32)
+        yield ids, _single(array[begin : begin + size])
     if (rest := sum(1 for _, line in lines if line.strip())) > 0:
         raise InputError(f"{ids_file(path)}: {len(array) + rest} ids, but {path.name} has {len(array)} rows")
 
 
 def _parquet_blocks(path: Path, size: int) -> Iterator[tuple[list[str] | None, np.ndarray]]:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    try:
-        file = pq.ParquetFile(path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path}: not a Parquet file ({error})") from None
-    for column in ("id", "embedding"):
-        if column not in file.schema_arrow.names:
-            raise InputError(f"{path}: no column {column!r}{nearest(column, file.schema_arrow.names)}")
     dim, row = 0, 0
-    for batch in file.iter_batches(size, columns=["id", "embedding"]):
-        column = batch.column(batch.schema.names.index("embedding"))
-        if not isinstance(column, pa.ListArray | pa.LargeListArray | pa.FixedSizeListArray):
-            raise InputError(f"{path}: the column 'embedding' is {column.type}, not a list of floats")
-        if column.null_count or batch.column(batch.schema.names.index("id")).null_count:
+    for batch in parquet.batches(path, ("id", "embedding"), needed=("id", "embedding"), size=size):
+        ids, column = batch.column("id"), batch.column("embedding")
+        if not isinstance(column, pa.ListArray | pa.LargeListArray | pa.FixedSizeListArray) or not _is_number(column.type.value_type):
+            raise InputError(f"{path}: the column 'embedding' is {column.type}, not a list of numbers")
+        if not (pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type) or pa.types.is_integer(ids.type)):
+            raise InputError(f"{path}: the column 'id' is {ids.type}, not a string")
+        if column.null_count or ids.null_count:
             raise InputError(f"{path}: a row after {row} has no id or no embedding")
+        if not len(column):
+            continue
         flat = column.flatten().to_numpy(zero_copy_only=False)
-        dim = dim or len(flat) // max(len(column), 1)
+        dim = dim or len(flat) // len(column)
         lengths = np.asarray(column.value_lengths().to_numpy(zero_copy_only=False))
         if not dim or (lengths != dim).any():
             raise InputError(f"{path}: embeddings have {int(lengths.min())} to {int(lengths.max())} dimensions")
-        yield [str(one) for one in batch.column(batch.schema.names.index("id")).to_pylist()], flat.astype(np.float32).reshape(-1, dim)
+        yield [str(one) for one in ids.to_pylist()], _single(flat).reshape(-1, dim)
         row += len(column)
     if not row:
         raise InputError(f"{path}: no embedding in it")
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_floating(kind) or pa.types.is_integer(kind)
 
 
 def read(path: Path, wanted: Sequence[str]) -> tuple[np.ndarray, list[str]]:

@@ -15,6 +15,7 @@ from triglot.evaluate.fairness import MEASURES as FAIRNESS
 from triglot.evaluate.ranked import Outcome
 from triglot.evaluate.tables import BIAS, Evaluation
 from triglot.files import InputError, atomic_write, nearest, read_json, write_json
+from triglot.parquet import read_table
 
 SCHEMA = 1
 _PACKAGES = ("triglot", "numpy", "torch", "transformers", "sentence-transformers", "tokenizers", "bm25s")
@@ -77,7 +78,7 @@ def _write_rows(path: Path, columns: Mapping[str, np.ndarray]) -> None:
         else:
             arrays[name] = pa.array(column, from_pandas=name in (*BIAS, *FAIRNESS))
     with atomic_write(path, "wb") as handle:
-        pq.write_table(pa.table(arrays), handle, compression="zstd")
+        pq.write_table(pa.table(arrays), handle, compression="zstd", write_page_checksum=True)
 
 
 def read_results(folder: str | Path) -> dict[str, Any]:
@@ -110,13 +111,7 @@ def read_items(folder: str | Path, name: str, columns: list[str] | None = None) 
 
 
 def _read_rows(path: Path, columns: list[str] | None) -> dict[str, np.ndarray]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path, columns=columns)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path}: not a Parquet file of results ({error})") from None
+    table = read_table(path, columns, needed=columns or (), what=" of results")
     return {column: table[column].to_numpy(zero_copy_only=False) for column in table.column_names}
 
 

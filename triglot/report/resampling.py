@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from triglot.files import InputError
 from triglot.measures import f1_shares
+from triglot.parquet import read_table
 from triglot.report.runs import Arm
 from triglot.stats import MIN_SEEDS, Interval, Sums, bootstrap, bootstrap_unpaired, cluster_sums, permutation_test
 
@@ -50,9 +50,8 @@ class PerQuery:
 
 def read_per_query(path: Path) -> dict[str, PerQuery]:
     """Setting -> figures, from the per-query or per-item file of a run. Raises InputError where it is neither."""
-    found = {}
+    found, whole = {}, read_table(path, what=" of per-query results")
     try:
-        whole = pq.read_table(path)
         if "item_id" in whole.column_names:
             return _read_items(whole)
         for setting in ("mono", "cross", "multi", "ranked"):
@@ -62,7 +61,7 @@ def read_per_query(path: Path) -> dict[str, PerQuery]:
             values = {key: table[key].cast(pa.float64()).to_numpy() for key in table.column_names if key not in _KEYS}
             if len(table):
                 found[setting] = PerQuery(texts["query_id"], cell, texts["cluster"], values)
-    except (pa.ArrowInvalid, KeyError, OSError) as error:
+    except (pa.ArrowException, KeyError, OSError, ValueError, TypeError, IndexError) as error:
         raise InputError(f"{path}: not a Parquet file of per-query results ({error})") from None
     return found
 

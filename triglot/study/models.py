@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from triglot.files import InputError, atomic_write, nearest, write_text
+from triglot.files import InputError, atomic_write, nearest
+from triglot.names import check_name
 from triglot.study.load import load_model, retriever
 
 log = logging.getLogger("triglot")
@@ -23,6 +24,7 @@ def named_paths(words: Sequence[str]) -> dict[str, str]:
         name, equals, path = word.partition("=")
         if not equals or not name or not path:
             raise InputError(f"--on {word}: not NAME=PATH")
+        check_name("benchmark", name, f"--on {word}")
         if name in found:
             raise InputError(f"--on {word}: the name {name!r} is given twice")
         found[name] = path
@@ -149,13 +151,13 @@ def _speaking(encoder: Any, lang: str) -> Any:
 def encode_file(model: str, path: str, out: str | Path, *, side: str, lang: str = "", progress: bool = False) -> tuple[int, int]:
     """Encode the texts of a file into a `.npy` file, row i for text i, with their ids in `.ids.txt` beside it. Returns the shape."""
     from triglot.corpus.passages import read_passages
-    from triglot.corpus.vectors import ids_file
+    from triglot.corpus.vectors import write_ids
 
     if side not in ("query", "passage"):
         raise InputError(f"--side: {side!r} is not query or passage{nearest(side, ('query', 'passage'))}")
     ids, texts = read_passages(path)
     vectors = _speaking(load_model(model), lang).encode(texts, side=side, progress=progress)
-    write_text(ids_file(Path(out)), "".join(f"{identifier}\n" for identifier in ids))
+    write_ids(Path(out), ids)
     with atomic_write(out, "wb") as handle:
         np.save(handle, vectors)
     return vectors.shape
