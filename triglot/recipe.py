@@ -21,6 +21,7 @@ from triglot.debias import Debias
 from triglot.encoder import EncoderSettings
 from triglot.evaluate.tasks import FORMATS, split_options
 from triglot.files import InputError, nearest
+from triglot.language_tags import wanted
 from triglot.losses import Loss
 from triglot.mine.settings import Refresh
 from triglot.robust import Robust
@@ -31,6 +32,15 @@ from triglot.train import Train
 TrainingFormat = Literal["squad", "mlqa", "bitext", "pairs", "beir", "wordlist", "stance", "atlas"]
 RetrievalFormat = Literal["squad", "mlqa", "bitext", "beir", "mteb", "trec", "nli", "stance", "atlas"]
 Baseline = Literal["bm25", "bm25-translated"]
+
+
+def _spell_languages(settings: Any) -> None:
+    """Give the key `languages` of settings the one spelling that readers give to languages. Raises InputError that names the key."""
+    try:
+        codes = wanted(settings.languages)
+    except InputError as error:
+        raise InputError(f"languages: {error}") from None
+    object.__setattr__(settings, "languages", None if codes is None else tuple(codes))
 
 
 @dataclass(frozen=True)
@@ -90,6 +100,7 @@ class Source:
             raise InputError("path: is missing")
         if not self.weight > 0:
             raise InputError(f"weight: {self.weight} is not a positive number")
+        _spell_languages(self)
         if self.balance is not None and not 0 <= self.balance <= 1:
             raise InputError(f"balance: {self.balance} is not between 0 and 1")
         if self.balance is not None and self.codeswitch:
@@ -127,6 +138,7 @@ class Benchmark:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        _spell_languages(self)
         if self.depth < 1:
             raise InputError(f"depth: {self.depth} is below 1")
         if not re.fullmatch(r"[\w\-+.]+", self.name) or self.name.startswith("."):
@@ -232,6 +244,7 @@ class Recipe:
     margin: float = MARGIN
 
     def __post_init__(self) -> None:
+        _spell_languages(self)
         for arm in self.arms:
             if not re.fullmatch(r"[\w\-+]+", arm) or arm in RESERVED:
                 raise InputError(f"arms.{arm}: {'is the name of the first stage' if arm in RESERVED else 'letters, digits and - + _ only'}")

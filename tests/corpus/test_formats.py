@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from triglot.corpus import formats
+from triglot.corpus import formats, nli
 from triglot.files import InputError
+from triglot.language_tags import tag
 
 
 @pytest.mark.parametrize(
@@ -106,3 +108,75 @@ def test_formats_for_evaluation_alone_are_read_through_the_door(data):
         formats.read_retrieval("trec", data / "miracl", name="x")
     with pytest.raises(InputError, match="format 'trec' has no option 'spilt'; did you mean 'split'"):
         formats.read_retrieval("trec", data / "miracl", name="x", spilt="dev")
+
+
+# --- languages in file names, in one way for all readers
+
+
+def _squad(text: str) -> str:
+    question = {"id": "a", "question": f"Which {text}?", "answers": [{"text": "One", "answer_start": 0}]}
+    return json.dumps({"data": [{"title": "T", "paragraphs": [{"context": f"One {text}.", "qas": [question]}]}]})
+
+
+def _of_code(folder: Path, format: str, code: str) -> set[str]:
+    """The languages that a reader finds in a folder that has `it` and the language of a file name."""
+    folder.mkdir()
+
+    def put(name: str, text: str) -> None:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+
+    for one in ("it", code):
+        if format == "squad":
+            put(f"dev.{one}.json", _squad(one))
+        elif format == "mlqa":
+            put(f"test-context-it-question-{one}.json", _squad("it"))
+        elif format == "bitext":
+            put(f"el-{one}.tsv", "a b\tc d\n")
+        elif format == "aligned":
+            put(f"{one}.txt", "a b\n")
+        elif format == "wordlist":
+            put(f"el-{one}.txt", "a b\n")
+        elif format == "nli":
+            put(f"dev-{one}.tsv", "p\th\tentailment\n")
+        elif format == "beir":
+            put(f"queries.{one}.jsonl", '{"_id": "q", "text": "alpha"}\n')
+            put("corpus.it.jsonl", '{"_id": "d", "text": "alpha"}\n')
+            put("qrels/test.tsv", "q\td\t1\n")
+        elif format == "stance":
+            put(f"questions.{one}.jsonl", '{"id": 1, "text": "frage"}\n')
+            put("valid.jsonl", json.dumps({"id": 1, "question_id": 1, "language": "it", "comment": "k", "label": "FAVOR"}))
+        elif format == "trec":
+            put(f"topics.toy-{one}-dev.tsv", "q\talpha\n")
+            put(f"qrels.toy-{one}-dev.tsv", "q 0 d 1\n")
+            put(f"docs-{one}.jsonl", '{"docid": "d", "text": "alpha"}\n')
+    if format == "nli":
+        return set(nli.read(folder)[0].languages)
+    if format in ("wordlist", "bitext"):
+        return {code for code in formats.read_training(format, folder)[0].languages if code != "el"}
+    if format == "aligned":
+        assert formats.detect(folder) == "bitext"
+        return set(formats.read_training("bitext", folder)[0].languages)
+    return set(formats.read_retrieval(format, folder, name="x").languages)
+
+
+@pytest.mark.parametrize("format", ["squad", "mlqa", "bitext", "aligned", "wordlist", "nli", "beir", "stance", "trec"])
+def test_every_reader_knows_the_same_languages(tmp_path: Path, format: str) -> None:
+    for code in ("de", "zh-CN", "zh_cn", "ZH", "zh-Hant-TW", "pt-br", "eng_Latn", "fil", "es-419", "iw"):
+        assert _of_code(tmp_path / code, format, code) == {"it", tag(code)}, code
+
+
+@pytest.mark.parametrize("format", ["squad", "mlqa", "bitext", "aligned", "wordlist", "beir"])
+def test_files_passed_over_are_told(tmp_path: Path, format: str) -> None:
+    _of_code(tmp_path / "x", format, "de")
+    name = {"bitext": "english-de.tsv", "aligned": "english.txt", "wordlist": "english-de.txt", "beir": "corpus.english.jsonl"}
+    (tmp_path / "x" / name.get(format, "english.json")).write_text("{}")
+    told = formats.read_training(
+        {"aligned": "bitext"}.get(format, format), tmp_path / "x", **({"split": "test"} if format == "beir" else {})
+    )[1]
+    assert any("whose name" in reason and "english" in one.first for reason, one in told.left_out.items()), told.lines()
+
+
+def test_languages_are_asked_for_in_any_spelling(tmp_path: Path) -> None:
+    _of_code(tmp_path / "x", "squad", "zh_cn")
+    assert formats.read_training("squad", tmp_path / "x", languages=["ZH-CN"])[0].languages == ("zh-CN",)

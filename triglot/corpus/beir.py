@@ -19,8 +19,10 @@ from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus
 from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest, read_jsonl, read_lines
+from triglot.language_tags import language as language_of
+from triglot.language_tags import tag
 
-_KIND = re.compile(r"(corpus|queries)(?:\.([a-z]{2,3}))?\.jsonl(\.gz)?")
+_KIND = re.compile(r"(corpus|queries)(?:\.(.+))?\.jsonl(\.gz)?")
 _QRELS = re.compile(r"(.+)\.tsv(\.gz)?")
 
 
@@ -87,7 +89,7 @@ def add_record(
     if not text.strip():
         tally.leave_out("record with an empty text", where)
         return
-    lang = record.get("lang") or language
+    lang = language_of(record.get("lang") or language, where)
     if languages is not None and lang not in languages:
         tally.count(f"{what} in other languages (not asked for)")
     elif (str(identifier), lang) in records.texts:
@@ -100,7 +102,14 @@ def add_record(
 
 def _read_records(folder: Path, kind: str, tally: Tally, *, language: str, languages: Sequence[str] | None, titles: bool) -> Records:
     records = Records()
-    files = [(p, match[2]) for p in sorted(folder.iterdir()) if (match := _KIND.fullmatch(p.name)) and match[1] == kind]
+    files = []
+    for file in sorted(folder.iterdir()):
+        match = _KIND.fullmatch(file.name)
+        if match and match[1] == kind:
+            if match[2] and tag(match[2]) is None:
+                tally.pass_over(f"file of {kind} whose name tells no language", file)
+            else:
+                files.append((file, tag(match[2] or "")))
     if not files:
         raise InputError(f"{folder}: no {kind}.jsonl{nearest(kind + '.jsonl', [p.name for p in folder.iterdir()])}")
     for file, code in files:

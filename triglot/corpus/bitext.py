@@ -15,10 +15,10 @@ from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, read_lines
+from triglot.language_tags import TAG, tag, two_of_name
 
-_CODE = r"[a-z]{2,3}(?:[-_](?:[A-Z]{2}|[A-Z][a-z]{3}))?"
-PAIR = re.compile(rf"({_CODE})-({_CODE})\.tsv(\.gz)?")
-ALIGNED = re.compile(rf"({_CODE})\.txt(\.gz)?")
+PAIR = re.compile(rf"({TAG}-{TAG})\.tsv(?:\.gz)?")
+ALIGNED = re.compile(rf"({TAG})\.txt(?:\.gz)?")
 
 
 @dataclass(frozen=True)
@@ -33,26 +33,37 @@ class Lines:
 
 
 def is_aligned(path: Path) -> bool:
-    """Whether a folder is line-aligned (`xx.txt`) and not one of TSV pairs."""
-    return (
-        path.is_dir() and not any(PAIR.fullmatch(p.name) for p in path.iterdir()) and any(ALIGNED.fullmatch(p.name) for p in path.iterdir())
-    )
+    """Whether a folder is line-aligned (`xx.txt`) and not one of TSV pairs, nor of word lists (`xx-yy.txt`)."""
+    if not path.is_dir():
+        return False
+    names = [p.name for p in path.iterdir()]
+    one = [match[1] for name in names if (match := ALIGNED.fullmatch(name)) and tag(match[1]) is not None]
+    # `en-es` may be two languages or the English of Spain; `en` beside it tells.
+    return bool(one) and not any(PAIR.fullmatch(name) for name in names) and any(two_of_name(stem, str(path)) is None for stem in one)
 
 
-def find_pairs(path: Path, languages: Sequence[str] | None = None) -> list[tuple[Path, str, str]]:
-    """(file, source language, target language). Raises InputError where there is none."""
-    names = sorted(path.iterdir()) if path.is_dir() else [path]
-    found = [(p, match[1], match[2]) for p in names if (match := PAIR.fullmatch(p.name))]
+def find_pairs(
+    path: Path, languages: Sequence[str] | None = None, tally: Tally | None = None, *, pattern: re.Pattern[str] = PAIR
+) -> list[tuple[Path, str, str]]:
+    """(file, source language, target language) of the files named so. Raises InputError where there is none."""
+    found = []
+    suffixes = (".tsv", ".tsv.gz") if pattern is PAIR else (".tsv", ".tsv.gz", ".txt", ".txt.gz")
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        match = pattern.fullmatch(file.name)
+        if match and (two := two_of_name(match[1], str(file))) is not None:
+            found.append((file, *two))
+        elif tally is not None and file.name.endswith(suffixes):
+            tally.pass_over("file whose name tells no two languages", file)
     kept = [(p, a, b) for p, a, b in found if languages is None or (a in languages and b in languages)]
     if not kept:
         why = f" with both sides in {list(languages)}" if found and languages is not None else ""
-        raise InputError(f"{path}: no file such as `xx-yy.tsv` or `xx-yy.tsv.gz`{why}")
+        raise InputError(f"{path}: no file such as `xx-yy{suffixes[-2]}` or `xx-yy{suffixes[1]}`{why}")
     return kept
 
 
 def read_pairs(path: Path, tally: Tally, *, languages: Sequence[str] | None = None, limit: int | None = None) -> Lines:
     """One group a line. Broken lines are counted; so are repeats of a whole line within a file, which are read once."""
-    files = find_pairs(path, languages)
+    files = find_pairs(path, languages, tally)
     codes = tuple(sorted({code for _, a, b in files for code in (a, b)}))
     texts: list[str] = []
     ids: list[str] = []
@@ -83,8 +94,15 @@ def read_pairs(path: Path, tally: Tally, *, languages: Sequence[str] | None = No
 
 def read_aligned(path: Path, tally: Tally, *, languages: Sequence[str] | None = None, limit: int | None = None) -> Lines:
     """One group a line number. Raises InputError where the files have different numbers of lines."""
-    found = [(p, match[1]) for p in sorted(path.iterdir()) if (match := ALIGNED.fullmatch(p.name))]
-    kept = [(p, code) for p, code in found if languages is None or code in languages]
+    found: dict[str, Path] = {}
+    for file in sorted(path.iterdir()):
+        match = ALIGNED.fullmatch(file.name)
+        code = tag(match[1]) if match else None
+        if code is not None and found.setdefault(code, file) != file:
+            raise InputError(f"{file}: a second file in {code}, beside {found[code].name}")
+        if code is None and file.name.endswith((".txt", ".txt.gz")):
+            tally.pass_over("file whose name is no language", file)
+    kept = [(file, code) for code, file in sorted(found.items()) if languages is None or code in languages]
     if len(kept) < 2:
         raise InputError(f"{path}: fewer than two files such as `xx.txt`{f' in {list(languages)}' if languages is not None else ''}")
     columns = [[line for _, line in read_lines(file)] for file, _ in kept]

@@ -15,6 +15,7 @@ from triglot.corpus import trec
 from triglot.corpus.clusters import components
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest
+from triglot.language_tags import wanted
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,6 @@ def clusters(part: Part) -> np.ndarray:
 
 def check_languages(name: str, asked: Sequence[str] | None, known: Sequence[str]) -> None:
     """Raises InputError for a language asked for that a benchmark does not have."""
-    for code in asked or ():
+    for code in wanted(asked) or ():
         if code not in known:
             raise InputError(f"{name}: no language {code!r}{nearest(code, known)}")

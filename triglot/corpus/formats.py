@@ -14,6 +14,7 @@ from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest
+from triglot.language_tags import TAG, language, wanted
 
 TRAINING: dict[str, Callable[..., tuple[ParallelCorpus, Tally]]] = {
     "squad": squad.read_training,
@@ -64,10 +65,12 @@ def detect(path: str | Path) -> str:
     names = sorted(p.name for p in path.iterdir()) if path.is_dir() else [path.name]
     if trec.is_layout(path) or {"topics", "qrels"} <= set(names):
         return "trec"
-    if path.is_dir() and any(re.fullmatch(r"corpus(\.[a-z]{2,3})?\.jsonl(\.gz)?", name) for name in names):
+    if path.is_dir() and any(re.fullmatch(rf"corpus(\.{TAG})?\.jsonl(\.gz)?", name) for name in names):
         return "beir"
     if mteb.configs(path):
         return "mteb"
+    if bitext.is_aligned(path):
+        return "bitext"
     for format, pattern in _NAMES:
         if any(pattern.fullmatch(name) for name in names):
             return format
@@ -80,6 +83,10 @@ def _call(format: str, reader: Callable[..., Any], *args: Any, **options: Any) -
     for key in options:
         if key not in known:
             raise InputError(f"format {format!r} has no option {key!r}{nearest(key, known)}")
+    if options.get("languages") is not None:
+        options["languages"] = wanted(options["languages"])
+    if options.get("language"):
+        options["language"] = language(options["language"])
     return reader(*args, **options)
 
 

@@ -16,16 +16,23 @@ from triglot.corpus.retrieval import RetrievalSet
 from triglot.corpus.squad import Contents, Question, Unit
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest
+from triglot.language_tags import TAG, tag
 from triglot.seeds import uniform
 
 Part = Literal["all", "train", "validation"]
-NAME = re.compile(r".*context-([a-z]{2,3})-question-([a-z]{2,3})\.json(\.gz)?")
+NAME = re.compile(rf".*context-({TAG})-question-({TAG})\.json(\.gz)?")
 
 
-def find_files(path: Path, languages: Sequence[str] | None = None) -> list[tuple[Path, str, str]]:
+def find_files(path: Path, languages: Sequence[str] | None = None, tally: Tally | None = None) -> list[tuple[Path, str, str]]:
     """(file, context language, question language). With `languages`, both must be among them. Raises InputError where there is none."""
-    names = sorted(path.iterdir()) if path.is_dir() else [path]
-    found = [(p, match[1], match[2]) for p in names if (match := NAME.fullmatch(p.name))]
+    found = []
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        match = NAME.fullmatch(file.name)
+        context, question = (tag(match[1]), tag(match[2])) if match else (None, None)
+        if context is not None and question is not None:
+            found.append((file, context, question))
+        elif tally is not None and file.name.endswith((".json", ".json.gz")):
+            tally.pass_over("file whose name tells no languages of context and question", file)
     kept = [(p, c, q) for p, c, q in found if languages is None or (c in languages and q in languages)]
     if not kept:
         why = f" in the languages {list(languages)}" if found and languages is not None else ""
@@ -43,7 +50,7 @@ def read_contents(path: str | Path, tally: Tally, *, languages: Sequence[str] | 
     number_of: dict[tuple[str, str], int] = {}
     pairs: list[tuple[Question, str]] = []
     text_of: dict[tuple[str, str], str] = {}
-    for file, context_lang, question_lang in find_files(Path(path), languages):
+    for file, context_lang, question_lang in find_files(Path(path), languages, tally):
         one = Contents()
         squad.read_file(file, context_lang, tally, one)
         renumber = []

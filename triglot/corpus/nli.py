@@ -12,10 +12,11 @@ import numpy as np
 from triglot.corpus.clusters import components
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest, read_lines
+from triglot.language_tags import TAG, tag
 from triglot.seeds import uniform
 
 LABELS = ("entailment", "neutral", "contradiction")
-NAME = re.compile(r"(train|dev|test)-([a-z]{2,3})\.tsv(\.gz)?")
+NAME = re.compile(rf"(train|dev|test)-({TAG})\.tsv(\.gz)?")
 
 
 @dataclass(frozen=True)
@@ -71,20 +72,29 @@ class Inference:
         return self.take(np.flatnonzero(inside)), self.take(np.flatnonzero(~inside))
 
 
-def find_files(path: Path, split: str, languages: Sequence[str] | None) -> dict[str, Path]:
+def find_files(path: Path, split: str, languages: Sequence[str] | None, tally: Tally | None = None) -> dict[str, Path]:
     """Language -> file. Raises InputError where there is none, or a language is missing."""
     if not path.is_dir():
         raise InputError(f"{path}: a folder with files such as {split}-xx.tsv was expected")
-    found = [(match[1], match[2], p) for p in sorted(path.iterdir()) if (match := NAME.fullmatch(p.name))]
+    found = []
+    for file in sorted(path.iterdir()):
+        match = NAME.fullmatch(file.name)
+        if match and (code := tag(match[2])) is not None:
+            found.append((match[1], code, file))
+        elif tally is not None and file.name.endswith((".tsv", ".tsv.gz")):
+            tally.pass_over("file whose name is not split-language.tsv", file)
     if not found:
         raise InputError(f"{path}: no file such as {split}-xx.tsv")
-    files = {code: p for of, code, p in found if of == split}
+    files: dict[str, Path] = {}
+    for of, code, p in found:
+        if of == split and files.setdefault(code, p) != p:
+            raise InputError(f"{p}: a second file in {code}, beside {files[code].name}")
     if not files:
         raise InputError(f"{path}: no split {split!r}{nearest(split, [of for of, _, _ in found])}")
     for code in languages or ():
         if code not in files:
             raise InputError(f"{path}: no {split} file in {code!r}{nearest(code, files)}")
-    return {code: p for code, p in files.items() if languages is None or code in languages}
+    return {code: p for code, p in sorted(files.items()) if languages is None or code in languages}
 
 
 def read(path: str | Path, *, split: str = "dev", languages: Sequence[str] | None = None, strict: bool = False) -> tuple[Inference, Tally]:
@@ -101,7 +111,7 @@ def read(path: str | Path, *, split: str = "dev", languages: Sequence[str] | Non
             language (both mean that the files are not aligned); or nothing can be used.
     """
     tally = Tally(strict=strict)
-    files = find_files(Path(path), split, languages)
+    files = find_files(Path(path), split, languages, tally)
     if not files:
         raise InputError(f"{path}: no language was asked for")
     columns = {code: list(read_lines(file)) for code, file in files.items()}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from triglot.language_tags import base
+
 # A stop, the stops, footnote marks and closing quotes or brackets that follow it.
 _STOP = re.compile(r"""[.!?…。！？｡।॥۔؟;\u037e\n][.!?…。！？｡।॥۔؟]*(?:\[\d+\])*["'”’»」』）》)\]]*""")
 _WIDE = frozenset("。！？｡।॥۔؟")  # these need no space after them
@@ -55,7 +57,7 @@ def _ends_here(text: str, start: int, stop: str, end: int, lang: str) -> bool:
         return True
     if lower in _MAYBE or (last and last[0].isupper() and _ACRONYM.match(last)):
         return word.lower() in _STARTERS
-    return not (last.isdigit() and len(last) <= 2 and lang in _ORDINAL_LANGUAGES)
+    return not (last.isdigit() and len(last) <= 2 and base(lang) in _ORDINAL_LANGUAGES)
 
 
 def split(text: str, lang: str = "en") -> list[tuple[int, int]]:
@@ -76,7 +78,7 @@ def split(text: str, lang: str = "en") -> list[tuple[int, int]]:
         elif end < len(text) and not text[end].isspace():
             ends = False
         elif first in ";\u037e":
-            ends = lang == "el"
+            ends = base(lang) == "el"
         else:
             ends = _ends_here(text, match.start(), stop, end, lang)
         if ends:

@@ -17,6 +17,7 @@ from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus
 from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest, read_json
+from triglot.language_tags import of_name
 
 Unit = Literal["sentence", "sentence+context", "paragraph"]
 
@@ -74,15 +75,13 @@ def check_unit(unit: str, what: str) -> None:
 
 
 def language_of(name: str) -> str | None:
-    """The language code in a file name: `xx.json.gz`, `zh-CN.json`, `tydiqa.goldp.xx.dev.json`; None where there is none."""
-    stem = re.sub(r"\.json(\.gz)?$", "", name)
-    if re.fullmatch(r"[a-z]{2,3}([-_]([A-Z]{2}|[A-Z][a-z]{3}))?", stem):
-        return stem
-    parts = [part for part in re.split(r"[._-]", stem) if re.fullmatch(r"[a-z]{2}", part) and part not in ("qa", "dl")]
-    return parts[-1] if parts else None
+    """The language in a file name: `xx.json.gz`, `zh-CN.json`, `tydiqa.goldp.xx.dev.json`; None where there is none."""
+    return of_name(re.sub(r"\.json(\.gz)?$", "", name))
 
 
-def find_files(path: Path, *, language: str | None, languages: Sequence[str] | None, files: str | None) -> list[tuple[Path, str]]:
+def find_files(
+    path: Path, *, language: str | None, languages: Sequence[str] | None, files: str | None, tally: Tally | None = None
+) -> list[tuple[Path, str]]:
     """(file, language) of every file to read. Raises InputError where there is none, or a name tells no language."""
     if not path.is_dir():
         code = language or language_of(path.name)
@@ -94,6 +93,9 @@ def find_files(path: Path, *, language: str | None, languages: Sequence[str] | N
     names = sorted(p for p in path.glob(files or "*") if p.name.endswith((".json", ".json.gz")))
     found = [(p, language or language_of(p.name)) for p in names]
     kept = [(p, code) for p, code in found if code is not None and (languages is None or code in languages)]
+    for file, code in found if kept and tally is not None else ():
+        if code is None:
+            tally.pass_over("file whose name tells no language", file)
     if not kept:
         known = sorted({code for _, code in found if code is not None})
         if known and languages is not None:
@@ -234,7 +236,7 @@ def read_contents(
             repeat over different questions (TyDi QA's train files number the answers of a page, not the questions).
     """
     contents = Contents()
-    for file, lang in find_files(Path(path), language=language, languages=languages, files=files):
+    for file, lang in find_files(Path(path), language=language, languages=languages, files=files, tally=tally):
         first = len(contents.questions)
         read_file(file, lang, tally, contents)
         own = contents.questions[first:]

@@ -16,9 +16,10 @@ from triglot.corpus.clusters import components
 from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest, read_jsonl
+from triglot.language_tags import TAG, language, tag
 
 LABELS = ("AGAINST", "FAVOR")
-NAME = re.compile(r"questions\.([a-z]{2,3})\.jsonl(\.gz)?")
+NAME = re.compile(rf"questions\.({TAG})\.jsonl(\.gz)?")
 _COMMENTS = re.compile(r"((?!questions\b)[^.]+)\.jsonl(\.gz)?")
 
 
@@ -96,7 +97,13 @@ def read_questions(path: str | Path, tally: Tally) -> Questions:
     folder = Path(path)
     if not folder.is_dir():
         raise InputError(f"{folder}: a folder with questions.xx.jsonl and comments was expected")
-    files = [(p, match[1]) for p in sorted(folder.iterdir()) if (match := NAME.fullmatch(p.name))]
+    files = []
+    for file in sorted(folder.iterdir()):
+        match = NAME.fullmatch(file.name)
+        if match and (code := tag(match[1])) is not None:
+            files.append((file, code))
+        elif file.name.startswith("questions."):
+            tally.pass_over("file of questions whose name tells no language", file)
     texts: dict[tuple[str, str], str] = {}
     for file, code in files:
         for number, record in read_jsonl(file):
@@ -153,7 +160,7 @@ def read(path: str | Path, *, split: str = "valid", languages: Sequence[str] | N
             tally.leave_out("comment with an empty text", where)
         elif not isinstance(code, str) or not code:
             tally.leave_out("comment without a language", where)
-        elif languages is not None and code not in languages:
+        elif languages is not None and language(code, where) not in languages:
             tally.count("comments in other languages (not asked for)")
         elif question not in questions.number:
             tally.leave_out("comment on an unknown question", where)
@@ -162,7 +169,7 @@ def read(path: str | Path, *, split: str = "valid", languages: Sequence[str] | N
         elif identifier in rows:
             tally.leave_out("comment whose id occurred before", where)
         else:
-            rows[identifier] = (code, comment, _identifier(record.get("author")), question, LABELS.index(label))
+            rows[identifier] = (language(code, where), comment, _identifier(record.get("author")), question, LABELS.index(label))
             tally.count("comments")
             if "translation" in record:
                 tally.count("comments with a machine translation (not read)")

@@ -38,10 +38,14 @@ class Tally:
         """Count a record that is not used. Raises InputError when strict."""
         if self.strict:
             raise InputError(f"{where}: {reason}")
+        self.pass_over(reason, where, number)
+
+    def pass_over(self, reason: str, where: object, number: int = 1) -> None:
+        """Count what is no part of the data as far as its name tells, a file of a folder for one; no error when strict either."""
         if reason in self.left_out:
             self.left_out[reason].count += number
         else:
-            self.left_out[reason] = LeftOut(number, where)
+            self.left_out[reason] = LeftOut(number, str(where))
 
     def merge(self, other: Tally) -> None:
         """Add another tally to this one; the first locations of this one stay."""

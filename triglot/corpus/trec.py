@@ -16,12 +16,12 @@ from triglot.corpus.clusters import components
 from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, atomic_write, nearest, read_jsonl, read_lines
+from triglot.language_tags import ending
 
 NAME = re.compile(r"(topics?|qrels)\.(?:.+[._-])?(?:train|dev|test)(?:[._-]?[abAB])?\.(?:tsv|txt)(?:\.gz)?")
-_PARTS = re.compile(r"(?:(?:.+?)[._-])?(?:([a-z]{2,3})[._-])?((?:train|dev|test)(?:[._-]?[abAB])?)")
+_PARTS = re.compile(r"(?:(.+?)[._-])?((?:train|dev|test)(?:[._-]?[abAB])?)")
 _JSONL = re.compile(r"(.+)\.jsonl(?:\.gz)?")
 _QUERIES = re.compile(r"(?:train|dev|test)(?:[._-]?[abAB])?\.jsonl(?:\.gz)?")
-_LANGUAGE = re.compile(r"(?:.*[._-])?([a-z]{2})")
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ def find_topics(folder: Path, split: str, language: str | None) -> dict[str, dic
         splits.add(parts[2])
         if parts[2] != split:
             continue
-        code = language or parts[1]
+        code = language or ending(parts[1] or "")
         kind = "qrels" if match[1] == "qrels" else "topics"
         if code is None:
             raise InputError(f"{file}: the file name tells no language (`topics.name-xx-{split}.tsv`); give `language: xx`")
@@ -241,13 +241,13 @@ def find_topics(folder: Path, split: str, language: str | None) -> dict[str, dic
 def passage_files(root: Path, codes: Sequence[str]) -> dict[str, list[Path]]:
     """Language -> parts of its corpus, by the nearest folder or file name that ends in a code (`miracl-corpus-v1.0-sw/docs-0.jsonl.gz`)."""
     files: dict[str, list[Path]] = {}
-    around = {match[1]} & set(codes) if (match := _LANGUAGE.fullmatch(root.name)) else set()
+    around = [code for code in codes if code == ending(root.name)]
     for file in corpus_files(root):
         if _QUERIES.fullmatch(file.name) and file != root:
             continue  # Mr. TyDi has its training queries beside the corpus
         folders = [] if file == root else list(file.relative_to(root).parts[:-1])
         stem = re.sub(r"\.jsonl(\.gz)?$", "", file.name)
-        told = [match[1] for part in (stem, *reversed(folders)) if (match := _LANGUAGE.fullmatch(part))]
+        told = [code for part in (stem, *reversed(folders)) if (code := ending(part)) is not None]
         told += around or (codes if len(codes) == 1 else [])
         if not told:
             raise InputError(f"{file}: neither its name nor its folder tells which of {', '.join(codes)} it is in (`docs-xx.jsonl`, `xx/`)")

@@ -8,24 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from triglot.corpus.bitext import Lines, corpus_of
+from triglot.corpus.bitext import Lines, corpus_of, find_pairs
 from triglot.corpus.halves import half_of
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, read_lines
+from triglot.language_tags import TAG
 
-NAME = re.compile(r"([a-z]{2,3})-([a-z]{2,3})\.(txt|tsv)(\.gz)?")
-
-
-def find_files(path: Path, languages: Sequence[str] | None = None) -> list[tuple[Path, str, str]]:
-    """(file, source language, target language). Raises InputError where there is none."""
-    names = sorted(path.iterdir()) if path.is_dir() else [path]
-    found = [(p, match[1], match[2]) for p in names if (match := NAME.fullmatch(p.name))]
-    kept = [(p, a, b) for p, a, b in found if languages is None or (a in languages and b in languages)]
-    if not kept:
-        why = f" with both sides in {list(languages)}" if found and languages is not None else ""
-        raise InputError(f"{path}: no file such as `xx-yy.txt` or `xx-yy.tsv.gz`{why}")
-    return kept
+NAME = re.compile(rf"({TAG}-{TAG})\.(?:txt|tsv)(?:\.gz)?")
 
 
 def _entries(file: Path, tally: Tally) -> tuple[list[str], list[str]]:
@@ -71,7 +61,7 @@ def read_lists(
     """
     tally = Tally(strict=strict)
     lists: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
-    for file, a, b in find_files(Path(path), languages):
+    for file, a, b in find_pairs(Path(path), languages, tally, pattern=NAME):
         tally.count("files")
         sources, targets = _entries(file, tally)
         if half is not None:
