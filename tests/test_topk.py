@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from triglot import memory
 from triglot.files import InputError
-from triglot.topk import Best, top_k
+from triglot.topk import Best, top_k, within
 
 
 @settings(max_examples=150, deadline=None)
@@ -47,6 +48,29 @@ def test_a_memory_map_is_read_in_blocks(tmp_path):
     np.save(tmp_path / "pool.npy", pool)
     mapped = np.load(tmp_path / "pool.npy", mmap_mode="r")
     np.testing.assert_array_equal(top_k(pool[:5], mapped, 10, block=64)[1][:, 0], np.argmax(pool[:5] @ pool.T, axis=1))
+
+
+def test_a_k_larger_than_the_pool_is_all_of_it_and_says_so(caplog):
+    queries, pool = (np.random.default_rng(0).standard_normal((n, 4)).astype(np.float32) for n in (5, 30))
+    with caplog.at_level("INFO", "triglot"):
+        for shown in (pool, np.array_split(pool, 7)):
+            scores, index = top_k(queries, shown, 10**12)
+            np.testing.assert_array_equal(index, np.argsort(-(queries @ pool.T), axis=1, kind="stable"))
+            assert scores.shape == (5, 30)
+    assert caplog.messages == ["the best 1000000000000 passages of each query are asked for; there are 30, and all are ranked"] * 2
+    assert top_k(queries, pool[:0], 3)[1].shape == (5, 0)
+
+
+def test_more_results_than_the_memory_holds_are_refused_before_the_work(monkeypatch):
+    monkeypatch.setattr(memory, "available", lambda: 1_000_000_000)
+    message = "the best 1000000 passages of each of 100 queries: about 1.2 GB of memory are needed, 1.0 GB are free"
+    with pytest.raises(InputError, match=message):
+        within(10**6, 10**7, 100)
+    with pytest.raises(InputError, match=message):
+        Best(100, 10**6)
+    stream = Best(100, 10**6, grow=True)  # a pool that may be small
+    with pytest.raises(InputError, match=r"the best 900000 passages of each of 100 queries: about 1\.1 GB"):
+        stream.add(np.zeros((100, 1), np.float32), np.broadcast_to(np.float32(0), (900_000, 1)))
 
 
 def test_bad_input_is_named():

@@ -2,11 +2,46 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 
 import numpy as np
 
 from triglot.files import InputError
+from triglot.memory import check_fits
+
+log = logging.getLogger("triglot")
+RESULT = 12  # bytes of one result: a score and a place
+_NOTED = 1 << 26  # bytes; less is not looked at
+
+
+def within(k: int, passages: int, queries: int = 0) -> int:
+    """k, or all passages where the pool has fewer, which is said: nothing is ever made larger than the pool.
+
+    Args:
+        k: passages of each query that are asked for.
+        passages: of the pool.
+        queries: whose results are held at one time.
+
+    Raises:
+        InputError: k below 1, or more results than the memory holds.
+    """
+    _check(k)
+    if k > passages:
+        log.info("the best %d passages of each query are asked for; there are %d, and all are ranked", k, passages)
+    k = min(k, passages)
+    _check_fits(queries, k)
+    return k
+
+
+def _check(k: int) -> None:
+    if k < 1:
+        raise InputError(f"k is {k}; it must be at least 1")
+
+
+def _check_fits(queries: int, k: int) -> None:
+    if queries * k * RESULT > _NOTED:
+        check_fits(queries * k * RESULT, f"the best {k} passages of each of {queries} queries")
 
 
 class Best:
@@ -15,18 +50,38 @@ class Best:
     Equal scores stand in the order of the pool. At the cut-off that order decides which of several equal passages is kept, so measures
     over a cut-off run are exact only where the pool has no tie at rank k.
 
+    Args:
+        queries: how many.
+        k: passages of each.
+        grow: make columns as `add` shows passages, up to k: where the size of the pool is not known, so that a k larger than it
+            costs nothing.
+
     Attributes:
         seen: passages shown so far.
         scores: (queries, k) float32, best first; -inf where fewer than k passages were shown.
         index: (queries, k) int64 into the pool; -1 there.
+
+    Raises:
+        InputError: k below 1, or more results than the memory holds.
     """
 
-    def __init__(self, queries: int, k: int):
-        if k < 1:
-            raise InputError(f"k is {k}; it must be at least 1")
+    def __init__(self, queries: int, k: int, *, grow: bool = False):
+        _check(k)
         self.seen = 0
-        self.scores = np.full((queries, k), -np.inf, np.float32)
-        self.index = np.full((queries, k), -1, np.int64)
+        self._k = k
+        self.scores = np.empty((queries, 0), np.float32)
+        self.index = np.empty((queries, 0), np.int64)
+        if not grow:
+            self._widen(k)
+
+    def _widen(self, width: int) -> None:
+        """Columns for so many passages, up to k; at least twice as many as before, so that few copies are made."""
+        queries, before = self.scores.shape
+        if before < min(width, self._k):
+            more = min(self._k, max(width, 2 * before)) - before
+            _check_fits(queries, before + more)
+            self.scores = np.concatenate([self.scores, np.full((queries, more), -np.inf, np.float32)], axis=1)
+            self.index = np.concatenate([self.index, np.full((queries, more), -1, np.int64)], axis=1)
 
     def add(self, queries: np.ndarray, passages: np.ndarray, *, rows: int = 512) -> None:
         """Show the next passages of the pool.
@@ -42,6 +97,7 @@ class Best:
         passages = np.ascontiguousarray(passages, np.float32)
         if passages.ndim != 2 or passages.shape[1] != queries.shape[1]:
             raise InputError(f"passages have shape {passages.shape}, queries {queries.shape[1]} dimensions")
+        self._widen(self.seen + len(passages))
         for begin in range(0, len(queries), rows):
             here = slice(begin, begin + rows)
             self.offer(here, queries[here] @ passages.T, self.seen)
@@ -102,15 +158,19 @@ def top_k(
         scores (queries, k) float32 and indices (queries, k) int64.
 
     Raises:
-        InputError: k below 1, dimensions that differ, or a score that is not a number.
+        InputError: k below 1, more results than the memory holds, dimensions that differ, or a score that is not a number.
     """
     queries = np.ascontiguousarray(queries, np.float32)
-    best = Best(len(queries), k)
-    blocks = (passages[i : i + block] for i in range(0, len(passages), block)) if isinstance(passages, np.ndarray) else passages
+    _check(k)
+    blocks: Iterable[np.ndarray] = passages
+    if isinstance(passages, np.ndarray):
+        k = within(k, len(passages), len(queries))
+        blocks = (passages[i : i + block] for i in range(0, len(passages), block))
+    best = Best(len(queries), max(k, 1), grow=True)
     for part in blocks:
         best.add(queries, part, rows=rows)
-    kept = min(k, best.seen)
-    return best.scores[:, :kept], best.index[:, :kept]
+    k = within(k, best.seen) if k > best.seen else k
+    return best.scores[:, :k], best.index[:, :k]
 
 
 def _merge(best: np.ndarray, index: np.ndarray, scores: np.ndarray, offset: int) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.mine.small import LANGUAGES, corpus_of, embed_of, naive, safe_pairs
+from triglot import memory
 from triglot.corpus.parallel import CorpusBuilder
 from triglot.files import InputError
-from triglot.mine import Mine, mine, negatives_of, render
+from triglot.mine import Mine, mine, negatives_of, render, run
 from triglot.mine.lines import lines_of, one_a_row, pools_of, quotas
 
 RULES = ["own", "others", "balanced", {"de": 1.0, "th": 3.0}]
@@ -259,6 +261,27 @@ def test_the_rank_of_the_positive_and_what_bounds_leave_out_are_counted() -> Non
     assert told["within"] == round(float((ranks <= 15).mean()), 4)
     assert found.report["left_out"]["candidates"] == dropped
     assert set(LANGUAGES) == set(found.report["languages"])
+
+
+@pytest.mark.parametrize("source", ["dense", "bm25", "both", "random"])
+def test_a_depth_larger_than_the_pool_is_all_of_it(source, monkeypatch, caplog) -> None:
+    corpus = corpus_of(2)
+    settings = Mine(source=source, negatives=2, depth=24, languages="balanced", sampling="random")
+    embed = None if source in ("bm25", "random") else embed_of(corpus)
+    whole = mine(corpus, settings, embed=embed)
+    monkeypatch.setattr(run, "_HELD", 5000)  # blocks of few lines: what a large depth makes of them
+    with caplog.at_level("INFO", "triglot"):
+        deep = mine(corpus, replace(settings, depth=10**12), embed=embed)
+    np.testing.assert_array_equal(deep.text, whole.text)
+    np.testing.assert_allclose(deep.score, whole.score, atol=1e-6)
+    said = [record.getMessage() for record in caplog.records if record.name == "triglot"]
+    assert said == ["the best 1000000000000 passages of each query are asked for; there are 19, and all are ranked"]
+
+
+def test_more_negatives_than_the_memory_holds_are_refused(monkeypatch) -> None:
+    monkeypatch.setattr(memory, "available", lambda: 1000)
+    with pytest.raises(InputError, match=r"negatives: 8 of each of .* lines: about .* of memory are needed"):
+        mine(corpus_of(2), Mine(source="bm25"))
 
 
 def test_a_smaller_pool_is_a_part_of_the_whole() -> None:

@@ -121,7 +121,7 @@ def _bars(queries: np.ndarray, passages: np.ndarray, k: int) -> np.ndarray:
     """(queries,) the score at rank k of the pool: a planted passage that reaches it is among the first k (ties count for the attacker)."""
     from triglot.topk import top_k
 
-    return top_k(queries, passages, min(k, len(passages)))[0][:, -1]
+    return top_k(queries, passages, k)[0][:, -1]
 
 
 def _greedy(encoder: Any, query: np.ndarray, question: str, payload: str, settings: Plant) -> tuple[str, int]:

@@ -53,7 +53,7 @@ class Stream:
         self.queries, self._zero_queries = finite(queries, self.query_ids, "query")
         self.depth = depth
         # One more than asked for shows whether the cut-off falls among equal scores.
-        self._best = Best(len(self.query_ids), depth + 1)
+        self._best = Best(len(self.query_ids), depth + 1, grow=True)
         self._ids: dict[int, str] = {}
         self._limit = 0
         self._zero_passages = 0

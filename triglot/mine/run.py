@@ -19,15 +19,19 @@ import pyarrow as pa
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.encoder.languages import ByLanguage
 from triglot.files import InputError, atomic_write
-from triglot.mine.lines import Lines, lines_of, one_a_row, pools_of, quotas
+from triglot.memory import check_fits
+from triglot.mine.lines import Lines, Pools, lines_of, one_a_row, pools_of, quotas
 from triglot.mine.report import report_of
 from triglot.mine.search import Embed, Search, vectors_of
 from triglot.mine.select import Chosen, choose
 from triglot.mine.settings import Mine
 from triglot.settings import plain
+from triglot.topk import RESULT, within
 
 log = logging.getLogger("triglot")
-BLOCK = 8192  # lines
+BLOCK = 8192  # lines at most
+_HELD = 1 << 30  # bytes of candidates held at a time
+_CANDIDATE = 64  # bytes of one while negatives are chosen: its place, text, group, score and order
 ENCODED = 4096  # texts of one file of vectors
 _FIELDS = ("text", "score", "positive", "rank", "dropped")
 
@@ -86,6 +90,7 @@ def mine(
         raise InputError("no row of the corpus has both a question and a passage text to mine for")
     pools = pools_of(corpus, lines, most=settings.pool, seed=settings.seed)
     quota = quotas(corpus, lines, pools, settings)
+    check_fits(len(lines) * settings.negatives * RESULT, f"negatives: {settings.negatives} of each of {len(lines)} lines")
     vectors = None
     if settings.needs_model:
         vectors = vectors_of(corpus, lines, pools, embed or _embedder(corpus, encoder, parts))
@@ -93,12 +98,14 @@ def mine(
     # Lines of one language together: with `own` negatives a block then searches in one pool alone.
     order = np.argsort(lines.lang, kind="stable")
     done = {name: np.zeros(0) for name in _FIELDS}
-    for begin in range(0, len(lines), BLOCK):
-        here = order[begin : begin + BLOCK]
-        file = parts / f"block-{begin // BLOCK:05d}.npz" if parts else None
+    block = _block_of(settings, pools, quota)
+    turns = np.flatnonzero(quota.any(axis=0)).tolist()
+    for begin in range(0, len(lines), block):
+        here = order[begin : begin + block]
+        file = parts / f"block-{begin // block:05d}.npz" if parts else None
         found = _load(file)
         if found is None:
-            chosen = choose(corpus, lines.select(here), pools, quota[here], search, settings)
+            chosen = choose(corpus, lines.select(here), pools, quota[here], search, settings, turns)
             found = {name: getattr(chosen, name) for name in _FIELDS}
             _save(file, found)
         for name, value in found.items():
@@ -106,9 +113,17 @@ def mine(
                 done[name] = np.empty((len(lines), *value.shape[1:]), value.dtype)
             done[name][here] = value
         if progress:
-            progress(min(begin + BLOCK, len(lines)), len(lines))
+            progress(min(begin + block, len(lines)), len(lines))
     whole = Chosen(**done)
     return Mined(corpus, lines, whole.text, whole.score, whole.positive, report_of(corpus, lines, pools, quota, whole, settings))
+
+
+def _block_of(settings: Mine, pools: Pools, quota: np.ndarray) -> int:
+    """Lines that are mined together: fewer where many candidates of each are looked at."""
+    depth = within(settings.depth if settings.source == "random" else settings.reach, max(len(texts) for texts in pools.texts))
+    lists = 2 if settings.languages == "own" else int(quota.any(axis=0).sum())
+    lists *= 2 if settings.source in ("both", "random") else 1  # by chance, twice as many are drawn as are looked at
+    return int(np.clip(_HELD // (_CANDIDATE * lists * depth), 1, BLOCK))
 
 
 def negatives_of(mined: Mined) -> np.ndarray:

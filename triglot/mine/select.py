@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +37,9 @@ class Chosen:
     dropped: np.ndarray
 
 
-def choose(corpus: ParallelCorpus, lines: Lines, pools: Pools, quota: np.ndarray, search: Search, mine: Mine) -> Chosen:
+def choose(
+    corpus: ParallelCorpus, lines: Lines, pools: Pools, quota: np.ndarray, search: Search, mine: Mine, turns: Sequence[int]
+) -> Chosen:
     """Negatives of some lines; each line's are its own affair, whichever lines stand beside it.
 
     Args:
@@ -46,6 +49,7 @@ def choose(corpus: ParallelCorpus, lines: Lines, pools: Pools, quota: np.ndarray
         quota: (lines, languages) wanted.
         search: finds candidates.
         mine: settings.
+        turns: languages that take turns: those that any line of the mining has negatives in.
     """
     positive = _positive(lines, search, mine)
     rank, dropped = np.full(len(lines), -1, np.int64), np.zeros(len(lines), np.int64)
@@ -78,12 +82,12 @@ def choose(corpus: ParallelCorpus, lines: Lines, pools: Pools, quota: np.ndarray
     if mine.sampling == "random" or mine.source == "random":
         draw = seeds.bits(mine.seed, "mine.sample", lines.query[:, None, None], lines.passage[:, None, None], text)
         text, score = _in_order(text, score, draw)
-    lists = len(wanted[0])
-    first = (seeds.bits(mine.seed, "mine.first", lines.query, lines.passage) % np.uint64(lists)).astype(np.int64)
+    lists = np.zeros(1, np.int64) if together else np.array([spoken.index(lang) if lang in spoken else -1 for lang in turns])
+    first = (seeds.bits(mine.seed, "mine.first", lines.query, lines.passage) % np.uint64(len(lists))).astype(np.int64)
     group = np.append(corpus.text_group, -1)[text]
-    if lists > 1 or together or mine.source in ("both", "random"):
+    if len(lists) > 1 or together or mine.source in ("both", "random"):
         text[_repeated(group)] = -1
-    picked, points = _fill(text, score, group, wanted, first, mine.negatives)
+    picked, points = _fill(text, score, group, wanted, first, mine.negatives, lists)
     if mine.source == "random":
         points[:] = np.nan
     return Chosen(picked, points, positive, rank, dropped)
@@ -155,7 +159,7 @@ def _in_order(text: np.ndarray, score: np.ndarray, key: np.ndarray) -> tuple[np.
 
 
 def _fill(
-    text: np.ndarray, score: np.ndarray, group: np.ndarray, wanted: np.ndarray, first: np.ndarray, most: int
+    text: np.ndarray, score: np.ndarray, group: np.ndarray, wanted: np.ndarray, first: np.ndarray, most: int, turns: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """So many of each list, in order; no group twice in a line.
 
@@ -166,20 +170,23 @@ def _fill(
         score: of the same shape.
         group: of the same shape.
         wanted: (lines, lists).
-        first: (lines,) the list that chooses first.
+        first: (lines,) whose turn is first.
         most: width of the answer.
+        turns: (turns,) the list that chooses at each turn; -1 for one that none of these lines has.
     """
-    count, lists, _ = text.shape
+    count, lists = len(text), len(turns)
     rows = np.arange(count)
     taken = np.full((count, most), -1, np.int64)
     picked, points = np.full((count, most), -1, np.int64), np.full((count, most), np.nan, np.float32)
     turn = np.full((count, most), _LAST)
     filled = np.zeros(count, np.int64)
     for step in range(lists):
-        which = (first + step) % lists
+        which = turns[(first + step) % lists]
+        if (which < 0).all():
+            continue
         here, whose = text[rows, which], group[rows, which]
-        allowed = here >= 0
-        for column in range(most if step else 0):
+        allowed = (here >= 0) & (which >= 0)[:, None]
+        for column in range(int(filled.max(initial=0))):
             allowed &= whose != taken[:, column : column + 1]
         nth = np.cumsum(allowed, axis=1)
         row, column = np.nonzero(allowed & (nth <= wanted[rows, which][:, None]))

@@ -174,12 +174,13 @@ class Hit:
 
 
 def search(model: str, path: str, queries: Sequence[str], *, k: int = 10, lang: str = "", progress: bool = False) -> list[list[Hit]]:
-    """Exact search: the k passages of a file with the highest cosine, for each query."""
+    """Exact search: the k passages of a file with the highest cosine, for each query; all of them where k is more."""
     from triglot.corpus.passages import read_passages
-    from triglot.topk import top_k
+    from triglot.topk import top_k, within
 
     encoder = load_model(model)
     ids, texts = read_passages(path)
+    k = within(k, len(texts), len(queries))
     passages = _speaking(encoder, lang).encode(texts, side="passage", progress=progress)
     scores, index = top_k(encoder.encode(list(queries), side="query"), passages, k)
     return [
