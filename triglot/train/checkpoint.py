@@ -1,9 +1,8 @@
-"""Checkpoints: safetensors and JSON, written whole or not at all; the log rewound to the step that is resumed."""
+"""Checkpoints: safetensors and JSON, written whole or not at all, and believed only with their checksums."""
 
 from __future__ import annotations
 
-import json
-import shutil
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,36 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from typing_extensions import TypedDict
 
-from triglot.files import InputError, atomic_folder, read_json, read_jsonl, write_text
+from triglot.files import InputError, atomic_folder
+from triglot.sealed import check_files, checksums, discard, read_sealed, write_sealed
+from triglot.shapes import shaped, strict
+
+log = logging.getLogger("triglot")
+_TENSORS, _STATE = "state.safetensors", "state.json"
+
+
+@strict
+class State(TypedDict):
+    """The content of `state.json`.
+
+    Attributes:
+        stage, step: where the run stood.
+        settings: what a run that goes on from here must share.
+        totals: sums for the summary.
+        counts: [source, query language, passage language, number].
+        log: of `RunLog`.
+        files: checksums.
+    """
+
+    stage: str
+    step: int
+    settings: dict[str, Any]
+    totals: dict[str, int | float]
+    counts: list[list[int]]
+    log: dict[str, Any]
+    files: dict[str, str]
 
 
 def folder_of(out: Path, stage: str, step: int) -> Path:
@@ -21,13 +48,25 @@ def folder_of(out: Path, stage: str, step: int) -> Path:
 
 
 def save(out: Path, stage: str, step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any], keep: int) -> None:
-    """Write a checkpoint, then delete all but the newest `keep` of the stage (0 keeps all)."""
+    """Write a checkpoint, then delete all but the newest `keep` of the stage (0 keeps all), and later ones: no one goes on from them."""
     with atomic_folder(folder_of(out, stage, step)) as folder:
-        save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, folder / "state.safetensors")
-        (folder / "state.json").write_text(json.dumps({"stage": stage, "step": step, **state}, indent=2) + "\n", encoding="utf-8")
-    for old in steps(out, stage)[: -keep or None]:
-        if keep:
-            shutil.rmtree(folder_of(out, stage, old))
+        save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, folder / _TENSORS)
+        write_sealed(folder / _STATE, {"stage": stage, "step": step, **state, "files": checksums(folder)})
+    before = [old for old in steps(out, stage) if old <= step]
+    for old in steps(out, stage):
+        if old > step or (keep and old not in before[-keep:]):
+            _remove(folder_of(out, stage, old))
+
+
+def _remove(folder: Path) -> None:
+    discard(folder, (_STATE, _TENSORS))
+
+
+def clear(out: Path, stage: str) -> None:
+    """Remove the checkpoints of a stage."""
+    for step in steps(out, stage):
+        _remove(folder_of(out, stage, step))
+    discard(out / "checkpoints", ())
 
 
 def steps(out: Path, stage: str) -> list[int]:
@@ -36,33 +75,35 @@ def steps(out: Path, stage: str) -> list[int]:
     return sorted(int(path.name[-8:]) for path in found if path.is_dir() and path.name[-8:].isdigit())
 
 
-def latest(out: Path, stage: str, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-    """The newest checkpoint of a stage, or None.
+def latest(out: Path, stage: str, settings: Mapping[str, Any]) -> tuple[State, dict[str, Tensor]] | None:
+    """The newest checkpoint of a stage that is whole, or None. A damaged one is passed over with a warning.
 
     Raises:
-        InputError: it was made with other settings, or cannot be read.
+        InputError: it was made with other settings.
     """
     found = steps(out, stage)
-    if not found:
-        return None
-    folder = folder_of(out, stage, found[-1])
-    state = read_json(folder / "state.json")
-    for key, value in settings.items():
-        if state["settings"].get(key) != value:
-            was = state["settings"].get(key)
-            raise InputError(f"{folder}: made with {key}={was}, now {key}={value}; resume with the same settings, or choose another folder")
-    try:
-        return state, load_file(folder / "state.safetensors")
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{folder / 'state.safetensors'}: cannot be read ({error})") from None
+    for number, step in enumerate(reversed(found), 1):
+        folder = folder_of(out, stage, step)
+        try:
+            state = _state(folder, stage, step)
+            check_files(folder, state["files"])
+            tensors = load_file(folder / _TENSORS)
+        except (InputError, SafetensorError, OSError) as error:
+            log.warning("%s; %s", error, "going on from the checkpoint before" if number < len(found) else "training starts anew")
+            continue
+        for key, value in settings.items():
+            if state["settings"].get(key) != value:
+                raise InputError(
+                    f"{folder}: made with {key}={state['settings'].get(key)}, now {key}={value}; resume with the same settings, "
+                    f"or choose another folder"
+                )
+        return state, tensors
+    return None
 
 
-def rewind(log: Path, stage: str, step: int) -> None:
-    """Drop the lines of a stage after a step (a run that was killed logs further than it saved), and a last line that was cut."""
-    if not log.exists():
-        return
-    text = log.read_text(encoding="utf-8")
-    if text and not text.endswith("\n"):
-        write_text(log, text[: text.rfind("\n") + 1])
-    kept = [line for _, line in read_jsonl(log) if not (line["stage"] == stage and line["step"] > step)]
-    write_text(log, "".join(json.dumps(line) + "\n" for line in kept))
+def _state(folder: Path, stage: str, step: int) -> State:
+    path = folder / _STATE
+    state = shaped(read_sealed(path), State, str(path))
+    if (state["stage"], state["step"]) != (stage, step) or any(len(count) != 4 for count in state["counts"]):
+        raise InputError(f"{path}: is not of {folder.name}")
+    return state

@@ -170,6 +170,7 @@ def run(
     renewal: Renewal | None = None,
     resume: bool = True,
     progress: bool = False,
+    origin: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Train.
 
@@ -187,6 +188,7 @@ def run(
         renewal: mines hard negatives by the model as it is; what it found is part of a checkpoint.
         resume: go on from the newest checkpoint of the stage, if there is one; the weights are bitwise those of a run that never stopped.
         progress: a bar on stderr.
+        origin: name -> checksum of what the training starts from (data, model); a checkpoint of others is an error.
 
     Returns:
         the stage's summary: steps, texts, tokens, effective negatives, seconds, counts of (source, query language, passage language); with
@@ -200,25 +202,27 @@ def run(
     if train.threads:
         torch.set_num_threads(train.threads)
     world, device = join()
-    settings = _settings(train, loss, robust, plan, renewal, seed)
+    settings = _settings(train, loss, robust, plan, renewal, seed) | dict(origin or {})
     objective = Objective(loss, robust, dim=model.dim, languages=len(feed.corpus.languages), seed=seed, device=device)
     first, totals, counts = 0, {"texts": 0, "tokens": 0, "effective_negatives": 0, "seconds": 0.0}, Counter()
     hard: dict[str, Tensor] = {}
+    before: Mapping[str, Any] | None = None
     if train.negatives:
         totals |= {"missing_negatives": 0}
     if resume and (found := checkpoint.latest(out, stage, settings)):
         state, tensors = found
+        _check_tensors(tensors, model.state() | objective.state(), checkpoint.folder_of(out, stage, state["step"]))
         model.load_state(tensors)
         objective.load_state(tensors)
         hard = {key: tensors[key] for key in tensors if key == HARD}
-        first, totals = state["step"], state["totals"]
+        first, totals, before = state["step"], state["totals"], state["log"]
         counts.update({tuple(key): n for *key, n in state["counts"]})
     autocast = functools.partial(torch.autocast, device.type, torch.bfloat16, enabled=train.precision == "bf16")
-    log = RunLog(out, stage, first, train, enabled=world.rank == 0, progress=progress)
+    log = RunLog(out, stage, first, train, enabled=world.rank == 0, progress=progress, before=before)
 
     def save(step: int) -> None:
         if world.rank == 0:
-            saved = {"settings": settings, "totals": totals, "counts": [[*key, n] for key, n in sorted(counts.items())]}
+            saved = {"settings": settings, "totals": totals, "counts": [[*key, n] for key, n in sorted(counts.items())], "log": log.state()}
             checkpoint.save(out, stage, step, model.state() | objective.state() | hard, saved, train.keep)
 
     def prepared() -> Generator[_Ready, None, None]:
@@ -249,11 +253,11 @@ def run(
                 clock = time.perf_counter()
             if train.checkpoint_every and (step + 1) % train.checkpoint_every == 0 and step + 1 < train.steps:
                 save(step + 1)
+        if first < train.steps:
+            save(train.steps)
     finally:
         batches.close()
         log.close()
-    if first < train.steps:
-        save(train.steps)
     return _summary(train, totals, counts, feed.corpus)
 
 
@@ -269,6 +273,15 @@ def _settings(train: Train, loss: Loss, robust: Robust, plan: RunPlan, renewal: 
     if renewal:
         settings["refresh"] = {"every": renewal.every, **renewal.settings}
     return settings
+
+
+def _check_tensors(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], folder: Path) -> None:
+    """Raise InputError where a checkpoint lacks a tensor of the model, or has one of another shape; moments may come or be absent."""
+    for name, tensor in wanted.items():
+        has = found.get(name)
+        if has is None or has.shape != tensor.shape or has.dtype != tensor.dtype:
+            what = "is missing" if has is None else f"is {has.dtype} {list(has.shape)}, not {tensor.dtype} {list(tensor.shape)}"
+            raise InputError(f"{folder}: {name} {what}; it was made by another model, choose another folder")
 
 
 def _summary(train: Train, totals: dict[str, Any], counts: Counter, corpus: ParallelCorpus) -> dict[str, Any]:
