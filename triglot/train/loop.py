@@ -21,6 +21,7 @@ from triglot import seeds
 from triglot.ahead import ahead
 from triglot.batches import RunPlan, rank_slice
 from triglot.corpus.parallel import ParallelCorpus
+from triglot.files import InputError
 from triglot.losses import Loss
 from triglot.robust import Robust, perturbed_step
 from triglot.train import checkpoint
