@@ -61,6 +61,17 @@ def check_choice(key: str, value: object, known: Iterable[str]) -> None:
         raise InputError(f"{key}: {value!r} is unknown{nearest(str(value), known)}")
 
 
+def expand(word: str) -> str:
+    """A path of the command line with the home folder in place of `~`, also behind `NAME=` and behind the comma of two paths.
+
+    A shell does this at the beginning of a word alone. A `~` by itself behind `NAME=` stays: it is YAML's null.
+    """
+    name, equals, path = word.partition("=")
+    if equals and "/" not in name and not name.startswith("~"):
+        return f"{name}={expand(path) if path != '~' else path}"
+    return ",".join(os.path.expanduser(part) if re.match("~[^/,]*(?:/|$)", part) else part for part in word.split(","))
+
+
 @contextmanager
 def open_bytes(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """The bytes of a file, unpacked where it is gzip (by its first two bytes, whatever its name); pipes work too.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from triglot.files import InputError
+from triglot.files import InputError, expand
 
 app = typer.Typer(
     help="Train, measure and search with one multilingual retriever that is not biased towards a language.",
@@ -24,10 +24,25 @@ recipes_app = typer.Typer(help="The recipes that come with Triglot.", no_args_is
 app.add_typer(data_app, name="data")
 app.add_typer(recipes_app, name="recipes")
 
-Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
-Settings = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings that replace the recipe's: batches.kind=xy")]
-RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or a name from `triglot recipes ls`.")]
-ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A model or run folder, or a hub name.")]
+
+def at_home(given: Any) -> Any:
+    """Typer's callback of whatever holds a path: `~` becomes the home folder, as `triglot.files.expand` does it."""
+    if isinstance(given, list | tuple):
+        return [at_home(one) for one in given]
+    return type(given)(expand(str(given))) if isinstance(given, str | Path) else given
+
+
+Out = Annotated[Path, typer.Option("--out", help="Folder for the results.", callback=at_home)]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace what another command wrote there, or this one for another model; never anything else.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE", help="Settings that replace the recipe's: batches.kind=xy", callback=at_home),
+]
+RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or a name from `triglot recipes ls`.", callback=at_home)]
+ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A model or run folder, or a hub name.", callback=at_home)]
+ListsFolder = Annotated[str, typer.Option("--lists", help="Folder of word lists.", callback=at_home)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Warnings and errors only.")]
 
 

@@ -7,33 +7,42 @@ from typing import Annotated
 
 import typer
 
-from triglot.cli.app import Out, Quiet, app, listen, print_tables, words
+from triglot.cli.app import Force, ListsFolder, Out, Quiet, app, at_home, listen, print_tables, words
 
 
 @app.command()
 def evaluate(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A model or run folder, a hub name, bm25, bm25-translated, a TREC run, or embeddings.")
+        str,
+        typer.Argument(
+            metavar="MODEL", help="A model or run folder, a hub name, bm25, bm25-translated, a TREC run, or embeddings.", callback=at_home
+        ),
     ],
-    on: Annotated[list[str], typer.Option("--on", metavar="NAME=PATH", help="A benchmark, a path or hub:OWNER/NAME:xx; several times.")],
+    on: Annotated[
+        list[str],
+        typer.Option("--on", metavar="NAME=PATH", help="A benchmark, a path or hub:OWNER/NAME:xx; several times.", callback=at_home),
+    ],
     out: Out,
     format: Annotated[
         str, typer.Option(help="squad | mlqa | bitext | beir | mteb | trec | nli | stance | atlas; by default told from the names.")
     ] = "",
     candidate_text: Annotated[str, typer.Option(help="sentence | sentence+context | paragraph; by default the reader's.")] = "",
     languages: Annotated[str, typer.Option(help="Only these, parted by commas.")] = "",
-    lists: Annotated[str, typer.Option(help="Folder of word lists, for bm25-translated.")] = "",
+    lists: ListsFolder = "",
     split: Annotated[str, typer.Option(help="Of topics and judgements: dev, test; by default the reader's.")] = "",
-    corpus: Annotated[str, typer.Option(help="Where the passages of TREC topics are, if not beside them.")] = "",
+    corpus: Annotated[str, typer.Option(help="Where the passages of TREC topics are, if not beside them.", callback=at_home)] = "",
     classify: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="How heads for nli and stance are trained: pairs=hybrid, train_languages=[en]."),
+        typer.Option(
+            metavar="KEY=VALUE", help="How heads for nli and stance are trained: pairs=hybrid, train_languages=[en].", callback=at_home
+        ),
     ] = None,
     depth: Annotated[int, typer.Option(help="Passages a query in top-k runs.")] = 1000,
     subset: Annotated[
         list[str] | None, typer.Option(help="Report the pool of these languages alone as well, de,en; several times.")
     ] = None,
     save_run: Annotated[bool, typer.Option("--save-run", help="Write NAME.run.gz and NAME.qrels.gz of every benchmark.")] = False,
+    force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Evaluate a model in the three settings, with language bias; streamed corpora by top-k runs."""
@@ -43,25 +52,31 @@ def evaluate(
 
     given = {"candidate_text": candidate_text, "languages": words(languages), "split": split, "corpus": corpus}
     options = {key: value for key, value in given.items() if value}
-    more = {"format": format, "options": options, "lists": lists, "depth": depth, "save_run": save_run, "progress": progress}
+    more = {"format": format, "options": options, "lists": lists, "depth": depth, "save_run": save_run, "force": force}
     more |= {"classify": key_values(classify or []), "subsets": [words(codes) for codes in subset or []]}
-    path = evaluate_model(model, named_paths(on), out, **more)
+    path = evaluate_model(model, named_paths(on), out, **more, progress=progress)
     print_tables([out])
     typer.echo(path)
 
 
 @app.command()
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run, arm or study folders.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run, arm or study folders.", callback=at_home)],
     measure: Annotated[
         str, typer.Option(help="bias | map | map@20 | mrr | r@1 | r@10 | hit@1, or ndcg@10 | r@100 | mrr@10 | mrr@100 of runs")
     ] = "map",
     reference: Annotated[str, typer.Option(help="The arm that the others are compared with; by default the first trained one.")] = "",
     output: Annotated[str, typer.Option("--format", help="table | markdown | csv | latex | json")] = "table",
-    report: Annotated[Path | None, typer.Option(help="Write report.html, report.md and report.json into this folder.")] = None,
-    mteb: Annotated[Path | None, typer.Option(help="Write results/MODEL/REVISION/TASK.json, as MTEB does, into this folder.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write report.html, report.md and report.json into this folder.", callback=at_home)
+    ] = None,
+    mteb: Annotated[
+        Path | None, typer.Option(help="Write results/MODEL/REVISION/TASK.json, as MTEB does, into this folder.", callback=at_home)
+    ] = None,
+    force: Force = False,
 ) -> None:
     """Print runs side by side, with intervals, and what differs from the reference."""
+    from triglot import outputs
     from triglot.report import find_arms, render, write_mteb, write_report
 
     if output == "table":
@@ -70,6 +85,8 @@ def compare(
         typer.echo(render(find_arms(runs), output, measure=measure, reference=reference), nl=False)
     if report:
         command = " ".join(["triglot", "compare", *map(str, runs)])
-        typer.echo(write_report(find_arms(runs), report, title="Comparison", command=command, reference=reference), err=True)
+        with outputs.folder(report, "compare", inputs=runs, force=force) as place:
+            page = write_report(find_arms(runs), place, title="Comparison", command=command, reference=reference)
+        typer.echo(report / page.name, err=True)
     if mteb:
-        typer.echo(f"{len(write_mteb(find_arms(runs), mteb))} files of results below {mteb}", err=True)
+        typer.echo(f"{len(write_mteb(find_arms(runs), mteb, force=force))} files of results below {mteb}", err=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from triglot.cli.app import Out, Quiet, RecipeName, Settings, app, listen, print_tables, words
+from triglot.cli.app import Force, Out, Quiet, RecipeName, Settings, app, at_home, listen, print_tables, words
 
 
 @app.command()
@@ -32,7 +32,10 @@ def demo(settings: Settings = None, out: Out = Path("runs/demo"), quiet: Quiet =
 
 @app.command()
 def init(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Training data to make the tokenizer from; `atlas` is built in.")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH...", help="Training data to make the tokenizer from; `atlas` is built in.", callback=at_home),
+    ],
     out: Out,
     kind: Annotated[str, typer.Option(help="static | transformer")] = "static",
     dim: Annotated[int, typer.Option(help="Dimensions of the vectors.")] = 512,
@@ -41,6 +44,7 @@ def init(
     heads: Annotated[int, typer.Option(help="Of a transformer.")] = 4,
     seed: Annotated[int, typer.Option(help="Of the fresh weights.")] = 1,
     format: Annotated[str, typer.Option(help="Of the data; by default told from the names.")] = "",
+    force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Make a fresh encoder from the texts of a corpus."""
@@ -48,7 +52,7 @@ def init(
     from triglot.study.models import fresh_encoder
 
     settings = {"kind": kind, "dim": dim, "vocab": vocab, "layers": layers, "heads": heads}
-    typer.echo(fresh_encoder(paths, out, settings, format=format, seed=seed))
+    typer.echo(fresh_encoder(paths, out, settings, format=format, seed=seed, force=force))
 
 
 @app.command()

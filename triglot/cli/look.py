@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-from triglot.cli.app import RecipeName, Settings, data_app, recipes_app
+from triglot.cli.app import RecipeName, Settings, at_home, data_app, recipes_app
 
 
 @data_app.command("inspect")
 def data_inspect(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files or folders of training data.")],
-    against: Annotated[list[str] | None, typer.Option("--eval", help="Evaluation data: what of it occurs in the training data?")] = None,
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files or folders of training data.", callback=at_home)],
+    against: Annotated[
+        list[str] | None, typer.Option("--eval", help="Evaluation data: what of it occurs in the training data?", callback=at_home)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="A record that cannot be used is an error.")] = False,
 ) -> None:
@@ -55,7 +57,7 @@ def recipes_show(
 @recipes_app.command("cp")
 def recipes_cp(
     recipe: RecipeName,
-    target: Annotated[Path, typer.Argument(help="File or folder to copy it to.")] = Path(),
+    target: Annotated[Path, typer.Argument(help="File or folder to copy it to.", callback=at_home)] = Path(),
 ) -> None:
     """Copy one, to change it."""
     from triglot import recipes

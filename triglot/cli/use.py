@@ -7,30 +7,31 @@ from typing import Annotated
 
 import typer
 
-from triglot.cli.app import ModelName, Quiet, app, listen, words
+from triglot.cli.app import Force, ModelName, Quiet, app, at_home, listen, words
 
 
 @app.command()
 def encode(
     model: ModelName,
-    texts: Annotated[str, typer.Argument(metavar="TEXTS", help="JSONL, TSV (id, text) or one text a line.")],
-    out: Annotated[Path, typer.Option("--out", help="A .npy file; row i is text i.")],
+    texts: Annotated[str, typer.Argument(metavar="TEXTS", help="JSONL, TSV (id, text) or one text a line.", callback=at_home)],
+    out: Annotated[Path, typer.Option("--out", help="A .npy file; row i is text i.", callback=at_home)],
     side: Annotated[str, typer.Option(help="query | passage")] = "passage",
     lang: Annotated[str, typer.Option(help="Language of the texts, for a model debiased by language; by default told from each.")] = "",
+    force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Encode texts into unit vectors."""
     progress = listen(quiet)
     from triglot.study.models import encode_file
 
-    rows, dim = encode_file(model, texts, out, side=side, lang=lang, progress=progress)
+    rows, dim = encode_file(model, texts, out, side=side, lang=lang, force=force, progress=progress)
     typer.echo(f"{out}: {rows} x {dim}")
 
 
 @app.command()
 def search(
     model: ModelName,
-    passages: Annotated[str, typer.Argument(metavar="PASSAGES", help="JSONL, TSV (id, text) or one text a line.")],
+    passages: Annotated[str, typer.Argument(metavar="PASSAGES", help="JSONL, TSV (id, text) or one text a line.", callback=at_home)],
     queries: Annotated[list[str], typer.Argument(metavar="QUERY...", help="What to search for.")],
     k: Annotated[int, typer.Option("-k", "--top", help="Passages a query.")] = 10,
     lang: Annotated[str, typer.Option(help="Language of the passages, for a model debiased by language; by default told from each.")] = "",
@@ -55,18 +56,22 @@ def search(
 @app.command()
 def debias(
     model: ModelName,
-    texts: Annotated[str, typer.Argument(metavar="DATA", help="Training data in several languages; its texts are the sample.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the new model.")],
+    texts: Annotated[
+        str, typer.Argument(metavar="DATA", help="Training data in several languages; its texts are the sample.", callback=at_home)
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the new model.", callback=at_home)],
     method: Annotated[str, typer.Option(help="centre | lir | lsar | shift")] = "lsar",
     rank: Annotated[int, typer.Option(help="Directions that lir and lsar remove; 0: their default.")] = 0,
     sample: Annotated[int, typer.Option("--texts", help="Texts of each language at most.")] = 10_000,
     pivot: Annotated[str, typer.Option(help="Language whose vectors `shift` leaves as they are.")] = "en",
     held_out: Annotated[
-        list[str] | None, typer.Option("--held-out", metavar="NAME=PATH", help="A benchmark whose texts must not be used.")
+        list[str] | None,
+        typer.Option("--held-out", metavar="NAME=PATH", help="A benchmark whose texts must not be used.", callback=at_home),
     ] = None,
     format: Annotated[str, typer.Option(help="Of the data; by default told from the files.")] = "",
     languages: Annotated[str, typer.Option(help="Only these, parted by commas.")] = "",
     seed: Annotated[int, typer.Option(help="Of the sample.")] = 1,
+    force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Take the language out of a model's vectors, without training."""
@@ -80,8 +85,9 @@ def debias(
         {"method": method, "rank": rank, "texts": sample, "pivot": pivot},
         format=format,
         languages=words(languages) or [],
-        held_out=named_paths(held_out or []),
+        held_out=named_paths(held_out or [], "--held-out"),
         seed=seed,
+        force=force,
         progress=progress,
     )
     typer.echo(f"{out}: {line}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from triglot.files import InputError, nearest, write_text
+from triglot.outputs import resolve
 
 FOLDER = Path(__file__).parent
 
@@ -46,7 +47,8 @@ def copy(name_or_path: str, target: Path) -> Path:
     """Copy a recipe to a file or into a folder. Raises InputError where the file is already there."""
     source = find(name_or_path)
     target = target / source.name if target.is_dir() else target
-    if target.exists():
+    place = resolve(target, "file")
+    if place.exists():
         raise InputError(f"{target}: is already there; name another file")
-    write_text(target, source.read_text(encoding="utf-8"))
+    write_text(place, source.read_text(encoding="utf-8"))
     return target

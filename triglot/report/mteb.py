@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from triglot import outputs
 from triglot.files import InputError, write_json
+from triglot.names import check_name
 from triglot.report.runs import Arm, Run
 
 SETTINGS = ("mono", "cross", "multi", "ranked")
@@ -124,7 +127,7 @@ def model_meta(run: Run, name: str, revision: str) -> dict[str, Any]:
     }
 
 
-def write_mteb(arms: Sequence[Arm], out: str | Path, *, organisation: str = "triglot") -> list[Path]:
+def write_mteb(arms: Sequence[Arm], out: str | Path, *, organisation: str = "triglot", force: bool = False) -> list[Path]:
     """Write the results of arms as MTEB does, below `out/results`; `mteb.ResultCache(out)` reads them.
 
     A model is `organisation/arm`, a revision is a seed.
@@ -133,6 +136,7 @@ def write_mteb(arms: Sequence[Arm], out: str | Path, *, organisation: str = "tri
         arms: as `find_arms` gives them.
         out: the folder; what else is in it stays.
         organisation: before the arm in the model's name.
+        force: replace the results of another run.
 
     Returns:
         the task files.
@@ -151,13 +155,15 @@ def write_mteb(arms: Sequence[Arm], out: str | Path, *, organisation: str = "tri
                 raise InputError(f"{run.folder}: {name} of revision {revision} is {places[folder].folder} already")
             places[folder], names[folder] = run, (name, revision)
     written = []
-    for folder, run in places.items():
-        for benchmark, entry in run.benchmarks.items():
-            by_language = run.languages(benchmark)
-            if not by_language:
-                raise InputError(f"{run.folder}: no {benchmark}.languages.json; MTEB's layout needs the figures by language")
-            for task, content in task_results(benchmark, entry, by_language).items():
-                write_json(folder / f"{task}.json", content)
-                written.append(folder / f"{task}.json")
-        write_json(folder / "model_meta.json", model_meta(run, *names[folder]))
+    with ExitStack() as stack:
+        for folder, run in places.items():
+            place = stack.enter_context(outputs.folder(folder, "compare", model=str(run.folder), inputs=[run.folder], force=force))
+            for benchmark, entry in run.benchmarks.items():
+                by_language = run.languages(check_name("benchmark", benchmark, str(run.folder)))
+                if not by_language:
+                    raise InputError(f"{run.folder}: no {benchmark}.languages.json; MTEB's layout needs the figures by language")
+                for task, content in task_results(benchmark, entry, by_language).items():
+                    write_json(place / f"{task}.json", content)
+                    written.append(folder / f"{task}.json")
+            write_json(place / "model_meta.json", model_meta(run, *names[folder]))
     return written

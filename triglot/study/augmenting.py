@@ -6,10 +6,12 @@ import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, cast, get_args
 
+from triglot import outputs
 from triglot.augment import grow
 from triglot.augment.apply import Augmenter
 from triglot.augment.lexicon import Lexicon
@@ -19,16 +21,17 @@ from triglot.augment.translations import Store, Translated, translate_corpus, wa
 from triglot.corpus.pairs import Shape
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.wordlist import read_lists
-from triglot.files import InputError, check_choice, nearest, write_json
+from triglot.files import InputError, check_choice, nearest, read_json, write_json
 from triglot.progress import Bar
 from triglot.recipe import load_recipe
 from triglot.settings import key_values, plain
 from triglot.study.attacks import parse
-from triglot.study.data import read_source, say
+from triglot.study.data import read_source, say, source_path
 
 log = logging.getLogger("triglot")
 TYPO = "typo"  # stands for all kinds of typos
 _WIDTH = 90
+_REPORT, _CACHE = "augment.json", "translations.jsonl"  # in a folder
 
 
 @dataclass(frozen=True)
@@ -201,18 +204,50 @@ def _number(word: str) -> float:
         raise InputError(f"factor: {word!r} is not a number") from None
 
 
-def augment(job: Job, *, progress: bool = False, stream: IO[str] | None = None) -> dict[str, Any]:
+def augment(job: Job, *, force: bool = False, progress: bool = False, stream: IO[str] | None = None) -> dict[str, Any]:
     """Do a job: read, show a sample, write.
 
     Args:
         job: what is asked for.
+        force: replace what another command wrote.
         progress: show a bar.
         stream: where the sample goes; None shows none.
 
     Returns:
         what was written: also in `augment.json` in the folder, or beside the file.
     """
-    files = grow.file_names(job.out, job.factors) if job.out is not None else {}
+    if job.out is None:
+        _made(job, {}, progress=progress, stream=stream)
+        return {}
+    files = grow.file_names(job.out, job.factors)
+    first = next(iter(files.values()))
+    report = first.with_suffix(".json") if Path(job.out) == first else first.with_name(_REPORT)
+    with _claimed(job, files, report, force) as place:
+        told = _made(job, {factor: place / path.name for factor, path in files.items()}, progress=progress, stream=stream)
+        write_json(place / report.name, told)
+    return read_json(report)
+
+
+def _claimed(job: Job, files: Mapping[float, Path], report: Path, force: bool) -> AbstractContextManager[Path]:
+    """The folder that files are written into at first; see `triglot.outputs`. The cache of translations grows where it is."""
+    assert job.out is not None
+    inputs = [source_path(job.source), job.augment.lists, job.translate]
+    out, targets = Path(job.out), [*files.values(), report]
+    kept = [_CACHE]
+    if job.translate:
+        cache = outputs.resolve(_cache(job) or "", "file")
+        outputs.check_inputs([cache], inputs)
+        if cache in (outputs.resolve(path, "file") for path in targets):
+            raise InputError(f"cache: {cache} is one of the files that are written; choose another one")
+        place = outputs.resolve(out, "folder") if report.parent == out else out
+        kept += [cache.relative_to(place).as_posix()] if place in cache.parents else []
+    if report.parent == out:
+        return outputs.folder(out, "augment", inputs=inputs, force=force, record=_REPORT, kept=kept)
+    return outputs.files({"lines": targets[0], "report": report}, "augment", inputs=inputs, force=force, report="report")
+
+
+def _made(job: Job, files: Mapping[float, Path], *, progress: bool, stream: IO[str] | None) -> dict[str, Any]:
+    """Read, show and write. Returns the report; empty where no files are wanted."""
     corpus = read_source(job.source, languages=job.languages, options=job.options)
     made = None
     if job.translate:
@@ -234,7 +269,7 @@ def augment(job: Job, *, progress: bool = False, stream: IO[str] | None = None) 
     texts, each = changed + sum(grown.unchanged.values()), max(seconds, 1e-9)
     log.info("%s lines in %s s, %s a second; %s texts changed, %s a second", *_told(lines, seconds, lines / each, changed, texts / each))
     _warn(grown)
-    told = {
+    return {
         "source": job.source,
         "rows": len(corpus),
         "languages": list(corpus.languages),
@@ -246,9 +281,6 @@ def augment(job: Job, *, progress: bool = False, stream: IO[str] | None = None) 
         "clean": grown.clean,
         "translated": {"texts": made.texts, "without": made.without, "cut": made.cut} if made else {},
     }
-    first = next(iter(files.values()))
-    write_json(first.with_suffix(".json") if Path(job.out or "") == first else first.parent / "augment.json", told)
-    return told
 
 
 def _translated(job: Job, corpus: ParallelCorpus, *, progress: bool, stream: IO[str] | None) -> Translated:
@@ -260,7 +292,7 @@ def _translated(job: Job, corpus: ParallelCorpus, *, progress: bool, stream: IO[
     want = wanted(corpus, translator, job.into, sides=sides)
     if want.without:
         log.warning("translate: %s groups have no text in a language that the model translates from", f"{want.without:,}")
-    path = job.cache or (None if job.out is None else _beside(Path(job.out)))
+    path = _cache(job)
     with Store(path) as store:
         if len(store):
             log.info("%s: %s translations from before", path, f"{len(store):,}")
@@ -279,8 +311,12 @@ def _translated(job: Job, corpus: ParallelCorpus, *, progress: bool, stream: IO[
     return made
 
 
-def _beside(out: Path) -> Path:
-    return out.with_suffix(".translations.jsonl") if out.suffix == ".jsonl" else out / "translations.jsonl"
+def _cache(job: Job) -> str | Path | None:
+    """Where translations are kept; None for nowhere."""
+    if job.cache or job.out is None:
+        return job.cache or None
+    out = Path(job.out)
+    return out.with_suffix(".translations.jsonl") if out.suffix == ".jsonl" else out / _CACHE
 
 
 def _translations(corpus: ParallelCorpus, made: Translated) -> list[grow.Example]:

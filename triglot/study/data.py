@@ -232,6 +232,12 @@ def split_source(source: str) -> tuple[str, str]:
     return detect(source), source
 
 
+def source_path(source: str) -> str:
+    """The path in `FORMAT=PATH`, or the path itself."""
+    format, equals, path = source.partition("=")
+    return path if equals and "/" not in format and not Path(source).exists() else source
+
+
 def read_source(
     source: str, *, format: str = "", languages: Sequence[str] = (), options: Mapping[str, Any] | None = None
 ) -> ParallelCorpus:

@@ -56,6 +56,11 @@ def retriever(model: str, *, names: Sequence[str] = (), lists: str = "", progres
     return Dense(load_model(model), progress)
 
 
+def paths_of(model: str) -> list[str]:
+    """The paths that a MODEL may stand for, to be kept from being written over."""
+    return [model, str(Path(model) / "model"), *model.split(",")]
+
+
 def load_model(model: str) -> Any:
     """An encoder from a model folder, a run folder (its `model/`) or a hub name."""
     from triglot.encoder import load_encoder

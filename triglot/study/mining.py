@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from triglot import seeds
+from triglot import outputs, seeds
 from triglot.encoder.static import StaticEncoder
 from triglot.files import InputError, write_json
 from triglot.mine import Mine, Refresh, check_layout, clear_parts, digest, mine, parts_folder, refreshed, render, write
 from triglot.progress import Bar
 from triglot.settings import Document, build, key_values, plain
-from triglot.study.data import read_source
-from triglot.study.load import BM25, load_model
+from triglot.study.data import read_source, source_path
+from triglot.study.load import BM25, load_model, paths_of
 from triglot.train import Feed, Renewal
 
 log = logging.getLogger("triglot")
@@ -52,6 +52,7 @@ def mine_source(
     layout: str = "pairs",
     languages: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
+    force: bool = False,
     progress: bool = False,
 ) -> dict[str, Any]:
     """Mine a source and write it with its hard negatives. Started again after it was killed, it goes on where it stopped.
@@ -64,6 +65,7 @@ def mine_source(
         layout: of the lines, see `triglot.mine.write`.
         languages: read only these.
         options: of the format's reader.
+        force: replace what another command wrote.
         progress: show a bar.
 
     Returns:
@@ -74,22 +76,23 @@ def mine_source(
     """
     check_layout(layout)
     out = Path(out)
-    if out.is_dir():
-        raise InputError(f"--out {out}: is a folder, a file was expected")
-    corpus = read_source(source, languages=languages, options=options)
-    encoder = load_model(model) if settings.needs_model else None
-    parts = parts_folder(out, digest(corpus, settings, encoder))
-    with Bar("mining", progress) as bar:
-        found = mine(corpus, settings, encoder, parts=parts, progress=bar.reach)
-    written, left_out = write(out, found, layout=layout)
-    report = {"source": source, "model": model, "settings": plain(settings), "layout": layout, "written": written, **found.report}
-    if left_out:
-        report["left_out_short"] = left_out
-        log.warning("%s: %d lines with fewer negatives than asked for left out; %s cannot hold them", out, left_out, layout)
-    write_json(out.with_name(out.name + ".report.json"), report)
+    report = out.with_name(out.name + ".report.json")
+    inputs = [source_path(source), *paths_of(model)]
+    with outputs.files({"lines": out, "report": report}, "mine", inputs=inputs, force=force, report="report") as place:
+        corpus = read_source(source, languages=languages, options=options)
+        encoder = load_model(model) if settings.needs_model else None
+        parts = parts_folder(out, digest(corpus, settings, encoder))
+        with Bar("mining", progress) as bar:
+            found = mine(corpus, settings, encoder, parts=parts, progress=bar.reach)
+        written, left_out = write(place / out.name, found, layout=layout)
+        told = {"source": source, "model": model, "settings": plain(settings), "layout": layout, "written": written, **found.report}
+        if left_out:
+            told["left_out_short"] = left_out
+            log.warning("%s: %d lines with fewer negatives than asked for left out; %s cannot hold them", out, left_out, layout)
+        write_json(place / report.name, told)
     clear_parts(out)
     log.info("%s", render(found.report))
-    return report
+    return told
 
 
 def renewal(refresh: Refresh, shown: int, feed: Feed, *, seed: int, name: str) -> Renewal | None:

@@ -10,23 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from triglot.files import InputError, atomic_write, nearest
+from triglot import outputs
+from triglot.files import InputError, nearest
 from triglot.names import check_name
-from triglot.study.load import load_model, retriever
+from triglot.study.load import load_model, paths_of, retriever
 
 log = logging.getLogger("triglot")
 
 
-def named_paths(words: Sequence[str]) -> dict[str, str]:
-    """`NAME=PATH` words as a dictionary. Raises InputError for a word without `=`, or a name given twice."""
+def named_paths(words: Sequence[str], option: str = "--on") -> dict[str, str]:
+    """`NAME=PATH` words as a dictionary. Raises InputError for a word without `=`, a name given twice, or one that no file can have."""
     found: dict[str, str] = {}
     for word in words:
         name, equals, path = word.partition("=")
         if not equals or not name or not path:
-            raise InputError(f"--on {word}: not NAME=PATH")
-        check_name("benchmark", name, f"--on {word}")
-        if name in found:
-            raise InputError(f"--on {word}: the name {name!r} is given twice")
+            raise InputError(f"{option} {word}: not NAME=PATH")
+        if check_name("benchmark", name, f"{option} {word}") in found:
+            raise InputError(f"{option} {word}: the name {name!r} is given twice")
         found[name] = path
     return found
 
@@ -43,6 +43,7 @@ def evaluate_model(
     depth: int = 1000,
     save_run: bool = False,
     subsets: Sequence[Sequence[str]] = (),
+    force: bool = False,
     progress: bool = False,
 ) -> Path:
     """Evaluate a model on benchmarks and write the results.
@@ -50,7 +51,7 @@ def evaluate_model(
     Args:
         model: see `triglot.study.load.retriever`.
         on: name -> path or `hub:` name of each benchmark.
-        out: folder for results.json and what lies beside it.
+        out: folder for results.json and what lies beside it; see `triglot.outputs` for what it may hold.
         format: of the benchmarks; empty to tell it from their names.
         options: of the format's reader (`candidate_text`, `languages`).
         classify: how heads are trained for benchmarks of nli and stance, see `triglot.evaluate.tasks.Classify`.
@@ -58,31 +59,57 @@ def evaluate_model(
         depth: passages a query in top-k runs.
         save_run: write NAME.run.gz and NAME.qrels.gz for every benchmark, and report the figures of the run.
         subsets: languages of smaller pools to report as well.
+        force: replace another model's results.
         progress: show bars.
 
     Returns:
         the path of results.json.
     """
+    from triglot.evaluate.results import write_results
+
+    trained = [value for key, value in (classify or {}).items() if key in ("trained", "train") and isinstance(value, str)]
+    inputs = [*paths_of(model), *on.values(), lists, str((options or {}).get("corpus", "")), *trained]
+    with outputs.folder(out, "evaluate", model=model, inputs=inputs, force=force) as place:
+        given = {"format": format, "options": options or {}, "classify": classify or {}, "lists": lists, "depth": depth}
+        answers = _answers(model, on, **given, save_run=save_run, subsets=subsets, progress=progress)
+        if save_run:
+            _save_runs(place, answers)
+        write_results(place, {name: getattr(answer, "result", answer) for name, answer in answers.items()}, model=model)
+    return Path(out) / "results.json"
+
+
+def _answers(
+    model: str,
+    on: Mapping[str, str],
+    *,
+    format: str,
+    options: Mapping[str, Any],
+    classify: Mapping[str, Any],
+    lists: str,
+    depth: int,
+    save_run: bool,
+    subsets: Sequence[Sequence[str]],
+    progress: bool,
+) -> dict[str, Any]:
+    """The answers to each benchmark, and the classifications, by name; all benchmarks are read before the first is judged."""
     from triglot.corpus.collection import check_languages
     from triglot.corpus.formats import detect, read_benchmark
     from triglot.corpus.hub import PREFIX
     from triglot.corpus.trec import check_id
     from triglot.evaluate.classify import evaluate_task
     from triglot.evaluate.ranked import judged
-    from triglot.evaluate.results import write_results
     from triglot.evaluate.retrievers import Bm25, Dense, evaluate
     from triglot.evaluate.tasks import FORMATS, read_parts
 
     chosen = retriever(model, names=list(on), lists=lists, progress=progress)
-    given = dict(options or {})
     benchmarks, tasks = {}, []
     for name, path in on.items():
         told = format or ("" if path.startswith(PREFIX) else detect(path))
-        needed, of_reader = isinstance(chosen, Dense | Bm25), given
+        needed, of_reader = isinstance(chosen, Dense | Bm25), dict(options)
         if told in FORMATS:
-            spoken = given.get("languages")
-            more = {key: value for key, value in given.items() if key != "languages"}
-            of_reader, task = read_parts(told, path, name=name, options={**more, **(classify or {})}, languages=spoken)
+            spoken = options.get("languages")
+            more = {key: value for key, value in options.items() if key != "languages"}
+            of_reader, task = read_parts(told, path, name=name, options={**more, **classify}, languages=spoken)
             if task and not isinstance(chosen, Dense):
                 log.warning("%s: left out, %s has no vectors for it", task.name, model)
             elif task:
@@ -91,7 +118,7 @@ def evaluate_model(
                 continue
             of_reader |= {"languages": spoken} if spoken else {}
         benchmarks[name] = one = read_benchmark(path, name=name, format=told, passages=needed, **of_reader)
-        check_languages(name, given.get("languages"), one.languages)
+        check_languages(name, options.get("languages"), one.languages)
         if save_run:  # before hours of encoding
             for identifier in judged(one).ids:
                 check_id(identifier, "query")
@@ -99,29 +126,31 @@ def evaluate_model(
         raise InputError(
             f"--classify: nothing is classified; that takes a benchmark of format {' or '.join(FORMATS)} and a model with vectors"
         )
-    found, answers = {}, {}
+    answers: dict[str, Any] = {}
     for name, one in benchmarks.items():
         log.info("%s: %s", name, ", ".join(one.languages))
         answers[name] = evaluate(chosen, one, ranked=save_run or None, depth=depth, subsets=subsets, tag=Path(model).name)
-        found[name] = answers[name].result
     for task in tasks:
         log.info("%s: %s", task.name, ", ".join(task.codes))
-        found[task.name] = evaluate_task(chosen.encoder, task, progress=progress)
-    if not found:
+        answers[task.name] = evaluate_task(chosen.encoder, task, progress=progress)
+    if not answers:
         raise InputError(f"{model}: has no vectors, and there is nothing else to judge")
-    if save_run:
-        from triglot.corpus.runs import write_run
-        from triglot.corpus.trec import write_qrels
-
-        for name, answer in answers.items():
-            assert answer.run is not None
-            assert answer.against is not None
-            write_run(Path(out) / f"{name}.run.gz", answer.run)
-            write_qrels(Path(out) / f"{name}.qrels.gz", answer.against.qrels)
-    return write_results(out, found, model=model)
+    return answers
 
 
-def fresh_encoder(paths: Sequence[str], out: str | Path, settings: Mapping[str, Any], *, format: str = "", seed: int = 1) -> Path:
+def _save_runs(folder: Path, answers: Mapping[str, Any]) -> None:
+    from triglot.corpus.runs import write_run
+    from triglot.corpus.trec import write_qrels
+
+    for name, answer in answers.items():
+        if getattr(answer, "run", None) is not None:  # a classification has none
+            write_run(folder / f"{name}.run.gz", answer.run)
+            write_qrels(folder / f"{name}.qrels.gz", answer.against.qrels)
+
+
+def fresh_encoder(
+    paths: Sequence[str], out: str | Path, settings: Mapping[str, Any], *, format: str = "", seed: int = 1, force: bool = False
+) -> Path:
     """A fresh encoder with a tokenizer made of the texts of training data, saved as a model folder."""
     from triglot.corpus.formats import detect
     from triglot.encoder import EncoderSettings, init_encoder
@@ -131,11 +160,12 @@ def fresh_encoder(paths: Sequence[str], out: str | Path, settings: Mapping[str, 
 
     chosen = build(EncoderSettings, Document(dict(settings), "init"))
     texts: dict[str, list[str]] = {}
-    for path in paths:
-        corpus = read_source(path, format=format or detect(path))
-        for text, lang in zip(corpus.texts.to_pylist(), corpus.text_lang.tolist(), strict=True):
-            texts.setdefault(corpus.languages[lang], []).append(text)
-    init_encoder(chosen, word_counts(texts), seed=seed).save(out)
+    with outputs.folder(out, "init", inputs=paths, force=force) as place:
+        for path in paths:
+            corpus = read_source(path, format=format or detect(path))
+            for text, lang in zip(corpus.texts.to_pylist(), corpus.text_lang.tolist(), strict=True):
+                texts.setdefault(corpus.languages[lang], []).append(text)
+        init_encoder(chosen, word_counts(texts), seed=seed).save(place)
     return Path(out)
 
 
@@ -148,18 +178,23 @@ def _speaking(encoder: Any, lang: str) -> Any:
     raise InputError(f"--lang: {encoder.name} encodes texts of all languages alike; leave it out")
 
 
-def encode_file(model: str, path: str, out: str | Path, *, side: str, lang: str = "", progress: bool = False) -> tuple[int, int]:
+def encode_file(
+    model: str, path: str, out: str | Path, *, side: str, lang: str = "", force: bool = False, progress: bool = False
+) -> tuple[int, int]:
     """Encode the texts of a file into a `.npy` file, row i for text i, with their ids in `.ids.txt` beside it. Returns the shape."""
     from triglot.corpus.passages import read_passages
-    from triglot.corpus.vectors import write_ids
+    from triglot.corpus.vectors import ids_file, write_ids
 
     if side not in ("query", "passage"):
         raise InputError(f"--side: {side!r} is not query or passage{nearest(side, ('query', 'passage'))}")
-    ids, texts = read_passages(path)
-    vectors = _speaking(load_model(model), lang).encode(texts, side=side, progress=progress)
-    write_ids(Path(out), ids)
-    with atomic_write(out, "wb") as handle:
-        np.save(handle, vectors)
+    out = Path(out)
+    targets = {"vectors": out, "ids": ids_file(out)}
+    with outputs.files(targets, "encode", inputs=[*paths_of(model), path], force=force) as place:
+        ids, texts = read_passages(path)
+        vectors = _speaking(load_model(model), lang).encode(texts, side=side, progress=progress)
+        write_ids(place / out.name, ids)
+        with (place / out.name).open("wb") as handle:
+            np.save(handle, vectors)
     return vectors.shape
 
 
@@ -199,6 +234,7 @@ def debias_model(
     languages: Sequence[str] = (),
     held_out: Mapping[str, str] | None = None,
     seed: int = 1,
+    force: bool = False,
     progress: bool = False,
 ) -> str:
     """Take the language out of a saved model and save the result.
@@ -206,12 +242,13 @@ def debias_model(
     Args:
         model: as for `load_model`.
         path: training data whose texts are the sample.
-        out: model folder to write.
+        out: model folder to write; see `triglot.outputs` for what it may hold.
         settings: of `triglot.debias.Debias`.
         format: of the data; empty to tell it.
         languages: only these; empty for all.
         held_out: name -> path of benchmarks; texts that occur there are not used.
         seed: of the sample.
+        force: replace what was made of another model.
         progress: show bars.
 
     Returns:
@@ -227,12 +264,14 @@ def debias_model(
     chosen = build(Debias, Document(dict(settings), "debias"))
     if not chosen.method:
         raise InputError("--method: is missing")
-    corpus = read_source(path, format=format or detect(path), languages=languages)
-    hidden: set[str] = set()
-    for name, place in (held_out or {}).items():
-        benchmark = read_retrieval(detect(place), place, name=name)
-        hidden.update(benchmark.queries.texts, benchmark.passages.texts)
-    fitted = debias(load_model(model), corpus, chosen, seed=seed, held_out=hidden, progress=progress)
-    line = fit_line(chosen, fitted, Path(path).resolve().name)
-    fitted.encoder.save(out, card=Card(languages=corpus.languages, base="" if Path(model).exists() else model, training=[line]))
+    aside = held_out or {}
+    with outputs.folder(out, "debias", model=model, inputs=[*paths_of(model), path, *aside.values()], force=force) as place:
+        corpus = read_source(path, format=format or detect(path), languages=languages)
+        hidden: set[str] = set()
+        for name, benchmark_path in aside.items():
+            benchmark = read_retrieval(detect(benchmark_path), benchmark_path, name=name)
+            hidden.update(benchmark.queries.texts, benchmark.passages.texts)
+        fitted = debias(load_model(model), corpus, chosen, seed=seed, held_out=hidden, progress=progress)
+        line = fit_line(chosen, fitted, Path(path).resolve().name)
+        fitted.encoder.save(place, card=Card(languages=corpus.languages, base="" if Path(model).exists() else model, training=[line]))
     return line

@@ -6,10 +6,11 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from triglot.augment.learn import LearnSettings
+from triglot import outputs
+from triglot.augment.learn import Learned, LearnSettings
 from triglot.augment.lists import Verdict, columns, judge_lists, learn_lists, write_lists
 from triglot.corpus.wordlist import read_lists
-from triglot.study.data import read_source
+from triglot.study.data import read_source, source_path
 
 log = logging.getLogger("triglot")
 
@@ -23,6 +24,7 @@ def lists_from(
     languages: Sequence[str] = (),
     format: str = "",
     against: str = "",
+    force: bool = False,
 ) -> dict[tuple[str, str], Verdict]:
     """Learn word lists between a pivot and every other language of the data, and write them.
 
@@ -34,6 +36,7 @@ def lists_from(
         languages: only these.
         format: of the data; empty to tell it from the names.
         against: folder of known lists to judge by.
+        force: replace what another command wrote.
 
     Returns:
         (source, target) -> verdict, for the pairs that `against` has.
@@ -41,6 +44,18 @@ def lists_from(
     Raises:
         InputError: what cannot be read, a language that is not there, or nothing to learn from.
     """
+    if out is not None:
+        with outputs.folder(out, "lists", inputs=[*map(source_path, paths), against], force=force) as place:
+            learned, verdicts = _learned(paths, settings, pivot, languages, format, against)
+            write_lists(place, learned)
+        return verdicts
+    return _learned(paths, settings, pivot, languages, format, against)[1]
+
+
+def _learned(
+    paths: Sequence[str], settings: LearnSettings, pivot: str, languages: Sequence[str], format: str, against: str
+) -> tuple[dict[tuple[str, str], Learned], dict[tuple[str, str], Verdict]]:
+    """The lists, and how they compare with known ones."""
     gold = read_lists(against, both=True)[0] if against else {}
     corpora = [read_source(path, format=format) for path in paths]
     learned = learn_lists(columns(corpora, pivot=pivot, languages=[code for code in languages if code != pivot]), settings)
@@ -49,9 +64,7 @@ def lists_from(
             more = f", {one.too_long:,} pairs passed over for their length" if one.too_long else ""
             more += f", {one.too_many:,} left out of the sample" if one.too_many else ""
             log.info("%s-%s: %s entries from %s pairs of sentences%s", a, b, f"{len(one):,}", f"{one.sentences:,}", more)
-    if out is not None:
-        write_lists(out, learned)
-    return judge_lists(learned, gold)
+    return learned, judge_lists(learned, gold)
 
 
 def verdict_lines(verdicts: Mapping[tuple[str, str], Verdict]) -> list[str]:
