@@ -21,6 +21,15 @@ def qa(identifier, question, start, text="x"):
 
 
 def write(path, paragraphs, title="Lake"):
+    """A file of these paragraphs; an answer `x` gets the character that stands at its offset."""
+    for paragraph in paragraphs:
+        items = paragraph.get("qas", []) if isinstance(paragraph, dict) else []
+        for answer in [
+            one for item in items if isinstance(item, dict) and isinstance(item.get("answers"), list) for one in item["answers"]
+        ]:
+            start = answer.get("answer_start")
+            if answer.get("text") == "x" and isinstance(start, int) and 0 <= start < len(paragraph["context"]):
+                answer["text"] = paragraph["context"][start].strip() or paragraph["context"][start : start + 2]
     text = json.dumps({"version": "1.1", "data": [{"title": title, "paragraphs": paragraphs}]}, ensure_ascii=False)
     path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
     return path
@@ -134,7 +143,7 @@ def test_the_gold_sentence_is_start_le_answer_lt_end(tmp_path):
 
 
 def test_a_second_answer_in_another_sentence_is_a_row_of_its_own(tmp_path):
-    item = {"id": "q", "question": "What of the lake?", "answers": [{"text": "d", "answer_start": a} for a in (12, 13, 29)]}
+    item = {"id": "q", "question": "What of the lake?", "answers": [{"text": "x", "answer_start": a} for a in (12, 13, 29)]}
     write(tmp_path / "en.json", [{"context": EN, "qas": [item]}])
     corpus, _ = squad.read_training(tmp_path)
     assert [texts_of(corpus, p)["en"] for p in corpus.passage] == ["The lake is deep.", "It is also cold."]
@@ -379,3 +388,54 @@ def test_tydiqa(data):
     assert not found.parallel
     assert len(found.queries) == len(found.judgements) == 5_077
     assert (found.queries.lang[found.judgements[:, 0]] == found.passages.lang[found.judgements[:, 1]]).all()
+
+
+CAFE = "🙂🙂🙂 A café opened. The capital is Bern. It has a river, and a river has banks."
+
+
+@pytest.mark.parametrize("offset", [len(CAFE[: CAFE.index("Bern")].encode()), CAFE.index("Bern") + 3, 0, -1, 10**9, None, "9", True])
+def test_an_offset_that_does_not_hold_its_answer_is_mended(tmp_path, offset):
+    """Offsets in bytes or UTF-16 units point into another sentence; the text itself says where it is."""
+    write(tmp_path / "en.json", [{"context": CAFE, "qas": [qa("q", "Which capital?", offset, text="Bern")]}])
+    corpus, tally = squad.read_training(tmp_path, strict=True)
+    assert texts_of(corpus, corpus.passage[0]) == {"en": "The capital is Bern."}
+    assert tally.notes() == (
+        "mended: 1 x answer_start that does not hold the answer's text, which the context has once"
+        " (first: en.json: data[0].paragraphs[0].qas[0].answers[0].answer_start)",
+    )
+    assert squad.read_retrieval(tmp_path, name="x").notes[1:] == tally.notes()
+
+
+@pytest.mark.parametrize("text", ["river", "Zurich"])
+def test_an_answer_that_the_context_has_twice_or_never_is_not_guessed(tmp_path, text):
+    items = [qa("q", "Which?", 0, text=text), qa("p", "Which capital?", CAFE.index("Bern"), text=" Bern ")]
+    write(tmp_path / "en.json", [{"context": CAFE, "qas": items}])
+    corpus, tally = squad.read_training(tmp_path)
+    assert [texts_of(corpus, p)["en"] for p in corpus.passage] == ["The capital is Bern."]
+    assert "1 x answer_start that does not hold the answer's text, which the context has not once" in tally.notes()[0]
+    with pytest.raises(InputError, match="has not once"):
+        squad.read_training(tmp_path, strict=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"is_impossible": True, "answers": [], "plausible_answers": [{"text": "Bern", "answer_start": 37}]},
+        {"answers": [], "plausible_answers": [{"text": "Bern", "answer_start": 37}]},
+        {"answers": {"text": [], "answer_start": []}},
+    ],
+)
+@pytest.mark.parametrize("unit", ["sentence", "paragraph"])
+def test_a_question_that_its_paragraph_does_not_answer_is_left_out(tmp_path, change, unit):
+    good = {"id": "p", "question": "Which?", "is_impossible": False, "answers": {"text": ["Bern"], "answer_start": [CAFE.index("Bern")]}}
+    write(tmp_path / "en.json", [{"context": CAFE, "qas": [{**qa("q", "Of Mars?", 0), **change}]}])
+    document = json.loads((tmp_path / "en.json").read_text())
+    document["data"][0]["paragraphs"][0]["qas"].append(good)
+    (tmp_path / "en.json").write_text(json.dumps(document))
+    corpus, tally = squad.read_training(tmp_path, unit=unit, strict=True)
+    assert [texts_of(corpus, q)["en"] for q in corpus.query] == ["Which?"]
+    what = "left out: 1 x question that its paragraph does not answer (SQuAD 2.0's is_impossible)"
+    assert tally.notes() == (f"{what} (first: en.json: data[0].paragraphs[0].qas[0])",)
+    found = squad.read_retrieval(tmp_path, name="x", candidate_text=unit)
+    assert found.queries.texts == ["Which?"]
+    assert tally.notes()[0] in found.notes

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from triglot.corpus import sentences
+from triglot.corpus import answers, sentences
 from triglot.corpus.clusters import components
 from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus
 from triglot.corpus.retrieval import RetrievalSet, Texts
@@ -131,25 +131,6 @@ def _breaks(raw: dict[str, Any], context: str, where: str) -> tuple[list[tuple[i
     return spans, texts
 
 
-def _starts(raw: dict[str, Any], context: str, where: str, tally: Tally) -> list[int]:
-    """Offsets of the answers that can be used; the others are counted."""
-    answers = raw.get("answers")
-    if not isinstance(answers, list) or not answers:
-        tally.leave_out("question without an answer (its paragraph can still be used)", f"{where}.answers")
-        return []
-    starts: list[int] = []
-    for k, answer in enumerate(answers):
-        if not isinstance(answer, dict) or not isinstance(answer.get("text"), str):
-            tally.leave_out("answer without a text field", f"{where}.answers[{k}]")
-        elif not answer["text"].strip():
-            continue  # `places` counts the question if no answer is left and its unit needs one
-        elif type(start := answer.get("answer_start")) is not int or not 0 <= start < len(context):
-            tally.leave_out("answer_start outside its context", f"{where}.answers[{k}].answer_start")
-        else:
-            starts.append(start)
-    return list(dict.fromkeys(starts))
-
-
 def read_file(path: Path, lang: str, tally: Tally, contents: Contents) -> None:
     """Add the paragraphs and questions of one file.
 
@@ -190,19 +171,19 @@ def read_file(path: Path, lang: str, tally: Tally, contents: Contents) -> None:
             # this is the identity of a document, not a guess at meaning.
             number = known.setdefault(context, len(contents.paragraphs))
             if number == len(contents.paragraphs):
-                contents.paragraphs.append(Paragraph(lang, context, str(title), where, spans, texts))
+                contents.paragraphs.append(Paragraph(lang, context, title if isinstance(title, str) else "", where, spans, texts))
             else:
                 tally.count("repeated paragraphs (read as one)")
             for k, item in enumerate(questions):
-                _question(item, lang, number, context, f"{where}.qas[{k}]", tally, contents)
+                _question(item, lang, number, f"{where}.qas[{k}]", tally, contents)
     if len(contents.questions) == questions_before:
         raise InputError(f"{path}: no question in it can be read; {'; '.join(tally.lines())}")
 
 
-def _question(raw: Any, lang: str, paragraph: int, context: str, where: str, tally: Tally, contents: Contents) -> None:
+def _question(raw: Any, lang: str, paragraph: int, where: str, tally: Tally, contents: Contents) -> None:
     identifier = raw.get("id") if isinstance(raw, dict) else None
     text = raw.get("question") if isinstance(raw, dict) else None
-    if isinstance(identifier, int):
+    if type(identifier) is int:
         identifier = str(identifier)
     if not isinstance(identifier, str) or not identifier:
         tally.leave_out("question without an id", where)
@@ -210,9 +191,14 @@ def _question(raw: Any, lang: str, paragraph: int, context: str, where: str, tal
         tally.leave_out("question without a text", where)
     elif not text.strip():
         tally.leave_out("question with an empty text", where)
+    elif raw.get("is_impossible") not in (None, True, False):
+        tally.leave_out("question whose is_impossible is neither true nor false", where)
+    elif answers.is_impossible(raw):
+        tally.pass_over("question that its paragraph does not answer (SQuAD 2.0's is_impossible)", where)
     else:
         tally.count("questions")
-        contents.questions.append(Question(identifier, lang, text, paragraph, _starts(raw, context, where, tally), where))
+        starts = answers.starts(raw, contents.paragraphs[paragraph].context, where, tally)
+        contents.questions.append(Question(identifier, lang, text, paragraph, starts, where))
 
 
 def read_contents(
@@ -442,21 +428,21 @@ def retrieval_set(contents: Contents, tally: Tally, *, name: str, unit: Unit, li
             owner.append(p)
 
     group_of: dict[str, int] = {}
-    answers: dict[str, set[int]] = {}
+    answered: dict[str, set[int]] = {}
     queries: dict[tuple[str, str], Question] = {}
     for question in contents.questions:
         group_of.setdefault(question.id, len(group_of))
         queries.setdefault((question.id, question.lang), question)
-        answers.setdefault(question.id, set()).update(passage_of[place] for place in places(contents, question, unit, tally))
-    kept = [question for question in queries.values() if answers[question.id]]
+        answered.setdefault(question.id, set()).update(passage_of[place] for place in places(contents, question, unit, tally))
+    kept = [question for question in queries.values() if answered[question.id]]
     if len(kept) < len(queries):
-        first = next(question for question in queries.values() if not answers[question.id])
+        first = next(question for question in queries.values() if not answered[question.id])
         tally.leave_out("question without a relevant passage in any language", first.where, len(queries) - len(kept))
     if not kept:
         raise InputError(f"{name}: no question has a relevant passage; {'; '.join(tally.lines())}")
-    judgements = [(q, passage, 1) for q, question in enumerate(kept) for passage in sorted(answers[question.id])]
+    judgements = [(q, passage, 1) for q, question in enumerate(kept) for passage in sorted(answered[question.id])]
     # Passages that answer one id, over any chain of ids, belong to one cluster of judgements.
-    chains = [sorted(found) for found in answers.values()]
+    chains = [sorted(found) for found in answered.values()]
     tied = components(len(ids), [x for chain in chains for x in chain[:-1]], [x for chain in chains for x in chain[1:]])
     judged = np.zeros(len(ids), bool)
     judged[[passage for chain in chains for passage in chain]] = True

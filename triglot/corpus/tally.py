@@ -10,10 +10,14 @@ from triglot.files import InputError
 
 @dataclass
 class LeftOut:
-    """How often one reason occurred, and where it occurred first (file and line, or file and JSON path)."""
+    """How often one reason occurred, and where it occurred first (file and line, or file and JSON path).
+
+    `what` says what became of such records, and that they are used all the same where it is not `left out`.
+    """
 
     count: int
     first: str
+    what: str = "left out"
 
 
 @dataclass
@@ -23,7 +27,7 @@ class Tally:
     Attributes:
         strict: whether a record that cannot be used is an error instead of a count.
         read: what was read -> how much.
-        left_out: reason -> how often and where first.
+        left_out: reason -> how often and where first; what was mended or counted otherwise stands here too.
     """
 
     strict: bool = False
@@ -42,10 +46,14 @@ class Tally:
 
     def pass_over(self, reason: str, where: object, number: int = 1) -> None:
         """Count what is no part of the data as far as its name tells, a file of a folder for one; no error when strict either."""
+        self.remark("left out", reason, where, number)
+
+    def remark(self, what: str, reason: str, where: object, number: int = 1) -> None:
+        """Count a record that a reader of figures should know of, and what became of it (`mended`, `counted as not found`)."""
         if reason in self.left_out:
             self.left_out[reason].count += number
         else:
-            self.left_out[reason] = LeftOut(number, str(where))
+            self.left_out[reason] = LeftOut(number, str(where), what)
 
     def merge(self, other: Tally) -> None:
         """Add another tally to this one; the first locations of this one stay."""
@@ -54,14 +62,14 @@ class Tally:
             if reason in self.left_out:
                 self.left_out[reason].count += one.count
             else:
-                self.left_out[reason] = LeftOut(one.count, one.first)
+                self.left_out[reason] = LeftOut(one.count, one.first, one.what)
 
     def lines(self) -> list[str]:
         """Printable lines: what was read, then one line a reason."""
         read = ", ".join(f"{number:,} {what}" for what, number in self.read.items())
-        left = [f"left out: {one.count:,} x {reason} (first: {one.first})" for reason, one in self.left_out.items()]
+        left = [f"{one.what}: {one.count:,} x {reason} (first: {one.first})" for reason, one in self.left_out.items()]
         return [f"read: {read or 'nothing'}", *left]
 
     def notes(self) -> tuple[str, ...]:
-        """The lines about what was left out, for a `RetrievalSet`."""
+        """The lines about what was left out, mended or counted otherwise, for a `RetrievalSet`."""
         return tuple(self.lines()[1:])
