@@ -252,6 +252,8 @@ def test_recipes(tmp_path: Path) -> None:
         (["evaluate", "no/such/model", "--on", "a=atlas", "--out", "x"], "no/such/model"),
         (["compare", "nowhere"], "nowhere: no such folder"),
         (["search", "nowhere/at/all", "README.md", "x"], "nowhere/at/all: no such model folder"),
+        (["search", "nowhere/at/all", "README.md", "x", " "], "QUERY: number 2 is empty"),
+        (["search", "nowhere/at/all", "README.md", "x", "-k", "0"], "-k: 0 is below 1"),
         (["data", "inspect", "nowhere"], "nowhere: no such file or folder"),
         (["recipes", "show", "xquad"], "did you mean 'xquad-r-cpu'?"),
     ],

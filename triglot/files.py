@@ -33,6 +33,18 @@ _BLOCK = 2**20
 _DEEPEST = 100  # objects and arrays within one another
 _MOST_DIGITS = 100  # of a number
 _OF_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
+_OTHER_KINDS = {  # by their first bytes
+    b"BZh": "packed by bzip2; unpack it, or pack it by gzip",
+    b"\xfd7zXZ\0": "packed by xz; unpack it, or pack it by gzip",
+    b"\x28\xb5\x2f\xfd": "packed by zstd; unpack it, or pack it by gzip",
+    b"PK\x03\x04": "a zip archive; unpack it, or pack its files by gzip",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive; unpack it, or pack its files by gzip",
+    b"PAR1": "a Parquet file; its name must end in .parquet",
+    b"\x93NUMPY": "an array of numpy, and no text",
+    b"ARROW1": "an Arrow file; write it as Parquet",
+    b"%PDF": "a PDF, and no text",
+    b"SQLite format 3\0": "a database, and no text",
+}
 _LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}\.(?:part|old)|\..+\.lock")
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|NaN|-?Infinity|-?[0-9][0-9.eE+-]*')
 _JSON_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)")
@@ -77,13 +89,14 @@ def open_bytes(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """The bytes of a file, unpacked where it is gzip (by its first two bytes, whatever its name); pipes work too.
 
     Raises:
-        InputError: the path does not exist, is a folder, or may not be read; or the gzip data is broken or ends early.
+        InputError: the path does not exist, is a folder, or may not be read; is packed in another way, or a file of another kind that is
+            known by its first bytes; or the gzip data is broken or ends early.
     """
     path = Path(path)
     with ExitStack() as stack:
         try:
             raw = stack.enter_context(path.open("rb"))
-            head = raw.peek(2)[:2]
+            head = raw.peek(16)[:16]
         except IsADirectoryError:
             raise InputError(f"{path}: is a folder, a file was expected") from None
         except ValueError:  # a NUL in the name
@@ -93,7 +106,10 @@ def open_bytes(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             raise InputError(f"{path}: no such file{nearest(path.name, siblings) if siblings else ''}") from None
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-        if head == b"\x1f\x8b":
+        for start, kind in _OTHER_KINDS.items():
+            if head.startswith(start) and (start != b"BZh" or head[4:10] == b"1AY&SY"):
+                raise InputError(f"{path}: this is {kind}")
+        if head.startswith(b"\x1f\x8b"):
             unpacked = stack.enter_context(gzip.GzipFile(fileobj=raw))
             yield stack.enter_context(io.BufferedReader(unpacked))  # type: ignore[arg-type]
         else:

@@ -1,9 +1,17 @@
 from __future__ import annotations
 
+import bz2
+import csv
 import gzip
+import json
+import lzma
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from triglot.corpus.passages import read_passages
 from triglot.files import InputError
@@ -46,3 +54,86 @@ def test_gzip(tmp_path: Path) -> None:
 def test_what_is_wrong_is_named(tmp_path: Path, name: str, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_passages(write(tmp_path / name, text))
+
+
+# --- tables
+
+
+def test_a_csv_is_read_as_a_table(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = write(tmp_path / "p.csv", 'Id,url,Title,Body\n7,http://x,"Long, long","one\nline ""two"""\n8,,,three\n')
+    with caplog.at_level("INFO", "triglot"):
+        assert read_passages(path) == (["7", "8"], ['Long, long. one\nline "two"', "three"])
+    assert f"{path}: read id from 'Id', text from 'Body', title from 'Title'; not read: url" in caplog.text
+    assert read_passages(write(tmp_path / "q.csv", "text;docid\none, two;a\n")) == (["a"], ["one, two"])
+    assert read_passages(write(tmp_path / "r.csv", 'text\n"one\ntwo"\nthree\n')) == (["2", "4"], ["one\ntwo", "three"])
+
+
+def test_a_tsv_with_a_header_has_columns(tmp_path: Path) -> None:
+    lines = 'id\ttext\ttitle\n1\t"a ""b"" c"\tT\n2\t"open\tU\n'
+    assert read_passages(write(tmp_path / "p.tsv", lines)) == (["1", "2"], ['T. a "b" c', 'U. "open'])
+    assert read_passages(write(tmp_path / "q.tsv", 'id\ttext\n1\t"two\nlines"\n')) == (["1"], ["two\nlines"])
+
+
+def test_ids_that_repeat_in_other_languages_get_them_in_front(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.csv", "id,lang,text\n1,de,eins\n1,EN,one\n2,de,zwei\n")
+    assert read_passages(path) == (["de-1", "en-1", "de-2"], ["eins", "one", "zwei"])
+    with pytest.raises(InputError, match=r"p\.csv:3: the id '1' occurred before, in line 2"):
+        read_passages(write(tmp_path / "p.csv", "id,lang,text\n1,de,eins\n1,de,one\n"))
+
+
+def test_json_and_parquet(tmp_path: Path) -> None:
+    rows = [{"id": "a", "text": "one"}, {"id": "b", "text": "two", "title": "T"}]
+    both = (["a", "b"], ["one", "T. two"])
+    assert read_passages(write(tmp_path / "p.json", json.dumps(rows))) == both
+    assert read_passages(write(tmp_path / "p.json", json.dumps(rows, indent=1))) == both
+    assert read_passages(write(tmp_path / "p.json", "\n".join(map(json.dumps, rows)))) == both
+    pq.write_table(pa.Table.from_pylist(rows[::-1]), tmp_path / "p.parquet")
+    assert read_passages(tmp_path / "p.parquet") == (["b", "a"], ["T. two", "one"])
+    with pytest.raises(InputError, match=r"p\.json: item 2: the id 'a' occurred before, in item 1"):
+        read_passages(write(tmp_path / "p.json", json.dumps([rows[0], rows[0]])))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.jsonl.bz2", bz2.compress(b"{}"), r"packed by bzip2; unpack it"),
+        ("a.jsonl", bz2.compress(b"{}"), r"packed by bzip2"),
+        ("a.jsonl.xz", lzma.compress(b"{}"), r"packed by xz"),
+        ("a.zst", b"\x28\xb5\x2f\xfd" + bytes(9), r"packed by zstd"),
+        ("a.zip", b"PK\x03\x04" + bytes(9), r"a zip archive"),
+        ("a", b"PAR1" + bytes(9), r"a Parquet file; its name must end in \.parquet"),
+        ("a.md", b"# head\n", r"a\.md: the name does not tell what it is \(\.parquet, .*\); one text a line is \.txt"),
+        ("a.txt", b'{"text": "one"}\n', r"a\.txt:1: this is JSON; name it \.jsonl"),
+        ("a", b"[\n1]\n", r"a:1: this is JSON"),
+        ("a.txt", b"id,text\n1,one\n", r"a\.txt:1: this is the header of a table; name it \.csv"),
+        ("a.txt", b"one\t2\nthree\t4\n", r"a\.txt: every line has 1 tab\(s\), as in a table; name it \.tsv"),
+        ("a.txt", b"<!DOCTYPE html>\n", r"a\.txt:1: this is HTML"),
+        ("a.txt", "one\n".encode("utf-16-le"), r"a\.txt:1: a NUL byte"),
+        ("a.csv", b"7,one\n8,two\n", r"a\.csv:1: its first line names no column of texts \('7,one'\); known: text, "),
+        ("a.csv", b"id,name\n8,two\n", r"a\.csv:1: no text: the object has id, name; looked for text, "),
+        ("a.csv", b"id,text\n8\n", r"a\.csv:2: 1 cells, but the header has 2"),
+        ("a.csv", b'id,text\n8,"two\n9,x\n', r"a\.csv:2: a row with quotes that do not fit"),
+        ("a.csv", b"id,text,text\n8,a,b\n", r"a\.csv:1: two columns have the same name"),
+        ("a.csv", b"id,text\n,a\n", r"a\.csv:2: id is '', not an id"),
+        ("a.jsonl", b'{"id": null, "text": "a"}\n', r"a\.jsonl:1: id is None, not an id"),
+        ("a.jsonl", b'{"id": true, "text": "a"}\n', r"a\.jsonl:1: id is True, not an id"),
+        ("a.jsonl", b'{"id": 1, "text": "a", "title": 7}\n', r"a\.jsonl:1: title is not a string"),
+        ("a.jsonl", b'{"id": 10, "text": "a"}\n{"id": "10", "text": "a"}\n', r"a\.jsonl:2: the id '10' occurred before, in line 1"),
+        ("a.json", b'{"data": [1],\n "version": 1}', r"a\.json: a list of objects, or an object a line, was expected, not dict"),
+        ("a.tsv", b"\tone\n", r"a\.tsv:1: an empty id"),
+    ],
+)
+def test_another_kind_of_file_is_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_passages(tmp_path / name)
+
+
+@given(st.lists(st.tuples(st.text(min_size=1), st.text(min_size=1)), min_size=1))
+def test_what_a_csv_writer_writes_is_read(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]) -> None:
+    rows = [(f"{n}{a}", b) for n, (a, b) in enumerate(rows) if not {*a, *b} & set("\r\ufeff") and b.strip()]
+    path = tmp_path_factory.mktemp("csv") / "a.csv"
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        csv.writer(handle).writerows([("id", "text"), *rows])
+    if rows:
+        assert read_passages(path) == ([a for a, _ in rows], [b for _, b in rows])

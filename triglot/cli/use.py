@@ -13,7 +13,9 @@ from triglot.cli.app import Force, ModelName, Quiet, app, at_home, listen, words
 @app.command()
 def encode(
     model: ModelName,
-    texts: Annotated[str, typer.Argument(metavar="TEXTS", help="JSONL, TSV (id, text) or one text a line.", callback=at_home)],
+    texts: Annotated[
+        str, typer.Argument(metavar="TEXTS", help="JSONL, JSON, Parquet, CSV, TSV, or a .txt of one text a line.", callback=at_home)
+    ],
     out: Annotated[Path, typer.Option("--out", help="A .npy file; row i is text i.", callback=at_home)],
     side: Annotated[str, typer.Option(help="query | passage")] = "passage",
     lang: Annotated[str, typer.Option(help="Language of the texts, for a model debiased by language; by default told from each.")] = "",
@@ -31,7 +33,9 @@ def encode(
 @app.command()
 def search(
     model: ModelName,
-    passages: Annotated[str, typer.Argument(metavar="PASSAGES", help="JSONL, TSV (id, text) or one text a line.", callback=at_home)],
+    passages: Annotated[
+        str, typer.Argument(metavar="PASSAGES", help="JSONL, JSON, Parquet, CSV, TSV, or a .txt of one text a line.", callback=at_home)
+    ],
     queries: Annotated[list[str], typer.Argument(metavar="QUERY...", help="What to search for.")],
     k: Annotated[int, typer.Option("-k", "--top", help="Passages a query.")] = 10,
     lang: Annotated[str, typer.Option(help="Language of the passages, for a model debiased by language; by default told from each.")] = "",

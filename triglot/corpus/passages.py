@@ -1,59 +1,285 @@
-"""Passages to search in, and texts to encode: JSONL, TSV or plain lines."""
+"""Passages to search in, and texts to encode: JSON, JSON lines, Parquet, TSV, CSV or plain lines, told apart by name and content."""
 
 from __future__ import annotations
 
+import csv
+import logging
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from triglot.files import InputError, read_jsonl, read_lines
+from triglot import parquet
+from triglot.files import LONGEST_LINE, InputError, open_bytes, parse_json, read_json, read_jsonl, read_lines
+from triglot.language_tags import language
 
-_ID_KEYS = ("_id", "id", "docid", "pid")
-_TEXT_KEYS = ("text", "contents", "passage", "body", "sentence", "query", "question")
+log = logging.getLogger(__name__)
+
+_ID = ("_id", "id", "docid", "doc_id", "pid", "passage_id", "qid", "query_id")
+_TEXT = ("text", "contents", "content", "passage", "body", "sentence", "query", "question")
+_TITLE = ("title", "headline")
+_LANG = ("lang", "language")
+_ROLES = {"id": _ID, "text": _TEXT, "title": _TITLE, "lang": _LANG}
+_DELIMITERS = (",", ";", "\t", "|")
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A text, the line or row that it stands in, and where that is for messages; `id` is "" where the file gives none."""
+
+    number: int
+    where: str
+    id: str
+    text: str
+    lang: str = ""
 
 
 def read_passages(path: str | Path) -> tuple[list[str], list[str]]:
-    """Ids and texts of a file.
+    """Ids and texts of a file, plain or gzip.
 
-    `.jsonl`: objects with an id (`_id`, `id`, `docid`, `pid`; else the line number) and a `text` (or `contents`, `passage`, ...); a `title`
-    is put before the text. `.tsv`: id, tab, text, where every line has a tab. Anything else: one text a line. `.gz` may follow. Blank
-    lines are passed over.
+    `.jsonl`, `.json` (a list, or lines) and `.parquet`: an id (`_id`, `id`, `docid`, ...; else the number of the line or row) and a `text`
+    (or `contents`, `passage`, `body`, ...); a `title` is put before the text. `.csv`, and `.tsv` with a header: the same as columns, and
+    cells in quotes may have line breaks. `.tsv` without a header: id, tab, text. `.txt` or no suffix: one text a line, blank lines are
+    passed over. What was taken for what is logged. Ids that repeat in other languages get their language in front, `de-1`.
 
     Raises:
-        InputError: names file and line: no text, an id that occurred before, or nothing to read at all.
+        InputError: names file and line: another kind of file, no text, an id that is empty or occurred before, or nothing to read at all.
     """
     path = Path(path)
-    suffix = Path(path.name.removesuffix(".gz")).suffix
-    rows: list[tuple[int, str, str]] = []
-    if suffix in (".jsonl", ".ndjson"):
-        rows = [(number, *_object(value, f"{path}:{number}", number)) for number, value in read_jsonl(path)]
-    else:
-        for number, line in read_lines(path):
-            if not line.strip():
-                continue
-            identifier, tab, text = line.partition("\t")
-            if suffix == ".tsv" and not tab:
-                raise InputError(f"{path}:{number}: no tab; a line is `id<TAB>text`")
-            rows.append((number, identifier, text) if suffix == ".tsv" else (number, str(number), line))
+    rows = list(_reader(path)(path))
     if not rows:
         raise InputError(f"{path}: no text in it")
-    seen: dict[str, int] = {}
-    for number, identifier, text in rows:
-        if not text.strip():
-            raise InputError(f"{path}:{number}: an empty text")
-        if seen.setdefault(identifier, number) != number:
-            raise InputError(f"{path}:{number}: the id {identifier!r} occurred before, in line {seen[identifier]}")
-    return [identifier for _, identifier, _ in rows], [text for _, _, text in rows]
+    for row in rows:
+        if not row.text.strip():
+            raise InputError(f"{row.where}: an empty text")
+    return _ids(path, rows), [row.text for row in rows]
 
 
-def _object(value: object, where: str, number: int) -> tuple[str, str]:
+def _reader(path: Path) -> Callable[[Path], Iterator[_Row]]:
+    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+    known = {".parquet": _parquet, ".pq": _parquet, ".jsonl": _json_lines, ".ndjson": _json_lines, ".json": _json}
+    known |= {".csv": _csv, ".tsv": _tsv, ".tab": _tsv, ".txt": _lines, "": _lines}
+    if suffix not in known and path.is_file():
+        with open_bytes(path):  # what is packed is named so
+            raise InputError(f"{path}: the name does not tell what it is ({', '.join(filter(None, known))}); one text a line is .txt")
+    return known.get(suffix, _lines)
+
+
+def _ids(path: Path, rows: Sequence[_Row]) -> list[str]:
+    """An id for each row: its own, else its number. Raises InputError for one that occurs twice, in one language or without any."""
+    ids = [row.id or str(row.number) for row in rows]
+    spoken = all(row.lang for row in rows)
+    if spoken and len(set(ids)) < len(ids) == len({(one, row.lang) for one, row in zip(ids, rows, strict=True)}):
+        log.info("%s: ids repeat in other languages; each gets its language in front, %s-%s", path, rows[0].lang, ids[0])
+        return [f"{row.lang}-{one}" for one, row in zip(ids, rows, strict=True)]
+    seen: dict[str, _Row] = {}
+    for one, row in zip(ids, rows, strict=True):
+        if (first := seen.setdefault(one, row)) is not row:
+            place = first.where.removeprefix(str(path)).lstrip(": ")
+            raise InputError(f"{row.where}: the id {one!r} occurred before, in {f'line {place}' if place.isdigit() else place}")
+    return ids
+
+
+# --- records: JSON and Parquet
+
+
+def _roles(names: Iterable[str], where: str) -> dict[str, str]:
+    """Which name plays which role (id, text, title, lang). Raises InputError where none is a text."""
+    by_lower: dict[str, str] = {}
+    for name in names:
+        by_lower.setdefault(name.strip().lower(), name)
+    found = {role: next((by_lower[one] for one in known if one in by_lower), None) for role, known in _ROLES.items()}
+    if found["text"] is None:
+        raise InputError(f"{where}: no text: the object has {', '.join(by_lower) or 'nothing'}; looked for {', '.join(_TEXT)}")
+    return {role: name for role, name in found.items() if name is not None}
+
+
+def _tell(path: Path, roles: dict[str, str], names: Iterable[str]) -> None:
+    rest = [name for name in names if name not in roles.values()]
+    told = ", ".join(role if role == name else f"{role} from {name!r}" for role, name in roles.items())
+    log.info("%s: read %s%s", path, told, f"; not read: {', '.join(rest)}" if rest else "")
+
+
+def _row(value: Any, number: int, where: str) -> _Row:
+    """A record, or a text alone."""
     if isinstance(value, str):
-        return str(number), value
+        return _Row(number, where, "", value)
     if not isinstance(value, dict):
         raise InputError(f"{where}: an object or a string was expected")
-    key = next((key for key in _TEXT_KEYS if key in value), None)
-    if key is None:
-        raise InputError(f"{where}: no text: the object has {', '.join(value) or 'nothing'}; looked for {', '.join(_TEXT_KEYS)}")
-    if not isinstance(value[key], str):
-        raise InputError(f"{where}: {key} is not a string")
-    identifier = next((value[name] for name in _ID_KEYS if name in value), number)
-    title = value.get("title")
-    return str(identifier), f"{title}. {value[key]}" if isinstance(title, str) and title.strip() else value[key]
+    roles = _roles(value, where)
+    text, title, lang = (value.get(roles[role]) if role in roles else None for role in ("text", "title", "lang"))
+    if not isinstance(text, str):
+        raise InputError(f"{where}: {roles['text']} is not a string")
+    if title is not None and not isinstance(title, str):
+        raise InputError(f"{where}: {roles['title']} is not a string")
+    identifier = ""
+    if "id" in roles:
+        given = value[roles["id"]]
+        if type(given) not in (str, int) or not str(given).strip():
+            raise InputError(f"{where}: {roles['id']} is {given!r:.40}, not an id")
+        identifier = str(given)
+    return _Row(number, where, identifier, f"{title}. {text}" if title and title.strip() else text, language(lang, where) if lang else "")
+
+
+def _records(path: Path, values: Iterable[tuple[int, str, Any]]) -> Iterator[_Row]:
+    told = False
+    for number, where, value in values:
+        row = _row(value, number, where)
+        if not told and isinstance(value, dict):
+            _tell(path, _roles(value, where), value)
+            told = True
+        yield row
+
+
+def _json_lines(path: Path) -> Iterator[_Row]:
+    return _records(path, ((number, f"{path}:{number}", value) for number, value in read_jsonl(path)))
+
+
+def _json(path: Path) -> Iterator[_Row]:
+    """A list of records, or JSON lines under the name of JSON."""
+    with open_bytes(path) as handle:
+        begins = next((byte for byte in iter(partial(handle.read, 1), b"") if byte.strip()), b"")
+    if begins == b"{" and isinstance(_parsed(_first_line(path), path), dict):
+        return _json_lines(path)
+    values = read_json(path)
+    if not isinstance(values, list):
+        raise InputError(f"{path}: a list of objects, or an object a line, was expected, not {type(values).__name__}")
+    return _records(path, ((number, f"{path}: item {number}", value) for number, value in enumerate(values, 1)))
+
+
+def _parquet(path: Path) -> Iterator[_Row]:
+    spellings = [spelling for known in _ROLES.values() for name in known for spelling in (name, name.title(), name.upper())]
+    return _records(path, ((number, f"{path}: row {number}", row) for number, row in parquet.rows(path, spellings)))
+
+
+# --- tables: CSV, TSV
+
+
+def _first_line(path: Path) -> str:
+    return next((line for _, line in read_lines(path) if line.strip()), "")
+
+
+def _parsed(line: str, path: Path) -> Any:
+    """The value of a line, None where it is no JSON."""
+    try:
+        return parse_json(line, path, 1)
+    except InputError:
+        return None
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    return next(csv.reader([line], delimiter=delimiter), [])
+
+
+def _is_header(cells: Sequence[str]) -> bool:
+    """Whether a first line names columns: names only, and a text among them or an id at the front."""
+    names = [cell.strip().lower() for cell in cells]
+    return all(re.fullmatch(r"[\w .\-]{1,40}", name) for name in names) and (not set(_TEXT).isdisjoint(names) or names[0] in _ID)
+
+
+def _csv(path: Path) -> Iterator[_Row]:
+    first = _first_line(path)
+    for delimiter in _DELIMITERS:
+        if _is_header(_cells(first, delimiter)):
+            return _table(path, _quoted(path, delimiter))
+    if not first:
+        return iter(())
+    raise InputError(f"{path}:1: its first line names no column of texts ({first[:60]!r}); known: {', '.join(_TEXT)}")
+
+
+def _tsv(path: Path) -> Iterator[_Row]:
+    header = _first_line(path).split("\t")
+    if not _is_header(header):
+        return _id_and_text(path)
+    if all(line.count("\t") == len(header) - 1 for _, line in read_lines(path) if line.strip()):
+        return _table(path, ((number, [_unquoted(cell) for cell in line.split("\t")]) for number, line in read_lines(path) if line.strip()))
+    return _table(path, _quoted(path, "\t"))
+
+
+def _unquoted(cell: str) -> str:
+    match = re.fullmatch(r'"((?:[^"]|"")*)"', cell)
+    return match[1].replace('""', '"') if match else cell
+
+
+def _id_and_text(path: Path) -> Iterator[_Row]:
+    for number, line in read_lines(path):
+        identifier, tab, text = line.partition("\t")
+        if line.strip() and not tab:
+            raise InputError(f"{path}:{number}: no tab; a line is `id<TAB>text`")
+        if line.strip() and not identifier.strip():
+            raise InputError(f"{path}:{number}: an empty id")
+        if line.strip():
+            yield _Row(number, f"{path}:{number}", identifier, text)
+
+
+def _table(path: Path, rows: Iterator[tuple[int, list[str]]]) -> Iterator[_Row]:
+    """Texts of a table; the first of its rows, (line number, cells), is the header."""
+    number, header = next(rows)
+    header = [name.strip() for name in header]
+    if len(set(header)) < len(header):
+        raise InputError(f"{path}:{number}: two columns have the same name: {', '.join(header)}")
+    roles = _roles(header, f"{path}:{number}")
+    _tell(path, roles, header)
+    for number, cells in rows:
+        where = f"{path}:{number}"
+        if len(cells) != len(header):
+            raise InputError(f"{where}: {len(cells)} cells, but the header has {len(header)}")
+        yield _row({name: cell for name, cell in zip(header, cells, strict=True) if name in roles.values()}, number, where)
+
+
+def _quoted(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """(line number, cells) of a table whose cells may stand in quotes, over several lines; blank lines are passed over.
+
+    Raises:
+        InputError: names the line where a cell begins whose quotes never end, or go on after their end.
+    """
+    csv.field_size_limit(LONGEST_LINE)
+    begin = 1
+    reader = csv.reader((f"{line}\n" for _, line in read_lines(path)), delimiter=delimiter, strict=True)
+    while True:
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise InputError(
+                f"{path}:{begin}: a row with quotes that do not fit ({error}); a quote within quotes is written twice"
+            ) from None
+        if cells is None:
+            return
+        if cells:
+            yield begin, cells
+        begin = reader.line_num + 1
+
+
+# --- one text a line
+
+
+def _lines(path: Path) -> Iterator[_Row]:
+    """Plain lines, unless their content tells that they are something else."""
+    rows = []
+    tabs: set[int] = set()
+    for number, line in read_lines(path):
+        if "\0" in line:
+            raise InputError(f"{path}:{number}: a NUL byte; this is no text in UTF-8")
+        if line.strip():
+            if not rows:
+                _check_plain(path, number, line)
+            tabs.add(line.count("\t"))
+            rows.append(_Row(number, f"{path}:{number}", "", line))
+    if len(tabs) == 1 and 0 not in tabs:
+        raise InputError(f"{path}: every line has {tabs.pop()} tab(s), as in a table; name it .tsv (id, tab, text, or with a header)")
+    return iter(rows)
+
+
+def _check_plain(path: Path, number: int, line: str) -> None:
+    """Raises InputError where a first line is that of a JSON file, a table or a page."""
+    start = line.lstrip()
+    if start.rstrip() in ("{", "[") or (start.startswith(("{", "[")) and isinstance(_parsed(start, path), dict | list)):
+        raise InputError(f"{path}:{number}: this is JSON; name it .jsonl (an object a line) or .json")
+    if re.match(r"<(!doctype|html|\?xml)\b", start, re.IGNORECASE):
+        raise InputError(f"{path}:{number}: this is HTML or XML, and its lines are no texts")
+    for delimiter in _DELIMITERS:
+        cells = {cell.strip().lower() for cell in _cells(line, delimiter)}
+        if not cells.isdisjoint(_TEXT) and not cells.isdisjoint((*_ID, *_TITLE, *_LANG)):
+            raise InputError(f"{path}:{number}: this is the header of a table; name it {'.tsv' if delimiter == chr(9) else '.csv'}")

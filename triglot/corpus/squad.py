@@ -93,8 +93,8 @@ def find_files(
     names = sorted(p for p in path.glob(files or "*") if p.name.endswith((".json", ".json.gz")))
     found = [(p, language or language_of(p.name)) for p in names]
     kept = [(p, code) for p, code in found if code is not None and (languages is None or code in languages)]
-    for file, code in found if kept and tally is not None else ():
-        if code is None:
+    for file, code in found if kept else ():
+        if code is None and tally is not None:
             tally.pass_over("file whose name tells no language", file)
     if not kept:
         known = sorted({code for _, code in found if code is not None})

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from triglot.files import InputError
 
+_MOST_REASONS = 40  # that are told apart
+
 
 @dataclass
 class LeftOut:
@@ -50,6 +52,8 @@ class Tally:
 
     def remark(self, what: str, reason: str, where: object, number: int = 1) -> None:
         """Count a record that a reader of figures should know of, and what became of it (`mended`, `counted as not found`)."""
+        if reason not in self.left_out and len(self.left_out) >= _MOST_REASONS:
+            reason = "other reasons"
         if reason in self.left_out:
             self.left_out[reason].count += number
         else:

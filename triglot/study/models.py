@@ -209,10 +209,19 @@ class Hit:
 
 
 def search(model: str, path: str, queries: Sequence[str], *, k: int = 10, lang: str = "", progress: bool = False) -> list[list[Hit]]:
-    """Exact search: the k passages of a file with the highest cosine, for each query; all of them where k is more."""
+    """Exact search: the k passages of a file with the highest cosine, for each query; all of them where k is more.
+
+    Raises:
+        InputError: a query is empty, k is below 1, or the model or file cannot be read.
+    """
     from triglot.corpus.passages import read_passages
     from triglot.topk import top_k, within
 
+    for number, query in enumerate(queries, 1):
+        if not query.strip() or any(0xD800 <= ord(character) < 0xE000 for character in query):
+            raise InputError(f"QUERY: number {number} is {'no text in UTF-8' if query.strip() else 'empty'}")
+    if k < 1:
+        raise InputError(f"-k: {k} is below 1")
     encoder = load_model(model)
     ids, texts = read_passages(path)
     k = within(k, len(texts), len(queries))
