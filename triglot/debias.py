@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from triglot.corpus.parallel import ParallelCorpus
 from triglot.encoder.languages import ByLanguage, Removal
 from triglot.encoder.static import StaticEncoder
 from triglot.files import InputError, nearest
+from triglot.ranges import Range, Rank, check_ranges
 
 log = logging.getLogger("triglot")
 Method = Literal["", "centre", "lir", "lsar", "shift"]
@@ -43,20 +44,17 @@ class Debias:
     """
 
     method: Method = ""
-    rank: int = 0
-    texts: int = 10_000
+    rank: Rank = 0
+    texts: Annotated[int, Range(FEWEST, 10**9)] = 10_000
     pivot: str = "en"
     source: str = ""
 
     def __post_init__(self) -> None:
         if self.method and self.method not in METHODS:
             raise InputError(f"method: {self.method!r} is not known{nearest(self.method, METHODS)}")
-        if self.rank < 0:
-            raise InputError(f"rank: {self.rank} is negative")
+        check_ranges(self)
         if self.rank and self.method not in ("", "lir", "lsar"):
             raise InputError(f"rank: {self.method} has none; lir and lsar have")
-        if self.texts < FEWEST:
-            raise InputError(f"texts: {self.texts} is below {FEWEST}")
 
 
 def centre(samples: Mapping[str, np.ndarray]) -> Removal:

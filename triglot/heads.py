@@ -10,12 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from triglot import seeds
 from triglot.files import InputError, atomic_folder, read_json, write_json
+from triglot.ranges import Range, check_ranges
 
 SCHEMA = 1
 FEATURES = ("u", "v", "|u-v|", "u*v")
@@ -37,23 +38,16 @@ class HeadSettings:
         tolerance: stop where no component of the gradient is larger.
     """
 
-    hidden: int = 0
-    penalties: tuple[float, ...] = (10.0, 1.0, 0.1, 0.01, 0.001)
-    held: float = 0.2
-    iterations: int = 300
-    tolerance: float = 1e-5
+    hidden: Annotated[int, Range(0, 2**16)] = 0
+    penalties: tuple[Annotated[float, Range(1e-12, 1e12)], ...] = (10.0, 1.0, 0.1, 0.01, 0.001)
+    held: Annotated[float, Range(0, 1, above=True, below=True)] = 0.2
+    iterations: Annotated[int, Range(1, 10**6)] = 300
+    tolerance: Annotated[float, Range(0, 1, above=True, below=True)] = 1e-5
 
     def __post_init__(self) -> None:
-        if self.hidden < 0:
-            raise InputError(f"hidden: {self.hidden} is negative")
-        if not self.penalties or not all(0 < penalty < float("inf") for penalty in self.penalties):
-            raise InputError(f"penalties: {list(self.penalties)} must be positive numbers, at least one")
-        if not 0 < self.held < 1:
-            raise InputError(f"held: {self.held} is not between 0 and 1")
-        if self.iterations < 1:
-            raise InputError(f"iterations: {self.iterations} is below 1")
-        if not 0 < self.tolerance < 1:
-            raise InputError(f"tolerance: {self.tolerance} is not between 0 and 1")
+        check_ranges(self)
+        if not self.penalties:
+            raise InputError("penalties: must be positive numbers, at least one")
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from triglot.files import InputError
+from triglot.ranges import Range, Share, Weight, check_ranges
 
 
 @dataclass(frozen=True)
@@ -21,19 +22,13 @@ class Loss:
         consistency: weight of the symmetric KL between the two. With neither, views are trained on as further queries.
     """
 
-    temperature: float = 0.05
-    symmetric: float = 0.0
-    self_teaching: float = 0.0
-    consistency: float = 0.0
+    temperature: Annotated[float, Range(1e-4, 1e4)] = 0.05
+    symmetric: Share = 0.0
+    self_teaching: Weight = 0.0
+    consistency: Weight = 0.0
 
     def __post_init__(self) -> None:
-        if not self.temperature > 0:
-            raise InputError(f"loss.temperature: {self.temperature} is not a positive number")
-        if not 0 <= self.symmetric <= 1:
-            raise InputError(f"loss.symmetric: {self.symmetric} is not between 0 and 1")
-        for key in ("self_teaching", "consistency"):
-            if getattr(self, key) < 0:
-                raise InputError(f"loss.{key}: {getattr(self, key)} is negative")
+        check_ranges(self, "loss")
 
 
 def pair_masks(query_row: Tensor, passage_row: Tensor, query_family: Tensor, passage_family: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from triglot import recipes
 from triglot.attack.settings import Attack
@@ -24,6 +24,7 @@ from triglot.files import InputError, nearest
 from triglot.language_tags import wanted
 from triglot.losses import Loss
 from triglot.mine.settings import Refresh
+from triglot.ranges import Depth, Half, Range, Seed, Share, check_ranges
 from triglot.robust import Robust
 from triglot.settings import COMMAND_LINE, Document, build, dump_yaml, plain, put, read_yaml, split_word
 from triglot.stats import MARGIN
@@ -55,15 +56,12 @@ class CodeSwitch:
     """
 
     lists: str
-    p: float = 1.0
+    p: Share = 1.0
     pivot: str = "en"
-    half: int | None = None
+    half: Half | None = None
 
     def __post_init__(self) -> None:
-        if self.half not in (None, 0, 1):
-            raise InputError(f"half: {self.half} is neither 0 nor 1")
-        if not 0 <= self.p <= 1:
-            raise InputError(f"p: {self.p} is not between 0 and 1")
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -87,8 +85,8 @@ class Source:
     format: TrainingFormat
     path: str = ""
     name: str = ""
-    weight: float = 1.0
-    balance: float | None = None
+    weight: Annotated[float, Range(1e-6, 1e6)] = 1.0
+    balance: Share | None = None
     unit: Literal["sentence", "sentence+context", "paragraph"] | None = None
     languages: tuple[str, ...] | None = None
     codeswitch: CodeSwitch | None = None
@@ -96,13 +94,10 @@ class Source:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         if not self.path and self.format != "atlas":
             raise InputError("path: is missing")
-        if not self.weight > 0:
-            raise InputError(f"weight: {self.weight} is not a positive number")
         _spell_languages(self)
-        if self.balance is not None and not 0 <= self.balance <= 1:
-            raise InputError(f"balance: {self.balance} is not between 0 and 1")
         if self.balance is not None and self.codeswitch:
             raise InputError("balance: goes with natural text; a source with codeswitch has every row in all languages")
 
@@ -133,14 +128,13 @@ class Benchmark:
     candidate_text: Literal["sentence", "sentence+context", "paragraph"] | None = None
     languages: tuple[str, ...] | None = None
     licence: str = ""
-    depth: int = 1000
+    depth: Depth = 1000
     subsets: tuple[tuple[str, ...], ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         _spell_languages(self)
-        if self.depth < 1:
-            raise InputError(f"depth: {self.depth} is below 1")
         if not re.fullmatch(r"[\w\-+.]+", self.name) or self.name.startswith("."):
             raise InputError(f"name: {self.name!r} has other characters than letters, digits and - + . _ (it becomes part of file names)")
         if not self.path and self.format != "atlas":
@@ -181,13 +175,12 @@ class Stage:
     loss: Loss = field(default_factory=Loss)
     train: Train = field(default_factory=Train)
     refresh: Refresh = field(default_factory=Refresh)
-    anchor: float = 0.0
+    anchor: Share = 0.0
     pivot: str = "en"
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         check_refresh(self.refresh, self.train)
-        if not 0 <= self.anchor <= 1:
-            raise InputError(f"anchor: {self.anchor} is not between 0 and 1")
         if self.anchor and not any(source.format == "wordlist" for source in self.sources):
             raise InputError("anchor: needs a source of format wordlist")
 
@@ -219,7 +212,7 @@ class Recipe:
     """
 
     name: str = ""
-    seed: int = 1
+    seed: Seed = 1
     data: str = "../shared/data"
     languages: tuple[str, ...] = ()
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
@@ -239,18 +232,17 @@ class Recipe:
     baselines: tuple[Baseline, ...] = ()
     lists: str = ""
     arms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    seeds: tuple[int, ...] = (1,)
+    seeds: tuple[Seed, ...] = (1,)
     reference: str = ""
-    margin: float = MARGIN
+    margin: Annotated[float, Range(0, 1, above=True, below=True, hint="half a point is 0.005")] = MARGIN
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         _spell_languages(self)
         for arm in self.arms:
             if not re.fullmatch(r"[\w\-+]+", arm) or arm in RESERVED:
                 raise InputError(f"arms.{arm}: {'is the name of the first stage' if arm in RESERVED else 'letters, digits and - + _ only'}")
         check_refresh(self.refresh, self.train)
-        if not 0 < self.margin < 1:
-            raise InputError(f"margin: {self.margin} is not between 0 and 1; half a point is 0.005")
         if self.reference and self.reference not in self.arms:
             raise InputError(f"reference: no arm {self.reference!r}{nearest(self.reference, self.arms)}")
         if "bm25-translated" in self.baselines and not self.lists:

@@ -15,6 +15,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from triglot.files import InputError, nearest, read_lines
+from triglot.ranges import hints_of, ranges_in, shown
 
 T = TypeVar("T")
 COMMAND_LINE = "command line"
@@ -154,8 +155,8 @@ def put(value: dict[str, Any], path: Sequence[str], new: Any, where: str) -> Non
                 here[name] = new
             here = here.setdefault(name, {})
         else:
-            shown = "null" if here is None else repr(here)
-            raise InputError(f"{where}: {key}: {'.'.join(path[:depth])} is {shown} and holds no settings")
+            what = "null" if here is None else shown(here)
+            raise InputError(f"{where}: {key}: {'.'.join(path[:depth])} is {what} and holds no settings")
 
 
 def _shapes(kind: Any) -> Iterable[Any]:
@@ -199,6 +200,8 @@ def _hint(kind: Any, path: Sequence[Any]) -> Any:
                 kind = get_type_hints(shape)[name]
             elif get_origin(shape) in (list, tuple, Sequence) and isinstance(name, int):
                 kind = get_args(shape)[0]
+            elif get_origin(shape) in (dict, Mapping):
+                kind = get_args(shape)[1]
         if kind is None:
             return None
     return kind
@@ -225,11 +228,11 @@ def _complaint(kind: Any, error: Mapping[str, Any]) -> str:
     choices = [str(choice) for shape in _shapes(_hint(kind, error["loc"])) if get_origin(shape) is Literal for choice in get_args(shape)]
     if choices:
         hint = nearest(str(given), choices)
-        return f"{given!r} is not one of {', '.join(choices)}{hint if 'did you mean' in hint else ''}"
+        return f"{shown(given)} is not one of {', '.join(choices)}{hint if 'did you mean' in hint else ''}"
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
     wanted = next((text for start, text in _WANTED.items() if error["type"].startswith(start)), "")
-    return f"{given!r} is not {wanted}" if wanted else f"{given!r}: {error['msg']}"
+    return f"{shown(given)} is not {wanted}" if wanted else f"{shown(given)}: {error['msg']}"
 
 
 def _placed(kind: Any, path: Sequence[Any], what: str) -> tuple[str, str]:
@@ -238,10 +241,14 @@ def _placed(kind: Any, path: Sequence[Any], what: str) -> tuple[str, str]:
     said = re.match(r"([\w.]+): (.*)", what, re.DOTALL)
     if not said:
         return key, what
-    first, _, rest = said[1].partition(".")
-    if path and first == path[-1] and rest:
-        return f"{key}.{rest}", said[2]
-    return (_join(key, said[1]), said[2]) if _hint(kind, [*path, first]) is not None else (key, what)
+    names = said[1].split(".")
+    for start in range(len(names)):  # `attack.rate` of the first entry of `attacks` is `attacks.0.rate`
+        here = [int(name) if name.isdigit() else name for name in names[start:]]
+        if _hint(kind, [*path, *here]) is not None:
+            return _join(key, ".".join(names[start:])), said[2]
+    if path and names[0] == path[-1] and len(names) > 1:
+        return f"{key}.{'.'.join(names[1:])}", said[2]
+    return key, what
 
 
 def build(kind: type[T], document: Document, inside: str = "") -> T:
@@ -257,8 +264,7 @@ def build(kind: type[T], document: Document, inside: str = "") -> T:
     """
     wrong = list(_unknown(kind, document.value, ""))
     if not wrong:
-        for key, value in _booleans(kind, document.value, ""):
-            wrong.append((key, f"{str(value).lower()} is not a number"))
+        wrong += _wrong_numbers(kind, document.value, "")
     if not wrong:
         try:
             return TypeAdapter(kind).validate_python(document.value)
@@ -270,21 +276,34 @@ def build(kind: type[T], document: Document, inside: str = "") -> T:
     raise InputError("\n".join(lines))
 
 
-def _booleans(kind: Any, value: Any, prefix: str) -> Iterable[tuple[str, bool]]:
-    """Yield the keys where a boolean stands for a number: pydantic would take `true` as 1."""
+def _as(value: int | float, whole: bool) -> int | float:
+    """A number as its field holds it: 2.0 is a whole number, and 1 becomes 1.0."""
+    if isinstance(value, float):
+        return int(value) if whole and value.is_integer() else value
+    return value if whole or value.bit_length() > 1000 else float(value)
+
+
+def _wrong_numbers(kind: Any, value: Any, prefix: str) -> Iterable[tuple[str, str]]:
+    """Yield (dotted key, what is wrong) where a boolean stands for a number (pydantic takes `true` as 1), or one is out of its range."""
     shapes = list(_shapes(kind))
     if isinstance(value, bool):
         if bool not in shapes and (int in shapes or float in shapes):
-            yield prefix, value
-        return
+            yield prefix, f"{str(value).lower()} is not a number"
+    elif isinstance(value, (int, float)):
+        for allowed, whole in ranges_in(kind):
+            if said := allowed.complaint(_as(value, whole), whole):
+                yield prefix, said
     for shape in shapes:
         if isinstance(value, Mapping) and dataclasses.is_dataclass(shape):
-            hints = get_type_hints(shape)
+            hints = hints_of(shape)  # type: ignore[arg-type]
             for key, child in value.items():
-                yield from _booleans(hints[key], child, _join(prefix, key))
+                yield from _wrong_numbers(hints[key], child, _join(prefix, key))
         elif isinstance(value, (list, tuple)) and get_origin(shape) in (list, tuple, Sequence) and get_args(shape):
             for number, child in enumerate(value):
-                yield from _booleans(get_args(shape)[0], child, _join(prefix, number))
+                yield from _wrong_numbers(get_args(shape)[0], child, _join(prefix, number))
+        elif isinstance(value, Mapping) and get_origin(shape) in (dict, Mapping) and get_args(shape):
+            for key, child in value.items():
+                yield from _wrong_numbers(get_args(shape)[1], child, _join(prefix, key))
 
 
 def plain(value: Any) -> Any:

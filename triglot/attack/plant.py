@@ -7,7 +7,7 @@ at a time, up to the budget (in the spirit of corpus poisoning, arXiv 2310.19156
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from triglot import seeds
 from triglot.augment.codeswitch import join_units, split_units
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.files import InputError, check_choice
+from triglot.ranges import Range, Seed, check_ranges
 
 METHODS = ("echo", "greedy")
 
@@ -33,17 +34,15 @@ class Plant:
     """
 
     method: str = "echo"
-    targets: int = 100
-    words: int = 12
-    budget: int = 200
-    k: int = 10
-    seed: int = 1
+    targets: Annotated[int, Range(1, 10**6)] = 100
+    words: Annotated[int, Range(1, 1000)] = 12
+    budget: Annotated[int, Range(1, 10**6)] = 200
+    k: Annotated[int, Range(1, 10**6)] = 10
+    seed: Seed = 1
 
     def __post_init__(self) -> None:
         check_choice("plant.method", self.method, METHODS)
-        for key in ("targets", "words", "budget", "k"):
-            if getattr(self, key) < 1:
-                raise InputError(f"plant.{key}: {getattr(self, key)} is below 1")
+        check_ranges(self, "plant")
 
 
 def plant(encoder: Any, benchmark: RetrievalSet, queries: np.ndarray, passages: np.ndarray, settings: Plant) -> dict[str, Any]:

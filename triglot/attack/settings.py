@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Annotated
 
 from triglot.augment.noise import KINDS
 from triglot.files import InputError, check_choice
+from triglot.ranges import Half, Range, Seed, Share, check_ranges
 
 CODESWITCH = "codeswitch"
 SEARCHES = ("random", "worst", "greedy", "beam", "embedding")
@@ -37,19 +39,20 @@ class Attack:
 
     name: str = ""
     kinds: tuple[str, ...] = ("substitute",)
-    rate: float = 0.2
+    rate: Share = 0.2
     search: str = "random"
-    tries: int = 8
-    beam: int = 4
-    budget: int = 200
-    eps: float = 0.1
-    steps: int = 5
+    tries: Annotated[int, Range(1, 1000)] = 8
+    beam: Annotated[int, Range(1, 1000)] = 4
+    budget: Annotated[int, Range(1, 10**6)] = 200
+    eps: Annotated[float, Range(0, 1000, above=True)] = 0.1
+    steps: Annotated[int, Range(1, 10_000)] = 5
     into: tuple[str, ...] = ()
     mode: str = "multilingual"
-    half: int | None = 1
-    seed: int = 1
+    half: Half | None = 1
+    seed: Seed = 1
 
     def __post_init__(self) -> None:
+        check_ranges(self, "attack")
         known = (*KINDS, CODESWITCH)
         if not self.kinds and self.search != "embedding":
             raise InputError("attack.kinds: is empty")
@@ -57,15 +60,6 @@ class Attack:
             check_choice("attack.kinds", kind, known)
         for key, values in (("search", SEARCHES), ("mode", ("multilingual", "bilingual"))):
             check_choice(f"attack.{key}", getattr(self, key), values)
-        if not 0 <= self.rate <= 1:
-            raise InputError(f"attack.rate: {self.rate} is not between 0 and 1")
-        for key in ("tries", "beam", "budget", "steps"):
-            if getattr(self, key) < 1:
-                raise InputError(f"attack.{key}: {getattr(self, key)} is below 1; an attack needs at least one")
-        if not self.eps > 0:
-            raise InputError(f"attack.eps: {self.eps} is not a positive number")
-        if self.half not in (None, 0, 1):
-            raise InputError(f"attack.half: {self.half} is neither 0 nor 1")
         if self.name and not re.fullmatch(r"[\w\-+.]+", self.name):
             raise InputError(f"attack.name: {self.name!r} has other characters than letters, digits and - + . _")
 

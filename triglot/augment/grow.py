@@ -63,7 +63,7 @@ def check_factors(factors: Sequence[float]) -> tuple[float, ...]:
     if not factors:
         raise InputError("factor: none is given")
     for factor in factors:
-        if not math.isfinite(factor) or factor < 1:
+        if not 1 <= factor < math.inf:
             raise InputError(f"factor: {factor:g} is below 1; a factor of 1 is the data as they are")
     for before, after in pairwise(factors):
         if after <= before:

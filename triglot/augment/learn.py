@@ -11,6 +11,7 @@ import io
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import regex
@@ -18,6 +19,7 @@ import regex
 from triglot.augment.codeswitch import Ragged
 from triglot.augment.scripts import RUNS, UNSPACED
 from triglot.files import InputError
+from triglot.ranges import MostWords, Range, Several, Share, check_ranges
 
 LONGEST_WORD = 12  # characters of a word in a script without spaces
 _WORD = regex.compile(r"\p{L}[\p{L}\p{M}\u200c\u200d]*(?:['’\-]\p{L}[\p{L}\p{M}\u200c\u200d]*)*")
@@ -43,20 +45,16 @@ class LearnSettings:
         at_once: links in the making at a time.
     """
 
-    rounds: int = 5
-    least: int = 2
-    score: float = 0.1
-    most: int = 3
-    longest: int = 100
-    links: int = 300_000_000
-    at_once: int = 5_000_000
+    rounds: Annotated[int, Range(1, 1000)] = 5
+    least: Several = 2
+    score: Share = 0.1
+    most: MostWords = 3
+    longest: Annotated[int, Range(1, 10_000)] = 100
+    links: Annotated[int, Range(1, 10**10)] = 300_000_000
+    at_once: Several = 5_000_000
 
     def __post_init__(self) -> None:
-        for key in ("rounds", "least", "most", "longest", "links", "at_once"):
-            if getattr(self, key) < 1:
-                raise InputError(f"{key}: {getattr(self, key)} is below 1")
-        if not 0 <= self.score <= 1:
-            raise InputError(f"score: {self.score} is not between 0 and 1")
+        check_ranges(self)
 
 
 @dataclass(frozen=True)

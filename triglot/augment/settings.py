@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from triglot.augment.noise import KINDS
 from triglot.files import InputError, check_choice
+from triglot.ranges import Half, Share, check_ranges
 
 CODESWITCH, SYNONYM = "codeswitch", "synonym"
 LISTED = (CODESWITCH, SYNONYM)  # kinds that go by word lists
@@ -28,21 +29,19 @@ class Part:
     """
 
     kinds: tuple[str, ...]
-    share: float = 0.5
-    rate: float = 0.2
+    share: Share = 0.5
+    rate: Share = 0.2
     into: tuple[str, ...] = ()
     mode: str = "multilingual"
     side: str = ""
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         known = (*KINDS, *LISTED)
         if not self.kinds:
             raise InputError("kinds: is empty")
         for kind in self.kinds:
             check_choice("kinds", kind, known)
-        for key in ("share", "rate"):
-            if not 0 <= getattr(self, key) <= 1:
-                raise InputError(f"{key}: {getattr(self, key)} is not between 0 and 1")
         check_choice("mode", self.mode, ("multilingual", "bilingual"))
         if self.side:
             check_choice("side", self.side, SIDES)
@@ -66,18 +65,15 @@ class Augment:
     side: str = "query"
     mode: str = "replace"
     lists: str = ""
-    half: int | None = None
-    segment: float = 0.0
+    half: Half | None = None
+    segment: Share = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.segment <= 1:
-            raise InputError(f"augment.segment: {self.segment} is not between 0 and 1")
+        check_ranges(self, "augment")
         for key, known in (("side", SIDES), ("mode", MODES)):
             check_choice(f"augment.{key}", getattr(self, key), known)
         if sum(part.share for part in self.parts) > 1 + 1e-9:
             raise InputError(f"augment.parts: the shares add up to {sum(part.share for part in self.parts):g}, more than 1")
-        if self.half not in (None, 0, 1):
-            raise InputError(f"augment.half: {self.half} is neither 0 nor 1")
         if self.mode == "view" and {self.side, *(part.side for part in self.parts)} - {"query", ""}:
             raise InputError("augment.side: views are of queries; set side: query")
         if self.needs_lists and not self.lists:

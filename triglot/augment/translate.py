@@ -11,10 +11,10 @@ import json
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from triglot.files import InputError, nearest
+from triglot.ranges import Beams, Range, check_ranges
 
 _CODE = re.compile(r"(?:>>|__)?([a-z]{2,3}(?:_[A-Za-z]{2,4})?)(?:<<|__)?")
 _WINDOW = 16_384  # sentences sorted together
@@ -39,14 +40,12 @@ class TranslateSettings:
         tokens: of a batch, padding included.
     """
 
-    beams: int = 4
-    longest: int = 256
-    tokens: int = 2048
+    beams: Beams = 4
+    longest: Annotated[int, Range(1, 10_000)] = 256
+    tokens: Annotated[int, Range(1, 10**7)] = 2048
 
     def __post_init__(self) -> None:
-        for key, value in asdict(self).items():
-            if value < 1:
-                raise InputError(f"translate.{key}: {value} is below 1")
+        check_ranges(self, "translate")
 
     @property
     def of_result(self) -> dict[str, int]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import numpy as np
 
-from triglot.files import InputError, check_choice
+from triglot.files import check_choice
+from triglot.ranges import Range, Share, check_ranges
 
 if TYPE_CHECKING:
     from triglot.corpus.parallel import ParallelCorpus
@@ -43,12 +43,12 @@ class Batches:
     """
 
     kind: Kind = "hybrid"
-    alpha: float = 0.5
-    size: int = 256
+    alpha: Share = 0.5
+    size: Annotated[int, Range(1, 2**20)] = 256
     by: By = "row"
     languages: Sampling = "equal"
-    temperature: float = 1.0
-    positives: int = 1
+    temperature: Annotated[float, Range(0.05, 10**6)] = 1.0
+    positives: Annotated[int, Range(1, 1000)] = 1
     sources: Sources = "weight"
     comparable: bool = True
     drop_last: bool = False
@@ -56,13 +56,7 @@ class Batches:
     def __post_init__(self) -> None:
         for key, known in _CHOICES.items():
             check_choice(f"batches.{key}", getattr(self, key), known)
-        if not 0 <= self.alpha <= 1:
-            raise InputError(f"batches.alpha: {self.alpha} is not in [0, 1]")
-        for key in ("size", "positives"):
-            if getattr(self, key) < 1:
-                raise InputError(f"batches.{key}: {getattr(self, key)} is below 1")
-        if not (self.temperature > 0 and math.isfinite(self.temperature)):
-            raise InputError(f"batches.temperature: {self.temperature} is not a positive number")
+        check_ranges(self, "batches")
 
     @property
     def needs_xx(self) -> bool:

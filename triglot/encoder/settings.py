@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from triglot.files import InputError
+from triglot.ranges import Dim, Heads, Layers, Range, Share, Vocab, check_ranges
 
 
 @dataclass(frozen=True)
@@ -28,33 +29,23 @@ class EncoderSettings:
     """
 
     kind: Literal["static", "transformer", "pretrained"] = "static"
-    dim: int = 512
-    vocab: int = 65536
+    dim: Dim = 512
+    vocab: Vocab = 65536
     model: str = ""
     pooling: Literal["", "mean", "cls"] = ""
     query_prefix: str | None = None
     passage_prefix: str | None = None
-    query_length: int = 64
-    passage_length: int = 256
-    layers: int = 4
-    heads: int = 4
-    dropout: float = 0.0
-    balance: float = 0.3
-    character_coverage: float = 0.9998
-    frequency: float = 1e-3
+    query_length: Annotated[int, Range(1, 2**17)] = 64
+    passage_length: Annotated[int, Range(1, 2**17)] = 256
+    layers: Layers = 4
+    heads: Heads = 4
+    dropout: Annotated[float, Range(0, 1, below=True)] = 0.0
+    balance: Share = 0.3
+    character_coverage: Annotated[float, Range(0, 1, above=True)] = 0.9998
+    frequency: Share = 1e-3
 
     def __post_init__(self) -> None:
-        for key in ("dim", "vocab", "query_length", "passage_length", "layers", "heads"):
-            if getattr(self, key) < 1:
-                raise InputError(f"encoder.{key}: {getattr(self, key)}, at least 1 is needed")
-        if not 0 <= self.balance <= 1:
-            raise InputError(f"encoder.balance: {self.balance}, between 0 and 1")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"encoder.dropout: {self.dropout}, from 0 to below 1")
-        if not 0 < self.character_coverage <= 1:
-            raise InputError(f"encoder.character_coverage: {self.character_coverage}, above 0 and at most 1")
-        if self.frequency < 0:
-            raise InputError(f"encoder.frequency: {self.frequency}, at least 0")
+        check_ranges(self, "encoder")
         if self.kind == "pretrained" and not self.model:
             raise InputError("encoder.model: a pretrained encoder needs a folder or a hub name")
         if self.kind != "pretrained" and self.model:

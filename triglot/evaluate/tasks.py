@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from triglot.corpus.labelled import Labelled, of_inference, of_stances
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest
 from triglot.heads import Head, HeadSettings, load_head
+from triglot.ranges import Range, Seed, Share, check_ranges
 from triglot.settings import Document, build
 
 log = logging.getLogger("triglot")
@@ -42,22 +43,19 @@ class Classify:
 
     split: str = ""
     train: str = ""
-    share: float = 0.5
+    share: Annotated[float, Range(0, 1, above=True, below=True)] = 0.5
     pairs: Literal["xx", "xy", "hybrid"] = "xx"
-    alpha: float = 0.5
+    alpha: Share = 0.5
     train_languages: tuple[str, ...] | None = None
     new_authors: bool = False
     sides: tuple[Literal["query", "passage"], Literal["query", "passage"]] | None = None
     trained: str = ""
     head: HeadSettings = field(default_factory=HeadSettings)
-    seed: int = 1
+    seed: Seed = 1
     strict: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 < self.share < 1:
-            raise InputError(f"share: {self.share} is not between 0 and 1")
-        if not 0 <= self.alpha <= 1:
-            raise InputError(f"alpha: {self.alpha} is not between 0 and 1")
+        check_ranges(self)
         if self.train_languages is not None and not self.train_languages:
             raise InputError("train_languages: names none; leave it out for all")
         if self.pairs != "xx" and self.train_languages is not None and len(set(self.train_languages)) < 2:

@@ -16,6 +16,7 @@ from triglot.corpus.retrieval import RetrievalSet
 from triglot.evaluate.evaluator import encode_set, evaluate_embeddings, evaluate_scores
 from triglot.evaluate.tables import BIAS, MEASURES, SETTINGS, Evaluation, mean_name
 from triglot.files import InputError, nearest
+from triglot.ranges import Dim, Several, check_ranges
 
 log = logging.getLogger("triglot")
 
@@ -24,10 +25,13 @@ log = logging.getLogger("triglot")
 class Encoding:
     """How texts are encoded. `prompts`: side (query, passage) -> `prompt` and `prompt_name`, None for the model's own."""
 
-    batch_size: int = 32
+    batch_size: Several = 32
     show_progress_bar: bool = False
-    truncate_dim: int | None = None
+    truncate_dim: Dim | None = None
     prompts: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True)

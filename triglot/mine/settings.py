@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from triglot.files import InputError, check_choice, nearest
+from triglot.ranges import Count, Depth, Positive, Range, Seed, check_ranges
 
 SOURCES = ("dense", "bm25", "both", "random")
 NAMED = ("own", "others", "balanced", "any")
@@ -36,17 +36,17 @@ class Mine:
     """
 
     source: Literal["dense", "bm25", "both", "random"] = "dense"
-    negatives: int = 8
-    languages: str | Mapping[str, float | None] = "own"
-    skip: int = 0
-    depth: int = 100
-    margin: float | None = None
-    relative_margin: float | None = None
-    max_score: float | None = None
-    min_score: float | None = None
+    negatives: Annotated[int, Range(1, 1000)] = 8
+    languages: str | Mapping[str, Positive | None] = "own"
+    skip: Annotated[int, Range(0, 10**6)] = 0
+    depth: Depth = 100
+    margin: Annotated[float, Range(0, 10**6)] | None = None
+    relative_margin: Annotated[float, Range(0, 1, below=True)] | None = None
+    max_score: Annotated[float, Range(-(10**6), 10**6)] | None = None
+    min_score: Annotated[float, Range(-(10**6), 10**6)] | None = None
     sampling: Literal["top", "random"] = "top"
-    pool: int = 0
-    seed: int = 1
+    pool: Count = 0
+    seed: Seed = 1
 
     def __post_init__(self) -> None:
         for key, known in (("source", SOURCES), ("sampling", SAMPLING)):
@@ -59,25 +59,13 @@ class Mine:
         elif not self.languages:
             raise InputError("languages: no share is given; shares are written de:1,en:2")
         for code, share in dict(self.languages).items() if not isinstance(self.languages, str) else ():
-            if share is None or not (math.isfinite(share) and share > 0):
+            if share is None or not 0 < share < float("inf"):
                 raise InputError(f"languages: {share} is no share for {code!r}; shares are positive numbers, written de:1,en:2")
-        if self.negatives < 1:
-            raise InputError(f"negatives: {self.negatives} is below 1")
-        for key in ("skip", "pool"):
-            if getattr(self, key) < 0:
-                raise InputError(f"{key}: {getattr(self, key)} is negative")
+        check_ranges(self)
         if self.depth < self.skip + self.negatives:
             raise InputError(
                 f"depth: {self.depth} candidates, less {self.skip} that are skipped, are fewer than {self.negatives} negatives"
             )
-        for key in _BOUNDS:
-            value = getattr(self, key)
-            if value is not None and not math.isfinite(value):
-                raise InputError(f"{key}: {value} is not a number")
-        if self.margin is not None and self.margin < 0:
-            raise InputError(f"margin: {self.margin} is negative; it is taken from the positive's score")
-        if self.relative_margin is not None and not 0 <= self.relative_margin < 1:
-            raise InputError(f"relative_margin: {self.relative_margin} is not a share of the positive's score, from 0 to below 1")
         if self.max_score is not None and self.min_score is not None and self.min_score > self.max_score:
             raise InputError(f"min_score: {self.min_score} is above max_score, {self.max_score}")
         if self.source == "random" and (given := [key for key in _BOUNDS if getattr(self, key) is not None]):
@@ -120,14 +108,11 @@ class Refresh(Mine):
         negatives: how many a row are kept; `train.negatives` of them are shown at a time, others in later epochs. 0: as many as are shown.
     """
 
-    every: int | None = None
-    negatives: int = 0
+    every: Count | None = None
+    negatives: Annotated[int, Range(0, 1000)] = 0
 
     def __post_init__(self) -> None:
-        if self.every is not None and self.every < 0:
-            raise InputError(f"every: {self.every} is negative")
-        if self.negatives < 0:
-            raise InputError(f"negatives: {self.negatives} is negative")
+        check_ranges(self)
         if self.negatives:
             super().__post_init__()
         else:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from triglot.files import InputError, check_choice
+from triglot.files import check_choice
+from triglot.ranges import Range, Share, Weight, check_ranges
 
 METHODS = ("none", "fgm", "pgd", "freelb", "smart", "r3f")
 SIDES = ("query", "passage", "both")
@@ -22,20 +24,14 @@ class Negatives:
         momentum: of their ascent.
     """
 
-    count: int = 0
+    count: Annotated[int, Range(0, 10**6)] = 0
     per_language: bool = False
-    temperature: float = 0.02
-    lr: float = 3.0
-    momentum: float = 0.9
+    temperature: Annotated[float, Range(1e-4, 1e4)] = 0.02
+    lr: Annotated[float, Range(0, 1000, above=True)] = 3.0
+    momentum: Annotated[float, Range(0, 1, below=True)] = 0.9
 
     def __post_init__(self) -> None:
-        if self.count < 0:
-            raise InputError(f"robust.negatives.count: {self.count} is negative")
-        for key in ("temperature", "lr"):
-            if not getattr(self, key) > 0:
-                raise InputError(f"robust.negatives.{key}: {getattr(self, key)} is not a positive number")
-        if not 0 <= self.momentum < 1:
-            raise InputError(f"robust.negatives.momentum: {self.momentum} is not between 0 and below 1")
+        check_ranges(self, "robust.negatives")
 
 
 @dataclass(frozen=True)
@@ -49,20 +45,13 @@ class Adversary:
         lr: of its own AdamW.
     """
 
-    weight: float = 0.0
-    ramp: float = 1.0
-    hidden: int = 128
-    lr: float = 1e-3
+    weight: Weight = 0.0
+    ramp: Share = 1.0
+    hidden: Annotated[int, Range(1, 2**16)] = 128
+    lr: Annotated[float, Range(0, 1000, above=True)] = 1e-3
 
     def __post_init__(self) -> None:
-        if self.weight < 0:
-            raise InputError(f"robust.language.weight: {self.weight} is negative")
-        if not 0 <= self.ramp <= 1:
-            raise InputError(f"robust.language.ramp: {self.ramp} is not between 0 and 1")
-        if self.hidden < 1:
-            raise InputError(f"robust.language.hidden: {self.hidden} is below 1")
-        if not self.lr > 0:
-            raise InputError(f"robust.language.lr: {self.lr} is not a positive number")
+        check_ranges(self, "robust.language")
 
 
 @dataclass(frozen=True)
@@ -82,20 +71,14 @@ class Robust:
 
     method: str = "none"
     side: str = "both"
-    eps: float = 0.5
-    steps: int = 2
-    step_size: float = 0.3
-    weight: float = 1.0
+    eps: Annotated[float, Range(0, 1000, above=True)] = 0.5
+    steps: Annotated[int, Range(1, 1000)] = 2
+    step_size: Annotated[float, Range(0, 1000, above=True)] = 0.3
+    weight: Weight = 1.0
     negatives: Negatives = Negatives()
     language: Adversary = Adversary()
 
     def __post_init__(self) -> None:
         check_choice("robust.method", self.method, METHODS)
         check_choice("robust.side", self.side, SIDES)
-        for key in ("eps", "step_size"):
-            if not getattr(self, key) > 0:
-                raise InputError(f"robust.{key}: {getattr(self, key)} is not a positive number")
-        if self.steps < 1:
-            raise InputError(f"robust.steps: {self.steps} is below 1")
-        if self.weight < 0:
-            raise InputError(f"robust.weight: {self.weight} is negative")
+        check_ranges(self, "robust")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any, cast, get_args
+from typing import IO, Annotated, Any, cast, get_args
 
 from triglot import outputs
 from triglot.augment import grow
@@ -23,6 +23,7 @@ from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.wordlist import read_lists
 from triglot.files import InputError, check_choice, nearest, read_json, write_json
 from triglot.progress import Bar
+from triglot.ranges import Beams, Count, Range, Seed, check_ranges
 from triglot.recipe import load_recipe
 from triglot.settings import key_values, plain
 from triglot.study.attacks import parse
@@ -58,25 +59,24 @@ class Job:
     source: str
     out: str | Path | None
     augment: Augment
-    seed: int = 1
-    factors: tuple[float, ...] = (2.0,)
+    seed: Seed = 1
+    factors: tuple[Annotated[float, Range(1, 1000)], ...] = (2.0,)
     languages: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     shape: Shape = "tevatron"
-    sample: int = 1
+    sample: Count = 1
     translate: str = ""
     into: tuple[str, ...] = ()
     translated: str = "both"
-    beams: int = 4
+    beams: Beams = 4
     cache: str = ""
 
     def __post_init__(self) -> None:
         grow.check_factors(self.factors)
+        check_ranges(self)
         check_choice("translate-side", self.translated, SIDES)
         if self.translate and not self.into:
             raise InputError("into: is missing; --translate needs the languages to translate into")
-        if self.sample < 0:
-            raise InputError(f"sample: {self.sample} is below 0")
 
 
 def compose(

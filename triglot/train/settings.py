@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
-from triglot.files import InputError, check_choice
+from triglot.files import check_choice
+from triglot.ranges import Count, Range, check_ranges
 
 SCHEDULES = ("linear", "cosine", "constant")
 PRECISIONS = ("fp32", "bf16")
@@ -33,34 +35,27 @@ class Train:
         tensorboard: write scalars for TensorBoard as well.
     """
 
-    steps: int = 1000
-    lr: float = 0.05
+    steps: Count = 1000
+    lr: Annotated[float, Range(0, 1000, above=True)] = 0.05
     schedule: str = "linear"
-    warmup: float = 0.02
-    weight_decay: float = 0.01
-    clip: float = 0.0
+    warmup: Annotated[float, Range(0, 1, below=True)] = 0.02
+    weight_decay: Annotated[float, Range(0, 1000)] = 0.01
+    clip: Annotated[float, Range(0, 10**6)] = 0.0
     precision: str = "fp32"
-    chunk: int = 0
-    negatives: int = 0
+    chunk: Count = 0
+    negatives: Annotated[int, Range(0, 1000)] = 0
     negative_languages: str = "own"
-    log_every: int = 50
-    checkpoint_every: int = 1000
-    validate_every: int = 0
-    keep: int = 1
-    threads: int = 0
+    log_every: Count = 50
+    checkpoint_every: Count = 1000
+    validate_every: Count = 0
+    keep: Count = 1
+    threads: Annotated[int, Range(0, 1024)] = 0
     tensorboard: bool = False
 
     def __post_init__(self) -> None:
         for key, known in (("schedule", SCHEDULES), ("precision", PRECISIONS), ("negative_languages", NEGATIVE_LANGUAGES)):
             check_choice(f"train.{key}", getattr(self, key), known)
-        if not 0 <= self.warmup < 1:
-            raise InputError(f"train.warmup: {self.warmup} is a share of the steps, from 0 to below 1")
-        if self.lr <= 0:
-            raise InputError(f"train.lr: {self.lr} is not a positive number")
-        whole = ("steps", "chunk", "negatives", "log_every", "checkpoint_every", "validate_every", "keep", "threads")
-        for key in ("weight_decay", "clip", *whole):
-            if getattr(self, key) < 0:
-                raise InputError(f"train.{key}: {getattr(self, key)} is negative")
+        check_ranges(self, "train")
 
     def rate(self, step: int) -> float:
         """The learning rate of step 0, 1, ..."""
