@@ -135,7 +135,7 @@ def test_query_and_passage_languages(tmp_path):
         ({"question": "q", "positive": "p"}, "line that cannot be used: none of the keys query, anchor, sentence1"),
         ({"query": "q"}, "line that cannot be used: none of the keys positive_passages, positive, pos, sentence2"),
         ({"query": 3, "positive": "p"}, "line that cannot be used: 'query' is not a string"),
-        ({"query": "q", "positive": None}, "line that cannot be used: x.jsonl/2/positive/0 has no text"),
+        ({"query": "q", "positive": None}, "empty positive"),
         ({"query": "q", "pos": []}, "line that cannot be used: 'pos' is empty"),
         ({"query": "q", "pos": ["a", "b"], "passage_group": "P"}, "line that cannot be used: 'passage_group' has 1 entries for 2 passages"),
         ({"query": "q", "positive": "p", "lang": ["en"]}, "line that cannot be used: 'lang' is not a string"),
@@ -242,3 +242,102 @@ def test_no_text_is_lost_in_writing(tmp_path, groups):
     corpus = builder.build()
     pairs.write(tmp_path / "x.jsonl", corpus)
     assert rows(pairs.read_training(tmp_path / "x.jsonl", strict=True)[0]) == rows(corpus)
+
+
+# --- shapes that are no pairs, or look like others
+
+
+def _read(tmp_path, *records, **options):
+    return pairs.read_training(put(tmp_path / "x.jsonl", *records), **options)
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"),
+    [
+        ({"label": 1}, {"label": 0}),
+        ({"label": True}, {"label": False}),
+        ({"label": "1"}, {"label": "0"}),
+        ({"label": 1.0}, {"label": 0.0}),
+        ({"gold_label": "entailment"}, {"gold_label": "contradiction"}),
+        ({"gold_label": "Entailment"}, {"gold_label": "neutral"}),
+        ({"label": None}, {"gold_label": "-"}),
+        ({"is_duplicate": 1}, {"is_duplicate": 0}),
+        ({"score": 1.0}, {"score": 0.0}),
+        ({"score": 1}, {"score": 0.4}),
+        ({"similarity": 1}, {"similarity": 4.8}),
+    ],
+)
+@pytest.mark.parametrize(("one", "other"), [("sentence1", "sentence2"), ("anchor", "positive")])
+def test_what_a_label_calls_no_pair_is_none(tmp_path, yes, no, one, other):
+    if one == "anchor" and not {"score", "similarity"}.isdisjoint(yes):
+        return  # `positive` says that it is a pair, whatever its score
+    corpus, tally = _read(tmp_path, {one: "a", other: "b", **yes}, {one: "c", other: "d", **no})
+    assert [(q["und"], p["und"]) for q, p, _ in rows(corpus)] == [("a", "b")]
+    assert tally.left_out["line whose label or score does not say that it is a pair"].count == 1
+
+
+@pytest.mark.parametrize("label", [2, -1, "maybe", [1], {"a": 1}, 0.5])
+def test_a_label_that_can_mean_anything_is_an_error(tmp_path, label):
+    with pytest.raises(InputError, match=r"x\.jsonl:2: label is .*; known are 1"):
+        _read(tmp_path, {"query": "q", "positive": "p"}, {"query": "q2", "positive": "p2", "label": label})
+
+
+@pytest.mark.parametrize("key", ["negative", "negatives", "hard_negatives", "neg", "negs", "negative_1", "negatives_2"])
+def test_negatives_in_any_spelling(tmp_path, key):
+    assert rows(_read(tmp_path, {"query": "q", "positives": ["p"], key: ["n"]})[0])[0][2] == [{"und": "n"}]
+
+
+def test_null_negatives_cost_only_themselves(tmp_path):
+    lines = [{"query": f"q{n}", "pos": [f"p{n}"], "neg": [None, "", f"n{n}"]} for n in range(30)]
+    corpus, tally = _read(tmp_path, *lines)
+    assert len(corpus) == 30
+    assert rows(corpus)[3][2] == [{"und": "n3"}]
+    assert {reason: one.count for reason, one in tally.left_out.items()} == {"empty negative": 60}
+
+
+def test_reasons_do_not_name_lines(tmp_path):
+    lines = [{"query": f"q{n}", "pos": [n]} for n in range(30)]
+    _, tally = _read(tmp_path, {"query": "q", "pos": ["p"]}, *lines)
+    assert {reason: one.count for reason, one in tally.left_out.items()} == {"line that cannot be used: a positive is not text": 30}
+
+
+def test_keys_that_are_not_read_are_told_once(tmp_path):
+    _, tally = _read(tmp_path, *({"query": f"q{n}", "pos": ["p"], "url": n, "pos_scores": [1]} for n in range(3)), strict=True)
+    assert tally.lines()[1:] == [f"not read: 3 x key 'url' (first: {tmp_path}/x.jsonl:1)"]
+    _, tally = _read(tmp_path, {"query": "q", "pos": ["p"], **{f"k{n}": n for n in range(1000)}})
+    assert len(tally.lines()) < 50
+
+
+def test_two_questions_in_a_line_are_none(tmp_path):
+    _, tally = _read(
+        tmp_path,
+        {"query": "q", "positive": "p"},
+        {"query": "q", "anchor": "a", "positive": "p"},
+        {"query": "q", "pos": "a", "positive": "p"},
+    )
+    assert [one.count for one in tally.left_out.values()] == [1, 1]
+    assert "line that cannot be used: both 'query' and 'anchor'" in tally.left_out
+
+
+@pytest.mark.parametrize("key", ["lang", "query_lang", "passage_lang", "negative_langs"])
+@pytest.mark.parametrize("lang", ["../../evil", "/nonexistent/abs", "a\nb", ".hidden"])
+def test_a_language_that_is_no_name_is_refused(tmp_path, key, lang):
+    with pytest.raises(InputError, match=r"x\.jsonl:1: .* cannot be the name of a language"):
+        _read(tmp_path, {"query": "q", "pos": ["p"], "neg": ["n"], key: [lang] if key == "negative_langs" else lang})
+    with pytest.raises(InputError, match=r"x\.jsonl:1: .* cannot be the name of a language"):
+        _read(tmp_path, {"query": "q", "positive_passages": [{"text": "p", "lang": lang}]})
+
+
+def test_languages_have_one_spelling(tmp_path):
+    corpus, _ = _read(tmp_path, {"query": "q", "positive": "p", "query_lang": "zh_cn", "passage_lang": "EN"})
+    assert corpus.languages == ("en", "zh-CN")
+
+
+@pytest.mark.parametrize("value", [None, 5, 5.5, True, [], ["a"], {}, {"a": 1}, "", 10**30, "\0"])
+@pytest.mark.parametrize("record", SHAPES)
+def test_a_value_of_another_kind_is_counted_or_an_error(tmp_path, record, value):
+    for key in [*record, "lang", "query_group", "passage_groups", "negative_groups", "negative_langs"]:
+        try:
+            _read(tmp_path, {**record, key: value}, {"query": "x", "pos": ["y"]})
+        except InputError as error:
+            assert ":1: " in str(error)

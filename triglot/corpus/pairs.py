@@ -12,7 +12,11 @@ Keys that Triglot adds, all optional: `lang` (both sides) or `query_lang` and `p
 `group` and `article` (a title that is not put before the text). Without groups
 nothing is taken for a translation: `query_id` and `docid` name a question or document **within its language**, since collections such
 as MIRACL number every language from one. Groups that agree up to the first `~~` in their names (`p1`, `p1~~aug1`) are of one family: never
-each other's negatives. Other keys are ignored.
+each other's negatives.
+
+A line with a label (`label`, `gold_label`, `is_duplicate`) is a pair only where the label says so: 1, `entailment`, `duplicate`; the others
+are counted and left out. So are sentence pairs (`sentence1`, `sentence2`) with a `score` that is not 1: where a score begins to mean the
+same, nobody but its maker knows. Keys that are not read are counted, each once a line.
 """
 
 from __future__ import annotations
@@ -30,11 +34,24 @@ import pyarrow as pa
 from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus, variant_id
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, atomic_write, nearest, read_jsonl
+from triglot.language_tags import language as language_of
 
 Shape = Literal["tevatron", "sentence-transformers", "flag"]
 _QUERY = ("query", "anchor", "sentence1")
 _POSITIVE = ("positive_passages", "positive", "pos", "sentence2")
-_NEGATIVE = re.compile(r"negative(_\d+)?|neg|negative_passages")
+_NEGATIVE = re.compile(r"(?:hard_)?negatives?(?:_\d+)?|negs?|negative_passages")
+_LABEL = ("label", "gold_label", "is_duplicate")
+_SCORE = ("score", "similarity", "similarity_score")
+_IS_PAIR = {
+    **dict.fromkeys((1, "1", "entailment", "duplicate", "paraphrase", "positive", "relevant", "true", "yes"), True),
+    **dict.fromkeys(
+        (0, "0", "contradiction", "neutral", "not_entailment", "not_duplicate", "negative", "irrelevant", "false", "no"), False
+    ),
+}
+_LANGS = ("lang", "query_lang", "passage_lang", "negative_langs")
+_IDS = ("query_id", "query_group", "passage_group", "passage_groups", "negative_groups")
+_TOLD = ("pos_scores", "neg_scores", "positive_scores", "negative_scores", "augmented", "origin")  # written, and not needed to read back
+_OTHER_KEYS = {*_QUERY, *_POSITIVE, "positives", *_LABEL, *_LANGS, *_IDS, *_TOLD}
 
 
 class _Broken(ValueError):
@@ -51,39 +68,75 @@ class Passage:
     key: str
 
 
-def _first(record: dict[str, Any], names: Sequence[str]) -> tuple[str, Any]:
-    for name in names:
-        if name in record:
-            return name, record[name]
-    raise _Broken(f"none of the keys {', '.join(names)}")
+def _only(record: dict[str, Any], names: Sequence[str], *others: str) -> tuple[str, Any]:
+    """The one of these keys that a line has; `others` are other spellings."""
+    found = [name for name in (*names, *others) if name in record]
+    if len(found) > 1:
+        raise _Broken(f"both {found[0]!r} and {found[1]!r}")
+    if not found:
+        raise _Broken(f"none of the keys {', '.join(names)}")
+    return found[0], record[found[0]]
+
+
+def _is_pair(record: dict[str, Any], where: str) -> bool:
+    """Whether a line's label, or the score of sentence pairs, says that it is a pair. True where it has neither.
+
+    Raises:
+        InputError: a label that can mean anything, as 2 does in a file that numbers three classes.
+    """
+    for key in _LABEL:
+        label = record.get(key)
+        if label is None or label == "":
+            continue
+        if label == "-":  # SNLI: its annotators did not agree
+            return False
+        name = re.sub("[- ]", "_", label.strip().lower()) if isinstance(label, str) else label
+        if not isinstance(name, str | int | float) or name not in _IS_PAIR:
+            raise InputError(f"{where}: {key} is {label!r:.40}; known are 1 (a pair), 0 (none) and words such as entailment, contradiction")
+        return _IS_PAIR[name]
+    scores = [record[key] for key in _SCORE if "sentence2" in record and record.get(key) is not None]
+    return all(type(score) in (int, float) and score == 1 for score in scores)
+
+
+def _tell_keys(record: dict[str, Any], where: str, tally: Tally) -> None:
+    for key in record:
+        if key not in _OTHER_KEYS and not _NEGATIVE.fullmatch(key) and not (key in _SCORE and "sentence2" in record):
+            tally.remark("not read", f"key {key[:40]!r}", where)
 
 
 def _string(record: dict[str, Any], key: str, default: str) -> str:
     value = record.get(key)
     if value is None or value == "":
         return default
-    if not isinstance(value, str | int):
+    if type(value) not in (str, int):
         raise _Broken(f"{key!r} is not a string")
     return str(value)
+
+
+def _language(record: dict[str, Any], key: str, default: str, where: str) -> str:
+    """A language; InputError for one that cannot become part of a file name."""
+    return language_of(code, where) if (code := _string(record, key, default)) != default else default
 
 
 def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _passage(value: Any, lang: str, group: str, place: str, titles: bool) -> Passage | None:
-    """A passage from a string or an object; None where its text is empty."""
+def _passage(value: Any, lang: str, group: str, place: str, titles: bool, where: str) -> Passage | None:
+    """A passage from a string or an object; None where its text is empty, or null."""
     title = article = ""
     if isinstance(value, dict):
         text = value.get("text")
         title, article = _string(value, "title", ""), _string(value, "article", "")
-        lang = _string(value, "lang", lang)
+        lang = _language(value, "lang", lang, where)
         group = _string(value, "group", group)
         docid = _string(value, "docid", "")
     else:
         text, docid = value, ""
+    if text is None:
+        return None
     if not isinstance(text, str):
-        raise _Broken(f"{place} has no text")
+        raise _Broken(f"a {place.split('/')[-2]} is not text")
     if not text.strip():
         return None
     key = f"group/{group}" if group else f"{lang}/{docid}" if docid else place
@@ -92,14 +145,14 @@ def _passage(value: Any, lang: str, group: str, place: str, titles: bool) -> Pas
 
 def _groups(record: dict[str, Any], key: str, number: int) -> list[str]:
     """Group names for so many passages; empty strings where the line gives none."""
-    names = [str(name) if name is not None else "" for name in _as_list(record[key])] if key in record else [""] * number
+    names = _as_list(record[key]) if record.get(key) is not None else [""] * number
     if len(names) != number:
         raise _Broken(f"{key!r} has {len(names)} entries for {number} passages")
-    return names
+    return [_string({key: name}, key, "") for name in names]
 
 
-def _passages(record: dict[str, Any], lang: str, where: str, titles: bool) -> tuple[list[Passage | None], list[Passage | None]]:
-    name, value = _first(record, _POSITIVE)
+def _passages(record: dict[str, Any], lang: str, place: str, titles: bool, where: str) -> tuple[list[Passage | None], list[Passage | None]]:
+    name, value = _only(record, _POSITIVE, "positives")
     positives = _as_list(value)
     if not positives:
         raise _Broken(f"{name!r} is empty")
@@ -108,19 +161,27 @@ def _passages(record: dict[str, Any], lang: str, where: str, titles: bool) -> tu
     others = _groups(record, "negative_groups", len(negatives))
     langs = _groups(record, "negative_langs", len(negatives))
     return (
-        [_passage(one, lang, group, f"{where}/positive/{n}", titles) for n, (one, group) in enumerate(zip(positives, groups, strict=True))],
         [
-            _passage(one, own or lang, group, f"{where}/negative/{n}", titles)
+            _passage(one, lang, group, f"{place}/positive/{n}", titles, where)
+            for n, (one, group) in enumerate(zip(positives, groups, strict=True))
+        ],
+        [
+            _passage(one, language_of(own, where) if own else lang, group, f"{place}/negative/{n}", titles, where)
             for n, (one, group, own) in enumerate(zip(negatives, others, langs, strict=True))
         ],
     )
 
 
-def find_files(path: Path) -> list[Path]:
+def find_files(path: Path, tally: Tally) -> list[Path]:
     """The JSONL files of a folder, or the file. Raises InputError where there is none."""
     if not path.is_dir():
         return [path]
-    files = sorted(p for p in path.iterdir() if p.name.endswith((".jsonl", ".jsonl.gz")))
+    files = []
+    for file in sorted(path.iterdir()):
+        if file.name.endswith((".jsonl", ".jsonl.gz")):
+            files.append(file)
+        elif file.name.removesuffix(".gz").endswith((".json", ".ndjson", ".csv", ".tsv", ".parquet")):
+            tally.pass_over("file whose name does not end in .jsonl", file)
     if not files:
         raise InputError(f"{path}: no file such as `name.jsonl` or `name.jsonl.gz`")
     return files
@@ -161,7 +222,7 @@ def read_training(
         builder.text(key, lang, text, title)
         return True
 
-    for file in find_files(Path(path)):
+    for file in find_files(Path(path), tally):
         for number, record in read_jsonl(file):
             where = f"{file}:{number}"
             tally.count("lines")
@@ -169,18 +230,22 @@ def read_training(
             try:
                 if not isinstance(record, dict):
                     raise _Broken("not an object")
-                query_lang = _string(record, "query_lang", _string(record, "lang", language))
-                passage_lang = _string(record, "passage_lang", _string(record, "lang", language))
-                name, query = _first(record, _QUERY)
+                _tell_keys(record, where, tally)
+                both = _language(record, "lang", language, where)
+                query_lang, passage_lang = (_language(record, key, both, where) for key in ("query_lang", "passage_lang"))
+                name, query = _only(record, _QUERY)
                 if not isinstance(query, str):
                     raise _Broken(f"{name!r} is not a string")
-                positives, negatives = _passages(record, passage_lang, place, titles)
+                positives, negatives = _passages(record, passage_lang, place, titles, where)
                 group, identifier = _string(record, "query_group", ""), _string(record, "query_id", "")
             except _Broken as error:
                 tally.leave_out(f"line that cannot be used: {error}", where)
                 continue
             if not query.strip():
                 tally.leave_out("line with an empty question", where)
+                continue
+            if not _is_pair(record, where):
+                tally.leave_out("line whose label or score does not say that it is a pair", where)
                 continue
             if languages is not None and query_lang not in languages:
                 tally.count("lines in other languages (not asked for)")
