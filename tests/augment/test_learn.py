@@ -207,3 +207,10 @@ def test_half_of_what_ntrex_teaches_is_in_muse(data: Path) -> None:
     assert spanish.recall > 0.4
     assert thai.precision > 0.6
     assert thai.known > 400
+
+
+def test_nothing_sure_enough_is_an_error_and_no_empty_list() -> None:
+    sources = ["the cat sat down", "the dog ran home", "the cat ran home", "the dog sat down"]
+    targets = ["die katze sass da", "der hund lief heim", "die katze lief heim", "der hund sass da"]
+    with pytest.raises(InputError, match=r"no entry is as sure as 0.9, the surest of \d+ is [0-9.]+; a lower score, or more translations"):
+        learn(sources, targets, LearnSettings(score=0.9))

@@ -340,4 +340,5 @@ def test_a_value_of_another_kind_is_counted_or_an_error(tmp_path, record, value)
         try:
             _read(tmp_path, {**record, key: value}, {"query": "x", "pos": ["y"]})
         except InputError as error:
-            assert ":1: " in str(error)
+            if ":1: " not in str(error):
+                raise

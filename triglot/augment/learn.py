@@ -300,6 +300,11 @@ def learn(sources: Sequence[str], targets: Sequence[str], settings: LearnSetting
     # A pair is kept if it is among the best of either word, so that the list of the other direction is as long.
     best = (_rank(of_s, scores) < settings.most) | (_rank(of_t, scores) < settings.most)
     kept = np.flatnonzero(best & (scores >= settings.score) & (scores > 0))
+    if not len(kept):
+        raise InputError(
+            f"no entry is as sure as {settings.score:g}, the surest of {len(pairs)} is {scores.max():.2g};"
+            " a lower score, or more translations"
+        )
     order = kept[np.lexsort((-scores[kept], of_s[kept]))]  # words are in the order of their frequency
     back = np.lexsort((-scores[order], of_t[order]))
     return Learned(

@@ -10,6 +10,7 @@ from triglot import outputs
 from triglot.augment.learn import Learned, LearnSettings
 from triglot.augment.lists import Verdict, columns, judge_lists, learn_lists, write_lists
 from triglot.corpus.wordlist import read_lists
+from triglot.language_tags import language, wanted
 from triglot.study.data import read_source, source_path
 
 log = logging.getLogger("triglot")
@@ -58,7 +59,8 @@ def _learned(
     """The lists, and how they compare with known ones."""
     gold = read_lists(against, both=True)[0] if against else {}
     corpora = [read_source(path, format=format) for path in paths]
-    learned = learn_lists(columns(corpora, pivot=pivot, languages=[code for code in languages if code != pivot]), settings)
+    pivot = language(pivot)
+    learned = learn_lists(columns(corpora, pivot=pivot, languages=[code for code in wanted(languages) or () if code != pivot]), settings)
     for (a, b), one in learned.items():
         if a == pivot:
             more = f", {one.too_long:,} pairs passed over for their length" if one.too_long else ""
