@@ -303,6 +303,33 @@ def test_a_broken_store_is_named_with_its_line(tmp_path: Path) -> None:
         Store(tmp_path / "file" / "store.jsonl")
 
 
+@pytest.mark.parametrize("content", [b"one text a line", b"id\ttext\n1\tlast line without an end", b'{"query": "a"}', b"\x1f\x8b\x08\0\0"])
+def test_a_file_of_another_kind_is_no_store_and_keeps_its_bytes(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "texts.txt"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"texts\.txt:1: no translation can be read"):
+        Store(path)
+    assert path.read_bytes() == content
+
+
+def test_a_full_disk_is_named_with_the_store(tmp_path: Path) -> None:
+    with Store(tmp_path / "store.jsonl") as store:
+        store.add({"a": "b"})
+
+        class Full:
+            def write(self, data: memoryview) -> int:
+                raise OSError(28, "No space left on device")
+
+        file, store._file = store._file, Full()  # type: ignore[assignment]
+        with pytest.raises(InputError, match=r"store\.jsonl: cannot be written \(No space left on device\)"):
+            store.add({"c": "d"})
+        store._file = file
+        with pytest.raises(InputError, match="another process is writing there"):
+            Store(tmp_path / "store.jsonl")
+    with Store(tmp_path / "store.jsonl") as store:
+        assert len(store) == 1
+
+
 # --- the command
 
 

@@ -6,71 +6,84 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+from typing_extensions import TypedDict
 
 from triglot.augment.scripts import UNSPACED
 from triglot.corpus.parallel import MAX_LANGUAGES, ParallelCorpus
 from triglot.corpus.sentences import split
-from triglot.files import InputError
+from triglot.files import InputError, blamed, locked
+from triglot.outputs import resolve
+from triglot.shapes import shaped, strict
 
 if TYPE_CHECKING:
     from triglot.augment.translate import Translator
+
+
+_LINE = b'{"key": "'  # how each line of a store begins
+
+
+@strict
+class Entry(TypedDict):
+    """A line of a store."""
+
+    key: str
+    text: str
 
 
 class Store:
     """Texts by key, in a file that grows by whole lines: what was written before a kill is there afterwards.
 
     Args:
-        path: a JSONL file; None keeps texts in memory alone.
+        path: a JSONL file; None keeps texts in memory alone. One process at a time has it.
 
     Raises:
-        InputError: a line that is not the last is broken, or the file cannot be written.
+        InputError: the file holds something else, cannot be written, or is another process's.
     """
 
     def __init__(self, path: str | Path | None):
-        self.path = Path(path) if path is not None else None
+        self.path = resolve(path, "file") if path is not None else None
         self._texts: dict[str, str] = {}
-        self._file: IO[bytes] | None = None
+        self._file: FileIO | None = None
+        self._held = ExitStack()
         if self.path is None:
             return
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("ab+")
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot be written ({error.strerror})") from None
-        try:
-            self._file.truncate(self._read(self._file))
-        except InputError:
-            self._file.close()
-            raise
+        with ExitStack() as stack:
+            stack.enter_context(locked(self.path))
+            with blamed(self.path):
+                good = self._read(self.path) if self.path.exists() else 0
+                self._file = stack.enter_context(FileIO(self.path, "a"))  # no buffer, which would be written once more when it is closed
+                self._file.truncate(good)
+            self._held = stack.pop_all()
 
-    def _read(self, file: IO[bytes]) -> int:
+    def _read(self, path: Path) -> int:
         """Read all whole lines; returns how many bytes they are."""
-        file.seek(0)
         good = 0
-        for number, line in enumerate(file, 1):
-            if not line.endswith(b"\n"):
-                break  # a kill in the midst of a line
-            try:
-                entry = json.loads(line)
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.endswith(b"\n") and (line.startswith(_LINE) or _LINE.startswith(line)):
+                    break  # a kill in the midst of a line
+                try:
+                    entry = shaped(json.loads(line), Entry, "")
+                except (ValueError, RecursionError):
+                    raise InputError(f"{self.path}:{number}: no translation can be read; is it another kind of file?") from None
                 self._texts[entry["key"]] = entry["text"]
-            except (ValueError, TypeError, KeyError):
-                raise InputError(f"{self.path}:{number}: no translation can be read; is it another kind of file?") from None
-            good += len(line)
+                good += len(line)
         return good
 
     def __enter__(self) -> Store:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        if self._file is not None:
-            self._file.close()
+        self._held.close()
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -85,12 +98,12 @@ class Store:
         if self._file is None:
             return
         lines = "".join(json.dumps({"key": key, "text": text}, ensure_ascii=False) + "\n" for key, text in entries.items())
-        try:
-            self._file.write(lines.encode())
-            self._file.flush()
+        rest = memoryview(lines.encode())
+        assert self.path is not None
+        with blamed(self.path):
+            while rest:
+                rest = rest[self._file.write(rest) :]
             os.fsync(self._file.fileno())
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot be written ({error.strerror})") from None
 
 
 @dataclass(frozen=True)
