@@ -21,6 +21,10 @@ from types import TracebackType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+_ROOMS = (
+    *("cli", "report", "report.terminal", "study", "study.models", "study.augmenting", "study.attacks", "study.wordlists", "mine"),
+    *("evaluate.retrievers", "corpus.formats"),
+)
 _WRITING = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.truncate", "os.link", "os.symlink")
 
 
@@ -182,8 +186,9 @@ def _serve() -> None:
 
     for room in (
         "pyarrow.parquet",
+        "pyarrow.dataset",
         "sentence_transformers",
-        *(f"triglot.{name}" for name in ("cli", "report", "study", "study.models", "mine")),
+        *(f"triglot.{name}" for name in _ROOMS),
     ):
         importlib.import_module(room)
     torch.set_num_threads(1)

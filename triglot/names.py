@@ -23,7 +23,7 @@ def check_name(kind: str, name: object, where: str = "") -> str:
     if not isinstance(name, str):
         raise InputError(f"{start}{name!r:.80} cannot be the name of a {kind}: it is not text")
     if not name.strip():
-        raise InputError(f"{start}the name of a {kind} is empty")
+        raise InputError(f"{start}{name!r:.80} cannot be the name of a {kind}: it is empty")
     if name[0] in ".-" or any(c in "/\\:" or not c.isprintable() for c in name):
         raise InputError(
             f"{start}{name!r:.80} cannot be the name of a {kind}: it becomes part of a file name, so it may not begin with . or - and may "

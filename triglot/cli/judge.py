@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -79,14 +80,15 @@ def compare(
     from triglot import outputs
     from triglot.report import find_arms, render, write_mteb, write_report
 
-    if output == "table":
-        print_tables(runs, measure=measure, reference=reference)
-    else:
-        typer.echo(render(find_arms(runs), output, measure=measure, reference=reference), nl=False)
+    with outputs.folder(report, "compare", inputs=runs, force=force) if report else nullcontext() as place:
+        if output == "table":
+            print_tables(runs, measure=measure, reference=reference)
+        else:
+            typer.echo(render(find_arms(runs), output, measure=measure, reference=reference), nl=False)
+        if place:
+            command = " ".join(["triglot", "compare", *map(str, runs)])
+            write_report(find_arms(runs), place, title="Comparison", command=command, reference=reference)
     if report:
-        command = " ".join(["triglot", "compare", *map(str, runs)])
-        with outputs.folder(report, "compare", inputs=runs, force=force) as place:
-            page = write_report(find_arms(runs), place, title="Comparison", command=command, reference=reference)
-        typer.echo(report / page.name, err=True)
+        typer.echo(report / "report.html", err=True)
     if mteb:
         typer.echo(f"{len(write_mteb(find_arms(runs), mteb, force=force))} files of results below {mteb}", err=True)

@@ -15,6 +15,7 @@ from triglot.evaluate.fairness import MEASURES as FAIRNESS
 from triglot.evaluate.ranked import Outcome
 from triglot.evaluate.tables import BIAS, Evaluation
 from triglot.files import InputError, atomic_write, nearest, read_json, write_json
+from triglot.names import check_name
 from triglot.parquet import read_table
 
 SCHEMA = 1
@@ -51,8 +52,7 @@ def write_results(folder: str | Path, evaluations: Mapping[str, Evaluation | Out
     """
     folder = Path(folder)
     for name in evaluations:
-        if not name or name in (".", "..") or any(c in name for c in "/\\:\0"):
-            raise InputError(f"{name!r} cannot be the name of a benchmark: it becomes part of a file name")
+        check_name("benchmark", name)
     for name, evaluation in evaluations.items():
         if isinstance(evaluation, Classification):
             _write_rows(folder / f"{name}.items.parquet", evaluation.items)

@@ -1,0 +1,91 @@
+"""Commands killed at file events: afterwards the older or the new result is whole, and the next start goes on and leaves nothing.
+
+A few points of each command; `TRIGLOT_KILLS=all` tries every one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.killing import Server
+from tests.writing import commands, inputs
+
+NAMES = tuple(commands(Path()))
+POINTS = 4  # of a command that nothing, and of one that an older result is in the way of
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return inputs(tmp_path_factory.mktemp("inputs"))
+
+
+def held(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def points(events: int) -> list[int]:
+    """The first events and the last ones, where files are put in their places, and some between them."""
+    if os.environ.get("TRIGLOT_KILLS") == "all":
+        return list(range(1, events + 1))
+    last = [events - n for n in range(POINTS // 2)]
+    return sorted({*last, *(1 + n * events // (POINTS - len(last)) for n in range(POINTS - len(last)))} & set(range(1, events + 1)))
+
+
+def is_temporary(name: str) -> bool:
+    return name.endswith(".lock") or ".part" in name or ".old" in name
+
+
+def check(name: str, now: dict[str, bytes], old: dict[str, bytes], new: dict[str, bytes], target: str) -> None:
+    """The older or the new result is whole. Of single files all but the first may be absent, since they cannot be exchanged at once."""
+    seen = {path: content for path, content in now.items() if not is_temporary(path) and not path.split("/")[0].startswith(f".{target}")}
+    if name.startswith("+"):
+        lines = seen.get(target)
+        assert lines in (old.get(target), new[target])
+        whole = new if lines == new[target] else old
+        assert all(whole[path] == content for path, content in seen.items())
+    else:
+        assert seen in ({path: content for path, content in one.items() if not path.startswith(f".{target}")} for one in (old, new))
+
+
+@pytest.mark.parametrize("over", [False, True], ids=["fresh", "over-an-older-one"])
+@pytest.mark.parametrize("name", NAMES)
+def test_killed_anywhere(server: Server, root: Path, tmp_path: Path, name: str, over: bool) -> None:
+    older, words, target = commands(root)[name]
+    before, after = tmp_path / "before", tmp_path / "after"
+    before.mkdir()
+    (before / "thesis.tex").write_text("precious")
+    if over:
+        done = server.run([*older, "--out", before / target])
+        assert done.code == 0, done.output
+    shutil.copytree(before, after)
+    done = server.run([*words, "--out", after / target], under=[after / target])
+    assert done.code == 0, done.output
+    old, new = held(before), held(after)
+    assert not any(is_temporary(path) for path in new)
+    for point in points(len(done.events)):
+        place = tmp_path / f"at-{point}"
+        shutil.copytree(before, place)
+        killed = server.run([*words, "--out", place / target], under=[place / target], kill_at=point)
+        assert killed.code == -9, (point, killed.output)
+        now = held(place)
+        check(name, now, old, new, target)
+        if name == "evaluate" and (place / target / "results.json").exists():
+            told = server.run(["compare", place / target, "--format", "json"])
+            assert told.code == 0, told.output
+            assert json.loads((place / target / "results.json").read_bytes())["model"] in map(str, (root / "model", root / "second"))
+        again = server.run([*words, "--out", place / target])
+        assert again.code == 0, (point, killed.events[-1], again.output)
+        assert held(place) == new, (point, killed.events[-1])
+        shutil.rmtree(place)
