@@ -11,6 +11,7 @@ import pyarrow as pa
 from triglot.augment.learn import Learned, LearnSettings, learn
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.files import InputError, atomic_write, nearest, write_json
+from triglot.names import check_name
 
 Columns = dict[tuple[str, str], tuple[list[str], list[str]]]
 Gold = Mapping[tuple[str, str], tuple[Sequence[str], Sequence[str]]]
@@ -89,6 +90,8 @@ def write_lists(folder: str | Path, lists: Mapping[tuple[str, str], Learned]) ->
     folder = Path(folder)
     if folder.is_file():
         raise InputError(f"{folder}: is a file, a folder was expected")
+    for code in dict.fromkeys(code for pair in lists for code in pair):
+        check_name("language", code)
     paths = []
     for (a, b), learned in lists.items():
         paths.append(folder / f"{a}-{b}.txt")
