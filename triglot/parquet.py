@@ -87,7 +87,7 @@ def batches(
         raise InputError(f"{path}: a damaged Parquet file ({found} rows can be read, its footer says {claimed})")
 
 
-def rows(path: str | os.PathLike[str], columns: Sequence[str], **options: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+def rows(path: str | os.PathLike[str], columns: Sequence[str] | None = None, **options: Any) -> Iterator[tuple[int, dict[str, Any]]]:
     """(row number from 1, values) of those columns that the file has; options and errors as for `batches`."""
     number = 0
     for batch in batches(path, columns, **options):

@@ -100,7 +100,7 @@ def test_what_is_missing_is_named(folder):
         ("7\tQ0\ta#0\t1", "judgement that names an unknown topic"),
         ("1\tQ0\ta#0\t0", "judgement that contradicts an earlier one"),
         ("1\tQ0\ta#0", "judgement that is not query, iteration, document and a whole number"),
-        ("1\tQ0\ta#0\t0.5", "judgement that is not query, iteration, document and a whole number"),
+        ("1\tQ0\ta#0\tyes", "judgement that is not query, iteration, document and a whole number"),
     ],
 )
 def test_a_broken_judgement_is_counted_and_fatal_when_strict(folder, line, reason):

@@ -1,37 +1,48 @@
 """The BEIR layout: `corpus.jsonl`, `queries.jsonl`, `qrels/SPLIT.tsv`; with translations in `corpus.xx.jsonl`, `queries.xx.jsonl`.
 
-A record is `{"_id", "text", "title"?, "lang"?}`. The same `_id` in two files of one kind is the same text in two languages. Every file may
-be gzip (`.gz`).
+A record is `{"_id", "text", "title"?, "lang"?}`. The same `_id` in two files of one kind is the same text in two languages. Judgements may
+be JSON lines too (`qrels/SPLIT.jsonl`, read where there is no `.tsv`). Every file may be gzip (`.gz`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from triglot.corpus import qrels
 from triglot.corpus.clusters import components
 from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus
-from triglot.corpus.retrieval import RetrievalSet, Texts
+from triglot.corpus.retrieval import Absent, RetrievalSet, Texts
 from triglot.corpus.tally import Tally
-from triglot.files import InputError, nearest, read_jsonl, read_lines
+from triglot.files import InputError, nearest, read_jsonl
 from triglot.language_tags import language as language_of
 from triglot.language_tags import tag
 
 _KIND = re.compile(r"(corpus|queries)(?:\.(.+))?\.jsonl(\.gz)?")
-_QRELS = re.compile(r"(.+)\.tsv(\.gz)?")
+_QRELS = re.compile(r"(.+)\.(jsonl|tsv)(\.gz)?")
+NOT_FOUND = "counted as not found"
 
 
 @dataclass
 class Records:
-    """Texts of one kind by (id, language), in file order, and the titles of documents."""
+    """Texts of one kind by (id, language), in file order.
+
+    Attributes:
+        texts: as they are encoded.
+        titles: of documents, by id.
+        elsewhere: ids that occur in languages that were not asked for.
+        same: ids of documents that are, without their title, the query of the same id.
+    """
 
     texts: dict[tuple[str, str], str] = field(default_factory=dict)
     titles: dict[str, str] = field(default_factory=dict)
+    elsewhere: set[str] = field(default_factory=set)
+    same: set[str] = field(default_factory=set)
 
     def languages_of(self) -> dict[str, list[str]]:
         """Languages of each id, in file order."""
@@ -43,18 +54,30 @@ class Records:
 
 @dataclass
 class Contents:
-    """A folder in BEIR's layout. `judgements` are (query id, document id, grade) whose ids both exist."""
+    """A folder in BEIR's layout.
+
+    Attributes:
+        corpus, queries: the texts.
+        judgements: (query id, document id, grade) whose ids both exist.
+        absent: those whose document the corpus does not have.
+    """
 
     corpus: Records
     queries: Records
     judgements: list[tuple[str, str, int]]
+    absent: list[tuple[str, str, int]] = field(default_factory=list)
+
+
+def titled(title: str, text: str, titles: bool = True) -> str:
+    """What is encoded of a document: the title before the text where titles are wanted. A title without a text is a text, as in BEIR."""
+    return f"{title} {text}".strip() if titles and title.strip() else text
 
 
 def _text(record: dict[str, Any], titles: bool) -> str:
     text, title = record.get("text"), record.get("title") or ""
     if not isinstance(text, str) or not isinstance(title, str):
         return ""
-    return f"{title} {text}".strip() if title and titles else text
+    return titled(title, text, titles)
 
 
 def add_record(
@@ -67,8 +90,9 @@ def add_record(
     language: str,
     languages: Sequence[str] | None,
     titles: bool,
+    asked: Mapping[str, set[str]] | None = None,
 ) -> None:
-    """Add `{"_id", "text", "title"?, "lang"?}`, or count why not.
+    """Add `{"_id", "text", "title"?, "lang"?}`, or count why not. Raises InputError for a `lang` that is no code.
 
     Args:
         records: gets the text.
@@ -79,10 +103,11 @@ def add_record(
         language: of a record that tells none.
         languages: leave out texts in other languages.
         titles: put a title before its text.
+        asked: the queries, by id (see `asked`), to tell documents that are one of them.
     """
     what = "passages" if kind == "corpus" else "queries"
-    identifier = record.get("_id") if isinstance(record, dict) else None
-    if not isinstance(identifier, str | int) or identifier == "":
+    identifier = qrels.identifier_of(record.get("_id")) if isinstance(record, dict) else None
+    if identifier is None:
         tally.leave_out("record without an _id", where)
         return
     text = _text(record, titles)
@@ -92,15 +117,35 @@ def add_record(
     lang = language_of(record.get("lang") or language, where)
     if languages is not None and lang not in languages:
         tally.count(f"{what} in other languages (not asked for)")
-    elif (str(identifier), lang) in records.texts:
+        records.elsewhere.add(identifier)
+    elif (identifier, lang) in records.texts:
         tally.leave_out("record whose _id occurred before in its language", where)
     else:
-        records.texts[str(identifier), lang] = text
-        records.titles.setdefault(str(identifier), record.get("title") or "")
+        records.texts[identifier, lang] = text
+        records.titles.setdefault(identifier, record.get("title") or "")
+        if asked and {text.strip(), record["text"].strip()} & asked.get(identifier, set()):
+            records.same.add(identifier)
         tally.count(what)
 
 
-def _read_records(folder: Path, kind: str, tally: Tally, *, language: str, languages: Sequence[str] | None, titles: bool) -> Records:
+def asked(queries: Records) -> dict[str, set[str]]:
+    """Query id -> its texts in all languages, stripped."""
+    found: dict[str, set[str]] = {}
+    for (identifier, _), text in queries.texts.items():
+        found.setdefault(identifier, set()).add(text.strip())
+    return found
+
+
+def _read_records(
+    folder: Path,
+    kind: str,
+    tally: Tally,
+    *,
+    language: str,
+    languages: Sequence[str] | None,
+    titles: bool = False,
+    asked: Mapping[str, set[str]] | None = None,
+) -> Records:
     records = Records()
     files = []
     for file in sorted(folder.iterdir()):
@@ -117,33 +162,23 @@ def _read_records(folder: Path, kind: str, tally: Tally, *, language: str, langu
             where = f"{file}:{number}"
             if isinstance(record, dict) and code:
                 record = record | {"lang": code}
-            add_record(records, record, where, tally, kind=kind, language=language, languages=languages, titles=titles)
+            add_record(records, record, where, tally, kind=kind, language=language, languages=languages, titles=titles, asked=asked)
     if not records.texts:
         what = "passages" if kind == "corpus" else "queries"
         raise InputError(f"{folder}: no {what} can be read; {'; '.join(tally.lines())}")
     return records
 
 
-def _read_qrels(folder: Path, split: str | None, tally: Tally) -> list[tuple[str, str, int, str]]:
+def _read_qrels(folder: Path, split: str | None, tally: Tally) -> Iterator[tuple[str, str, int, str]]:
     """(query id, document id, grade, where) of one split, or of all."""
+    # in this order, so that of two files of one split the TSV is read: data sets of the hub have the same judgements in both
     known = {match[1]: p for p in sorted((folder / "qrels").glob("*")) if (match := _QRELS.fullmatch(p.name))}
     if not known:
         raise InputError(f"{folder}/qrels: no file such as test.tsv")
     if split is not None and split not in known:
         raise InputError(f"{folder}/qrels: no split {split!r}{nearest(split, known)}")
-    found = []
     for file in known.values() if split is None else [known[split]]:
-        for number, line in read_lines(file):
-            fields = line.split("\t") if "\t" in line else line.split()
-            if number == 1 and fields[-1:] == ["score"]:
-                continue
-            # BEIR has three columns, TREC four (query, iteration, document, grade).
-            if len(fields) not in (3, 4) or not re.fullmatch(r"-?\d+", fields[-1].strip()):
-                tally.leave_out("judgement that is not query-id, corpus-id and a whole number", f"{file}:{number}")
-                continue
-            found.append((fields[0], fields[-2], int(fields[-1]), f"{file}:{number}"))
-            tally.count("judgements")
-    return found
+        yield from qrels.read(file, tally)
 
 
 def read_contents(
@@ -154,6 +189,7 @@ def read_contents(
     language: str = "en",
     languages: Sequence[str] | None = None,
     titles: bool = True,
+    absent: str = NOT_FOUND,
 ) -> Contents:
     """Everything in a folder. Judgements that name an unknown query or document are counted.
 
@@ -164,29 +200,44 @@ def read_contents(
         language: of records that tell none, in files whose names tell none.
         languages: leave out texts in other languages.
         titles: put a document's title before its text, as BEIR does.
+        absent: what becomes of judgements whose document the corpus does not have, for the notes.
     """
     folder = Path(path)
     if not folder.is_dir():
         raise InputError(f"{folder}: a folder with corpus.jsonl, queries.jsonl and qrels/ was expected")
-    corpus = _read_records(folder, "corpus", tally, language=language, languages=languages, titles=titles)
-    queries = _read_records(folder, "queries", tally, language=language, languages=languages, titles=False)
-    return Contents(corpus, queries, known_judgements(corpus, queries, _read_qrels(folder, split, tally), tally))
+    queries = _read_records(folder, "queries", tally, language=language, languages=languages)
+    corpus = _read_records(folder, "corpus", tally, language=language, languages=languages, titles=titles, asked=asked(queries))
+    return Contents(corpus, queries, *known_judgements(corpus, queries, _read_qrels(folder, split, tally), tally, absent=absent))
+
+
+Judgements = list[tuple[str, str, int]]
 
 
 def known_judgements(
-    corpus: Records, queries: Records, found: Iterable[tuple[str, str, int, str]], tally: Tally
-) -> list[tuple[str, str, int]]:
-    """Judgements (query, document, grade, where) whose ids both exist, each pair once; the others are counted."""
+    corpus: Records, queries: Records, found: Iterable[tuple[str, str, int, str]], tally: Tally, *, absent: str = NOT_FOUND
+) -> tuple[Judgements, Judgements]:
+    """Judgements (query, document, grade, where) of known queries, each pair once: of known documents, and of those that are not there.
+
+    `absent` says what becomes of the latter; the others are counted. Strict readers refuse any that names what is not there.
+    """
     known_queries, known_documents = corpus_ids(queries), corpus_ids(corpus)
     judgements: dict[tuple[str, str], int] = {}
     for query, document, grade, where in found:
-        if document not in known_documents:
-            tally.leave_out("judgement that names an unknown document", where)
+        elsewhere = (query in queries.elsewhere and query not in known_queries) or (
+            document in corpus.elsewhere and document not in known_documents
+        )
+        if elsewhere:
+            tally.count("judgements of texts in other languages (not asked for)")
         elif query not in known_queries:
             tally.leave_out("judgement that names an unknown query", where)
         elif judgements.setdefault((query, document), grade) != grade:
             tally.leave_out("judgement that contradicts an earlier one", where)
-    return [(query, document, grade) for (query, document), grade in judgements.items()]
+        elif document not in known_documents and (tally.strict or absent != NOT_FOUND):
+            tally.leave_out("judgement that names an unknown document", where)
+        elif document not in known_documents and grade > 0:
+            tally.remark(NOT_FOUND, "judgement that names an unknown document", where)
+    both = [(query, document, grade) for (query, document), grade in judgements.items()]
+    return [one for one in both if one[1] in known_documents], [one for one in both if one[1] not in known_documents]
 
 
 def corpus_ids(records: Records) -> set[str]:
@@ -219,7 +270,7 @@ def read_training(
         InputError: a file is missing or cannot be read, the split is unknown, or no judgement can be used.
     """
     tally = Tally(strict=strict)
-    contents = read_contents(path, tally, split=split, language=language, languages=languages, titles=titles)
+    contents = read_contents(path, tally, split=split, language=language, languages=languages, titles=titles, absent="left out")
     builder = CorpusBuilder(source)
     langs = {"question": contents.queries.languages_of(), "passage": contents.corpus.languages_of()}
     for query, document, grade in contents.judgements:
@@ -262,9 +313,10 @@ def read_retrieval(
 def retrieval_set(contents: Contents, tally: Tally, *, name: str, split: str, licence: str) -> RetrievalSet:
     """Queries, passages and judgements of what was read. See `read_retrieval`."""
     relevant = {query for query, _, grade in contents.judgements if grade > 0}
-    unjudged = corpus_ids(contents.queries) - relevant
     if not relevant:
         raise InputError(f"{name}: no query has a relevant document in {split}; {'; '.join(tally.lines())}")
+    relevant |= {query for query, _, grade in contents.absent if grade > 0}
+    unjudged = corpus_ids(contents.queries) - relevant
     codes = tuple(sorted({lang for _, lang in [*contents.queries.texts, *contents.corpus.texts]}))
     number_of = {code: n for n, code in enumerate(codes)}
     query_group = {identifier: n for n, identifier in enumerate(dict.fromkeys(i for i, _ in contents.queries.texts if i in relevant))}
@@ -298,6 +350,8 @@ def retrieval_set(contents: Contents, tally: Tally, *, name: str, split: str, li
         for p in rows_of[1][document_group[document]]
     )
     answered = np.isin(np.arange(len(document_group)), [document_group[document] for _, document, grade in judged if grade > 0])
+    both = [(query_group[one], document_group[one]) for one in contents.corpus.same if one in query_group and one in document_group]
+    same = sorted((q, p) for query, document in both for q in rows_of[0][query] for p in rows_of[1][document])
     notes = (f"{len(unjudged)} queries have no relevant document in {split}",) if unjudged else ()
     return RetrievalSet(
         name=name,
@@ -315,4 +369,30 @@ def retrieval_set(contents: Contents, tally: Tally, *, name: str, split: str, li
         ranked=True,
         notes=(*notes, *tally.notes()),
         licence=licence,
+        absent=_absent(contents, query_group, rows_of[0], queries.lang.tolist(), number_of),
+        same=np.array(same, np.int64).reshape(-1, 2),
     )
+
+
+def _absent(
+    contents: Contents, query_group: Mapping[str, int], rows_of: Mapping[int, list[int]], lang: Sequence[int], number_of: Mapping[str, int]
+) -> Absent:
+    """Judgements of documents that the corpus does not have, in the languages that they would be in.
+
+    These are all languages of a corpus that is translated; in one whose documents have a language each, that of the query.
+    """
+    languages = sorted({number_of[code] for _, code in contents.corpus.texts})
+    translated = len(contents.corpus.texts) > len(corpus_ids(contents.corpus))
+    code_of = {number: code for code, number in number_of.items()}
+
+    def languages_for(row: int) -> list[int]:
+        return languages if translated else [lang[row]] if lang[row] in languages else languages[:1]
+
+    found = sorted(
+        (row, number, grade, f"{code_of[number]}-{document}" if len(languages) > 1 else document)
+        for query, document, grade in contents.absent
+        for row in rows_of.get(query_group.get(query, -1), ())
+        for number in languages_for(row)
+    )
+    numbers = np.array([one[:3] for one in found], np.int64).reshape(-1, 3)
+    return Absent(numbers[:, 0], numbers[:, 1], numbers[:, 2], [one[3] for one in found])

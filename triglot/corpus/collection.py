@@ -6,7 +6,7 @@ The passages are only named here; `trec.read_corpus` streams them. They may be m
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +73,7 @@ class Collection:
                 " name it with the option `corpus`; a run file or embeddings need none"
             )
         for documents in trec.read_corpus(files, tally, block=block, titles=self.titles):
-            yield documents if not prefix else trec.Documents([prefix + one for one in documents.ids], documents.texts)
+            yield documents if not prefix else replace(documents, ids=[prefix + one for one in documents.ids])
 
 
 def read(

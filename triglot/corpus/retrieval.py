@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -36,6 +37,38 @@ class Texts:
         return Texts([self.ids[i] for i in rows], [self.texts[i] for i in rows], self.lang[rows], self.group[rows], self.cluster[rows])
 
 
+def _none() -> np.ndarray:
+    return np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Judgements of passages that the corpus does not have. Nothing can find them: a relevant one counts as not found, as in trec_eval.
+
+    Attributes:
+        query: (judgements,) int64 query index.
+        lang: (judgements,) int64 index of the language whose pool the passage would be in.
+        grade: (judgements,) int64.
+        ids: of the passages, as runs and qrels would have them.
+    """
+
+    query: np.ndarray = field(default_factory=_none)
+    lang: np.ndarray = field(default_factory=_none)
+    grade: np.ndarray = field(default_factory=_none)
+    ids: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: np.ndarray) -> Absent:
+        """The judgements at these indices."""
+        return Absent(self.query[rows], self.lang[rows], self.grade[rows], [self.ids[i] for i in rows])
+
+    def relevant(self) -> Absent:
+        """Those above grade 0."""
+        return self.take(np.flatnonzero(self.grade > 0))
+
+
 @dataclass(frozen=True)
 class RetrievalSet:
     """A benchmark: which passage answers which query, in whichever languages.
@@ -50,6 +83,9 @@ class RetrievalSet:
         ranked: whether the benchmark is known by measures of a top-k run over its pool (nDCG@10, R@100), as BEIR's are.
         notes: what the reader wants printed beside the results (which candidate text was used, what was left out and why).
         licence: of the data, for the report.
+        absent: judgements of passages that the corpus does not have.
+        same: (pairs, 2) int64 of (query index, index of a passage that is this very text under the same id), where the reader knows them;
+            None to tell by ids and texts. See `itself`.
     """
 
     name: str
@@ -61,6 +97,27 @@ class RetrievalSet:
     ranked: bool = False
     notes: tuple[str, ...] = ()
     licence: str = ""
+    absent: Absent = field(default_factory=Absent)
+    same: np.ndarray | None = None
+
+    @cached_property
+    def itself(self) -> np.ndarray:
+        """(pairs, 2) int64 of (query index, passage index), sorted: passages that are the query itself (ArguAna, Quora).
+
+        They are left out of every ranking, unless they are judged relevant.
+        """
+        pairs = self.same
+        if pairs is None:
+            place = {identifier: row for row, identifier in enumerate(self.passages.ids)}
+            at = ((row, place.get(identifier, -1)) for row, identifier in enumerate(self.queries.ids))
+            equal = [(q, p) for q, p in at if p >= 0 and self.queries.texts[q].strip() == self.passages.texts[p].strip()]
+            pairs = np.array(equal, np.int64).reshape(-1, 2)
+        if not len(pairs):
+            return pairs
+        number = len(self.passages)
+        answers = self.judgements[self.judgements[:, 2] > 0]
+        key = pairs[:, 0] * number + pairs[:, 1]
+        return pairs[np.argsort(key)][~np.isin(np.sort(key), answers[:, 0] * number + answers[:, 1])]
 
     def language_indices(self, codes: Sequence[str]) -> np.ndarray:
         """Indices of language codes. Raises InputError with the nearest known code."""
@@ -69,30 +126,40 @@ class RetrievalSet:
                 raise InputError(f"{self.name}: no language {code!r}{nearest(code, self.languages)}")
         return np.array([self.languages.index(code) for code in codes])
 
+    def rows_in(self, codes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Indices of the queries and passages in these languages; of queries those that have a relevant passage in them."""
+        wanted = self.language_indices(codes)
+        inside = np.isin(self.passages.lang, wanted)
+        judged, absent = self.judgements, self.absent.relevant()
+        has = np.zeros(len(self.queries), bool)
+        has[judged[(judged[:, 2] > 0) & inside[judged[:, 1]], 0]] = True
+        has[absent.query[np.isin(absent.lang, wanted)]] = True
+        return np.flatnonzero(np.isin(self.queries.lang, wanted) & has), np.flatnonzero(inside)
+
     def restrict(self, codes: Sequence[str]) -> RetrievalSet:
         """Only the queries and passages in these languages; queries without a relevant passage left are dropped and noted."""
         wanted = self.language_indices(codes)
-        passage_rows = np.flatnonzero(np.isin(self.passages.lang, wanted))
-        new_passage = np.full(len(self.passages), -1)
-        new_passage[passage_rows] = np.arange(len(passage_rows))
-        query_ok = np.isin(self.queries.lang, wanted)
-        judged = self.judgements[(new_passage[self.judgements[:, 1]] >= 0) & query_ok[self.judgements[:, 0]]]
-        has = np.zeros(len(self.queries), bool)
-        has[judged[judged[:, 2] > 0, 0]] = True
-        query_rows = np.flatnonzero(query_ok & has)
-        new_query = np.full(len(self.queries), -1)
-        new_query[query_rows] = np.arange(len(query_rows))
-        judged = judged[has[judged[:, 0]]]
-        dropped = int(query_ok.sum()) - len(query_rows)
+        query_rows, passage_rows = self.rows_in(codes)
+        new_query, new_passage = np.full(len(self.queries), -1), np.full(len(self.passages), -1)
+        new_query[query_rows], new_passage[passage_rows] = np.arange(len(query_rows)), np.arange(len(passage_rows))
+        dropped = int(np.isin(self.queries.lang, wanted).sum()) - len(query_rows)
         notes = (*self.notes, f"{dropped} queries have no relevant passage in {', '.join(codes)}") if dropped else self.notes
         renumber = np.full(len(self.languages), -1, np.int16)
         renumber[wanted] = np.arange(len(wanted))
+
+        def renumbered(rows: np.ndarray) -> np.ndarray:
+            changed = np.column_stack([new_query[rows[:, 0]], new_passage[rows[:, 1]], rows[:, 2:]])
+            return changed[(changed[:, :2] >= 0).all(1)]
+
         queries, passages = self.queries.take(query_rows), self.passages.take(passage_rows)
+        absent = self.absent.take(np.flatnonzero((new_query[self.absent.query] >= 0) & (renumber[self.absent.lang] >= 0)))
         return replace(
             self,
             languages=tuple(codes),
             queries=replace(queries, lang=renumber[queries.lang]),
             passages=replace(passages, lang=renumber[passages.lang]),
-            judgements=np.column_stack([new_query[judged[:, 0]], new_passage[judged[:, 1]], judged[:, 2]]),
+            judgements=renumbered(self.judgements),
             notes=notes,
+            absent=replace(absent, query=new_query[absent.query], lang=renumber[absent.lang].astype(np.int64)),
+            same=renumbered(self.itself),
         )

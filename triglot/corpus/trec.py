@@ -6,14 +6,16 @@ import gzip
 import io
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from triglot.corpus.beir import NOT_FOUND, titled
 from triglot.corpus.clusters import components
-from triglot.corpus.retrieval import RetrievalSet, Texts
+from triglot.corpus.qrels import grade_of
+from triglot.corpus.retrieval import Absent, RetrievalSet, Texts
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, atomic_write, nearest, read_jsonl, read_lines
 from triglot.language_tags import ending
@@ -43,10 +45,17 @@ class Qrels:
 
 @dataclass(frozen=True)
 class Documents:
-    """A block of a corpus: ids and texts (title and text where titles are wanted)."""
+    """A block of a corpus.
+
+    Attributes:
+        ids: of the passages.
+        texts: what is encoded: title and text where titles are wanted.
+        bodies: the texts without their titles.
+    """
 
     ids: list[str]
     texts: list[str]
+    bodies: list[str]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -105,10 +114,11 @@ def _judgements(path: str | os.PathLike[str], tally: Tally) -> Iterator[tuple[st
     seen: dict[tuple[str, str], int] = {}
     for number, line in read_lines(path):
         fields = line.split()
-        if len(fields) != 4 or not re.fullmatch(r"-?\d+", fields[3]):
+        grade = grade_of(fields[3], f"{path}:{number}") if len(fields) == 4 else None
+        if grade is None:
             tally.leave_out("judgement that is not query, iteration, document and a whole number", f"{path}:{number}")
             continue
-        pair, grade = (fields[0], fields[2]), int(fields[3])
+        pair = (fields[0], fields[2])
         if pair not in seen:
             seen[pair] = grade
             tally.count("judgements")
@@ -176,29 +186,32 @@ def read_corpus(path: str | Path | Sequence[str | Path], tally: Tally, *, block:
 
 
 def _stream(files: Sequence[Path], tally: Tally, block: int, titles: bool) -> Iterator[Documents]:
-    held: dict[str, str] = {}
+    held: dict[str, tuple[str, str]] = {}
     passages = 0
+
+    def documents() -> Documents:
+        tally.count("passages", len(held))
+        return Documents(list(held), [text for text, _ in held.values()], [body for _, body in held.values()])
+
     for file in files:
         for number, record in read_jsonl(file):
             identifier = record.get("docid") if isinstance(record, dict) else None
             title, text = (record.get("title") or "", record.get("text")) if isinstance(record, dict) else ("", "")
             if type(identifier) not in (str, int) or not str(identifier).strip():
                 tally.leave_out("passage without a docid", f"{file}:{number}")
-            elif not isinstance(text, str) or not isinstance(title, str) or not text.strip():
+            elif not isinstance(text, str) or not isinstance(title, str) or not (whole := titled(title, text, titles)).strip():
                 tally.leave_out("passage with an empty text", f"{file}:{number}")
             elif str(identifier) in held:
                 tally.leave_out("passage whose docid occurred before", f"{file}:{number}")
             else:
-                held[str(identifier)] = f"{title} {text}" if titles and title.strip() else text
+                held[str(identifier)] = whole, text
             if len(held) == block:
                 passages += block
-                tally.count("passages", block)
-                yield Documents(list(held), list(held.values()))
+                yield documents()
                 held = {}
     if held:
         passages += len(held)
-        tally.count("passages", len(held))
-        yield Documents(list(held), list(held.values()))
+        yield documents()
     if not passages:
         raise InputError(f"{', '.join(map(str, files))}: no passage can be read; {'; '.join(tally.lines())}")
 
@@ -298,44 +311,57 @@ def read_retrieval(
     texts: tuple[list[str], list[str]] = ([], [])  # of queries, of passages
     keys: tuple[dict[tuple[str, str], int], dict[tuple[str, str], int]] = ({}, {})  # (language, id) -> index
     judged: list[tuple[int, int, int]] = []
+    absent: list[tuple[int, int, int, str]] = []
+    same: set[tuple[str, str]] = set()
     unanswered = 0
     for code in codes:
+        topics = read_topics(found[code]["topics"], tally)
         for documents in read_corpus(parts[code], tally, titles=titles):
             for identifier, text in zip(documents.ids, documents.texts, strict=True):
                 if keys[1].setdefault((code, identifier), len(texts[1])) == len(texts[1]):
                     texts[1].append(text)
                 else:
                     tally.leave_out("passage whose docid occurred before", f"{parts[code][0].parent}: {identifier}")
-        topics = read_topics(found[code]["topics"], tally)
-        grades: dict[str, list[tuple[int, int]]] = {}
+            same.update((code, identifier) for identifier in topics_in(documents, topics))
+        grades: dict[str, list[tuple[str, int]]] = {}
         for query, document, grade, where in _judgements(found[code]["qrels"], tally):
             if query not in topics:
                 tally.leave_out("judgement that names an unknown topic", where)
-            elif (code, document) not in keys[1]:
+                continue
+            grades.setdefault(query, []).append((document, grade))
+            if (code, document) in keys[1]:
+                continue
+            if strict:
                 tally.leave_out("judgement that names an unknown passage", where)
-            else:
-                grades.setdefault(query, []).append((keys[1][code, document], grade))
+            elif grade > 0:
+                tally.remark(NOT_FOUND, "judgement that names an unknown passage", where)
         for query, text in topics.items():
             rows = grades.get(query, [])
             if not any(grade > 0 for _, grade in rows):
                 unanswered += 1
                 continue
-            judged += ((len(texts[0]), passage, grade) for passage, grade in rows)
-            keys[0][code, query] = len(texts[0])
+            row, number = len(texts[0]), codes.index(code)
+            judged += ((row, keys[1][code, passage], grade) for passage, grade in rows if (code, passage) in keys[1])
+            absent += ((row, number, grade, passage) for passage, grade in rows if (code, passage) not in keys[1])
+            keys[0][code, query] = row
             texts[0].append(text)
-    if not judged:
-        raise InputError(f"{name}: no topic has a relevant passage in {split}; {'; '.join(tally.lines())}")
-    triples = np.array(sorted(judged), np.int64)
+    triples = np.array(sorted(judged), np.int64).reshape(-1, 3)
     relevant = triples[triples[:, 2] > 0]  # judged misses tie nothing, see `collection.clusters`
+    if not len(relevant):
+        raise InputError(f"{name}: no topic has a relevant passage in {split}; {'; '.join(tally.lines())}")
     cluster = components(len(texts[0]) + len(texts[1]), relevant[:, 0].tolist(), (relevant[:, 1] + len(texts[0])).tolist())
     answered = np.isin(np.arange(len(texts[1])), relevant[:, 1])
 
+    def name_of(code: str, identifier: str) -> str:
+        return f"{code}-{identifier}" if len(codes) > 1 else identifier
+
     def side(which: int, group: np.ndarray, cluster: np.ndarray) -> Texts:
-        ids = [f"{code}-{identifier}" if len(codes) > 1 else identifier for code, identifier in keys[which]]
+        ids = [name_of(code, identifier) for code, identifier in keys[which]]
         return Texts(ids, texts[which], np.array([codes.index(code) for code, _ in keys[which]], np.int16), group, cluster)
 
     of_queries, of_passages = np.split(cluster, [len(texts[0])])
     notes = (f"{unanswered} queries have no relevant passage in {split}",) if unanswered else ()
+    lacking = np.array([one[:3] for one in absent], np.int64).reshape(-1, 3)
     return RetrievalSet(
         name=name,
         languages=tuple(codes),
@@ -345,4 +371,12 @@ def read_retrieval(
         parallel=False,
         notes=(*notes, *tally.notes()),
         licence=licence,
+        absent=Absent(*lacking.T, [name_of(codes[number], passage) for _, number, _, passage in absent]),
+        same=np.array([(keys[0][key], keys[1][key]) for key in same if key in keys[0]], np.int64).reshape(-1, 2),
     )
+
+
+def topics_in(documents: Documents, topics: Mapping[str, str]) -> list[str]:
+    """Ids of passages that are, without their title, the topic of the same id."""
+    rows = zip(documents.ids, documents.texts, documents.bodies, strict=True)
+    return [one for one, *forms in rows if one in topics and topics[one].strip() in [form.strip() for form in forms]]
