@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from hypothesis import strategies as st
 
-from triglot.corpus.retrieval import RetrievalSet, Texts
+from triglot.corpus.retrieval import Absent, RetrievalSet, Texts
 
 
 def make_set(
@@ -19,8 +19,10 @@ def make_set(
     parallel: bool = True,
     passage_ids: Sequence[str] | None = None,
     texts: tuple[Sequence[str], Sequence[str]] | None = None,
+    absent: Sequence[tuple[int, int, int]] = (),
+    same: Sequence[tuple[int, int]] | None = None,
 ) -> RetrievalSet:
-    """A set by hand: languages by number, judgements as (query, passage, grade)."""
+    """A set by hand: languages by number, judgements as (query, passage, grade), those of absent passages as (query, language, grade)."""
 
     def side(prefix: str, lang: Sequence[int], ids: Sequence[str] | None, text: Sequence[str] | None) -> Texts:
         ids = list(ids or [f"{prefix}{i}" for i in range(len(lang))])
@@ -37,6 +39,8 @@ def make_set(
         parallel=parallel,
         notes=("candidate text: sentence",),
         licence="CC0",
+        absent=Absent(*np.array(absent, np.int64).reshape(-1, 3).T, [f"gone{i}" for i in range(len(absent))]),
+        same=None if same is None else np.array(same, np.int64).reshape(-1, 2),
     )
 
 

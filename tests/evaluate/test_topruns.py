@@ -146,3 +146,11 @@ def test_the_query_itself_is_left_out_of_its_ranking():
     run, notes = run_of_vectors(vectors[:2], vectors, benchmark, 2)
     assert ranking(run) == {"q0": ["q1", "p2"], "q1": ["q0", "q1"]}  # q1's passage has another text
     assert notes == ["the passage that is the query itself is left out of its ranking"]
+
+
+def test_a_streamed_query_itself_is_left_out_and_the_depth_stays():
+    queries, pool = np.eye(2, dtype=np.float32), np.array([[3, 0], [0, 3], [2, 1], [1, 2]], np.float32)
+    blocks = [(["a", "b"], pool[:2]), (["x", "y"], pool[2:])]
+    run, notes, _ = run_of_blocks(["a", "b"], queries, blocks, 2, itself={"a"})
+    assert ranking(run) == {"a": ["x", "y"], "b": ["b", "y"]}
+    assert notes == ["the passage that is the query itself is left out of its ranking"]

@@ -119,14 +119,15 @@ def _pairs(counts: Counts, benchmark: RetrievalSet, scope: Scope, parallel_for: 
 def rank_spread(counts: Counts, benchmark: RetrievalSet, languages: Sequence[str] | None = None) -> RankSpread:
     """Rank distance (worst minus best rank of the parallel answers; Elmahdy, Lin and Ahmad 2024, arXiv 2408.10536) and Max@R.
 
-    Both count queries with two answers or more in the pool, and are expectations over ties.
+    Both count queries with two answers or more in the pool, all of them there, and are expectations over ties.
 
     Raises:
         InputError: an unknown language, a partial count table, or answers that are not parallel.
     """
     scope = scope_of(benchmark, languages)
-    pairs = _pairs(counts, benchmark, scope, "rank distance")
-    blocks = measures.tie_blocks(pairs.query, pairs.above, pairs.tied, queries=len(benchmark.queries))
+    pairs, absent = _pairs(counts, benchmark, scope, "rank distance"), benchmark.absent.relevant()
+    lacking = absent.query[(scope.query_lang[absent.query] >= 0) & np.isin(absent.lang, scope.columns)]
+    blocks = measures.tie_blocks(pairs.query, pairs.above, pairs.tied, queries=len(benchmark.queries), missing_query=lacking)
     distance = measures.rank_distance(blocks)
     worst = np.where(np.isnan(distance), np.nan, measures.max_rank(blocks))
     return RankSpread(scope.codes, scope.figure(distance), scope.figure(worst))

@@ -25,10 +25,12 @@ from triglot.files import InputError
 ScoreBlock = Callable[[np.ndarray], np.ndarray]
 """From query indices (rows,) to their scores with all passages in the set's order, (rows, passages)."""
 
+ITSELF = "the passage that is the query itself is left out of its ranking"
+
 
 @dataclass(frozen=True)
 class Counts:
-    """The count table of a retrieval set, one row a (query, relevant passage).
+    """The count table of a retrieval set, one row a (query, relevant passage). A passage that is the query itself is counted nowhere.
 
     Attributes:
         query, passage: (pairs,) int64 indices into the set, ordered by query.
@@ -36,7 +38,7 @@ class Counts:
         above: (pairs, languages) int32: passages of that language with a higher score.
         tied: (pairs, languages) int32: other passages of that language with the same score.
         top: (queries, k) int64 passages of the whole pool, best first, where they were asked for. Equal scores stand in a random order that
-            does not depend on ids or languages. -1 for queries without a judged pair.
+            does not depend on ids or languages. -1 for queries without a judged pair, and where there are fewer passages.
     """
 
     query: np.ndarray
@@ -198,15 +200,16 @@ def _count_block(task: _Task, rows: np.ndarray, scores: np.ndarray) -> None:
 
 
 def _leaders(scores: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
-    """(rows, k) columns with the highest scores, best first; equal ones in an order drawn for (query, column). NaN columns come last."""
+    """(rows, k) columns with the highest scores, best first; equal ones in an order drawn for (query, column); -1 for NaN columns."""
     known = np.where(np.isnan(scores), -np.inf, scores)
     bar = -np.partition(-known, k - 1, axis=1)[:, k - 1]
     row, column = np.nonzero(known >= bar[:, None])
     order = np.lexsort((seeds.bits(0, "ties of the top k", rows[row], column), -known[row, column], row))
     row, column = row[order], column[order]
     place = np.arange(len(row)) - np.searchsorted(row, row)
-    out = np.empty((len(scores), k), np.int64)
-    out[row[place < k], place[place < k]] = column[place < k]
+    out = np.full((len(scores), k), -1, np.int64)
+    place, row, column = (one[(place < k) & ~np.isnan(scores[row, column])] for one in (place, row, column))
+    out[row, place] = column
     return out
 
 
@@ -240,7 +243,7 @@ def _count(
         turns = -(-len(rows) // (height * workers))  # so that all workers end together
         blocks += [block for block in np.array_split(rows, turns * workers) if len(block)]
     highest = max((len(block) for block in blocks), default=0)
-    own = threading.local()
+    own, itself = threading.local(), benchmark.itself
     leaders = np.full((len(benchmark.queries), min(top, len(benchmark.passages))), -1, np.int64)
 
     def work(rows: np.ndarray) -> None:
@@ -249,10 +252,16 @@ def _count(
         scores = own.scores[: len(rows)]
         fill(rows, scores)
         scores[:, layout.filling] = np.nan  # neither above nor equal to anything
+        if len(itself):
+            place = np.full(len(benchmark.queries), -1)
+            place[rows] = np.arange(len(rows))
+            pairs = itself[place[itself[:, 0]] >= 0]
+            scores[place[pairs[:, 0]], layout.column[pairs[:, 1]]] = np.nan
         with _plain_loops():
             _count_block(task, rows, scores)
         if top:
-            leaders[rows] = layout.order[_leaders(scores, rows, leaders.shape[1])]
+            best = _leaders(scores, rows, leaders.shape[1])
+            leaders[rows] = np.where(best >= 0, layout.order[best], -1)
 
     # Each worker multiplies on its own: BLAS threads that wait by spinning would take the processors from those that count.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:

@@ -98,10 +98,9 @@ def restricted(counts: Counts, benchmark: RetrievalSet, codes: Sequence[str]) ->
     small = benchmark.restrict(codes)
     columns = benchmark.language_indices(codes)
     inside = np.isin(benchmark.queries.lang[counts.query], columns) & np.isin(benchmark.passages.lang[counts.passage], columns)
-    # `restrict` keeps the order of queries and passages, and drops queries that have no judged pair left.
-    query = np.unique(counts.query[inside], return_inverse=True)[1]
-    kept = np.flatnonzero(np.isin(benchmark.passages.lang, columns))
-    passage = np.searchsorted(kept, counts.passage[inside])
+    # `restrict` keeps the order of queries and passages.
+    queries, passages = benchmark.rows_in(codes)
+    query, passage = np.searchsorted(queries, counts.query[inside]), np.searchsorted(passages, counts.passage[inside])
     part = (query, passage, counts.grade[inside], counts.above[inside][:, columns], counts.tied[inside][:, columns])
     return Counts(*part), small
 

@@ -81,11 +81,14 @@ def judged(benchmark: RetrievalSet | Collection) -> Judged:
         qrels = Qrels(queries, documents, np.concatenate(grades))
         of_queries = np.concatenate(lang), np.concatenate(cluster)
         return Judged(benchmark.name, benchmark.languages, ids, *of_queries, qrels, None, benchmark.notes, benchmark.licence)
-    texts, rows = benchmark.queries, benchmark.judgements
+    texts, rows, absent = benchmark.queries, benchmark.judgements, benchmark.absent
     answered = np.zeros(len(texts), bool)
     answered[rows[rows[:, 2] > 0, 0]] = True
-    rows = rows[answered[rows[:, 0]]]
-    qrels = Qrels([texts.ids[i] for i in rows[:, 0].tolist()], [benchmark.passages.ids[i] for i in rows[:, 1].tolist()], rows[:, 2].copy())
+    answered[absent.relevant().query] = True
+    rows, absent = rows[answered[rows[:, 0]]], absent.take(np.flatnonzero(answered[absent.query]))
+    documents = [benchmark.passages.ids[i] for i in rows[:, 1].tolist()]
+    asked = [texts.ids[i] for i in (*rows[:, 0].tolist(), *absent.query.tolist())]
+    qrels = Qrels(asked, [*documents, *absent.ids], np.r_[rows[:, 2], absent.grade])
     kept = texts.take(np.flatnonzero(answered))
     pool = benchmark.passages.ids
     return Judged(benchmark.name, benchmark.languages, kept.ids, kept.lang, kept.cluster, qrels, pool, benchmark.notes, benchmark.licence)
@@ -170,7 +173,12 @@ def evaluate_run(
     """
     names = list(dict.fromkeys([*MEASURES, *extra]))
     pool = len(against.pool) if against.pool is not None else max(passages.values(), default=0) if passages else 0
-    said = [*notes, *coverage(run, against.qrels, k=min(_cuts(names), pool or _cuts(names))), *_strangers(run, against)]
+    said = [
+        *notes,
+        *coverage(run, against.qrels, k=min(_cuts(names), pool or _cuts(names))),
+        *_strangers(run, against),
+        *_themselves(run, against),
+    ]
     blocks, ties_found = _blocks(run, against, ties)
     values = {name: measure_values(blocks, name) for name in names}
     if ties_found:
@@ -224,7 +232,7 @@ def _strangers(run: Run, against: Judged) -> list[str]:
     """A note about returned passages that the benchmark does not have. Raises InputError where it has none of them."""
     if against.pool is None:
         return []
-    known = set(against.pool)
+    known = {*against.pool, *against.qrels.documents}
     strange = np.array([identifier not in known for identifier in run.documents])
     if not strange.any():
         return []
@@ -236,6 +244,19 @@ def _strangers(run: Run, against: Judged) -> list[str]:
     results = int(strange[run.document].sum())
     what = f"{results} results name passages that the benchmark does not have (first: {first})"
     return [f"{what}; they keep their ranks and count as not relevant"]
+
+
+def _themselves(run: Run, against: Judged) -> list[str]:
+    """A note about results that have the id of their query and are not judged relevant: a run is measured as it is."""
+    place = {identifier: row for row, identifier in enumerate(run.documents)}
+    twin = np.array([place.get(identifier, -1) for identifier in run.queries], np.int64)
+    found = {run.documents[i] for i in run.document[run.document == twin[run.query]].tolist()}
+    judged = zip(against.qrels.queries, against.qrels.documents, against.qrels.grades.tolist(), strict=True)
+    found -= {query for query, document, grade in judged if query == document and grade > 0}
+    what = (
+        "queries have the passage of their own id in the run (ArguAna's, for one, is the query itself); BEIR leaves it out, here it counts"
+    )
+    return [f"{len(found)} {what} (first: {min(found)})"] if found else []
 
 
 def join(evaluation: Evaluation, outcome: Outcome) -> Outcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from triglot.corpus.collection import Collection, Part
 from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.corpus.runs import Run
 from triglot.corpus.tally import Tally
+from triglot.corpus.trec import topics_in
 from triglot.encoder.languages import ByLanguage
 from triglot.evaluate.baselines import bm25_scores, translated_scores
 from triglot.evaluate.counts import ScoreBlock
@@ -203,30 +204,33 @@ def _run_of_part(
             unseen.difference_update(ids)
             yield ids, content
 
-    texts = (
-        ((documents.ids, documents.texts) for documents in collection.documents(code, tally))
-        if not isinstance(retriever, Vectors)
-        else None
-    )
+    topics = dict(zip(query_ids, part.topics.values(), strict=True))
+    judged_rows = zip(part.qrels.queries, part.qrels.documents, part.qrels.grades.tolist(), strict=True)
+    answers = {prefix + query for query, document, grade in judged_rows if query == document and grade > 0}
+    itself: set[str] = set()
+
+    def texts() -> Iterator[tuple[list[str], list[str]]]:
+        for documents in collection.documents(code, tally):
+            itself.update(one for one in topics_in(documents, topics) if one not in answers)
+            yield documents.ids, documents.texts
+
     if isinstance(retriever, Bm25):
-        assert texts is not None
-        held = _held(collection.name, code, query_ids, list(part.topics.values()), watched(texts), tally)
+        held = _held(collection.name, code, topics, watched(texts()), itself, tally)
         score, said = bm25_scores(held)
         run, notes = run_of_scores(score, held, depth, above=0.0, tag=tag)
         notes, size = [*said, *notes], len(held.passages)
     else:
         if isinstance(retriever, Dense):
-            assert texts is not None
             if isinstance(retriever.encoder, ByLanguage):
                 retriever = replace(retriever, encoder=retriever.encoder.in_language(code))
             queries = retriever.encoder.encode(list(part.topics.values()), side="query", progress=False)
-            encoded = _encoded(retriever, f"{collection.name}, {code}", texts)
+            encoded = _encoded(retriever, f"{collection.name}, {code}", texts())
             notes = []
         else:
             files = vectors.find_pair(retriever.path, collection.name, code)
             queries, notes = vectors.read(files[0], list(part.topics))
             encoded = _with_ids(files[1], prefix)
-        run, said, size = run_of_blocks(query_ids, queries, watched(encoded), depth, tag=tag)
+        run, said, size = run_of_blocks(query_ids, queries, watched(encoded), depth, tag=tag, itself=itself)
         notes = [*notes, *said]
     if unseen:
         first = min(unseen)
@@ -255,7 +259,7 @@ def _with_ids(path: Path, prefix: str) -> Iterator[tuple[list[str], np.ndarray]]
 
 
 def _held(
-    name: str, code: str, ids: list[str], texts: list[str], blocks: Iterator[tuple[list[str], list[str]]], tally: Tally
+    name: str, code: str, topics: Mapping[str, str], blocks: Iterator[tuple[list[str], list[str]]], itself: Set[str], tally: Tally
 ) -> RetrievalSet:
     """A language of a collection in memory: BM25 weighs all passages at once."""
     passages: dict[str, str] = {}
@@ -266,8 +270,11 @@ def _held(
             else:
                 passages[key] = value
 
-    def side(keys: list[str], values: list[str]) -> Texts:
-        nothing = np.zeros(len(keys), np.int32)
-        return Texts(keys, values, nothing.astype(np.int16), nothing, nothing)
+    def side(texts: Mapping[str, str]) -> Texts:
+        nothing = np.zeros(len(texts), np.int32)
+        return Texts(list(texts), list(texts.values()), nothing.astype(np.int16), nothing, nothing)
 
-    return RetrievalSet(name, (code,), side(ids, texts), side(list(passages), list(passages.values())), np.zeros((0, 3), np.int64))
+    place = {identifier: row for row, identifier in enumerate(passages)} if itself else {}
+    same = [(row, place[query]) for row, query in enumerate(topics) if query in itself]
+    queries, documents = side(topics), side(passages)
+    return RetrievalSet(name, (code,), queries, documents, np.zeros((0, 3), np.int64), same=np.array(same, np.int64).reshape(-1, 2))

@@ -10,7 +10,7 @@ import numpy as np
 
 from triglot import measures
 from triglot.corpus.retrieval import RetrievalSet
-from triglot.evaluate.counts import Counts
+from triglot.evaluate.counts import ITSELF, Counts
 from triglot.files import InputError
 
 SETTINGS = ("mono", "cross", "multi")
@@ -83,7 +83,13 @@ def measure_values(blocks: measures.Blocks, measure: str) -> np.ndarray:
 
 
 def _measure(
-    row: np.ndarray, above: np.ndarray, tied: np.ndarray, grade: np.ndarray, total: np.ndarray, names: Sequence[str]
+    row: np.ndarray,
+    above: np.ndarray,
+    tied: np.ndarray,
+    grade: np.ndarray,
+    total: np.ndarray,
+    names: Sequence[str],
+    absent: tuple[np.ndarray, np.ndarray],
 ) -> dict[str, np.ndarray]:
     """Measures of each row (a query in a setting), each (rows,), from the relevant passages in it, ordered by row.
 
@@ -96,14 +102,16 @@ def _measure(
         grade: (relevant,).
         total: (rows,) relevant passages of each row.
         names: of the measures.
+        absent: row and grade of relevant passages that the corpus does not have.
     """
     plain = (total[row] == 1) & (tied == 0)
     ranks = np.arange(above[plain].max(initial=-1) + 1)
     singles = measures.tie_blocks(ranks, ranks, np.zeros_like(ranks), queries=len(ranks))
     rest = ~plain
-    others = np.bincount(row[rest], minlength=len(total)) > 0
-    place = (np.cumsum(others) - 1)[row[rest]]
-    blocks = measures.tie_blocks(place, above[rest], tied[rest], queries=int(others.sum()), grade=grade[rest])
+    others = np.bincount(np.r_[row[rest], absent[0]], minlength=len(total)) > 0
+    place = np.cumsum(others) - 1
+    missing = {"missing_query": place[absent[0]], "missing_grade": absent[1]}
+    blocks = measures.tie_blocks(place[row[rest]], above[rest], tied[rest], queries=int(others.sum()), grade=grade[rest], **missing)
     simple, rank = row[plain], above[plain]
     out = {}
     for name in names:
@@ -118,6 +126,7 @@ def _rows(counts: Counts, benchmark: RetrievalSet, settings: Sequence[str], name
     languages = len(benchmark.languages)
     query_lang = benchmark.queries.lang.astype(np.int64)
     passage_lang = benchmark.passages.lang.astype(np.int64)[counts.passage]
+    absent = benchmark.absent.relevant()
     parts: list[dict[str, np.ndarray]] = []
     if "mono" in settings or "cross" in settings:
         same = passage_lang == query_lang[counts.query]
@@ -125,20 +134,24 @@ def _rows(counts: Counts, benchmark: RetrievalSet, settings: Sequence[str], name
         key = counts.query[pair] * languages + passage_lang[pair]
         order = np.argsort(key, kind="stable")  # fast when the passages stand by language
         pair, key = pair[order], key[order]
-        number = np.bincount(key, minlength=len(query_lang) * languages)
+        same = absent.lang == query_lang[absent.query]
+        lacking = np.flatnonzero((same & ("mono" in settings)) | (~same & ("cross" in settings)))
+        lacking_key = absent.query[lacking] * languages + absent.lang[lacking]
+        number = np.bincount(np.r_[key, lacking_key], minlength=len(query_lang) * languages)
         kept = np.flatnonzero(number)
-        row, lang = np.repeat(np.arange(len(kept)), number[kept]), passage_lang[pair]
+        row, lang = np.searchsorted(kept, key), passage_lang[pair]
+        missing = np.searchsorted(kept, lacking_key), absent.grade[lacking]
         part = {"query": kept // languages, "passage_lang": kept % languages, "relevant": number[kept]}
         part["setting"] = (part["passage_lang"] != query_lang[part["query"]]).astype(np.int64)
-        part |= _measure(row, counts.above[pair, lang], counts.tied[pair, lang], counts.grade[pair], number[kept], names)
+        part |= _measure(row, counts.above[pair, lang], counts.tied[pair, lang], counts.grade[pair], number[kept], names, missing)
         parts.append(part | {name: np.full(len(kept), np.nan) for name in BIAS})
     if "multi" in settings:
-        number = np.bincount(counts.query, minlength=len(query_lang))
+        number = np.bincount(np.r_[counts.query, absent.query], minlength=len(query_lang))
         kept = np.flatnonzero(number)
-        row = np.repeat(np.arange(len(kept)), number[kept])
+        row, missing = np.searchsorted(kept, counts.query), (np.searchsorted(kept, absent.query), absent.grade)
         above, tied = counts.above.sum(1, dtype=np.int64), counts.tied.sum(1, dtype=np.int64)
         part = {"query": kept, "passage_lang": np.full(len(kept), -1), "relevant": number[kept], "setting": np.full(len(kept), 2)}
-        part |= _measure(row, above, tied, counts.grade, number[kept], [*names, *BIAS])
+        part |= _measure(row, above, tied, counts.grade, number[kept], [*names, *BIAS], missing)
         part["max_rank"] = np.where(np.isnan(part["rank_distance"]), np.nan, part["max_rank"])  # of two answers or more, like the distance
         parts.append(part if benchmark.parallel else part | {name: np.full(len(kept), np.nan) for name in BIAS})
     columns = ("query", "setting", "passage_lang", "relevant", *names, *BIAS)
@@ -203,12 +216,11 @@ def tabulate(
     if len(spoken):
         summary["bias"] = {name: float(value[spoken].mean()) for name, value in bias.items()}
         by_language["bias"] = {codes[g]: {name: float(value[g]) for name, value in bias.items()} for g in spoken.tolist()}
-    judged = len(np.unique(counts.query))
-    left = len(benchmark.queries) - judged
+    left = len(benchmark.queries) - len(np.unique(table["query"]))
     wide = counts.tied.sum(1) if "multi" in settings else counts.tied[np.arange(len(counts.query)), benchmark.passages.lang[counts.passage]]
     summary["counts"] = {"queries": len(benchmark.queries), "passages": len(benchmark.passages), "ties": int((wide > 0).sum())}
     unjudged = [f"{left} queries have no relevant passage in the settings reported and are counted nowhere"] if left else []
-    summary["notes"] = [*benchmark.notes, *notes, *unjudged]
+    summary["notes"] = [*benchmark.notes, *notes, *unjudged, *([ITSELF] if len(benchmark.itself) else [])]
     summary["licence"] = benchmark.licence
     candidate = [note.removeprefix(CANDIDATE) for note in benchmark.notes if note.startswith(CANDIDATE)]
     if candidate:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 import numpy as np
 
 from triglot.corpus import runs
 from triglot.corpus.retrieval import RetrievalSet
-from triglot.evaluate.counts import ScoreBlock, first_equal
+from triglot.evaluate.counts import ITSELF, ScoreBlock, first_equal
 from triglot.files import InputError
 from triglot.topk import Best
 
@@ -39,6 +39,8 @@ class Stream:
         query_ids: unique.
         queries: (queries, dim).
         depth: passages a query.
+        itself: ids of queries whose passage of the same id is the query itself, and is left out of its ranking; may grow as passages are
+            shown. None where that cannot be.
 
     Attributes:
         passages: shown so far.
@@ -48,12 +50,13 @@ class Stream:
         InputError: embeddings that are not finite or do not fit the ids.
     """
 
-    def __init__(self, query_ids: Sequence[str], queries: np.ndarray, depth: int):
+    def __init__(self, query_ids: Sequence[str], queries: np.ndarray, depth: int, itself: Set[str] | None = None):
         self.query_ids = list(query_ids)
         self.queries, self._zero_queries = finite(queries, self.query_ids, "query")
         self.depth = depth
-        # One more than asked for shows whether the cut-off falls among equal scores.
-        self._best = Best(len(self.query_ids), depth + 1, grow=True)
+        self._itself = itself
+        # One more than asked for shows whether the cut-off falls among equal scores, and another stands in for the query itself.
+        self._best = Best(len(self.query_ids), depth + 1 + (itself is not None), grow=True)
         self._ids: dict[int, str] = {}
         self._limit = 0
         self._zero_passages = 0
@@ -92,8 +95,15 @@ class Stream:
         self.notes = zero_notes(self._zero_queries, self._zero_passages)
         first: dict[str, int] = {}
         again = [place for place, identifier in ids.items() if first.setdefault(identifier, place) != place]
+        gone, itself = np.isin(index, again), self._itself or frozenset()
+        for row, query in enumerate(self.query_ids if itself else ()):
+            if query in itself and query in first:
+                gone[row] |= index[row] == first[query]
+        index = np.where(gone, -1, index)
+        order = np.argsort(gone, axis=1, kind="stable")
+        scores, index = np.take_along_axis(scores, order, 1), np.take_along_axis(index, order, 1)
+        self.notes += [ITSELF] if itself else []
         if again:
-            index = np.where(np.isin(index, again), -1, index)
             what = f"{len(again)} passages in the rankings have the id of an earlier one and are left out (first: {ids[again[0]]}"
             self.notes.append(f"{what}, passages {first[ids[again[0]]] + 1} and {again[0] + 1})")
         return _build(self.query_ids, ids, scores, index, self.depth, self.notes, tag)
@@ -120,16 +130,6 @@ def _build(
     return runs.build(query_names, names, query, document, scores[row, column], tag=tag)
 
 
-def own_passages(benchmark: RetrievalSet) -> np.ndarray:
-    """(queries,) index of the passage that is the query itself (same id, same text), -1 where there is none."""
-    place = {identifier: row for row, identifier in enumerate(benchmark.passages.ids)}
-    own = np.array([place.get(identifier, -1) for identifier in benchmark.queries.ids], np.int64)
-    for row in np.flatnonzero(own >= 0):
-        if benchmark.queries.texts[row] != benchmark.passages.texts[own[row]]:
-            own[row] = -1
-    return own
-
-
 def run_of_scores(
     score: ScoreBlock, benchmark: RetrievalSet, depth: int, *, above: float = -np.inf, tag: str = "triglot"
 ) -> tuple[runs.Run, list[str]]:
@@ -145,7 +145,7 @@ def run_of_scores(
     Raises:
         InputError: a score that is not a number, or no passage for any query.
     """
-    number, own = len(benchmark.passages), own_passages(benchmark)
+    number, itself = len(benchmark.passages), benchmark.itself
     best = Best(len(benchmark.queries), depth + 1)
     step = max(1, _SCORES // (4 * number))
     for begin in range(0, len(benchmark.queries), step):
@@ -153,10 +153,10 @@ def run_of_scores(
         scores = np.array(score(rows), np.float32)  # a copy: it is written into
         if above > -np.inf:
             scores[scores <= above] = -np.inf
-        itself = own[rows] >= 0
-        scores[np.flatnonzero(itself), own[rows][itself]] = -np.inf
+        pairs = itself[(itself[:, 0] >= begin) & (itself[:, 0] < begin + step)]
+        scores[pairs[:, 0] - begin, pairs[:, 1]] = -np.inf
         best.offer(slice(begin, begin + len(rows)), scores, 0)
-    notes = ["the passage that is the query itself is left out of its ranking"] if (own >= 0).any() else []
+    notes = [ITSELF] if len(itself) else []
     scores, index = best.kept()
     ids = {place: benchmark.passages.ids[place] for place in np.unique(index).tolist() if place >= 0}
     return _build(benchmark.queries.ids, ids, scores, index, depth, notes, tag), notes
@@ -181,10 +181,16 @@ def run_of_vectors(
 
 
 def run_of_blocks(
-    query_ids: Sequence[str], queries: np.ndarray, blocks: Iterable[tuple[list[str], np.ndarray]], depth: int, *, tag: str = "triglot"
+    query_ids: Sequence[str],
+    queries: np.ndarray,
+    blocks: Iterable[tuple[list[str], np.ndarray]],
+    depth: int,
+    *,
+    tag: str = "triglot",
+    itself: Set[str] | None = None,
 ) -> tuple[runs.Run, list[str], int]:
-    """The top of a corpus that is streamed as (ids, embeddings) blocks: the run, notes, and how many passages there were."""
-    stream = Stream(query_ids, queries, depth)
+    """The top of a corpus that is streamed as (ids, embeddings) blocks: the run, notes, and how many passages there were. See `Stream`."""
+    stream = Stream(query_ids, queries, depth, itself)
     for ids, vectors in blocks:
         stream.add(ids, vectors)
     return stream.run(tag=tag), stream.notes, stream.passages
