@@ -90,6 +90,51 @@ def test_leakage_by_id_text_sentence_and_title(tmp_path):
     assert "e.g. article 'deep lake'" in text
 
 
+ARTICLES = [
+    ("Baht", "The currency of Thailand is the baht, and a hundred satang are one."),
+    ("Hund", "Der Hund bellt in der Nacht, und niemand schläft."),
+]
+
+
+def _pairs(path, shape):
+    lines = []
+    for number, (title, body) in enumerate(ARTICLES):
+        lang = "de" if number else "en"
+        line = {"query": f"question {number}", "lang": lang}
+        if shape == "title":
+            line["positive_passages"] = [{"docid": str(number), "title": title, "text": body}]
+        elif shape == "article":
+            line["positive_passages"] = [{"docid": str(number), "title": "", "text": body, "article": title}]
+        else:
+            line["pos"] = [body if shape == "none" else f"{title}. {body}" if shape == "stop" else f"{title} {body}"]
+        lines.append(json.dumps(line))
+    path.write_text("\n".join(lines))
+
+
+def _beir(folder, shape):
+    (folder / "qrels").mkdir(parents=True)
+    corpus = []
+    for number, (title, body) in enumerate(ARTICLES):
+        text = {"none": body, "title": body, "joined": f"{title} {body}"}[shape]
+        corpus.append(
+            {"_id": f"d{number}", "text": text, "lang": "de" if number else "en"} | ({"title": title} if shape == "title" else {})
+        )
+    corpus.append({"_id": "d9", "text": "Nothing of this article stands anywhere else.", "title": "Baht", "lang": "en"})
+    (folder / "corpus.jsonl").write_text("".join(json.dumps(one) + "\n" for one in corpus))
+    (folder / "queries.jsonl").write_text('{"_id": "1", "text": "something else"}\n')
+    (folder / "qrels" / "test.tsv").write_text("1\td1\t1\n")
+
+
+@pytest.mark.parametrize("train", ["title", "article", "joined", "stop", "none"])
+@pytest.mark.parametrize("evaluation", ["none", "title", "joined"])
+def test_an_equal_article_is_found_with_and_without_its_title(tmp_path, train, evaluation):
+    _pairs(tmp_path / "p.jsonl", train)
+    _beir(tmp_path / "beir", evaluation)
+    report = inspect_paths([tmp_path / "p.jsonl"], [tmp_path / "beir"])
+    assert report["leakage"][0]["passages"] == {"total": 3, "by_text": 2, "languages": {"de": 1, "en": 1}}
+    assert "passages: 2 by text, of 3 (de 1, en 1)" in render(report)
+
+
 def test_no_leakage_is_zero(tmp_path):
     squad(tmp_path / "train" / "en.json", ("Lake", PARAGRAPH, [("a1", "How deep?")]))
     squad(tmp_path / "test" / "en.json", ("Sea", "A quite different sentence stands here.", [("b1", "Where?")]))

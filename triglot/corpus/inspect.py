@@ -19,6 +19,7 @@ from triglot.corpus.tally import Tally
 
 SHORTEST = 24  # bytes of UTF-8, so 8 Chinese characters. A shorter sentence ("Yes.", a name) on both sides says nothing about leakage
 EXAMPLES = 5
+_LEAD = 20  # words at most of a title that stands before a text
 
 
 @dataclass
@@ -29,7 +30,7 @@ class Inventory:
     format: str
     tally: Tally
     questions: list[tuple[str, str, str]] = field(default_factory=list)  # (id that the publisher gave or '', language, text)
-    passages: list[tuple[str, str]] = field(default_factory=list)  # (language, text)
+    passages: list[tuple[str, str]] = field(default_factory=list)  # (language, text without its title, where that stands apart)
     titles: set[str] = field(default_factory=set)
     published_sentences: Counter[str] = field(default_factory=Counter)
     question_languages: dict[str, set[str]] = field(default_factory=dict)
@@ -44,6 +45,17 @@ class Inventory:
     def passage_keys(self) -> list[int]:
         """Hashes of the normalised passages."""
         return [hash(normalise(text)) for _, text in self.passages]
+
+    def bodies(self) -> Iterator[list[int]]:
+        """For each passage, hashes of what may be its text if its first words are a title."""
+        for _, text in self.passages:
+            normal, place, keys = normalise(text), 0, []
+            for _ in range(_LEAD):
+                place = normal.find(" ", place) + 1
+                if not place or len(normal[place:].encode()) < SHORTEST:
+                    break
+                keys.append(hash(normal[place:]))
+            yield keys
 
     def sentences(self) -> Iterator[tuple[str, str, int]]:
         """(language, sentence, hash) of the sentences of passages that have at least `SHORTEST` bytes."""
@@ -136,6 +148,7 @@ def take_inventory(path: str | Path, *, strict: bool = False) -> Inventory:
         _from_beir(inventory, beir.read_contents(path, inventory.tally, split=None, titles=False))
     else:
         options: dict[str, Any] = {} if format == "atlas" else {"strict": strict}
+        options |= {"titles": False} if format == "pairs" else {}
         corpus, inventory.tally = formats.read_training(format, path, **options)
         _from_corpus(inventory, corpus)
     return inventory
@@ -207,7 +220,14 @@ def _leakage(train: Inventory, known: _Known, evaluation: Inventory) -> dict[str
     ids = [one for one, _, _ in evaluation.questions if one in known.ids and not (one.isdigit() and len(one) < 8)]
     pairs = zip(evaluation.questions, evaluation.question_keys, strict=True)
     questions = [(lang, text) for (_, lang, text), key in pairs if key in known.questions]
-    passages = [one for one, key in zip(evaluation.passages, evaluation.passage_keys, strict=True) if key in known.passages]
+    # A title may stand before the text on one side and not on the other: both sides are compared without their first words too.
+    wanted = set(evaluation.passage_keys) - known.passages
+    titled = {key for keys in train.bodies() for key in keys if key in wanted} if wanted else set()
+    passages = [
+        one
+        for one, key, bodies in zip(evaluation.passages, evaluation.passage_keys, evaluation.bodies(), strict=True)
+        if key in known.passages or key in titled or not known.passages.isdisjoint(bodies)
+    ]
     every = list(evaluation.sentences())
     parts = [(lang, text) for lang, text, key in every if key in known.sentences]
     titles = [title for title in sorted(evaluation.titles) if normalise(title) in known.titles]
@@ -271,11 +291,21 @@ def _describe_lines(one: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _each(found: dict[str, Any]) -> str:
+    """What was found by text in each language, where there is any."""
+    told = ", ".join(f"{code} {number:,}" for code, number in found["languages"].items())
+    return f" ({told})" if told else ""
+
+
 def _leakage_lines(one: dict[str, Any]) -> list[str]:
     lines = [f"{one['evaluation']} in {one['training']}:"]
     questions, articles = one["questions"], one["articles"]
-    lines.append(f"  questions: {questions['by_id']:,} by id, {questions['by_text']:,} by text, of {questions['total']:,}")
-    lines += [f"  {kind}: {one[kind]['by_text']:,} by text, of {one[kind]['total']:,}" for kind in ("passages", "sentences")]
+    lines.append(
+        f"  questions: {questions['by_id']:,} by id, {questions['by_text']:,} by text, of {questions['total']:,}{_each(questions)}"
+    )
+    lines += [
+        f"  {kind}: {one[kind]['by_text']:,} by text, of {one[kind]['total']:,}{_each(one[kind])}" for kind in ("passages", "sentences")
+    ]
     lines.append(f"  articles: {articles['by_title']:,} by title, of {articles['total']:,}")
     return [*lines, *(f"    e.g. {example}" for example in one["examples"])]
 
@@ -285,7 +315,11 @@ def render(report: dict[str, Any]) -> str:
     blocks = [("Training data" if report["evaluation"] else "Data", report["training"], _describe_lines)]
     blocks += [("Evaluation data", report["evaluation"], _describe_lines)]
     blocks += [
-        ("Leakage (equal after NFKC, case folding and dropping punctuation; paraphrases are not found)", report["leakage"], _leakage_lines)
+        (
+            "Leakage (equal after NFKC, case folding and dropping punctuation and titles; paraphrases are not found)",
+            report["leakage"],
+            _leakage_lines,
+        )
     ]
     lines = []
     for heading, entries, make in blocks:
