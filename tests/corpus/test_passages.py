@@ -49,6 +49,11 @@ def test_gzip(tmp_path: Path) -> None:
         ("p.jsonl", "[1]\n", r"p\.jsonl:1: an object or a string was expected"),
         ("p.jsonl", '{"text": "one"\n', r"p\.jsonl:1: not JSON"),
         ("p.txt", "\n \n", r"p\.txt: no text in it"),
+        ("p.csv", "", r"p\.csv: no text in it"),
+        ("p.csv", "id,text\n", r"p\.csv: no text in it"),
+        ("p.tsv", "", r"p\.tsv: no text in it"),
+        ("p.json", "", r"p\.json:1: not JSON"),
+        ("p.jsonl", "", r"p\.jsonl: no text in it"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, name: str, text: str, message: str) -> None:
@@ -66,6 +71,13 @@ def test_a_csv_is_read_as_a_table(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert f"{path}: read id from 'Id', text from 'Body', title from 'Title'; not read: url" in caplog.text
     assert read_passages(write(tmp_path / "q.csv", "text;docid\none, two;a\n")) == (["a"], ["one, two"])
     assert read_passages(write(tmp_path / "r.csv", 'text\n"one\ntwo"\nthree\n')) == (["2", "4"], ["one\ntwo", "three"])
+
+
+def test_long_texts_are_read(tmp_path: Path) -> None:
+    long = "word, " * 100_000
+    assert read_passages(write(tmp_path / "p.txt", f"{long}\n")) == (["1"], [long])
+    assert read_passages(write(tmp_path / "p.csv", f'id,text\n1,"{long}"\n')) == (["1"], [long])
+    assert read_passages(write(tmp_path / "p.tsv", f"1\t{long}\n")) == (["1"], [long])
 
 
 def test_a_tsv_with_a_header_has_columns(tmp_path: Path) -> None:
@@ -112,7 +124,7 @@ def test_json_and_parquet(tmp_path: Path) -> None:
         ("a.csv", b"7,one\n8,two\n", r"a\.csv:1: its first line names no column of texts \('7,one'\); known: text, "),
         ("a.csv", b"id,name\n8,two\n", r"a\.csv:1: no text: the object has id, name; looked for text, "),
         ("a.csv", b"id,text\n8\n", r"a\.csv:2: 1 cells, but the header has 2"),
-        ("a.csv", b'id,text\n8,"two\n9,x\n', r"a\.csv:2: a row with quotes that do not fit"),
+        ("a.csv", b'id,text\n8,"two\n9,x\n', r"a\.csv:2: a row that is no CSV"),
         ("a.csv", b"id,text,text\n8,a,b\n", r"a\.csv:1: two columns have the same name"),
         ("a.csv", b"id,text\n,a\n", r"a\.csv:2: id is '', not an id"),
         ("a.jsonl", b'{"id": null, "text": "a"}\n', r"a\.jsonl:1: id is None, not an id"),
@@ -121,6 +133,8 @@ def test_json_and_parquet(tmp_path: Path) -> None:
         ("a.jsonl", b'{"id": 10, "text": "a"}\n{"id": "10", "text": "a"}\n', r"a\.jsonl:2: the id '10' occurred before, in line 1"),
         ("a.json", b'{"data": [1],\n "version": 1}', r"a\.json: a list of objects, or an object a line, was expected, not dict"),
         ("a.tsv", b"\tone\n", r"a\.tsv:1: an empty id"),
+        ("a.csv", b"id,te\rxt\n1,one\n", r"a\.csv:1: its first line names no column"),
+        ("a.csv", b"id,text\n1,o\rne\n", r"a\.csv:2: a row that is no CSV"),
     ],
 )
 def test_another_kind_of_file_is_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:

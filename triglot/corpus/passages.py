@@ -92,7 +92,7 @@ def _roles(names: Iterable[str], where: str) -> dict[str, str]:
         by_lower.setdefault(name.strip().lower(), name)
     found = {role: next((by_lower[one] for one in known if one in by_lower), None) for role, known in _ROLES.items()}
     if found["text"] is None:
-        raise InputError(f"{where}: no text: the object has {', '.join(by_lower) or 'nothing'}; looked for {', '.join(_TEXT)}")
+        raise InputError(f"{where}: no text: the object has {', '.join(by_lower)[:200] or 'nothing'}; looked for {', '.join(_TEXT)}")
     return {role: name for role, name in found.items() if name is not None}
 
 
@@ -170,13 +170,17 @@ def _parsed(line: str, path: Path) -> Any:
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
-    return next(csv.reader([line], delimiter=delimiter), [])
+    try:
+        return next(csv.reader([line[:10_000]], delimiter=delimiter), [])  # no header is longer
+    except csv.Error:
+        return []
 
 
 def _is_header(cells: Sequence[str]) -> bool:
     """Whether a first line names columns: names only, and a text among them or an id at the front."""
     names = [cell.strip().lower() for cell in cells]
-    return all(re.fullmatch(r"[\w .\-]{1,40}", name) for name in names) and (not set(_TEXT).isdisjoint(names) or names[0] in _ID)
+    known = not set(_TEXT).isdisjoint(names) or not set(_ID).isdisjoint(names[:1])
+    return known and all(re.fullmatch(r"[\w .\-]{1,40}", name) for name in names)
 
 
 def _csv(path: Path) -> Iterator[_Row]:
@@ -218,8 +222,8 @@ def _table(path: Path, rows: Iterator[tuple[int, list[str]]]) -> Iterator[_Row]:
     """Texts of a table; the first of its rows, (line number, cells), is the header."""
     number, header = next(rows)
     header = [name.strip() for name in header]
-    if len(set(header)) < len(header):
-        raise InputError(f"{path}:{number}: two columns have the same name: {', '.join(header)}")
+    if twice := next((name for name in header if header.count(name) > 1), None):
+        raise InputError(f"{path}:{number}: two columns have the same name, {twice!r:.60}")
     roles = _roles(header, f"{path}:{number}")
     _tell(path, roles, header)
     for number, cells in rows:
@@ -242,9 +246,7 @@ def _quoted(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            raise InputError(
-                f"{path}:{begin}: a row with quotes that do not fit ({error}); a quote within quotes is written twice"
-            ) from None
+            raise InputError(f"{path}:{begin}: a row that is no CSV ({error}); quotes within a cell in quotes are written twice") from None
         if cells is None:
             return
         if cells:
