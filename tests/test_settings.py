@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal
 
 import pytest
 import yaml
 
+from triglot import recipes
 from triglot.files import InputError
+from triglot.recipe import parse_recipe
 from triglot.settings import Document, build, dump_yaml, parse_yaml, plain, put, split_word
 
 
@@ -82,6 +87,85 @@ def test_what_is_wrong_is_named(text: str, message: str) -> None:
     assert str(caught.value).startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("on: true\nname: &a x", "file.yaml:2: not YAML (anchors and aliases, & and *, are not read)"),
+        ("name: *a", "file.yaml:1: not YAML (anchors and aliases"),
+        ("options: &a {x: *a}", "file.yaml:1: not YAML (anchors and aliases"),
+        ("on: true\n? [a, b]\n: 1", "file.yaml:2: a key is a word, not a list or a mapping"),
+        ("options:\n  ? {a: 1}\n  : 1", "file.yaml:2: options: a key is a word"),
+        ("options: {1: x}", "file.yaml:1: options.1: a key is text; write it in quotes if it is meant"),
+        ("options: {~: x}", "file.yaml:1: options.~: a key is text"),
+        ("on: true\nname: a\0b", "file.yaml:2: not YAML (a control character, U+0000)"),
+        ("name: a\x1bb", "file.yaml:1: not YAML (a control character, U+001B)"),
+        ("name: \ud800", "file.yaml:1: not YAML (a control character, U+D800)"),
+        ('on: true\nname: "\\ud800"', "file.yaml:2: name: half a character (a lone surrogate) is no text"),
+        ('options: {"\\udc00": 1}', "file.yaml:1: options: half a character"),
+        ('name: "\\UFFFFFFFF"', "file.yaml:1: not YAML ("),
+        ("name: !!str 3", "file.yaml:1: not YAML (tags, such as !!set, are not read)"),
+        ("name: !!timestamp x", "file.yaml:1: not YAML (tags"),
+        ("codes: !mine []", "file.yaml:1: not YAML (tags"),
+        (f"leaf: {{size: {'9' * 5000}}}", "file.yaml:1: leaf.size: a number of 5,000 digits is too large"),
+        (f"options: {'[' * 5000}", "file.yaml:1: not YAML (nested more than 32 deep)"),
+        (f"options: {'{a: ' * 5000}", "file.yaml:1: not YAML (nested more than 32 deep)"),
+        ("\n".join(f"{' ' * n}a:" for n in range(200)), "file.yaml:32: not YAML (nested more than 32 deep)"),
+        ("options: [{x: 1, x: 2}]", "file.yaml:1: options.0.x is given twice"),
+        ("options:\n- - a: 1\n    a: 2", "file.yaml:3: options.0.0.a is given twice"),
+        ("options: {x: {y: [.nan]}}", "file.yaml:1: options.x.y.0: nan is not a finite number"),
+        ("options: {x: 1.0e400}", "file.yaml:1: options.x: inf is not a finite number"),
+        (f"options: {{x: 1{'0' * 30}}}", "file.yaml:1: options.x: 1000000000000000000000000000000 is too large"),
+        ("x" * 200_000, "file.yaml: longer than 131,072 characters"),
+        ("<<: {name: x}", "file.yaml:1: <<: no such setting"),
+    ],
+)
+def test_yaml_that_no_settings_need_is_refused(text: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read(text)
+    assert str(caught.value).startswith(message)
+
+
+def test_dates_are_words_even_those_that_no_calendar_has() -> None:
+    assert (read("name: 2001-01-01").name, read("name: 2001-99-99").name) == ("2001-01-01", "2001-99-99")
+
+
+def test_few_lines_that_stand_for_gigabytes_are_refused_at_once() -> None:
+    laughs = "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in pairwise("abcdefghi"))
+    with pytest.raises(InputError, match=r"^file\.yaml:1: not YAML \(anchors"):
+        read(f"a: &a [x, x]\n{laughs}")
+
+
+def test_no_mutation_of_a_recipe_ends_in_anything_but_an_error_that_names_its_place() -> None:
+    draw = random.Random(1)
+    whole = recipes.find("demo").read_text(encoding="utf-8")
+    odd = [
+        ": ",
+        "*a",
+        "&a ",
+        "!!set ",
+        "? ",
+        "- ",
+        "[",
+        "}",
+        "\0",
+        "\x85",
+        "'",
+        '"\\ud800"',
+        "9" * 5000,
+        "\t",
+        "2001-99-99",
+        ".nan",
+        "1e999",
+        "%",
+        "|\n",
+    ]
+    for _ in range(150):
+        at = draw.randrange(len(whole))
+        text = whole[:at] + draw.choice(odd) + whole[at + draw.choice([0, 0, 1, 20]) :]
+        with suppress(InputError):
+            parse_recipe(parse_yaml(text, "file.yaml"))
+
+
 def test_all_that_is_wrong_is_named_at_once() -> None:
     with pytest.raises(InputError) as caught:
         read("leaf: {size: many, rate: fast}\nname: 3")
@@ -111,10 +195,21 @@ def test_words(word: str, pair: tuple[str, Any]) -> None:
     assert split_word(word) == pair
 
 
-@pytest.mark.parametrize("word", ["a", "=1", "a=["])
+@pytest.mark.parametrize(
+    "word",
+    ["a", "=1", "a=[", "a=*x", "a=&x [*x]", "a=!!set {b}", "a={? [x] : 1}", 'a="\\ud800"', "a=\0", f"a={'[' * 999}", f"a={'9' * 5000}"],
+)
 def test_words_that_are_none(word: str) -> None:
     with pytest.raises(InputError, match="command line"):
         split_word(word)
+
+
+def test_a_key_of_too_many_parts_and_an_index_that_is_none() -> None:
+    with pytest.raises(InputError, match=r"^here: a\.a.*: a key of more than 32 parts"):
+        put({}, ["a"] * 1000, 1, "here")
+    for index in ("²", "9" * 5000, "-1"):
+        with pytest.raises(InputError, match="the list has the entries 0 to 0"):
+            put({"a": [1]}, ["a", index], 1, "here")
 
 
 def test_put_reaches_into_lists_and_makes_what_is_missing() -> None:

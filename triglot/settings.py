@@ -6,8 +6,9 @@ import dataclasses
 import re
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -15,23 +16,41 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from triglot.files import InputError, nearest, read_lines
-from triglot.ranges import hints_of, ranges_in, shown
+from triglot.ranges import Range, hints_of, ranges_in, shown
 
 T = TypeVar("T")
 COMMAND_LINE = "command line"
+_DEEPEST = 32
+_LONGEST = 1 << 17  # characters; the longest recipe has some thousands
+_MOST_DIGITS = 400
+_ANY_NUMBER = Range(-(2.0**63), 2.0**63)
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with the numbers and booleans of version 1.2: `1e-2` is a number, and `no` (Norwegian) is a word."""
+    """The YAML that settings need: mappings, lists, text, and numbers and booleans of version 1.2 (`1e-2` is a number, `no`, Norwegian, is
+    a word). No tags, anchors, aliases, merge keys or dates: a few lines of those can run code, take gigabytes or refer to themselves."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012
-        first: [
-            (tag, pattern)
-            for tag, pattern in rules
-            if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:float", "tag:yaml.org,2002:int")
-        ]
+        first: [(tag, pattern) for tag, pattern in rules if tag == "tag:yaml.org,2002:null"]
         for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def __init__(self, text: str):
+        super().__init__(text)
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise yaml.MarkedYAMLError(problem="anchors and aliases, & and *, are not read", problem_mark=event.start_mark)
+        if getattr(event, "tag", None):
+            raise yaml.MarkedYAMLError(problem="tags, such as !!set, are not read", problem_mark=event.start_mark)
+        if self._depth == _DEEPEST:
+            raise yaml.MarkedYAMLError(problem=f"nested more than {_DEEPEST} deep", problem_mark=event.start_mark)
+        self._depth += 1
+        node = super().compose_node(parent, index)  # type: ignore[arg-type]
+        self._depth -= 1
+        return node
 
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))
@@ -64,55 +83,86 @@ def _join(prefix: str, key: object) -> str:
     return f"{prefix}.{key}" if prefix else str(key)
 
 
-def _walk(node: yaml.Node, prefix: str, source: str, lines: dict[str, str]) -> None:
+def _walk(node: yaml.Node, prefix: str, place: Callable[[int], str], lines: dict[str, str]) -> None:
+    """Note where each dotted key was written, and refuse what no settings are made of."""
+    where = f"{place(node.start_mark.line)}: {prefix}{': ' if prefix else ''}"
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for name, child in node.value:
+            here = place(name.start_mark.line)
+            if not isinstance(name, yaml.ScalarNode):
+                raise InputError(f"{here}: {prefix}{': ' if prefix else ''}a key is a word, not a list or a mapping")
+            _walk(name, prefix, place, {})
             key = _join(prefix, name.value)
+            if not name.tag.endswith(":str"):
+                raise InputError(f"{here}: {key}: a key is text; write it in quotes if it is meant")
             if name.value in seen:
-                raise InputError(f"{source}:{name.start_mark.line + 1}: {key} is given twice")
+                raise InputError(f"{here}: {key} is given twice")
             seen.add(name.value)
-            lines[key] = f"{source}:{name.start_mark.line + 1}"
-            _walk(child, key, source, lines)
+            lines[key] = here
+            _walk(child, key, place, lines)
     elif isinstance(node, yaml.SequenceNode):
         for number, child in enumerate(node.value):
-            lines[_join(prefix, number)] = f"{source}:{child.start_mark.line + 1}"
-            _walk(child, _join(prefix, number), source, lines)
+            lines[_join(prefix, number)] = place(child.start_mark.line)
+            _walk(child, _join(prefix, number), place, lines)
+    elif node.tag.endswith(":int") and len(node.value) > _MOST_DIGITS:
+        raise InputError(f"{where}a number of {len(node.value):,} digits is too large")
+    elif any("\ud800" <= character <= "\udfff" for character in node.value):
+        raise InputError(f"{where}half a character (a lone surrogate) is no text")
+
+
+def _read_value(text: str, source: str, place: Callable[[int], str]) -> tuple[Any, dict[str, str]]:
+    """What YAML text says, and where each dotted key was written.
+
+    Args:
+        text: of the settings, or of one value.
+        source: what errors call it.
+        place: what errors call a line of it, counted from 0.
+    """
+    if len(text) > _LONGEST:
+        raise InputError(f"{source}: longer than {_LONGEST:,} characters; settings were expected")
+    loader, lines = None, {}
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is not None:
+            _walk(node, "", place, lines)
+        return None if node is None else loader.construct_document(node), lines
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position)
+        raise InputError(f"{place(line)}: not YAML (a control character, U+{ord(text[error.position]):04X})") from None
+    except yaml.MarkedYAMLError as error:
+        where = place(error.problem_mark.line) if error.problem_mark else source
+        raise InputError(f"{where}: not YAML ({error.problem or error.context})") from None
+    except InputError:
+        raise
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # an escape that is no character
+        raise InputError(f"{place(loader.line) if loader else source}: not YAML ({error})") from None
+    finally:
+        if loader:
+            loader.dispose()
 
 
 def parse_yaml(text: str, source: str) -> Document:
     """Settings from YAML text. Raises InputError for broken YAML, a key given twice, or anything but a mapping at the top."""
-    loader = _Loader(text)
-    lines: dict[str, str] = {}
-    try:
-        node = loader.get_single_node()
-        if node is not None:
-            _walk(node, "", source, lines)
-        value = {} if node is None else loader.construct_document(node)
-    except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise InputError(f"{source}{line}: not YAML ({error.problem or error.context})") from None
-    except InputError:
-        raise
-    except (yaml.YAMLError, ValueError) as error:
-        raise InputError(f"{source}: not YAML ({error})") from None
-    finally:
-        loader.dispose()
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+    value, lines = _read_value(text, source, lambda line: f"{source}:{line + 1}")
+    if value is None:
+        value = {}
+    if not isinstance(value, dict):
         raise InputError(f"{source}: settings are `key: value` lines")
     return Document(value, source, lines)
 
 
 def read_yaml(path: str | Path, source: str = "") -> Document:
     """Settings from a file; `source` is what errors call it."""
-    return parse_yaml("\n".join(line for _, line in read_lines(path)), source or str(path))
-
-
-def _parse_value(text: str, key: str) -> Any:
-    try:
-        return yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        raise InputError(f"{COMMAND_LINE}: {key}={text}: not YAML ({getattr(error, 'problem', None) or error})") from None
+    lines: list[str] = []
+    length = 0
+    for _, line in read_lines(path):
+        lines.append(line)
+        length += len(line) + 1
+        if length > _LONGEST + 1:
+            break
+    return parse_yaml("\n".join(lines), source or str(path))
 
 
 def split_word(word: str) -> tuple[str, Any]:
@@ -120,7 +170,8 @@ def split_word(word: str) -> tuple[str, Any]:
     key, equals, text = word.partition("=")
     if not equals or not key.strip():
         raise InputError(f"{COMMAND_LINE}: {word!r} is not key=value")
-    return key.strip(), _parse_value(text, key)
+    where = f"{COMMAND_LINE}: {word if len(word) <= 100 else f'{word[:97]}...'}"
+    return key.strip(), _read_value(text, where, lambda line: where)[0]
 
 
 def key_values(words: Sequence[str]) -> dict[str, Any]:
@@ -139,11 +190,13 @@ def put(value: dict[str, Any], path: Sequence[str], new: Any, where: str) -> Non
         InputError: the path leads through something that is neither a mapping nor a list, or past a list's end.
     """
     here: Any = value
+    if len(path) > _DEEPEST:
+        raise InputError(f"{where}: {'.'.join(path)[:60]}...: a key of more than {_DEEPEST} parts")
     for depth, name in enumerate(path):
         key = ".".join(path[: depth + 1])
         last = depth == len(path) - 1
         if isinstance(here, list):
-            if not name.isdigit() or int(name) >= len(here):
+            if not re.fullmatch(r"[0-9]{1,9}", name) or int(name) >= len(here):
                 raise InputError(
                     f"{where}: {key}: the list has the entries 0 to {len(here) - 1}" if here else f"{where}: {key}: the list is empty"
                 )
@@ -251,6 +304,11 @@ def _placed(kind: Any, path: Sequence[Any], what: str) -> tuple[str, str]:
     return key, what
 
 
+@cache
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    return TypeAdapter(kind)
+
+
 def build(kind: type[T], document: Document, inside: str = "") -> T:
     """A dataclass from plain values.
 
@@ -267,7 +325,7 @@ def build(kind: type[T], document: Document, inside: str = "") -> T:
         wrong += _wrong_numbers(kind, document.value, "")
     if not wrong:
         try:
-            return TypeAdapter(kind).validate_python(document.value)
+            return _adapter(kind).validate_python(document.value)
         except ValidationError as failure:
             for error in failure.errors(include_url=False):
                 path = [part for part in error["loc"] if isinstance(part, int) or re.fullmatch(r"[\w\-+.]+", str(part))]
@@ -304,6 +362,20 @@ def _wrong_numbers(kind: Any, value: Any, prefix: str) -> Iterable[tuple[str, st
         elif isinstance(value, Mapping) and get_origin(shape) in (dict, Mapping) and get_args(shape):
             for key, child in value.items():
                 yield from _wrong_numbers(get_args(shape)[1], child, _join(prefix, key))
+        elif shape is Any:
+            yield from _wrong_options(value, prefix)
+
+
+def _wrong_options(value: Any, prefix: str) -> Iterable[tuple[str, str]]:
+    """Yield the numbers that no reader takes, whatever its options are."""
+    if isinstance(value, Mapping):
+        for key, child in value.items():
+            yield from _wrong_options(child, _join(prefix, key))
+    elif isinstance(value, (list, tuple)):
+        for number, child in enumerate(value):
+            yield from _wrong_options(child, _join(prefix, number))
+    elif isinstance(value, (int, float)) and not isinstance(value, bool) and (said := _ANY_NUMBER.complaint(value, False)):
+        yield prefix, said
 
 
 def plain(value: Any) -> Any:
