@@ -162,6 +162,9 @@ def debias(
         raise InputError(f"{encoder.name}: was debiased by language before; start from the model that it was made of")
     if not settings.method:
         raise InputError("method: is missing")
+    if encoder.similarity != "cosine":
+        log.warning("%s: compares by %s; debiased, it compares by cosine", encoder.name, encoder.similarity)
+        encoder = encoder.by_cosine()
     texts = corpus.texts.to_pylist()
     usable = _usable(texts, held_out)
     hidden = len(texts) - int(usable.sum())
@@ -235,7 +238,8 @@ def with_linear(encoder: Any, weight: np.ndarray) -> Any:
         from triglot.encoder.static import Affine
 
         step = Affine(weight.astype(np.float32), np.zeros(len(weight), np.float32))
-        return StaticEncoder(encoder.tokenizer, encoder.embeddings, after=[*encoder.after, step], name=encoder.name)
+        steps = [*encoder.after, step]
+        return StaticEncoder(encoder.tokenizer, encoder.embeddings, after=steps, name=encoder.name, prefixes=encoder.prefixes)
     from triglot.encoder.transformer import with_dense
 
     return with_dense(encoder, weight)

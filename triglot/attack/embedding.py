@@ -17,7 +17,7 @@ from triglot.files import InputError
 
 
 def shift_queries(target: Target, attack: Attack, *, rows: int = 256) -> np.ndarray:
-    """(queries, dim) unit vectors of the queries after the shift that lowers the margin most.
+    """(queries, dim) vectors of the queries after the shift that lowers the margin most.
 
     The shift of a query has a norm over all its tokens (Frobenius) of at most `eps` times the root mean square norm of the model's token
     embeddings. Each step goes 2 / steps of the way along the gradient and is projected back.
@@ -46,7 +46,7 @@ def shift_queries(target: Target, attack: Attack, *, rows: int = 256) -> np.ndar
             vectors = forward(shift)
             scores = torch.einsum("nd,nkd->nk", vectors, passages[relevant.clamp_min(0)])
             good = (scores * (relevant >= 0)).sum(1) / (relevant >= 0).sum(1).clamp_min(1)
-            bad = torch.einsum("nd,nkd->nk", vectors, passages[others.clamp_min(0)]).masked_fill(others < 0, -1.0).amax(1)
+            bad = torch.einsum("nd,nkd->nk", vectors, passages[others.clamp_min(0)]).masked_fill(others < 0, target.lowest).amax(1)
             (gradient,) = torch.autograd.grad((good - bad).sum(), shift)
             with torch.no_grad():
                 limit = attack.eps * room
@@ -77,6 +77,8 @@ def _static(encoder: StaticEncoder, texts: list[str]) -> tuple[Any, Any, Any]:
     steps = [(torch.from_numpy(step.weight), torch.from_numpy(step.bias)) for step in encoder.after]
 
     def forward(shift: Any) -> Any:
+        if encoder.similarity == "dot":
+            return means + shift
         vectors = torch.nn.functional.normalize(means + shift, dim=1)
         for weight, bias in steps:
             vectors = torch.nn.functional.normalize(vectors @ weight.T + bias, dim=1)

@@ -48,6 +48,12 @@ def rank_biased_overlap(a: np.ndarray, b: np.ndarray, p: float = 0.9) -> np.ndar
     return overlap[:, -1] / k * p**k + (1 - p) / p * (overlap / depth * p**depth).sum(1)
 
 
+def cosines(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """(rows,) cosine of each row of one with that of the other; 0 with a zero vector."""
+    lengths = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
+    return (before * after).sum(1) / np.where(lengths > 0, lengths, 1)
+
+
 def robustness(
     clean: Evaluation,
     attacked: Evaluation,
@@ -85,7 +91,7 @@ def robustness(
         "success@10": success_rate(clean, attacked, 10),
         f"jaccard@{k}": float(jaccard(first, second).mean()),
         f"rbo@{k}": float(rank_biased_overlap(first, second).mean()),
-        "drift": float((1 - (before * after).sum(1)).mean()),
+        "drift": float((1 - cosines(before, after)).mean()),
         "changed": float(changed.mean()),
         "calls": float(calls.mean()),
     }

@@ -18,7 +18,7 @@ from triglot.attack.target import Target
 from triglot.augment.lexicon import Lexicon
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.evaluate import evaluate_embeddings
-from triglot.evaluate.evaluator import encode_set
+from triglot.evaluate.evaluator import encode_set, similarity_notes
 from triglot.evaluate.tables import Evaluation
 from triglot.files import InputError, atomic_write
 
@@ -94,14 +94,15 @@ def attack_queries(
         if attack.needs_lists and lexicon_of is None:
             raise InputError(f"attack {attack.label!r}: lists: is missing; code-switching needs a folder of word lists")
     queries, passages = encode_set(encoder, benchmark, progress=progress)
-    clean = clean or evaluate_embeddings(queries, passages, benchmark)
+    notes = similarity_notes(encoder)
+    clean = clean or evaluate_embeddings(queries, passages, benchmark, notes=notes)
     target = Target(encoder, benchmark, queries, passages)
     everyone = np.arange(len(queries))
     before = target.margins(queries, everyone)
     done = []
     for attack in attacks:
         found, vectors = _attack(target, attack, lexicon_of(attack.half) if attack.needs_lists else None)
-        evaluation = evaluate_embeddings(vectors, passages, benchmark, bias=False)
+        evaluation = evaluate_embeddings(vectors, passages, benchmark, bias=False, notes=notes)
         changed = np.array([a != b for a, b in zip(found.texts, benchmark.queries.texts, strict=True)])
         if attack.search == "embedding":
             changed = np.ones(len(changed), bool)

@@ -35,6 +35,8 @@ class Target:
         self.relevant = np.full((len(queries), most), -1, np.int64)  # (queries, most), -1 for none
         self.relevant[judged[:, 0], slot] = judged[:, 1]
         _, best = top_k(queries, passages, min(depth + most, len(passages)))
+        # what the highest of no scores counts as: -1 of cosines
+        self.lowest = -max(1.0, float(np.linalg.norm(queries, axis=1).max(initial=0) * np.linalg.norm(passages, axis=1).max(initial=0)))
         known = (best[:, :, None] == self.relevant[:, None, :]).any(2)
         order = np.argsort(known, axis=1, kind="stable")[:, :depth]  # relevant ones last
         self.others = np.where(np.take_along_axis(known, order, 1), -1, np.take_along_axis(best, order, 1))
@@ -61,4 +63,4 @@ class Target:
         return (self._scores(vectors, places) * there).sum(1) / np.maximum(there.sum(1), 1)
 
     def _max(self, vectors: np.ndarray, places: np.ndarray) -> np.ndarray:
-        return np.where(places >= 0, self._scores(vectors, places), -np.inf).max(1, initial=-1.0)
+        return np.where(places >= 0, self._scores(vectors, places), -np.inf).max(1, initial=self.lowest)

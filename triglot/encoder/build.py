@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from triglot.encoder.languages import ByLanguage
     from triglot.encoder.static import StaticEncoder
     from triglot.encoder.transformer import TransformerEncoder
+
+log = logging.getLogger("triglot")
 
 
 def init_encoder(
@@ -39,7 +42,7 @@ def init_encoder(
         encoder = load_encoder(settings.model, settings=settings)
         if isinstance(encoder, ByLanguage):
             raise InputError(f"encoder.model: {settings.model} was debiased by language; start from the model that it was made of")
-        return encoder
+        return _trainable(encoder)
     if not words:
         raise InputError(f"a fresh {settings.kind} encoder needs texts to make its tokenizer from")
     from triglot.encoder.tokenizer import train_tokenizer
@@ -49,9 +52,25 @@ def init_encoder(
         from triglot.encoder.static import StaticEncoder
 
         return StaticEncoder(tokenizer, fresh_rows(tokenizer, words, settings, seed=seed))
-    from triglot.encoder.transformer import fresh_transformer
+    from triglot.encoder.pretrained import fresh_transformer
 
     return fresh_transformer(settings, tokenizer, seed=seed)
+
+
+def _trainable(encoder: StaticEncoder | TransformerEncoder) -> StaticEncoder | TransformerEncoder:
+    """An encoder as training takes it: compared by cosine, a static one without prompts. What changes is logged."""
+    from triglot.encoder.static import StaticEncoder
+
+    if encoder.similarity != "cosine":
+        log.warning("%s: compares by %s; trained, it compares by cosine", encoder.name, encoder.similarity)
+        encoder = encoder.by_cosine()
+    if isinstance(encoder, StaticEncoder):
+        if any(encoder.prefixes.values()):
+            log.warning("%s: its prompts are left out in training, where a prefix would shift every bag", encoder.name)
+            encoder = encoder.without_prefixes()
+    else:
+        encoder.features([], [])  # raises where training cannot know its pooling
+    return encoder
 
 
 def fresh_rows(tokenizer: Tokenizer, words: Mapping[str, Mapping[str, int]], settings: EncoderSettings, *, seed: int) -> np.ndarray:
@@ -96,9 +115,11 @@ def load_encoder(
             replace(settings, kind="static", model="")  # prefixes are refused here as they are for a fresh one
         encoder = load_static(folder, name=name)
     else:
-        from triglot.encoder.transformer import load_transformer
+        from triglot.encoder.pretrained import load_transformer
 
         encoder = load_transformer(folder, settings=settings, name=name)
+    if encoder.similarity != "cosine":
+        log.info("%s: scores are by %s, as its similarity_fn_name says", name, encoder.similarity)
     removal = read_removal(folder)
     return ByLanguage(encoder, removal) if removal else encoder
 

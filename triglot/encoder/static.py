@@ -10,18 +10,19 @@ import copy
 import itertools
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 from tokenizers import Tokenizer
 
 from triglot.encoder.card import Card, card_text
+from triglot.encoder.folder import Part, check_activation, present, read_parts, read_settings, read_told
 from triglot.encoder.tokenizer import WordTokenizer
+from triglot.encoder.weights import check_numbers, read_array, read_places, shapes_of
 from triglot.files import InputError, atomic_folder, nearest, read_json
 from triglot.progress import Bar
 
@@ -44,7 +45,7 @@ class Affine:
 
 
 class StaticEncoder:
-    """Encodes a text as the L2-normalised mean of the rows of its tokens.
+    """Encodes a text as the mean of the rows of its tokens, L2-normalised unless its similarity is the dot product.
 
     A text without tokens (empty, or white space alone) has the zero vector, so its score with anything is 0; affine maps, if there are
     any, see that zero vector like any other, as they do in sentence-transformers.
@@ -54,24 +55,42 @@ class StaticEncoder:
         embeddings: (vocab, dim) float32, one row a token.
         after: affine maps of the unit vector, each followed by another normalisation.
         name: shown in tables.
+        prefixes: side -> what is put before each text. Fresh encoders have none, since it shifts every bag.
+        similarity: `cosine`, or `dot` for vectors whose length counts (there are no maps then, and no normalisation).
     """
 
     kind = "static"
 
-    def __init__(self, tokenizer: Tokenizer, embeddings: np.ndarray, *, after: Sequence[Affine] = (), name: str = "static"):
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        embeddings: np.ndarray,
+        *,
+        after: Sequence[Affine] = (),
+        name: str = "static",
+        prefixes: Mapping[str, str] | None = None,
+        similarity: str = "cosine",
+    ):
         """
         Args:
             tokenizer: a copy is kept.
             embeddings: (vocab, dim), converted to float32.
             after: see the class.
             name: see the class.
+            prefixes: see the class.
+            similarity: see the class.
 
         Raises:
             InputError: the shapes do not fit one another.
         """
         embeddings = np.ascontiguousarray(embeddings, np.float32)
-        if embeddings.ndim != 2 or len(embeddings) < tokenizer.get_vocab_size():
-            raise InputError(f"{tokenizer.get_vocab_size()} tokens need as many rows; the embeddings have the shape {embeddings.shape}")
+        tokens = max(tokenizer.get_vocab().values(), default=-1) + 1
+        if embeddings.ndim != 2 or len(embeddings) < tokens or not embeddings.shape[1]:
+            raise InputError(f"{tokens} tokens need as many rows; the embeddings have the shape {embeddings.shape}")
+        if similarity == "dot" and after:
+            raise InputError("affine maps of unit vectors, and vectors whose length counts, do not go together")
+        self.prefixes = {"query": "", "passage": ""} | dict(prefixes or {})
+        self.similarity = similarity
         self.tokenizer = Tokenizer.from_str(tokenizer.to_str())
         self.tokenizer.no_padding()
         self._words = WordTokenizer(self.tokenizer)
@@ -114,17 +133,33 @@ class StaticEncoder:
         other.name = name or self.name
         return other
 
+    def by_cosine(self) -> StaticEncoder:
+        """The same encoder with vectors of unit length; the rows are shared."""
+        other = copy.copy(self)
+        other.similarity = "cosine"
+        return other
+
+    def without_prefixes(self) -> StaticEncoder:
+        """The same encoder for texts as they are; the rows are shared."""
+        other = copy.copy(self)
+        other.prefixes = dict.fromkeys(SIDES, "")
+        return other
+
     def tokenize(self, texts: Sequence[str], *, side: str = "query") -> tuple[np.ndarray, np.ndarray]:
-        """(tokens,) int32 ids and (texts + 1,) int64 offsets, truncated as the tokenizer says; the same for either side."""
+        """(tokens,) int32 ids and (texts + 1,) int64 offsets, after the side's prefix, truncated as the tokenizer says."""
         check_side(side)
-        return self._words(texts)
+        return self._words(self._prefixed(checked_texts(texts), side))
+
+    def _prefixed(self, texts: list[str], side: str) -> list[str]:
+        prefix = self.prefixes[side]
+        return [prefix + text for text in texts] if prefix else texts
 
     def encode(self, texts: Sequence[str], *, side: str, progress: bool = False) -> np.ndarray:
         """Unit vectors of texts.
 
         Args:
             texts: any sequence of str.
-            side: "query" or "passage". Both are encoded alike: a prefix would shift every bag.
+            side: "query" or "passage". Both are encoded alike, unless a model brings prompts along.
             progress: a bar on stderr.
 
         Returns:
@@ -137,7 +172,7 @@ class StaticEncoder:
         texts = checked_texts(texts)
         out = np.empty((len(texts), self.dim), np.float32)
         for start in _steps(len(texts), _BLOCK, f"encoding {side}", progress):
-            ids, offsets = self._words(texts[start : start + _BLOCK])
+            ids, offsets = self._words(self._prefixed(texts[start : start + _BLOCK], side))
             out[start : start + _BLOCK] = self.encode_ids(ids, offsets)
         return out
 
@@ -147,7 +182,7 @@ class StaticEncoder:
         for step in self.after:
             _normalize(vectors)
             vectors = vectors @ step.weight.T.astype(np.float32) + step.bias.astype(np.float32)
-        return _normalize(vectors)
+        return vectors if self.similarity == "dot" else _normalize(vectors)
 
     def save(self, path: str | os.PathLike[str], *, card: Card | None = None) -> None:
         """Write a sentence-transformers directory, whole or not at all; `SentenceTransformer(path)` gives the same vectors.
@@ -159,14 +194,15 @@ class StaticEncoder:
         Raises:
             InputError: the folder cannot be written.
         """
-        modules = [("", "StaticEmbedding"), ("1_Normalize", "Normalize")]
+        modules = [("", "StaticEmbedding")] + ([] if self.similarity == "dot" else [("1_Normalize", "Normalize")])
         for _ in self.after:
             modules += [(f"{len(modules)}_Dense", "Dense"), (f"{len(modules) + 1}_Normalize", "Normalize")]
         with atomic_folder(path) as folder:
             # The module paths of before 6.0: newer versions of sentence-transformers read them as well.
             table = [{"idx": i, "name": str(i), "path": p, "type": f"sentence_transformers.models.{t}"} for i, (p, t) in enumerate(modules)]
             _write_json(folder / "modules.json", table)
-            settings = {"prompts": {"query": "", "document": ""}, "default_prompt_name": None, "similarity_fn_name": "cosine"}
+            prompts = {"query": self.prefixes["query"], "document": self.prefixes["passage"]}
+            settings = {"prompts": prompts, "default_prompt_name": None, "similarity_fn_name": self.similarity}
             _write_json(folder / "config_sentence_transformers.json", {"model_type": "SentenceTransformer", **settings})
             (folder / "tokenizer.json").write_text(self.tokenizer.to_str(), encoding="utf-8", newline="\n")
             save_file({"embedding.weight": self.embeddings}, folder / "model.safetensors")
@@ -181,7 +217,8 @@ class StaticEncoder:
                 _write_json(folder / name / "config.json", {**shape, "activation_function": "torch.nn.modules.linear.Identity"})
                 arrays = {"linear.weight": step.weight, "linear.bias": step.bias}
                 save_file({k: np.ascontiguousarray(v, np.float32) for k, v in arrays.items()}, folder / name / "model.safetensors")
-            text = card_text(card or Card(), kind="mean of static token vectors", dim=self.dim)
+            prefixes = {f"{side}_prefix": prefix for side, prefix in self.prefixes.items()}
+            text = card_text(card or Card(), kind="mean of static token vectors", dim=self.dim, **prefixes)
             (folder / "README.md").write_text(text, encoding="utf-8", newline="\n")
             readable_by_all(folder)
 
@@ -209,13 +246,16 @@ def bag_means(embeddings: np.ndarray, ids: np.ndarray, offsets: np.ndarray) -> n
 
 
 def is_static(path: str | os.PathLike[str]) -> bool:
-    """Whether a folder holds a sentence-transformers model whose first module is a `StaticEmbedding`."""
-    modules = Path(path) / "modules.json"
-    return modules.is_file() and any(kind == "StaticEmbedding" for kind, _ in _modules(Path(path))[:1])
+    """Whether a folder holds a sentence-transformers model whose first module is a `StaticEmbedding`, or one of model2vec."""
+    folder = Path(path)
+    known = any(present(folder / name) for name in ("modules.json", "config.json"))
+    return known and read_parts(folder)[0].kind == "StaticEmbedding"
 
 
 def load_static(path: str | os.PathLike[str], *, name: str | None = None) -> StaticEncoder:
     """Read a static encoder: ours, or any sentence-transformers directory of StaticEmbedding, Normalize and linear Dense modules.
+
+    model2vec's tensors are read as well: `embeddings`, with `mapping` (token -> row) and `weights` (of each token) where there are any.
 
     Args:
         path: the folder.
@@ -225,62 +265,94 @@ def load_static(path: str | os.PathLike[str], *, name: str | None = None) -> Sta
         InputError: a file is missing, broken or of another kind; the message names it.
     """
     folder = Path(path)
-    modules = _modules(folder)
-    if not modules or modules[0][0] != "StaticEmbedding":
-        raise InputError(f"{folder / 'modules.json'}: not a static encoder (its first module is {modules[0][0] if modules else 'missing'})")
-    root = folder / modules[0][1]
-    tokenizer_file = root / "tokenizer.json"
-    if not tokenizer_file.is_file():
-        raise InputError(f"{tokenizer_file}: no such file")
-    try:
-        tokenizer = Tokenizer.from_file(str(tokenizer_file))
-    except Exception as error:  # tokenizers raises plain Exception
-        raise InputError(f"{tokenizer_file}: not a tokenizer ({error})") from None
-    rows = _tensor(root / "model.safetensors", "embedding.weight")
+    first, *others = read_parts(folder)
+    if first.kind != "StaticEmbedding":
+        raise InputError(f"{folder / 'modules.json'}: not a static encoder (its first module is {first.kind})")
+    told = read_told(folder)
+    tokenizer = read_tokenizer(first.folder / "tokenizer.json")
+    weights = first.folder / "model.safetensors"
+    rows = _rows(weights)
     after: list[Affine] = []
-    previous = "StaticEmbedding"
-    for kind, subfolder in modules[1:]:
-        if kind == "Dense":
+    previous = first.kind
+    for part in others:
+        if part.kind == "Dense":
             if previous != "Normalize":
                 raise InputError(f"{folder / 'modules.json'}: a Dense module of a static encoder must stand after a Normalize module")
-            after.append(_affine(folder / subfolder))
-        elif kind != "Normalize":
-            raise InputError(
-                f"{folder / 'modules.json'}: a static encoder cannot have a module {kind!r}{nearest(kind, ('Dense', 'Normalize'))}"
-            )
-        previous = kind
-    return StaticEncoder(tokenizer, rows, after=after, name=name or folder.resolve().name)
-
-
-def _modules(folder: Path) -> list[tuple[str, str]]:
-    """(class name, subfolder) of each module."""
-    file = folder / "modules.json"
-    table = read_json(file)
+            after.append(_affine(part))
+        elif part.kind != "Normalize":
+            known = ("Dense", "Normalize")
+            raise InputError(f"{folder / 'modules.json'}: a static encoder cannot have a module {part.kind!r}{nearest(part.kind, known)}")
+        elif set(read_settings(part).values()) - {"sentence_embedding", None}:
+            raise InputError(f"{part.folder / 'config.json'}: a static encoder has a sentence_embedding only")
+        previous = part.kind
+    # The dot product of unit vectors is their cosine; so it is with a Normalize module at the end.
+    similarity = "cosine" if others and others[-1].kind == "Normalize" else told.similarity
+    if similarity == "dot" and after:
+        raise InputError(f"{folder / 'modules.json'}: a static encoder compared by dot product cannot end in a Dense module")
+    name = name or folder.resolve().name
     try:
-        return [(str(module["type"]).rsplit(".", 1)[-1], str(module["path"])) for module in sorted(table, key=lambda m: m["idx"])]
-    except (TypeError, KeyError) as error:
-        raise InputError(f"{file}: not a list of modules with idx, path and type ({error})") from None
+        return StaticEncoder(tokenizer, rows, after=after, name=name, prefixes=told.prefixes, similarity=similarity)
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from None
 
 
-def _tensor(file: Path, key: str) -> np.ndarray:
-    if not file.is_file():
+def read_tokenizer(file: Path) -> Tokenizer:
+    """A `tokenizer.json`. Raises InputError where it is missing or broken."""
+    if not present(file):
+        raise InputError(f"{file}: no such file")
+    read_json(file)
+    try:
+        tokenizer = Tokenizer.from_file(str(file))
+        tokenizer.encode("a b", add_special_tokens=False)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # tokenizers raises plain Exception, and panics of Rust are none of those
+        raise InputError(f"{file}: not a tokenizer ({str(error) or type(error).__name__})") from None
+    return tokenizer
+
+
+def _rows(file: Path) -> np.ndarray:
+    """(tokens, dim) float32, of sentence-transformers or model2vec."""
+    shapes = _shapes(file)
+    if "embedding.weight" in shapes:
+        return read_array(file, "embedding.weight")
+    if "embeddings" not in shapes:
+        raise InputError(f"{file}: no tensor 'embedding.weight'{nearest('embedding.weight', shapes)}")
+    rows = read_array(file, "embeddings")
+    if "mapping" in shapes:
+        rows = rows[read_places(file, "mapping", len(rows))]
+    if "weights" in shapes:
+        weights = read_array(file, "weights")
+        if weights.shape != rows.shape[:1]:
+            raise InputError(f"{file}: weights: {weights.shape} do not fit {len(rows)} rows")
+        rows = rows * weights[:, None]
+    return rows
+
+
+def _shapes(file: Path) -> dict[str, tuple[int, ...]]:
+    if not present(file):
         raise InputError(f"{file}: no such file (weights are read from safetensors only)")
-    try:
-        tensors = load_file(file)
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{file}: cannot be read as safetensors ({error})") from None
-    if key not in tensors:
-        raise InputError(f"{file}: no tensor {key!r}{nearest(key, tensors)}")
-    return tensors[key].astype(np.float32, copy=False)
+    return shapes_of([file])
 
 
-def _affine(folder: Path) -> Affine:
-    config = read_json(folder / "config.json")
-    if not str(config.get("activation_function", "")).endswith("Identity"):
-        raise InputError(f"{folder / 'config.json'}: activation_function must be Identity in a static encoder")
-    weight = _tensor(folder / "model.safetensors", "linear.weight")
-    bias = _tensor(folder / "model.safetensors", "linear.bias") if config.get("bias", True) else np.zeros(len(weight), np.float32)
-    return Affine(weight, bias)
+def _affine(part: Part) -> Affine:
+    config, told, file = read_settings(part), part.folder / "config.json", part.folder / "model.safetensors"
+    if check_activation(config, told) != "Identity" or config.get("use_residual"):
+        raise InputError(f"{told}: activation_function must be Identity in a static encoder, and use_residual not set")
+    if {config.get("module_input_name"), config.get("module_output_name")} - {"sentence_embedding", None}:
+        raise InputError(f"{told}: a static encoder has a sentence_embedding only")
+    shapes = _shapes(file)
+    check_numbers(config, shapes, str(told))
+    wanted: dict[str, tuple[int, ...]] = {"linear.weight": (config["out_features"], config["in_features"])}
+    if config.get("bias", True):
+        wanted["linear.bias"] = (config["out_features"],)
+    for key, shape in wanted.items():
+        if shapes.get(key) != shape:
+            raise InputError(f"{file}: {key} of shape {shape} was expected, as config.json says; there is {shapes.get(key, 'none')}")
+    if strange := sorted(set(shapes) - set(wanted)):
+        raise InputError(f"{file}: holds {strange[0]}, which a Dense module by config.json does not have")
+    weight = read_array(file, "linear.weight")
+    return Affine(weight, read_array(file, "linear.bias") if "linear.bias" in wanted else np.zeros(len(weight), np.float32))
 
 
 def _normalize(vectors: np.ndarray) -> np.ndarray:

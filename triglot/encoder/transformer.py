@@ -5,64 +5,63 @@ from __future__ import annotations
 import copy
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
-from tokenizers import Tokenizer, processors
+from tokenizers import Tokenizer
 from torch import Tensor, nn
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
-from triglot import seeds
 from triglot.ahead import ahead
 from triglot.encoder.card import Card, card_text
+from triglot.encoder.folder import KINDS
 from triglot.encoder.static import SIDES, check_side, checked_texts, readable_by_all
-from triglot.encoder.tokenizer import CLS, SEP, SPECIAL, WordTokenizer
+from triglot.encoder.tokenizer import WordTokenizer
 from triglot.files import InputError, atomic_folder, read_json
 from triglot.progress import Bar
 
-if TYPE_CHECKING:
-    from triglot.encoder.settings import EncoderSettings
-
 _WINDOW = 16384  # texts sorted together; the next window is tokenised meanwhile
-_OLD_MODULES = ("Transformer", "Pooling", "Dense", "Normalize", "LayerNorm", "Dropout", "WeightedLayerPooling", "CNN", "LSTM")
 _CPU_TOKENS, _GPU_TOKENS = 4096, 65536  # padded tokens of a batch
 
 
 class TransformerEncoder:
-    """Encodes a text as the normalised output of a transformer, its pooling, and whatever modules the model brings along.
+    """Encodes a text as the output of a transformer, its pooling, and whatever modules the model brings along.
 
     Attributes:
-        model: the `SentenceTransformer`; an `nn.Module`, what an optimiser trains. It ends in `Normalize`.
+        model: the `SentenceTransformer`; an `nn.Module`, what an optimiser trains. It ends in `Normalize`, if its similarity is cosine.
         name: shown in tables.
         prefixes: side -> what is put before each text.
         lengths: side -> tokens kept of a text, prefix and special tokens included.
+        similarity: `cosine`, with vectors of unit length, or `dot`, with vectors as they come; either way their dot product is the score.
     """
 
     kind = "transformer"
 
-    def __init__(self, model: SentenceTransformer, *, name: str, prefixes: dict[str, str], lengths: dict[str, int]):
+    def __init__(
+        self, model: SentenceTransformer, *, name: str, prefixes: dict[str, str], lengths: dict[str, int], similarity: str = "cosine"
+    ):
         """
         Args:
             model: its first module is a `Transformer` with a fast tokenizer.
             name: see the class.
             prefixes: see the class.
             lengths: see the class.
+            similarity: see the class.
         """
         first = model[0]
         if not isinstance(first, Transformer) or not isinstance(first.tokenizer, PreTrainedTokenizerFast):
             raise InputError(f"{name}: a transformer with a fast tokenizer (tokenizer.json) is needed")
-        if not isinstance(model[-1], Normalize):
+        if similarity == "cosine" and not is_normalize(model[-1]):
             model.append(Normalize())
+        model.similarity_fn_name = cast(Any, similarity)
+        self.similarity = similarity
         # Nothing reads the pooler; left trainable it would be a parameter without a gradient, which DDP refuses.
         pooler = getattr(first.auto_model, "pooler", None)
         if isinstance(pooler, nn.Module):
@@ -83,6 +82,25 @@ class TransformerEncoder:
         self._after = np.array(probe.ids[text[-1] + 1 :], np.int32)
         self._keep_last = first.tokenizer.truncation_side == "left"
         self._words = WordTokenizer(bare)
+        self._rows = len(weight) if isinstance(weight := getattr(self.input_embeddings, "weight", None), Tensor) else 1 << 31
+        if self.pad >= self._rows:
+            raise InputError(f"{name}: the padding token {self.pad} has no row among the {self._rows} token embeddings")
+        self._hidden = self._prompt_tokens()
+
+    def _prompt_tokens(self) -> dict[str, int]:
+        """Side -> tokens of its prefix that pooling leaves out (`include_prompt: false`, as of INSTRUCTOR)."""
+        if all(module.include_prompt for module in self.model if isinstance(module, Pooling)):
+            return dict.fromkeys(SIDES, 0)
+        found = {}
+        special = set(cast(Any, cast(Transformer, self.model[0]).tokenizer).all_special_ids)
+        for side in SIDES:
+            ids = self.tokenize([""], side=side)[0].tolist() if self.prefixes[side] else []
+            found[side] = len(ids) - (bool(ids) and ids[-1] in special)
+        return found
+
+    def by_cosine(self) -> TransformerEncoder:
+        """A copy with vectors of unit length."""
+        return TransformerEncoder(copy.deepcopy(self.model), name=self.name, prefixes=self.prefixes, lengths=self.lengths)
 
     @property
     def parameters(self) -> int:
@@ -121,6 +139,9 @@ class TransformerEncoder:
             rows.append(np.concatenate([self._before, ids[start:end], self._after]))
         lengths = np.array([len(row) for row in rows], np.int64)
         flat = np.concatenate(rows) if rows else np.empty(0, np.int32)
+        if len(flat) and (highest := int(flat.max())) >= self._rows:
+            token = self.tokenizer.id_to_token(highest)
+            raise InputError(f"{self.name}: the token {highest} ({token!r}) has no row among the {self._rows} token embeddings")
         return flat, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
     def batch(self, ids: np.ndarray, offsets: np.ndarray, rows: np.ndarray | Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -146,7 +167,15 @@ class TransformerEncoder:
 
         Returns:
             `input_ids` and `attention_mask`, (texts, longest) int64 each.
+
+        Raises:
+            InputError: a model whose pooling leaves prompts out, which works for texts of one side at a time.
         """
+        if any(self._hidden.values()):
+            raise InputError(
+                f"{self.name}: pooling leaves the prompt out (include_prompt: false); texts are encoded so, but training and gradients "
+                "do not know it"
+            )
         sides = np.asarray(sides)
         rows = np.empty(len(texts), np.int64)
         parts = []
@@ -160,7 +189,7 @@ class TransformerEncoder:
         return {"input_ids": input_ids, "attention_mask": mask}
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """(batch, length) ids and mask -> (batch, dim) unit vectors, with gradients."""
+        """(batch, length) ids and mask -> (batch, dim) vectors, with gradients."""
         return embed(self.model, input_ids, attention_mask)
 
     __call__ = forward
@@ -168,7 +197,7 @@ class TransformerEncoder:
     def encode(
         self, texts: Sequence[str], *, side: str, progress: bool = False, tokens_per_batch: int | None = None, precision: str = "fp32"
     ) -> np.ndarray:
-        """Unit vectors of texts.
+        """Vectors of texts, of unit length where the similarity is cosine.
 
         Args:
             texts: any sequence of str.
@@ -181,7 +210,7 @@ class TransformerEncoder:
             (texts, dim) float32.
 
         Raises:
-            InputError: an unknown side or precision, or a text that is not Unicode text.
+            InputError: an unknown side or precision, a text that is not Unicode text, or a vector that is not finite.
         """
         check_side(side)
         if precision not in ("fp32", "bf16"):
@@ -198,14 +227,38 @@ class TransformerEncoder:
                 for first, ids, offsets in self._windows(texts, side):
                     for rows in token_batches(np.diff(offsets), budget):
                         input_ids, mask = self.batch(ids, offsets, rows)
-                        vectors = embed(model, input_ids.to(device), mask.to(device))
-                        out[first + rows] = vectors.float().cpu().numpy()
+                        vectors = embed(model, input_ids.to(device), mask.to(device), hidden=self._hidden[side])
+                        out[first + rows] = found = vectors.float().cpu().numpy()
+                        if not np.isfinite(found).all():
+                            row = int(first + rows[~np.isfinite(found).all(axis=1)][0])
+                            raise InputError(f"{self.name}: the vector of {texts[row]!r:.80} is not finite")
                         bar.advance(len(rows))
         finally:
             model.train(training)
-        if precision == "bf16":
+        if precision == "bf16" and is_normalize(self.model[-1]):
             out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
         return out
+
+    def try_out(self) -> None:
+        """Encode a text, so that what does not fit together is known before the work begins.
+
+        Raises:
+            InputError: no dimensions, others than the modules say, or numbers that are not finite.
+        """
+        if self.dim < 1:
+            raise InputError(f"{self.name}: vectors of {self.dim} dimensions")
+        input_ids, mask = self.batch(*self.tokenize(["a b"], side="passage"), [0])
+        training = self.model.training
+        self.model.eval()
+        try:
+            with torch.inference_mode():
+                vectors = embed(self.model, input_ids.to(self.device), mask.to(self.device), hidden=self._hidden["passage"])
+        finally:
+            self.model.train(training)
+        if tuple(vectors.shape) != (1, self.dim):
+            raise InputError(f"{self.name}: makes vectors of {vectors.shape[-1]} dimensions, though its modules say {self.dim}")
+        if not bool(vectors.isfinite().all()):
+            raise InputError(f"{self.name}: makes vectors that are not finite")
 
     def _windows(self, texts: list[str], side: str) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Yield (first row, ids, offsets) of windows of texts; a thread tokenises one window ahead."""
@@ -237,13 +290,13 @@ class TransformerEncoder:
         self.model.prompts = prompts
         self.model.default_prompt_name = None
         with atomic_folder(path) as folder:
-            with _quiet():
+            with quiet():
                 self.model.save(str(folder), create_model_card=False)
             modules = read_json(folder / "modules.json")
             for module in modules:
                 # The module paths of before 6.0: newer versions of sentence-transformers read them as well.
                 kind = module["type"].rsplit(".", 1)[-1]
-                module["type"] = f"sentence_transformers.models.{kind}" if kind in _OLD_MODULES else module["type"]
+                module["type"] = f"sentence_transformers.models.{kind}" if kind in KINDS or kind == "Transformer" else module["type"]
             (folder / "modules.json").write_text(json.dumps(modules, indent=2) + "\n", encoding="utf-8")
             text = card_text(
                 card or Card(),
@@ -256,9 +309,21 @@ class TransformerEncoder:
             readable_by_all(folder)
 
 
-def embed(model: nn.Module, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-    """Unit vectors (batch, dim) out of a `SentenceTransformer`, or of what wraps one for distributed training."""
-    return model({"input_ids": input_ids, "attention_mask": attention_mask})["sentence_embedding"]
+def embed(model: nn.Module, input_ids: Tensor, attention_mask: Tensor, *, hidden: int = 0) -> Tensor:
+    """Vectors (batch, dim) out of a `SentenceTransformer`, or of what wraps one for distributed training.
+
+    Args:
+        model: see above.
+        input_ids: (batch, length).
+        attention_mask: likewise.
+        hidden: first tokens of each text that pooling leaves out.
+    """
+    features: dict[str, Any] = {"input_ids": input_ids, "attention_mask": attention_mask}
+    return model(features | ({"prompt_length": hidden} if hidden else {}))["sentence_embedding"]
+
+
+def is_normalize(module: nn.Module) -> bool:
+    return isinstance(module, Normalize) and getattr(module, "module_output_name", "sentence_embedding") == "sentence_embedding"
 
 
 def with_dense(encoder: TransformerEncoder, weight: np.ndarray) -> TransformerEncoder:
@@ -289,7 +354,7 @@ def averaged(encoders: Sequence[TransformerEncoder]) -> TransformerEncoder:
         for key, value in model.state_dict().items():
             if value.is_floating_point():
                 value.copy_(torch.stack([state[key].double() for state in states]).mean(0))
-    return TransformerEncoder(model, name=first.name, prefixes=first.prefixes, lengths=first.lengths)
+    return TransformerEncoder(model, name=first.name, prefixes=first.prefixes, lengths=first.lengths, similarity=first.similarity)
 
 
 def token_batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
@@ -307,124 +372,8 @@ def token_batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
         start += size
 
 
-def fresh_transformer(settings: EncoderSettings, tokenizer: Tokenizer, *, seed: int) -> TransformerEncoder:
-    """A small BERT-like encoder with random weights; the same arguments give the same weights."""
-    longest = max(settings.query_length, settings.passage_length)
-    config = BertConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=settings.dim,
-        num_hidden_layers=settings.layers,
-        num_attention_heads=settings.heads,
-        intermediate_size=4 * settings.dim,
-        max_position_embeddings=longest,
-        hidden_dropout_prob=settings.dropout,
-        attention_probs_dropout_prob=settings.dropout,
-        pad_token_id=0,
-    )
-    tokenizer = Tokenizer.from_str(tokenizer.to_str())
-    tokenizer.no_truncation()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", CLS), ("[SEP]", SEP)]
-    )
-    names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL, strict=True))
-    with _seeded(int(seeds.bits(seed, "encoder.transformer")) >> 1), tempfile.TemporaryDirectory() as folder:
-        with _quiet():
-            BertModel(config).save_pretrained(folder)
-            PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=longest, **names).save_pretrained(folder)
-        return load_transformer(Path(folder), settings=settings, name="transformer")
-
-
-def load_transformer(folder: Path, *, settings: EncoderSettings | None = None, name: str, device: str | None = None) -> TransformerEncoder:
-    """A sentence-transformers directory with all its modules, or a bare Hugging Face model with mean pooling.
-
-    Args:
-        folder: with `modules.json` or `config.json`.
-        settings: pooling (if it names one), prefixes (if not None) and lengths; None keeps what the model says.
-        name: shown in tables.
-        device: None: a GPU if there is one.
-
-    Raises:
-        InputError: no model there, code of its own, weights that are not safetensors, or no fast tokenizer.
-    """
-    _refuse_unsafe(folder)
-    try:
-        with _seeded(0), _quiet():  # a pooler that the file lacks is drawn at random, and never read
-            model = SentenceTransformer(
-                str(folder),
-                device=device,
-                local_files_only=True,
-                trust_remote_code=False,
-                model_kwargs={"use_safetensors": True, "dtype": torch.float32},
-            )
-    except (OSError, ValueError, KeyError, ImportError, AttributeError, RuntimeError, SafetensorError) as error:
-        raise InputError(
-            f"{folder}: cannot be loaded as a transformer ({str(error).strip().splitlines()[0] if str(error) else error!r})"
-        ) from error
-    first = model[0]
-    if not isinstance(first, Transformer) or first.tokenizer is None:
-        raise InputError(f"{folder}: the first module is {type(first).__name__}, a Transformer with a tokenizer was expected")
-    pooling = [module for module in model if isinstance(module, Pooling)]
-    if settings is not None and settings.pooling:
-        if not pooling:
-            raise InputError(f"{folder}: has no pooling module to set to {settings.pooling!r}")
-        pooling[0].pooling_mode = settings.pooling
-    longest = _longest(first)
-    prompts: dict[str, Any] = model.prompts
-    # As E5 names its prompts; sentence-transformers would find the empty default of "document" first.
-    prefixes = {"query": prompts.get("query") or "", "passage": prompts.get("document") or prompts.get("passage") or ""}
-    lengths = {"query": min(first.query_length or longest, longest), "passage": min(first.document_length or longest, longest)}
-    if settings is not None:
-        given = {"query": settings.query_prefix, "passage": settings.passage_prefix}
-        prefixes |= {side: prefix for side, prefix in given.items() if prefix is not None}
-        lengths = {"query": min(settings.query_length, longest), "passage": min(settings.passage_length, longest)}
-    return TransformerEncoder(model, name=name, prefixes=prefixes, lengths=lengths)
-
-
-def _longest(first: Transformer) -> int:
-    """The tokens that a model can read: what its tokenizer says, and never more than it has positions."""
-    said = int(min(first.max_seq_length or 512, 1_000_000))
-    positions = getattr(first.config, "max_position_embeddings", None)
-    if not isinstance(positions, int) or positions < 1:
-        return said
-    table = getattr(getattr(first.auto_model, "embeddings", None), "position_embeddings", None)
-    # RoBERTa and its kin count positions from padding_idx + 1, so 514 rows hold 512 tokens.
-    reserved = (
-        table.padding_idx + 1
-        if isinstance(table, nn.Embedding) and table.padding_idx is not None and "roberta" in first.config.model_type
-        else 0
-    )
-    return min(said, positions - reserved)
-
-
-def _refuse_unsafe(folder: Path) -> None:
-    """Raise InputError where loading would run the model's own code or unpickle a file."""
-    parts = [folder]
-    if (folder / "modules.json").is_file():
-        modules = read_json(folder / "modules.json")
-        if not isinstance(modules, list) or not all(isinstance(m, dict) and {"type", "path"} <= set(m) for m in modules):
-            raise InputError(f"{folder / 'modules.json'}: not a list of modules with type and path")
-        for module in modules:
-            if not str(module["type"]).startswith("sentence_transformers."):
-                raise InputError(f"{folder / 'modules.json'}: {module['type']} would run code of the model's own, which is never done")
-        parts = [folder / module["path"] for module in modules]
-    elif not (folder / "config.json").is_file():
-        raise InputError(f"{folder}: no model (neither modules.json nor config.json)")
-    for part in parts:
-        pickles = [p.name for kind in ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt") for p in part.glob(kind)]
-        if pickles and not any(part.glob("*.safetensors")):
-            raise InputError(f"{part}: weights only as {sorted(pickles)[0]}, which is a pickle; save them as safetensors first")
-
-
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Torch's global generator set for a block, and as it was after it."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        yield
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No progress bars and reports of transformers within a block."""
     level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()

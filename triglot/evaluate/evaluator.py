@@ -96,7 +96,14 @@ def encode_once(encoder: Any, texts: Sequence[str], side: str, progress: bool = 
 def evaluate_encoder(encoder: Any, benchmark: RetrievalSet, *, progress: bool = False, **options: Any) -> Evaluation:
     """Encode each text once and evaluate; `options` as for `evaluate_embeddings`."""
     queries, passages = encode_set(encoder, benchmark, progress=progress)
-    return evaluate_embeddings(queries, passages, benchmark, **options)
+    notes = [*options.pop("notes", ()), *similarity_notes(encoder)]
+    return evaluate_embeddings(queries, passages, benchmark, notes=notes, **options)
+
+
+def similarity_notes(encoder: Any) -> list[str]:
+    """What a table says of an encoder that compares by anything but the cosine."""
+    similarity = getattr(encoder, "similarity", "cosine")
+    return [] if similarity == "cosine" else [f"scores are by {similarity}, as the model's similarity_fn_name says"]
 
 
 def evaluate_scores(

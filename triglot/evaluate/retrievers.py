@@ -19,7 +19,7 @@ from triglot.corpus.trec import topics_in
 from triglot.encoder.languages import ByLanguage
 from triglot.evaluate.baselines import bm25_scores, translated_scores
 from triglot.evaluate.counts import ScoreBlock
-from triglot.evaluate.evaluator import encode_set, evaluate_embeddings, evaluate_scores
+from triglot.evaluate.evaluator import encode_set, evaluate_embeddings, evaluate_scores, similarity_notes
 from triglot.evaluate.ranked import Judged, Outcome, evaluate_run, join, judged
 from triglot.evaluate.tables import SETTINGS, Evaluation
 from triglot.evaluate.topruns import finite, run_of_blocks, run_of_scores, run_of_vectors
@@ -146,7 +146,7 @@ def evaluate(
 
 def _embed(retriever: Dense | Vectors, benchmark: RetrievalSet) -> tuple[np.ndarray, np.ndarray, list[str]]:
     if isinstance(retriever, Dense):
-        return *encode_set(retriever.encoder, benchmark, progress=retriever.progress), []
+        return *encode_set(retriever.encoder, benchmark, progress=retriever.progress), similarity_notes(retriever.encoder)
     files = vectors.find_pair(retriever.path, benchmark.name)
     (queries, one), (passages, two) = (
         vectors.read(file, texts.ids) for file, texts in zip(files, (benchmark.queries, benchmark.passages), strict=True)
@@ -225,7 +225,7 @@ def _run_of_part(
                 retriever = replace(retriever, encoder=retriever.encoder.in_language(code))
             queries = retriever.encoder.encode(list(part.topics.values()), side="query", progress=False)
             encoded = _encoded(retriever, f"{collection.name}, {code}", texts())
-            notes = []
+            notes = similarity_notes(retriever.encoder)
         else:
             files = vectors.find_pair(retriever.path, collection.name, code)
             queries, notes = vectors.read(files[0], list(part.topics))

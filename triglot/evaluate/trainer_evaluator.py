@@ -109,6 +109,8 @@ class MultilingualRetrievalEvaluator(SentenceEvaluator):
         queries, passages = encode_set(_Model(model, self.encoding), self.benchmark, progress=self.encoding.show_progress_bar)
         options = {"settings": self.settings, "extra": self.extra, **self.options}
         similarity = getattr(model.similarity_fn_name, "value", model.similarity_fn_name)
+        if similarity != "cosine":
+            options["notes"] = [*options.get("notes", ()), f"scores are by {similarity}, as the model's similarity_fn_name says"]
         if similarity in ("cosine", "dot"):
             if similarity == "cosine":
                 queries, passages = _unit(queries), _unit(passages)

@@ -1,0 +1,149 @@
+"""Transformers from a folder, and small fresh ones: each weight came out of the files, or the load is refused."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Transformer
+from sentence_transformers.sentence_transformer.modules import Pooling
+from tokenizers import Tokenizer, processors
+from torch import nn
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+from triglot import seeds
+from triglot.encoder.folder import Stage, staged
+from triglot.encoder.tokenizer import CLS, SEP, SPECIAL
+from triglot.encoder.transformer import TransformerEncoder, quiet
+from triglot.encoder.weights import check_finite, check_loaded, reports
+from triglot.files import InputError
+
+if TYPE_CHECKING:
+    from triglot.encoder.settings import EncoderSettings
+
+log = logging.getLogger("triglot")
+
+
+def fresh_transformer(settings: EncoderSettings, tokenizer: Tokenizer, *, seed: int) -> TransformerEncoder:
+    """A small BERT-like encoder with random weights; the same arguments give the same weights."""
+    longest = max(settings.query_length, settings.passage_length)
+    config = BertConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=settings.dim,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        intermediate_size=4 * settings.dim,
+        max_position_embeddings=longest,
+        hidden_dropout_prob=settings.dropout,
+        attention_probs_dropout_prob=settings.dropout,
+        pad_token_id=0,
+    )
+    tokenizer = Tokenizer.from_str(tokenizer.to_str())
+    tokenizer.no_truncation()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", CLS), ("[SEP]", SEP)]
+    )
+    names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL, strict=True))
+    with _seeded(int(seeds.bits(seed, "encoder.transformer")) >> 1), tempfile.TemporaryDirectory() as folder:
+        with quiet():
+            BertModel(config).save_pretrained(folder)
+            PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=longest, **names).save_pretrained(folder)
+        return load_transformer(Path(folder), settings=settings, name="transformer")
+
+
+def load_transformer(folder: Path, *, settings: EncoderSettings | None = None, name: str, device: str | None = None) -> TransformerEncoder:
+    """A sentence-transformers directory with all its modules, or a bare Hugging Face model with mean pooling.
+
+    Args:
+        folder: with `modules.json` or `config.json`.
+        settings: pooling (if it names one), prefixes (if not None) and lengths; None keeps what the model says.
+        name: shown in tables.
+        device: None: a GPU if there is one.
+
+    Raises:
+        InputError: no model there, code of its own, weights that are not safetensors, do not fit `config.json` or are not finite, or no
+            fast tokenizer.
+    """
+    with staged(folder) as stage:
+        model = _loaded(stage, folder, device)
+    first = model[0]
+    if not isinstance(first, Transformer) or first.tokenizer is None:
+        raise InputError(f"{folder}: the first module is {type(first).__name__}, a Transformer with a tokenizer was expected")
+    pooling = [module for module in model if isinstance(module, Pooling)]
+    if settings is not None and settings.pooling:
+        pooling[0].pooling_mode = settings.pooling
+    longest = _longest(first)
+    prefixes = stage.told.prefixes
+    lengths = {"query": min(first.query_length or longest, longest), "passage": min(first.document_length or longest, longest)}
+    if settings is not None:
+        given = {"query": settings.query_prefix, "passage": settings.passage_prefix}
+        prefixes = prefixes | {side: prefix for side, prefix in given.items() if prefix is not None}
+        lengths = {"query": min(settings.query_length, longest), "passage": min(settings.passage_length, longest)}
+    with _explained(folder):
+        encoder = TransformerEncoder(model, name=name, prefixes=prefixes, lengths=lengths, similarity=stage.told.similarity)
+        encoder.try_out()
+    return encoder
+
+
+@contextmanager
+def _explained(folder: Path, staged: Path | None = None) -> Iterator[None]:
+    """Whatever goes wrong in other libraries with a model of this folder as an InputError, which does not name the staged one."""
+    try:
+        yield
+    except (InputError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # each broken file ends in an error of another library; that of Rust's panics is no Exception
+        told = str(error).replace(str(staged), str(folder)).strip().splitlines()
+        raise InputError(f"{folder}: cannot be loaded as a transformer ({told[0] if told else repr(error)})") from error
+
+
+def _loaded(stage: Stage, folder: Path, device: str | None) -> SentenceTransformer:
+    """The model of a staged folder, each of whose weights came out of its files."""
+    with (
+        _explained(folder, stage.path),
+        _seeded(0),
+        quiet(),
+        reports() as found,
+    ):  # a pooler that the file lacks is drawn at random, and never read
+        model = SentenceTransformer(
+            str(stage.path),
+            device=device,
+            local_files_only=True,
+            trust_remote_code=False,
+            model_kwargs={"use_safetensors": True, "dtype": torch.float32},
+        )
+    for one, report in found:
+        if foreign := check_loaded(report, one, str(folder)):
+            log.info("%s: %d weights of a head are left out: %s", folder, len(foreign), ", ".join(foreign[:3]))
+    check_finite(model.state_dict().items(), str(folder))
+    return model
+
+
+def _longest(first: Transformer) -> int:
+    """The tokens that a model can read: what its tokenizer says, and never more than it has positions."""
+    said = int(min(first.max_seq_length or 512, 1_000_000))
+    positions = getattr(first.config, "max_position_embeddings", None)
+    if not isinstance(positions, int) or positions < 1:
+        return said
+    table = getattr(getattr(first.auto_model, "embeddings", None), "position_embeddings", None)
+    # RoBERTa and its kin count positions from padding_idx + 1, so 514 rows hold 512 tokens.
+    reserved = (
+        table.padding_idx + 1
+        if isinstance(table, nn.Embedding) and table.padding_idx is not None and "roberta" in first.config.model_type
+        else 0
+    )
+    return min(said, positions - reserved)
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Torch's global generator set for a block, and as it was after it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
