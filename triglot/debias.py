@@ -162,8 +162,8 @@ def debias(
         raise InputError(f"{encoder.name}: was debiased by language before; start from the model that it was made of")
     if not settings.method:
         raise InputError("method: is missing")
-    if encoder.similarity != "cosine":
-        log.warning("%s: compares by %s; debiased, it compares by cosine", encoder.name, encoder.similarity)
+    if (similarity := getattr(encoder, "similarity", "cosine")) != "cosine":
+        log.warning("%s: compares by %s; debiased, it compares by cosine", encoder.name, similarity)
         encoder = encoder.by_cosine()
     texts = corpus.texts.to_pylist()
     usable = _usable(texts, held_out)

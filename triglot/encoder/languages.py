@@ -96,10 +96,8 @@ class ByLanguage:
         """
         if inner.dim != removal.offsets.shape[1]:
             raise InputError(f"the step for each language has {removal.offsets.shape[1]} dimensions, the encoder {inner.dim}")
-        if inner.similarity != "cosine":
-            raise InputError(
-                f"{inner.name}: a step for each language takes vectors of unit length, the model compares by {inner.similarity}"
-            )
+        if (similarity := getattr(inner, "similarity", "cosine")) != "cosine":
+            raise InputError(f"{inner.name}: a step for each language takes vectors of unit length, the model compares by {similarity}")
         self.inner, self.removal, self.language = inner, removal, None
         self.similarity = "cosine"
         self.name = name or inner.name
