@@ -12,6 +12,7 @@ import numpy as np
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _PHI = (5**0.5 - 1) / 2
+_ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 def _key(seed: int, purpose: str) -> int:
@@ -21,6 +22,17 @@ def _key(seed: int, purpose: str) -> int:
 def generator(seed: int, purpose: str, *counters: int) -> np.random.Generator:
     """A NumPy generator for this purpose and these counters (epoch, step, ...)."""
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([_key(seed, purpose), *[c & 0xFFFFFFFF for c in counters]])))
+
+
+def shuffled(count: int, seed: int, purpose: str, *counters: int) -> np.ndarray:
+    """A permutation that is the same under every version of NumPy: sorted random bits, of which the low ones are the index."""
+    low = np.uint64(max(count - 1, 1).bit_length())
+    key = np.asarray(generator(seed, purpose, *counters).bit_generator.random_raw(count), np.uint64)
+    key &= _ALL_BITS << low
+    key |= np.arange(count, dtype=np.uint64)
+    key.sort()
+    key &= ~(_ALL_BITS << low)
+    return key.view(np.int64)
 
 
 def _mix(x: np.ndarray) -> np.ndarray:

@@ -203,7 +203,7 @@ def test_real_questions_have_texts_and_no_false_negatives(data: Path):
     for query, passage in zip(corpus.query.tolist(), corpus.passage.tolist(), strict=True):
         answers[query].add(passage)
     rows = rows_of(corpus)
-    for batches in (Batches(size=128), Batches(kind="xy", comparable=False, size=128)):
+    for batches in (Batches(size=128, every_row=True), Batches(kind="xy", comparable=False, size=128, every_row=True)):
         plan = plan_epoch(rows, batches, seed=1)
         assert sum(map(len, plan)) + sum(plan.unusable.values()) == len(corpus)
         assert plan.lonely == 0

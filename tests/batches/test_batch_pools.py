@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,13 +15,14 @@ from triglot.batches import Batches, Rows, plan_epoch, plan_run, pools
 from triglot.batches.pools import shuffled, split
 from triglot.files import InputError
 
+WHOLE: dict[str, Any] = {"every_row": True, "allow_small": True}  # every row once, one row of a family a batch, however small
 SETTINGS = [
-    Batches(kind="xx"),
-    Batches(kind="xy", comparable=False),
-    Batches(kind="xx", comparable=False),
-    Batches(kind="independent", comparable=False),
-    Batches(kind="xx-mixed", comparable=False),
-    Batches(kind="hybrid", alpha=0.3, comparable=False),
+    Batches(kind="xx", **WHOLE),
+    Batches(kind="xy", comparable=False, **WHOLE),
+    Batches(kind="xx", comparable=False, **WHOLE),
+    Batches(kind="independent", comparable=False, **WHOLE),
+    Batches(kind="xx-mixed", comparable=False, **WHOLE),
+    Batches(kind="hybrid", alpha=0.3, comparable=False, **WHOLE),
 ]
 
 
@@ -104,11 +106,11 @@ def test_every_row_once_and_no_family_twice(rows: Rows, batches: Batches, size: 
 @settings(max_examples=60, deadline=None)
 def test_rows_do_not_depend_on_the_arm(rows: Rows, size: int, seed: int):
     arms = [
-        Batches(kind="xx", size=size),
-        Batches(kind="xx-mixed", size=size, languages="size"),
-        Batches(kind="xy", size=size, by="batch"),
-        Batches(kind="independent", size=size, languages="temperature", temperature=3),
-        Batches(kind="hybrid", size=size, alpha=0.3, positives=2),
+        Batches(kind="xx", size=size, allow_small=True),
+        Batches(kind="xx-mixed", size=size, languages="size", allow_small=True),
+        Batches(kind="xy", size=size, by="batch", allow_small=True),
+        Batches(kind="independent", size=size, languages="temperature", temperature=3, allow_small=True),
+        Batches(kind="hybrid", size=size, alpha=0.3, positives=2, allow_small=True),
     ]
     try:
         plans = [plan_epoch(rows, arm, seed=seed, epoch=1) for arm in arms]
@@ -176,7 +178,7 @@ def test_sizes_are_even():
 
 def test_a_giant_family_takes_extra_batches_and_leaves_the_others_whole():
     family = np.concatenate([np.zeros(900, int), np.arange(1, 1001)])
-    plan = plan_epoch(make_rows(family, 3), Batches(size=100), seed=1)
+    plan = plan_epoch(make_rows(family, 3), Batches(size=100, **WHOLE), seed=1)
     sizes = sorted(len(step) for step in plan)
     assert plan.lonely == sizes.count(1) > 800  # rows of one family cannot be each other's negatives
     assert min(size for size in sizes if size > 1) >= 25
@@ -186,7 +188,9 @@ def test_a_giant_family_takes_extra_batches_and_leaves_the_others_whole():
 def test_rows_left_over_from_a_large_family_change_with_the_epoch():
     family = np.concatenate([np.zeros(60, int), np.arange(1, 101)])
     rows = make_rows(family, 3)
-    lonely = [{int(step.rows[0]) for step in plan_epoch(rows, Batches(size=100), seed=1, epoch=e) if len(step) == 1} for e in range(6)]
+    lonely = [
+        {int(step.rows[0]) for step in plan_epoch(rows, Batches(size=100, **WHOLE), seed=1, epoch=e) if len(step) == 1} for e in range(6)
+    ]
     assert len(set.union(*lonely)) == 60
     assert len(set.intersection(*lonely)) < 60
 
@@ -197,7 +201,7 @@ def test_a_small_group_borrows_from_a_large_one_other_rows_in_every_epoch():
     rows = make_rows(np.arange(2000), query)
     companions = []
     for epoch in range(5):
-        plan = plan_epoch(rows, Batches(size=64), seed=1, epoch=epoch)
+        plan = plan_epoch(rows, Batches(size=64, **WHOLE), seed=1, epoch=epoch)
         assert plan.lonely == 0
         step = next(step for step in plan if 0 in step.rows)
         assert len(step) == 16  # a quarter of 64
@@ -210,7 +214,7 @@ def test_a_small_group_borrows_from_a_large_one_other_rows_in_every_epoch():
 def test_small_groups_join_where_most_languages_survive():
     masks = {0b11111: 40, 0b11110: 6, 0b01111: 5, 0b11: 3, 0b11000: 2}
     query = np.concatenate([np.full(n, mask) for mask, n in masks.items()])
-    plan = plan_epoch(make_rows(np.arange(len(query)), query), Batches(size=64), seed=1)
+    plan = plan_epoch(make_rows(np.arange(len(query)), query), Batches(size=64, **WHOLE), seed=1)
     by_masks = [Counter(query[step.rows].tolist()) for step in plan]
     assert all(not ({0b11, 0b11000} <= set(seen)) for seen in by_masks)
     assert sum(len(seen) > 1 for seen in by_masks) > 0

@@ -26,12 +26,16 @@ _GOLDEN, _SQRT2 = (math.sqrt(5) - 1) / 2, math.sqrt(2) - 1
 
 @dataclass(frozen=True, order=True)
 class Group:
-    """Batches that can be shown in the same languages: masks of the query side and the passage side."""
+    """Rows or batches that can be shown in the same languages: masks of the query side and the passage side.
+
+    `mixed` batches have too little in common to draw their languages once; each of their rows draws its own.
+    """
 
     source: int
     query: int
     passage: int
     same: bool
+    mixed: bool = False
 
 
 def members(mask: int) -> np.ndarray:
@@ -144,6 +148,10 @@ class Cells:
         rounds, place = divmod(first, width)
         points = _stretch(width, 1 << (place + count - 1).bit_length())[place : place + count] + (start + rounds * _SQRT2) % 1.0
         points -= points >= 1.0
+        return self.at(points)
+
+    def at(self, points: np.ndarray) -> np.ndarray:
+        """(points,) the cells in which points of [0, 1) lie."""
         return np.searchsorted(self._ends, points, side="right")
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triglot.batches.pools import Layout, shuffled
+from triglot.batches.pools import Layout
 from triglot.batches.settings import KINDS
-from triglot.seeds import generator, uniform
+from triglot.seeds import generator, shuffled, uniform
 
 _JITTER = 0.1 * 2.0**-64  # of random bits: decides between languages that are owed the same, and no more
 
@@ -49,9 +49,9 @@ class Ledger:
             self._pages.append(self._write(len(self._pages)))
         return self._pages[epoch]
 
-    def once(self, kind: str) -> bool:
+    def once(self, kind: str, group: int) -> bool:
         """Whether a batch of this kind draws its languages once."""
-        return kind == "xx" or (kind == "xy" and self.layout.batches.by == "batch")
+        return (kind == "xx" or (kind == "xy" and self.layout.batches.by == "batch")) and not self.layout.groups[group].mixed
 
     def _write(self, epoch: int) -> Page:
         layout, count = self.layout, len(self.layout.group)
@@ -61,7 +61,7 @@ class Ledger:
         ties = generator(self.seed, "batches.ties", self.stream, epoch).bit_generator
         for step, (group, size, k) in enumerate(zip(layout.group[batch].tolist(), layout.size[batch].tolist(), kind.tolist(), strict=True)):
             key = group, KINDS[k]
-            if self.once(key[1]):
+            if self.once(key[1], group):
                 number[step] = self._most_owed(key, size / layout.batches.size, ties)
             else:
                 number[step] = self._rows[key]

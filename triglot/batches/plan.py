@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
+from triglot.batches.filling import FULL, NEAR
 from triglot.batches.ledger import Ledger
 from triglot.batches.pools import Layout
 from triglot.batches.settings import KINDS, Batches, Rows
 from triglot.files import InputError
-from triglot.seeds import uniform
+from triglot.seeds import spread, uniform
 
 _SQRT3 = math.sqrt(3) - 1  # groups start their sequences at its multiples
 
@@ -62,13 +63,16 @@ class EpochPlan:
         batches: the settings.
         epoch: which one.
         unusable: rows left out, by reason.
-        dropped, narrowed, lonely: see `triglot.batches.pools.Layout`.
+        dropped, narrowed, mixed, lonely: see `triglot.batches.pools.Layout`.
+        sizes: rows of the batches.
+        shown: share of the rows that can be used which an epoch shows.
     """
 
     def __init__(self, ledger: Ledger, epoch: int, languages: Sequence[str] = ()):
         layout = ledger.layout
         self.batches, self.epoch = layout.batches, epoch
         self.unusable, self.dropped, self.narrowed, self.lonely = layout.unusable, layout.dropped, layout.narrowed, layout.lonely
+        self.mixed, self.sizes, self.shown = layout.mixed, _sizes({0: layout}, {0: 1.0}), layout.shown
         self._ledger, self._layout, self._languages = ledger, layout, languages
 
     def __len__(self) -> int:
@@ -96,26 +100,42 @@ class EpochPlan:
         batch, kind, number = int(page.batch[step]), KINDS[page.kind[step]], int(page.number[step])
         deck, group = int(layout.deck[batch]), int(layout.group[batch])
         first = int(layout.start[deck]) + batch - int(layout.first[deck])
-        rows = layout.rows[self._order[first : int(layout.stop[deck]) : int(layout.deals[deck])]].astype(np.int64)
-        cells, once = layout.cells(group, kind), self._ledger.once(kind)
-        if once:
-            query, passage = np.full(len(rows), cells.query[number]), np.full((len(rows), 1), cells.passage[number])
+        places = self._order[first : int(layout.stop[deck]) : int(layout.deals[deck])]
+        rows, mixed, once = layout.rows[places].astype(np.int64), layout.groups[group].mixed, self._ledger.once(kind, group)
+        if layout.own is None or once or (self.batches.comparable and not mixed):
+            query, passage = self._shown(group, kind, number, step, np.arange(len(rows)), once)
         else:
-            cell = cells.draw(number, len(rows), self._ledger.starts[1] + group * _SQRT3)
+            own = layout.own[places]
+            query, passage = np.zeros(len(rows), np.int16), np.full((len(rows), self.batches.positives), -1, np.int16)
+            for one in np.unique(own).tolist():
+                part = np.flatnonzero(own == one)
+                query[part], passage[part] = self._shown(one, kind, number, step, part, False)
+        return Step(rows, query, passage, "xx-mixed" if mixed and kind == "xx" else kind, layout.groups[group].source, self.epoch)
+
+    def _shown(self, group: int, kind: str, number: int, step: int, place: np.ndarray, once: bool) -> tuple[np.ndarray, np.ndarray]:
+        """(b,) languages of queries and (b, positives) of passages for the rows at these places of a batch."""
+        cells = self._layout.cells(group, kind)
+        if once:
+            query, passage = np.full(len(place), cells.query[number]), np.full((len(place), 1), cells.passage[number])
+        else:
+            start = self._ledger.starts[1] + group * _SQRT3
+            if len(place) == 0 or place[-1] == len(place) - 1:
+                cell = cells.draw(number, len(place), start)
+            else:  # rows of several groups go through one sequence, each in its own group's intervals
+                cell = cells.at(spread(start, number + place))
             query, passage = cells.query[cell], cells.passage[cell][:, None]
         if self.batches.positives > 1:
-            passage = self._more(group, step, query, passage, once)
-        return Step(rows, query, passage, kind, layout.groups[group].source, self.epoch)
+            passage = self._more(group, step, query, passage, place[:1] if once else place)
+        return query, passage
 
-    def _more(self, group: int, step: int, query: np.ndarray, passage: np.ndarray, once: bool) -> np.ndarray:
+    def _more(self, group: int, step: int, query: np.ndarray, passage: np.ndarray, place: np.ndarray) -> np.ndarray:
         """Passages in further languages, without replacement, in proportion to their shares (Efraimidis and Spirakis 2006).
 
-        Where a batch draws its languages once, it draws these once as well.
+        Where a batch draws its languages once, it draws these once as well: `place` is then the first of its rows alone.
         """
         wanted, share = self.batches.positives, self._layout.marginals(group)[1]
         langs = np.flatnonzero(share)
-        place = np.arange(1 if once else len(query))[:, None]
-        draw = uniform(self._ledger.seed, "batches.positives", self._ledger.stream, self.epoch, step, place, langs)
+        draw = uniform(self._ledger.seed, "batches.positives", self._ledger.stream, self.epoch, step, place[:, None], langs)
         taken = langs == passage
         if self._layout.groups[group].same:
             taken = taken | (langs == query[:, None])
@@ -125,6 +145,55 @@ class EpochPlan:
         more[:, 0] = passage[:, 0]
         more[:, 1 : 1 + first.shape[1]] = np.where(np.take_along_axis(taken, first, 1), -1, langs[first])
         return more
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Rows of the batches of a plan: asked for, on average, in the smallest, and on average in the source that has the smallest ones."""
+
+    asked: int
+    mean: float
+    min: int
+    worst: float
+    source: int
+
+    @property
+    def small(self) -> bool:
+        """Whether batches have on average less than half of what was asked for."""
+        return self.mean < FULL * self.asked
+
+
+def _sizes(layouts: Mapping[int, Layout], shares: Mapping[int, float]) -> Sizes:
+    """Rows of the batches of sources that have these shares of the steps."""
+    asked = next(iter(layouts.values())).batches.size
+    means = {s: float(layout.size.mean()) for s, layout in layouts.items()}
+    worst = min(means, key=lambda s: means[s])
+    mean = math.fsum(shares[s] * means[s] for s in means)
+    return Sizes(asked, mean, min(int(layout.size.min()) for layout in layouts.values()), means[worst], worst)
+
+
+def _small(layouts: Mapping[int, Layout], sizes: Sizes) -> list[str]:
+    """What is said of batches that are smaller than asked for, in one line."""
+    short = sum(float(layout.size.mean()) < NEAR * sizes.asked for layout in layouts.values())
+    if not short and sizes.min >= FULL * sizes.asked:
+        return []
+    told = f"batches.size: {sizes.asked:,} rows a batch were asked for, they have {sizes.mean:.1f} on average, the smallest {sizes.min}"
+    if len(layouts) > 1:
+        told += f"; {short} of {len(layouts)} sources have less than {NEAR:.0%}, source {sizes.source} {sizes.worst:.1f}"
+    return [told]
+
+
+def _checked(layouts: Mapping[int, Layout], sizes: Sizes) -> None:
+    """Raise InputError for batches that are much smaller than asked for, unless that is allowed."""
+    layout = layouts[sizes.source]
+    if layout.batches.allow_small or not sizes.small:
+        return
+    where = f" (source {sizes.source}: {sizes.worst:.1f})" if len(layouts) > 1 else ""
+    raise InputError(
+        f"batches.size: {sizes.asked:,} rows a batch were asked for, but the batches have {sizes.mean:.1f} on average{where}: "
+        f"{layout.reason}; ask for fewer (batches.size: {max(1, int(sizes.mean))}), give more data,"
+        f"{' leave out batches.every_row,' if layout.batches.every_row else ''} or allow it (batches.allow_small: true)"
+    )
 
 
 class RunPlan:
@@ -138,7 +207,9 @@ class RunPlan:
         shares: {source: share of the steps}.
         epochs: {source: steps of one of its epochs}.
         unusable: {source: {reason: rows left out}}.
-        dropped, narrowed, lonely: {source: count an epoch}, see `triglot.batches.pools.Layout`.
+        dropped, narrowed, mixed, lonely: {source: count an epoch}, see `triglot.batches.pools.Layout`.
+        sizes: rows of the batches.
+        shown: {source: share of the rows that can be used which an epoch shows}.
         warnings: what the settings asked for and cannot have.
     """
 
@@ -154,7 +225,11 @@ class RunPlan:
         self.dropped = {s: layout.dropped for s, layout in layouts.items()}
         self.narrowed = {s: layout.narrowed for s, layout in layouts.items()}
         self.lonely = {s: layout.lonely for s, layout in layouts.items()}
-        self.warnings = [text for s in layouts for text in self._epoch(s, 0).warnings]
+        self.mixed = {s: layout.mixed for s, layout in layouts.items()}
+        self.shown = {s: layout.shown for s, layout in layouts.items()}
+        self.sizes = _sizes(layouts, shares)
+        _checked(layouts, self.sizes)
+        self.warnings = [*_small(layouts, self.sizes), *(text for s in layouts for text in self._epoch(s, 0).warnings)]
 
     def __len__(self) -> int:
         return len(self.source)
@@ -208,9 +283,12 @@ def plan_epoch(rows: Rows, batches: Batches, *, seed: int, epoch: int = 0, langu
         languages: codes, which name a language in warnings.
 
     Raises:
-        InputError: no batch can be made; says why.
+        InputError: no batch can be made, or batches have on average less than half of the rows asked for; says why.
     """
-    return EpochPlan(Ledger(Layout(rows, batches), seed), epoch, languages)
+    layout = Layout(rows, batches)
+    plan = EpochPlan(Ledger(layout, seed), epoch, languages)
+    _checked({0: layout}, plan.sizes)
+    return plan
 
 
 def plan_run(
@@ -228,7 +306,8 @@ def plan_run(
         languages: codes, which name a language in warnings.
 
     Raises:
-        InputError: weights that do not fit, or a source of which no batch can be made.
+        InputError: weights that do not fit, a source of which no batch can be made, or batches that have on average less than half of the
+            rows asked for.
     """
     if steps < 0:
         raise InputError(f"steps: {steps} is negative")

@@ -11,118 +11,18 @@ every epoch, so that they are not left without negatives.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from triglot.batches.filling import fill, near
 from triglot.batches.languages import Cells, Group, cells, feasible, marginals
 from triglot.batches.settings import Batches, Rows
+from triglot.batches.strata import Table, distinct, merge, objections, serves
+from triglot.batches.turns import Turns
 from triglot.files import InputError
-from triglot.seeds import generator
+from triglot.seeds import shuffled
 
 _ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
 _KEY_BITS = 64
-_NEIGHBOURS = 512  # groups among which a partner is looked for
-
-
-@dataclass
-class _Table:
-    """Groups of rows: what they can be shown in, and how many rows there are."""
-
-    source: np.ndarray
-    same: np.ndarray
-    query: np.ndarray  # uint64 mask
-    passage: np.ndarray  # uint64 mask
-    count: np.ndarray
-
-    def take(self, index: np.ndarray) -> _Table:
-        return _Table(self.source[index], self.same[index], self.query[index], self.passage[index], self.count[index])
-
-    def joined(self, i: int) -> _Table:
-        """Each group together with group i."""
-        return _Table(self.source, self.same, self.query & self.query[i], self.passage & self.passage[i], self.count + self.count[i])
-
-    @property
-    def languages(self) -> np.ndarray:
-        return np.bitwise_count(self.query).astype(np.int64) + np.bitwise_count(self.passage)
-
-
-def _objections(groups: _Table, batches: Batches) -> dict[str, np.ndarray]:
-    """Why groups cannot serve what the settings need: reason -> bool array."""
-    query, passage, same = groups.query, groups.passage, groups.same
-    pair = (query != 0) & (passage != 0) & ~((query == passage) & (np.bitwise_count(query) == 1))
-    return {
-        "no language on both sides": ((query & passage) == 0) & batches.needs_xx,
-        "no language on the query side": query == 0,
-        "no language on the passage side": passage == 0,
-        "query and passage are one text, which X-X would pair with itself": same & batches.needs_xx,
-        "one language only, and X-Y needs two": ~pair & (same | batches.needs_xy),
-    }
-
-
-def _serves(groups: _Table, batches: Batches) -> np.ndarray:
-    return ~np.logical_or.reduce(list(_objections(groups, batches).values()))
-
-
-def shuffled(count: int, seed: int, purpose: str, *counters: int) -> np.ndarray:
-    """A permutation that is the same under every version of NumPy: sorted random bits, of which the low ones are the index."""
-    low = np.uint64(max(count - 1, 1).bit_length())
-    key = np.asarray(generator(seed, purpose, *counters).bit_generator.random_raw(count), np.uint64)
-    key &= _ALL_BITS << low
-    key |= np.arange(count, dtype=np.uint64)
-    key.sort()
-    key &= ~(_ALL_BITS << low)
-    return key.view(np.int64)
-
-
-def _number(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Number the distinct combinations of columns: (rows,) the number, and one row of each."""
-    code, count = np.zeros(len(columns[0]), np.int64), 1
-    for column in columns:
-        if len(column) and column.min() != column.max():
-            values, inverse = np.unique(column, return_inverse=True)
-            values, code = np.unique(code * len(values) + inverse, return_inverse=True) if count > 1 else (values, inverse)
-            count = len(values)
-    example = np.zeros(min(count, len(code)), np.int64)
-    example[code] = np.arange(len(code))
-    return code, example
-
-
-def _merge(strata: _Table, batches: Batches) -> tuple[np.ndarray, _Table]:
-    """Join groups too small for a batch of `least` rows, each to the partner with which most of the rows' languages survive.
-
-    At least half must survive, and together they must fit in one batch: a group that fills a batch is never narrowed.
-
-    Returns:
-        (strata,) the number of each one's pool, and the pools.
-    """
-    parent, table = np.arange(len(strata.count)), strata.take(np.arange(len(strata.count)))
-    thin = np.flatnonzero(table.count < batches.size)
-    kinds = np.unique(np.stack([table.source[thin], table.same[thin]]), axis=1).T
-    for source, same in kinds:
-        alike = thin[(table.source[thin] == source) & (table.same[thin] == same)]
-        alike = alike[np.lexsort((table.passage[alike], table.query[alike]))]
-        for near in np.array_split(alike, -(-len(alike) // _NEIGHBOURS)):
-            part = table.take(near)
-            alive, seeking = np.ones(len(near), bool), part.count < batches.least
-            while seeking.any():
-                i = int(np.argmin(np.where(seeking, part.count, batches.size)))
-                seeking[i] = False
-                both = part.joined(i)
-                able = alive & (both.count <= batches.size) & _serves(both, batches)
-                able[i] = False
-                had = part.languages * part.count
-                share = np.where(able, both.languages * both.count / (had + had[i]), 0)
-                j = int(np.argmax(share))
-                if share[j] >= 0.5:
-                    alive[i], parent[near[i]] = False, near[j]
-                    part.query[j], part.passage[j], part.count[j] = both.query[j], both.passage[j], both.count[j]
-                    seeking[j] = part.count[j] < batches.least
-            table.query[near], table.passage[near], table.count[near] = part.query, part.passage, part.count
-    while (parent[parent] != parent).any():
-        parent = parent[parent]
-    pools, number = np.unique(parent, return_inverse=True)
-    return number, table.take(pools)
 
 
 def split(families: np.ndarray, batches: Batches) -> tuple[int, int, int]:
@@ -163,14 +63,16 @@ class Layout:
         start, stop, deals, first: (decks,) stretch, batches, number of the first batch; `deck` (batches,) says which deck a batch is of.
         sources: of the rows that can be used.
         unusable: rows left out, by reason.
-        dropped: rows of an epoch without a full batch (`drop_last`).
-        narrowed: rows of an epoch that share a batch with rows of fewer languages.
+        own: (n,) the languages that each row can be shown in, as a number of `groups`; None where its batches' are all that count.
+        dropped: rows that an epoch leaves for later ones.
+        narrowed: rows that share batches with rows of fewer languages, and are shown in these alone.
+        mixed: rows of an epoch in batches whose rows have no language in common where the kind asks for one; each row then draws its own.
         lonely: batches of one row, which has no in-batch negatives.
     """
 
     def __init__(self, rows: Rows, batches: Batches, subset: np.ndarray | None = None):
         self.batches = batches
-        pool, self._pools = self._group(rows, slice(None) if subset is None else subset)
+        pool, stratum = self._group(rows, slice(None) if subset is None else subset)
         inside = np.flatnonzero(pool >= 0)
         if not len(inside):
             raise InputError("no row can be used" + "".join(f"; {reason}: {n:,} rows" for reason, n in self.unusable.items()))
@@ -183,23 +85,26 @@ class Layout:
         self._alone = size[self.family] == 1
         self.families = len(size) if size.max() > 1 else 0
 
+        self.own, self._turns, self.mixed, self._places = None, None, 0, len(self._pools.count)
         families = self._count_families()
         self._loans = self._lend(families)
         self._deal(families)
         if not len(self.group):
             raise InputError(f"{len(self.rows):,} rows do not make one batch of {batches.size} without two of a family (batches.drop_last)")
+        if not (batches.every_row or batches.drop_last or self._fits()):
+            self._fill(stratum[inside])
 
-    def _group(self, rows: Rows, subset: np.ndarray | slice) -> tuple[np.ndarray, _Table]:
-        """(rows,) the pool of each, -1 where it cannot be used, and the pools."""
+    def _group(self, rows: Rows, subset: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:
+        """(rows,) the pool and the stratum of each, -1 where it cannot be used."""
         source, query, passage = rows.source[subset], rows.query_languages[subset], rows.passage_languages[subset]
         if self.batches.comparable:  # every kind then has the same languages to draw from, on both sides
             query = passage = query & passage
         same = np.zeros(len(source), bool) if rows.same is None else rows.same[subset].astype(bool)
-        stratum, example = _number(source, same, query, *([] if passage is query else [passage]))
+        stratum, example = distinct(source, same, query, *([] if passage is query else [passage]))
         source, same, query, passage = source[example], same[example], query[example].astype(np.uint64), passage[example].astype(np.uint64)
-        strata = _Table(source, same, query, passage, np.bincount(stratum, minlength=len(example)))
+        strata = Table(source, same, query, passage, np.bincount(stratum, minlength=len(example)))
         usable, self.unusable = np.ones(len(example), bool), {}
-        for reason, against in _objections(strata, self.batches).items():
+        for reason, against in objections(strata, self.batches).items():
             if (usable & against).any():
                 self.unusable[reason] = int(strata.count[usable & against].sum())
             usable &= ~against
@@ -209,10 +114,11 @@ class Layout:
         have = np.stack([((mask[:, None] & bit) != 0) * good.count[:, None] for mask in masks])  # (3, strata, 64)
         self.sources = np.unique(good.source).tolist()
         self._sizes = {s: have[:, good.source == s].sum(1) for s in self.sources}
-        self._strata, (self._pool_of, pools) = good, _merge(good, self.batches)
-        pool = np.full(len(example), -1, np.int32)
-        pool[usable] = self._pool_of
-        return pool[stratum], pools
+        self._strata = good
+        self._pool_of, self._pools = merge(good, self.batches, least=self.batches.least, most=self.batches.size)
+        pool, place = np.full((2, len(example)), -1, np.int32)
+        pool[usable], place[usable] = self._pool_of, np.arange(len(good.count))
+        return pool[stratum], place[stratum]
 
     def _count_families(self) -> list[np.ndarray]:
         """How many passage families of 0, 1, 2, ... rows each pool has."""
@@ -242,7 +148,7 @@ class Layout:
             if pools.count[i] >= least or spare.max() <= 0:
                 break
             both = pools.joined(i)
-            able = (pools.source == pools.source[i]) & (pools.same == pools.same[i]) & (spare > 0) & _serves(both, self.batches)
+            able = (pools.source == pools.source[i]) & (pools.same == pools.same[i]) & (spare > 0) & serves(both, self.batches)
             share = np.where(able, both.languages / pools.languages[i], 0)
             host = int(np.lexsort((spare, share))[-1])
             if share[host] < 0.5:
@@ -263,16 +169,53 @@ class Layout:
         pools = self._pools
         columns = zip(pools.source, pools.query, pools.passage, pools.same, strict=True)
         groups = [Group(int(source), int(query), int(passage), bool(same)) for source, query, passage, same in columns]
-        self.groups = sorted(set(groups))
-        number = {group: i for i, group in enumerate(self.groups)}
         decks, self._overflowing, start = [], [], 0
         for group, count, sizes in zip(groups, pools.count.tolist(), families, strict=True):
             deals, held, extra = split(sizes, self.batches)
-            decks += [(start, start + held, deals, number[group]), (start + held, start + count, extra, number[group])]
+            decks += [(start, start + held, deals, group), (start + held, start + count, extra, group)]
             if deals < np.flatnonzero(sizes).max():
                 self._overflowing.append((start, start + count, deals))
             start += count
-        table = np.array(decks, np.int64)
+        self._cut(decks, groups)
+
+    def _fill(self, stratum: np.ndarray) -> None:
+        """Deal batches near the size asked for, see `triglot.batches.filling`. `stratum` (n,) is that of each row."""
+        strata, batches = self._strata, self.batches
+        filling = fill(strata, stratum, self.family, batches)
+        self.pool, self._loans, self._overflowing = filling.pool[stratum].astype(np.uint32), [], []
+        self._turns = Turns(self.pool, self.family, filling)
+        count = np.bincount(self.pool, minlength=len(filling.deals))
+        for loan in filling.loans:
+            count[[loan.host, loan.guest]] += (-loan.rows, loan.rows)
+        self._places = 2 * len(count)
+        same = np.zeros(len(count), bool)
+        np.logical_or.at(same, filling.pool, strata.same)
+        columns = (column.tolist() for column in (filling.source, filling.query, filling.passage, same, filling.mixed))
+        groups = [Group(*column) for column in zip(*columns, strict=True)]
+        columns = (column.tolist() for column in (strata.source, strata.query, strata.passage, strata.same.astype(bool)))
+        own = [Group(*column) for column in zip(*columns, strict=True)]
+        starts = (np.cumsum(count) - count).tolist()
+        zipped = zip(starts, filling.deals, groups, strict=True)
+        self._cut([(start, start + deal.rows, deal.batches, group) for start, deal, group in zipped], [*groups, *own])
+        self.own = np.array([self.groups.index(group) for group in own], np.int32)[stratum]
+        self.mixed = sum(deal.rows for deal, group in zip(filling.deals, groups, strict=True) if group.mixed)
+        fewer = np.bitwise_count(strata.query & ~filling.query[filling.pool]) + np.bitwise_count(
+            strata.passage & ~filling.passage[filling.pool]
+        )
+        narrow = (fewer > 0) & ~filling.mixed[filling.pool] & batches.comparable
+        self.narrowed = int(strata.count[narrow].sum())
+
+    def _fits(self) -> bool:
+        """Whether batches are near the size asked for; where they are as few as can be, two rows less are near enough too."""
+        size = self.batches.size
+        least = size - 2 if len(self.size) == int((-(-self._pools.count // size)).sum()) else size
+        return near(self.size, size, least)
+
+    def _cut(self, decks: list[tuple[int, int, int, Group]], groups: list[Group]) -> None:
+        """Number the batches of all decks: (start, stop, batches, languages) of each."""
+        self.groups = sorted(set(groups))
+        number = {group: i for i, group in enumerate(self.groups)}
+        table = np.array([(start, stop, deals, number[group]) for start, stop, deals, group in decks], np.int64)
         self.start, self.stop, self.deals, deck_group = table[table[:, 2] > 0].T
         self.first = np.cumsum(self.deals) - self.deals
         self.deck = np.repeat(np.arange(len(self.deals)), self.deals)
@@ -283,6 +226,18 @@ class Layout:
         self.dropped = len(self.rows) - int(held.sum())
         self.lonely = int((self.size == 1).sum())
         self._cells: dict[tuple[int, str], Cells] = {}
+
+    @property
+    def shown(self) -> float:
+        """The share of the rows that an epoch shows."""
+        return 1 - self.dropped / len(self.rows)
+
+    @property
+    def reason(self) -> str:
+        """Why batches are no larger."""
+        sizes = np.bincount(self.family)
+        passages = f"{np.count_nonzero(sizes):,} different passages, the most frequent one in {int(sizes.max()):,} of them"
+        return f"there are {len(self.rows):,} rows that can be used, with {passages}"
 
     def marginals(self, group: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(64,) shares of the languages of a group: query side, passage side, X-X.
@@ -299,7 +254,8 @@ class Layout:
     def moved(self) -> list[tuple[int, int]]:
         """(source, language) whose share X-Y cannot give."""
         found = set()
-        for number, group in enumerate(self.groups):
+        used = range(len(self.groups)) if self.own is None or self.batches.comparable else np.unique(self.own).tolist()
+        for number, group in ((number, self.groups[number]) for number in used):
             meant = marginals(group, self._sizes[group.source], self.batches)
             for before, after in zip(meant[:2], self.marginals(number)[:2], strict=True):
                 if np.abs(before - after).max() > 1e-9:
@@ -314,7 +270,9 @@ class Layout:
 
     def order(self, seed: int, stream: int, epoch: int) -> np.ndarray:
         """(n,) the epoch's order: by pool, within it by family at random, within that at random."""
-        n, pool, pools = len(self.rows), self.pool, len(self._pools.count)
+        n, pool, pools = len(self.rows), self.pool, self._places
+        if self._turns is not None:
+            pool = self._turns.pools(seed, stream, epoch)
         if self._loans:
             pool = pool.copy()
         for number, (rows, to) in enumerate(self._loans):

@@ -36,6 +36,9 @@ class Batches:
         sources: weight (as given) | size (every row of every source equally often).
         comparable: admit only rows that every kind can use, in languages that both sides have; arms then see the same rows, and each
             language as often on either side. False, for one arm alone (alignment on bitext), asks only what this kind needs.
+        every_row: show every row once an epoch and one row of a family a batch, however small batches then become. Otherwise batches are
+            near the size asked for, and rows of popular families wait for later epochs where there are too many of them.
+        allow_small: train although batches have on average less than half of the rows asked for.
         drop_last: only batches of exactly `size` rows; the rows left over (others in every epoch) are counted in `dropped`.
 
     Raises:
@@ -52,6 +55,8 @@ class Batches:
     sources: Sources = "weight"
     comparable: bool = True
     drop_last: bool = False
+    every_row: bool = False
+    allow_small: bool = False
 
     def __post_init__(self) -> None:
         for key, known in _CHOICES.items():
