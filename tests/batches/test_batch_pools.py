@@ -308,3 +308,22 @@ def test_shuffled_is_a_permutation(count: int):
 def test_no_rows_at_all():
     with pytest.raises(InputError, match="no row can be used"):
         plan_epoch(make_rows([], 3), Batches(), seed=1)
+
+
+@pytest.mark.parametrize(
+    ("query", "passage", "kind", "comparable", "said"),
+    [
+        (1, 1, "xx", True, r"batches\.comparable: false can use 3 of them"),
+        (1, 1, "hybrid", True, r"batches\.comparable: false and batches\.kind: xx can use 3 of them"),
+        (1, 1, "xy", False, r"batches\.comparable: false and batches\.kind: xx can use 3 of them"),
+        (1, 2, "xx", True, r"batches\.comparable: false and batches\.kind: xy can use 3 of them"),
+        (1, 2, "independent", True, r"batches\.comparable: false can use 3 of them"),
+    ],
+)
+def test_rows_that_cannot_be_used_name_the_settings_that_can(query: int, passage: int, kind, comparable: bool, said: str):
+    rows = make_rows(np.arange(3), query, passage)
+    with pytest.raises(InputError, match=said):
+        plan_epoch(rows, Batches(kind=kind, comparable=comparable, size=4), seed=1)
+    some = make_rows(np.arange(6), [query] * 3 + [7] * 3, [passage] * 3 + [7] * 3)
+    plan = plan_run(some, Batches(kind=kind, comparable=comparable, size=3), steps=2, seed=1)
+    assert plan.cures[0] == said.replace("\\", "").replace("of them", "more")

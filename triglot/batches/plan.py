@@ -206,8 +206,9 @@ class RunPlan:
         source: (steps,) int16, the source of each step.
         shares: {source: share of the steps}.
         epochs: {source: steps of one of its epochs}.
-        unusable: {source: {reason: rows left out}}.
+        unusable: {source: {reason: rows left out}}; `cures` {source: settings that could use them, or nothing}.
         dropped, narrowed, mixed, lonely: {source: count an epoch}, see `triglot.batches.pools.Layout`.
+        filled: sources whose batches are made as `triglot.batches.filling` says.
         sizes: rows of the batches.
         shown: {source: share of the rows that can be used which an epoch shows}.
         warnings: what the settings asked for and cannot have.
@@ -222,11 +223,13 @@ class RunPlan:
         self.source = np.array(list(shares), np.int16)[which]
         self.epochs = {s: len(layout.group) for s, layout in layouts.items()}
         self.unusable = {s: layout.unusable for s, layout in layouts.items()}
+        self.cures = {s: layout.cure for s, layout in layouts.items()}
         self.dropped = {s: layout.dropped for s, layout in layouts.items()}
         self.narrowed = {s: layout.narrowed for s, layout in layouts.items()}
         self.lonely = {s: layout.lonely for s, layout in layouts.items()}
         self.mixed = {s: layout.mixed for s, layout in layouts.items()}
         self.shown = {s: layout.shown for s, layout in layouts.items()}
+        self.filled = [s for s, layout in layouts.items() if layout.own is not None]
         self.sizes = _sizes(layouts, shares)
         _checked(layouts, self.sizes)
         self.warnings = [*_small(layouts, self.sizes), *(text for s in layouts for text in self._epoch(s, 0).warnings)]

@@ -16,7 +16,7 @@ import numpy as np
 from triglot.batches.filling import fill, near
 from triglot.batches.languages import Cells, Group, cells, feasible, marginals
 from triglot.batches.settings import Batches, Rows
-from triglot.batches.strata import Table, distinct, merge, objections, serves
+from triglot.batches.strata import Table, cure, distinct, merge, objections, serves
 from triglot.batches.turns import Turns
 from triglot.files import InputError
 from triglot.seeds import shuffled
@@ -62,7 +62,7 @@ class Layout:
         group, size: (batches,) which of them applies, and how many rows there are.
         start, stop, deals, first: (decks,) stretch, batches, number of the first batch; `deck` (batches,) says which deck a batch is of.
         sources: of the rows that can be used.
-        unusable: rows left out, by reason.
+        unusable: rows left out, by reason; `cure` names settings that could use them.
         own: (n,) the languages that each row can be shown in, as a number of `groups`; None where its batches' are all that count.
         dropped: rows that an epoch leaves for later ones.
         narrowed: rows that share batches with rows of fewer languages, and are shown in these alone.
@@ -75,7 +75,8 @@ class Layout:
         pool, stratum = self._group(rows, slice(None) if subset is None else subset)
         inside = np.flatnonzero(pool >= 0)
         if not len(inside):
-            raise InputError("no row can be used" + "".join(f"; {reason}: {n:,} rows" for reason, n in self.unusable.items()))
+            told = [*(f"{reason}: {n:,} rows" for reason, n in self.unusable.items()), *([self.cure] if self.cure else [])]
+            raise InputError("; ".join(["no row can be used", *told]))
         small = np.uint32 if len(rows) < 2**32 else np.uint64
         self.rows, self.pool = (inside if subset is None else subset[inside]).astype(small), pool[inside].astype(np.uint32)
         family = rows.family[self.rows]
@@ -108,6 +109,12 @@ class Layout:
             if (usable & against).any():
                 self.unusable[reason] = int(strata.count[usable & against].sum())
             usable &= ~against
+        self.cure = ""
+        if self.unusable:
+            query, passage = rows.query_languages[subset].astype(np.uint64), rows.passage_languages[subset].astype(np.uint64)
+            number, one = distinct(rows.source[subset], same[stratum], query, passage)
+            columns = (rows.source[subset][one], same[stratum][one], query[one], passage[one], np.bincount(number, minlength=len(one)))
+            self.cure = cure(Table(*columns), self.batches)
         good = strata.take(np.flatnonzero(usable))
         bit = np.uint64(1) << np.arange(64, dtype=np.uint64)
         masks = (good.query, good.passage, good.query & good.passage)

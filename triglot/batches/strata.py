@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -62,6 +62,22 @@ def distinct(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     example = np.zeros(min(count, len(code)), np.int64)
     example[code] = np.arange(len(code))
     return code, example
+
+
+def cure(strata: Table, batches: Batches) -> str:
+    """Settings under which more of the rows could be used, as few changes as possible; empty where there are none."""
+    both = strata.query & strata.passage
+    used = int(strata.count[serves(replace(strata, query=both, passage=both) if batches.comparable else strata, batches)].sum())
+    best, told = used, ""
+    for kind in (batches.kind, "xx", "xy", "independent"):
+        other = replace(batches, kind=kind, comparable=False)
+        could = int(strata.count[serves(strata, other)].sum())
+        if could > best:
+            change = "batches.comparable: false" + (f" and batches.kind: {kind}" if kind != batches.kind else "")
+            best, told = could, f"{change} can use {could:,} of them" if not used else f"{change} can use {could - used:,} more"
+            if kind == batches.kind:
+                break
+    return told
 
 
 Serving = Callable[[Table, Batches], np.ndarray]

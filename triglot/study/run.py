@@ -121,8 +121,15 @@ def _train(recipe: Recipe, stage: Stage, name: str, start: Path, out: Path, data
     for number, reasons in plan.unusable.items():
         source = training.corpus.sources[number]
         warnings += [f"source {source!r}: {count:,} rows left out: {reason}" for reason, count in reasons.items()]
+        warnings += [f"source {source!r}: {plan.cures[number]}"] if plan.cures[number] else []
     for text in warnings:
         log.warning("%s: %s", name, text)
+    shown = {training.corpus.sources[number]: round(share, 4) for number, share in plan.shown.items()}
+    batch_rows = {"asked": plan.sizes.asked, "mean": round(plan.sizes.mean, 1), "min": plan.sizes.min, "shown": shown}
+    log.info("%s: batches of %.1f rows on average, %d were asked for", name, plan.sizes.mean, plan.sizes.asked)
+    for source, share in shown.items():
+        if share < 1:
+            log.info("%s: an epoch shows %.0f %% of the rows of %s; the others come in later ones, in turn", name, 100 * share, source)
 
     def validate(encoder: Any) -> dict[str, Any]:
         found = evaluate_all(recipe, encoder, data, "validation")
@@ -150,7 +157,7 @@ def _train(recipe: Recipe, stage: Stage, name: str, start: Path, out: Path, data
     trained = model.encoder()
     threads = counted.pop("threads", 0)
     summary = {
-        "stages": {name: counted},
+        "stages": {name: {**counted, "batch_rows": batch_rows}},
         "versions": versions(),
         "threads": threads,
         "licences": licences(recipe),
