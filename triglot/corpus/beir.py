@@ -282,7 +282,7 @@ def read_training(
                 title = records.titles[identifier] if kind == "passage" else ""
                 builder.text(f"{kind}/{identifier}", lang, records.texts[identifier, lang], title)
         builder.row(f"question/{query}", f"passage/{document}")
-    corpus = builder.build()
+    corpus = builder.build().tied()
     tally.count("rows", len(corpus))
     if not len(corpus):
         raise InputError(f"{path}: no judgement can be used; {'; '.join(tally.lines())}")

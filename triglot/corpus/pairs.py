@@ -11,8 +11,9 @@ Keys that Triglot adds, all optional: `lang` (both sides) or `query_lang` and `p
 `negative_langs`, one a negative, says which are in other languages than the passage. A passage that is an object may have its own `lang`,
 `group` and `article` (a title that is not put before the text). Without groups
 nothing is taken for a translation: `query_id` and `docid` name a question or document **within its language**, since collections such
-as MIRACL number every language from one. Groups that agree up to the first `~~` in their names (`p1`, `p1~~aug1`) are of one family: never
-each other's negatives.
+as MIRACL number every language from one. Lines with the same question, or the same positive, are never each other's negatives, with or
+without ids (case and white space make no difference). Groups that agree up to the first `~~` in their names (`p1`, `p1~~aug1`) are of one
+family too.
 
 A line with a label (`label`, `gold_label`, `is_duplicate`) is a pair only where the label says so: 1, `entailment`, `duplicate`; the others
 are counted and left out. So are sentence pairs (`sentence1`, `sentence2`) with a `score` that is not 1: where a score begins to mean the
@@ -275,7 +276,7 @@ def read_training(
     # Parallel lines repeat a (question group, passage group) once for each language; it is one row.
     corpus = _merge_rows(corpus, tally)
     tally.count("rows", len(corpus))
-    return corpus, tally
+    return corpus.tied(), tally
 
 
 def _merge_rows(corpus: ParallelCorpus, tally: Tally) -> ParallelCorpus:

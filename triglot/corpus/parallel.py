@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -27,6 +28,14 @@ def variant_id(group: str, copy: int) -> str:
     return member_id(group, f"aug{copy}")
 
 
+def said(texts: pa.Array) -> np.ndarray:
+    """(texts,) a number for what each text says; case and white space make no difference."""
+    folded = pc.call_function("utf8_lower", [texts])
+    folded = pc.call_function("replace_substring_regex", [folded], pc.ReplaceSubstringOptions(r"\s+", " "))
+    folded = pc.call_function("utf8_trim_whitespace", [folded])
+    return pa.chunked_array([folded]).combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
 @dataclass(frozen=True)
 class ParallelCorpus:
     """Rows (query group, passage group, source); a group is one meaning with a text in some of the languages.
@@ -42,6 +51,10 @@ class ParallelCorpus:
         query, passage: (rows,) int32, groups. Bitext rows have query == passage.
         source: (rows,) int16.
         negatives: (rows,) Arrow list<int32> of passage groups (mined hard negatives), or None.
+        alike: (groups,) int32, the same number for questions, and for passages, that say the same (see `tied`); None where only groups tell.
+
+    Raises:
+        InputError: more than 64 languages.
     """
 
     languages: tuple[str, ...]
@@ -55,6 +68,15 @@ class ParallelCorpus:
     passage: np.ndarray
     source: np.ndarray
     negatives: pa.Array | None = None
+    alike: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.languages) > MAX_LANGUAGES:
+            named = ", ".join([*self.sources[:3], *(["..."] if len(self.sources) > 3 else [])])
+            raise InputError(
+                f"{named}: {len(self.languages)} languages, and training takes at most {MAX_LANGUAGES} at once; name them in `languages:` "
+                f"({', '.join(self.languages[:3])}, ...)"
+            )
 
     def __len__(self) -> int:
         return len(self.query)
@@ -78,11 +100,12 @@ class ParallelCorpus:
         """(groups,) int32: groups that must never be each other's negatives share a family.
 
         Two passages share one if a row's query has both as answers, if they hold the very same text in the same language
-        (an identical text cannot be its own negative), or if their ids say so (`member_id`).
+        (an identical text cannot be its own negative), if their ids say so (`member_id`), or if the questions or they are `alike`.
         """
         groups = len(self.group_ids)
-        order = np.argsort(self.query, kind="stable")
-        q, p = self.query[order], self.passage[order]
+        query = self.query if self.alike is None else self.alike[self.query]
+        order = np.argsort(query, kind="stable")
+        q, p = query[order], self.passage[order]
         same_query = np.flatnonzero(q[1:] == q[:-1])
         passages = np.unique(self.passage)
         is_passage = np.zeros(groups, bool)
@@ -96,10 +119,28 @@ class ParallelCorpus:
         key, owner = key[order], self.text_group[keep][order]
         same_text = np.flatnonzero(key[1:] == key[:-1])
         one, other = self._members()
+        if self.alike is not None:  # a group's number is that of one of those alike
+            one, other = np.concatenate([one, passages]), np.concatenate([other, self.alike[passages]])
         a = np.concatenate([p[same_query], owner[same_text], one])
         b = np.concatenate([p[same_query + 1], owner[same_text + 1], other])
         graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(groups, groups))
         return connected_components(graph, directed=False)[1].astype(np.int32)
+
+    def tied(self) -> ParallelCorpus:
+        """The same corpus, in which questions with the same text in the same language are alike, and so are passages.
+
+        For sources in which nothing else says that two lines ask the same; case and white space make no difference (`said`).
+        """
+        asks = np.zeros(len(self.group_ids), bool)
+        asks[self.query] = True
+        key = (said(self.texts) * len(self.languages) + self.text_lang) * 2 + asks[self.text_group]
+        order = np.argsort(key, kind="stable")
+        key, owner = key[order], self.text_group[order]
+        same = np.flatnonzero(key[1:] == key[:-1])
+        graph = coo_array((np.ones(len(same), np.int8), (owner[same], owner[same + 1])), shape=(len(asks), len(asks)))
+        label = connected_components(graph, directed=False)[1]
+        first = np.unique(label, return_index=True)[1]
+        return replace(self, alike=first[label].astype(np.int32))
 
     def _members(self) -> tuple[np.ndarray, np.ndarray]:
         """Pairs of groups whose ids say that they are of one family; they tie all of it together."""
@@ -181,8 +222,6 @@ class CorpusBuilder:
 
     def build(self) -> ParallelCorpus:
         """The corpus; languages sorted by code."""
-        if len(self._languages) > MAX_LANGUAGES:
-            raise InputError(f"{self._source}: {len(self._languages)} languages, at most {MAX_LANGUAGES} fit")
         codes = sorted(self._languages)
         rank = np.array([codes.index(code) for code in self._languages] or [0], np.int16)
         return ParallelCorpus(
@@ -223,9 +262,15 @@ def concat(corpora: Sequence[ParallelCorpus]) -> ParallelCorpus:
     def shifted(field: str) -> np.ndarray:
         return np.concatenate([getattr(corpus, field) + np.int32(offset) for corpus, offset in zip(corpora, first, strict=False)])
 
+    alike = None
+    if any(corpus.alike is not None for corpus in corpora):
+        own = [corpus.alike if corpus.alike is not None else np.arange(len(corpus.group_ids)) for corpus in corpora]
+        alike = np.concatenate([part + offset for part, offset in zip(own, first, strict=False)]).astype(np.int32)
+
     return ParallelCorpus(
         languages=languages,
         sources=sources,
+        alike=alike,
         texts=pa.concat_arrays([corpus.texts for corpus in corpora]),
         text_lang=np.concatenate([renumber(c.languages, languages, c.text_lang) for c in corpora]),
         text_group=shifted("text_group"),

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from triglot import seeds
 from triglot.corpus.pairs import language_pairs
-from triglot.corpus.parallel import ParallelCorpus
+from triglot.corpus.parallel import ParallelCorpus, said
 from triglot.files import InputError, nearest
 from triglot.mine.settings import Mine
 
@@ -133,14 +132,6 @@ def pools_of(corpus: ParallelCorpus, lines: Lines, *, most: int = 0, seed: int =
             mine = np.sort(mine[np.argsort(draw, kind="stable")[:most]])
         found.append(mine)
     return Pools(found, [family[corpus.text_group[one]] for one in found], [key[one] for one in found], family, key)
-
-
-def said(texts: pa.Array) -> np.ndarray:
-    """A number for what each text says; case and white space make no difference."""
-    folded = pc.call_function("utf8_lower", [texts])
-    folded = pc.call_function("replace_substring_regex", [folded], pc.ReplaceSubstringOptions(r"\s+", " "))
-    folded = pc.call_function("utf8_trim_whitespace", [folded])
-    return pa.chunked_array([folded]).combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def quotas(corpus: ParallelCorpus, lines: Lines, pools: Pools, mine: Mine) -> np.ndarray:
