@@ -51,7 +51,7 @@ class ParallelCorpus:
         query, passage: (rows,) int32, groups. Bitext rows have query == passage.
         source: (rows,) int16.
         negatives: (rows,) Arrow list<int32> of passage groups (mined hard negatives), or None.
-        alike: (groups,) int32, the same number for questions, and for passages, that say the same (see `tied`); None where only groups tell.
+        alike: (groups,) int32, one number for questions, and for passages, that say the same (see `tied`); None where only groups tell.
 
     Raises:
         InputError: more than 64 languages.
