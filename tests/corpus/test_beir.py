@@ -154,3 +154,57 @@ def test_scifact(data):
     assert (len(found.passages), len(found.queries), len(found.judgements)) == (5_183, 300, 339)
     assert found.languages == ("en",)
     assert not found.parallel
+
+
+def test_judged_documents_that_the_corpus_lacks_are_kept_as_absent(folder):
+    put(folder / "qrels" / "test.tsv", "1\td1\t2", "1\tgone\t1", "2\td2\t1", "2\tempty\t0", "3\tgone\t3", "9\tgone\t1")
+    found = beir.read_retrieval(folder, name="x")
+    assert found.queries.ids == ["de-1", "en-1", "en-2", "en-3"]  # the third has nothing else
+    absent = found.absent
+    rows = zip([found.queries.ids[q] for q in absent.query], absent.lang.tolist(), absent.grade.tolist(), absent.ids, strict=True)
+    assert list(rows) == [("de-1", 1, 1, "gone"), ("en-1", 1, 1, "gone"), ("en-2", 1, 0, "empty"), ("en-3", 1, 3, "gone")]
+    assert "counted as not found: 2 x judgement that names an unknown document" in found.notes[0]
+    assert "left out: 1 x judgement that names an unknown query" in found.notes[1]
+    with pytest.raises(InputError, match=r"test\.tsv:2: judgement that names an unknown document"):
+        beir.read_retrieval(folder, name="x", strict=True)
+    corpus, tally = beir.read_training(folder, split="test")
+    assert len(corpus) == 2
+    assert "left out: 3 x judgement that names an unknown document" in " ".join(tally.notes())
+
+
+def test_an_absent_document_of_a_translated_corpus_is_absent_in_each_language(folder):
+    put(folder / "corpus.de.jsonl", {"_id": "d1", "text": "tiefes Wasser"})
+    put(folder / "qrels" / "test.tsv", "1\td1\t2", "2\tgone\t1")
+    absent = beir.read_retrieval(folder, name="x").absent
+    assert (absent.ids, absent.lang.tolist()) == (["de-gone", "en-gone"], [0, 1])
+    # asked for in one language, documents of the other are no strangers
+    english = beir.read_retrieval(folder, name="x", languages=["en"])
+    assert english.absent.ids == ["gone"]
+    put(folder / "qrels" / "test.tsv", "1\td1\t2")
+    put(folder / "corpus.jsonl.gz", {"_id": "d9", "text": "dry land"})
+    with pytest.raises(InputError, match="judgements of texts in other languages"):
+        beir.read_retrieval(folder, name="x", languages=["en"], strict=True)
+
+
+def test_a_document_that_is_the_query_itself_is_told_by_its_text_without_title(folder):
+    put(folder / "queries.jsonl", {"_id": "d1", "text": "deep water "}, {"_id": "d2", "text": "other"}, {"_id": "d3", "text": "thin air"})
+    put(folder / "queries.de.jsonl", {"_id": "d1", "text": "tiefes Wasser"})
+    put(folder / "qrels" / "test.tsv", "d1\td2\t1", "d2\td1\t1", "d3\td3\t1")
+    found = beir.read_retrieval(folder, name="x")
+    assert [(found.queries.ids[q], found.passages.ids[p]) for q, p in found.itself] == [
+        ("de-d1", "d1"),
+        ("en-d1", "d1"),
+    ]  # d3 answers itself
+
+
+def test_a_title_without_a_text_is_a_text_where_titles_are_wanted(folder):
+    put(folder / "corpus.jsonl.gz", {"_id": "d1", "title": "Lakes", "text": ""}, {"_id": "d2", "text": "dry land"})
+    assert beir.read_retrieval(folder, name="x").passages.texts == ["Lakes", "dry land"]
+    assert beir.read_retrieval(folder, name="x", titles=False).passages.texts == ["dry land"]
+
+
+@pytest.mark.parametrize("lang", [["a"], 5, "../../evil", "a/b", {"a": 1}, True])
+def test_a_language_that_is_no_name_is_an_error_with_file_and_line(folder, lang):
+    put(folder / "queries.jsonl", {"_id": "1", "text": "how deep?"}, {"_id": "2", "text": "how dry?", "lang": lang})
+    with pytest.raises(InputError, match=r"queries\.jsonl:2: .* cannot be the name of a language"):
+        beir.read_retrieval(folder, name="x")

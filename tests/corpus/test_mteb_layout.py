@@ -65,3 +65,34 @@ def test_what_is_missing_is_named(tmp_path):
         read_benchmark(tmp_path, name="x")
     with pytest.raises(InputError, match="no folder such as `corpus`"):
         mteb.read_retrieval(tmp_path / "queries", name="x")
+
+
+def test_the_only_split_is_read_and_without_scores_each_grade_is_1(tmp_path):
+    """NanoBEIR."""
+    layout(tmp_path)
+    for file in (tmp_path / "qrels").iterdir():
+        file.unlink()
+    table(tmp_path / "qrels" / "train-00000-of-00001.parquet", **{"query-id": ["q1", "q2"], "corpus-id": ["d1", "d3"]})
+    assert read_benchmark(tmp_path, name="x").judgements.tolist() == [[0, 0, 1], [1, 2, 1]]
+    assert read_benchmark(tmp_path, name="x", split="train").judgements.tolist() == [[0, 0, 1], [1, 2, 1]]
+    with pytest.raises(InputError, match="no judgements of the split 'test'"):
+        read_benchmark(tmp_path, name="x", split="test")
+
+
+@pytest.mark.parametrize("grade", [float("nan"), float("inf"), 0.5, "1e999", 1e30])
+def test_a_grade_that_is_none_is_an_error_with_file_and_row(tmp_path, grade):
+    layout(tmp_path)
+    rows = {"query-id": ["q1", "q2"], "corpus-id": ["d1", "d3"], "score": [type(grade)(1), grade]}
+    table(tmp_path / "qrels" / "test-00000-of-00001.parquet", **rows)
+    with pytest.raises(InputError, match=r"test-00000-of-00001\.parquet: row 2: the grade"):
+        read_benchmark(tmp_path, name="x")
+
+
+def test_absent_documents_and_the_query_itself(tmp_path):
+    layout(tmp_path)
+    table(tmp_path / "queries" / "queries-00000-of-00001.parquet", _id=["d1", "q2"], text=["one ", "what"])
+    rows = {"query-id": ["d1", "d1", "q2"], "corpus-id": ["d2", "d9", "d9"], "score": [1, 1, 2]}
+    table(tmp_path / "qrels" / "test-00000-of-00001.parquet", **rows)
+    found = read_benchmark(tmp_path, name="x")
+    assert (found.queries.ids, found.itself.tolist()) == (["d1", "q2"], [[0, 0]])
+    assert (found.absent.ids, found.absent.query.tolist(), found.absent.grade.tolist()) == (["d9", "d9"], [0, 1], [1, 2])

@@ -275,3 +275,18 @@ def test_miracl_with_a_corpus_made_for_its_judgements(data, tmp_path):
     assert (len(found.queries), len(found.passages), len(found.judgements)) == (482 + 411, total, 5_092 + 4_206)
     assert (found.languages, found.notes) == (("bn", "sw"), ())
     assert (found.queries.lang[found.judgements[:, 0]] == found.passages.lang[found.judgements[:, 1]]).all()
+
+
+def test_judged_passages_that_the_corpus_lacks_and_the_topic_itself(folder):
+    put(folder / "miracl-v1.0-sw" / "topics" / "topics.miracl-v1.0-sw-dev.tsv", "a#0\tabout a#0 ", "2\tmore?", "3\tnone?")
+    put(folder / "miracl-v1.0-sw" / "qrels" / "qrels.miracl-v1.0-sw-dev.tsv", "a#0 0 b#0 1", "a#0 0 x 1.0", "2 0 x 2", "3 0 y 0")
+    found = trec.read_retrieval(folder, name="x", languages=["sw"])
+    assert (found.queries.ids, found.passages.texts[0], found.itself.tolist()) == (["a#0", "2"], "T about a#0", [[0, 0]])
+    assert (found.absent.query.tolist(), found.absent.grade.tolist(), found.absent.ids) == ([0, 1], [1, 2], ["x", "x"])
+    assert found.notes[1].startswith("counted as not found: 2 x judgement that names an unknown passage")
+
+
+def test_a_title_without_a_text_is_a_text_where_titles_are_wanted(tmp_path):
+    path = put(tmp_path / "docs.jsonl", {"docid": "a", "title": "T", "text": ""}, *passages("b"))
+    assert [block.texts for block in trec.read_corpus(path, Tally())] == [["T", "T about b"]]
+    assert [block.texts for block in trec.read_corpus(path, Tally(), titles=False)] == [["about b"]]
