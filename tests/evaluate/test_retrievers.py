@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import ir_measures
@@ -12,12 +13,12 @@ import pytest
 from evaluation_sets import make_set
 
 from triglot.corpus import vectors
-from triglot.corpus.collection import Collection
+from triglot.corpus.collection import Collection, Part
 from triglot.corpus.formats import read_benchmark
 from triglot.corpus.runs import write_run
-from triglot.corpus.trec import write_qrels
+from triglot.corpus.trec import Qrels, write_qrels
 from triglot.evaluate import write_results
-from triglot.evaluate.ranked import evaluate_run
+from triglot.evaluate.ranked import check_ids, evaluate_run
 from triglot.evaluate.retrievers import Bm25, Dense, RunFile, Vectors, evaluate, run_name
 from triglot.files import InputError
 
@@ -40,6 +41,10 @@ class Hashed:
 
 
 WORDS = [f"word{i}" for i in range(120)]
+
+
+def put(path: Path, *lines) -> None:
+    path.write_text("".join(f"{json.dumps(one) if isinstance(one, dict) else one}\n" for one in lines))
 
 
 def write_collection(root: Path, languages=("bn", "sw"), passages: int = 300, topics: int = 25) -> Path:
@@ -316,3 +321,62 @@ def test_real_tydi_qa_with_bm25(data):
     found = evaluate(Bm25(), benchmark).result.summary
     assert found["mono"]["map"] == pytest.approx(0.7191, abs=0.0005)
     assert found["candidate_text"] == "paragraph"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_embeddings_of_unequal_length_are_compared_as_asked_and_it_is_said(tmp_path, streamed):
+    rng = np.random.default_rng(0)
+    pool = rng.standard_normal((30, 8)).astype(np.float32)
+    pool /= np.linalg.norm(pool, axis=1, keepdims=True)
+    queries, lengths = pool[:10] + 0.1 * rng.standard_normal((10, 8)).astype(np.float32), np.exp(rng.standard_normal((30, 1)))
+    vectors = {"queries": queries, "passages": (pool * lengths).astype(np.float32)}
+    ids = {"queries": [f"q{i}" for i in range(10)], "passages": [f"p{i}" for i in range(30)]}
+    for side, array in vectors.items():
+        np.save(tmp_path / f"{side}.npy", array)
+        (tmp_path / f"{side}.ids.txt").write_text("".join(f"{one}\n" for one in ids[side]))
+    benchmark = make_set([0] * 10, [0] * 30, [(q, q, 1) for q in range(10)], languages=1)
+    if streamed:
+        judged = Qrels(ids["queries"], ids["passages"][:10], np.ones(10, np.int64))
+        benchmark = Collection("toy", {"de": Part(dict.fromkeys(ids["queries"], "?"), judged)})
+    for similarity, array in (("dot", vectors["passages"]), ("cosine", pool)):
+        answer = evaluate(Vectors(str(tmp_path), similarity), benchmark, ranked=True)
+        rank = (-(queries @ array.T)).argsort(1).argsort(1)[np.arange(10), np.arange(10)]
+        assert answer.result.summary["micro"]["ranked"]["mrr@100"] == pytest.approx((1 / (rank + 1)).mean())
+        notes = " ".join(answer.result.summary["notes"])
+        assert ("compared by dot product, the default" in notes) == (similarity == "dot")
+        assert ("compared by cosine" in notes) == (similarity == "cosine")
+
+
+@pytest.mark.parametrize("retriever", [Dense(Hashed()), Bm25()])
+def test_the_topic_itself_is_left_out_of_a_streamed_corpus(tmp_path, retriever):
+    """Whatever title stands before it, with the depth that was asked for, and a passage that is judged relevant stays."""
+    documents = [{"docid": f"t{i}", "title": "Of late", "text": f"words number{i} same"} for i in range(4)]
+    put(tmp_path / "docs.jsonl", *documents, {"docid": "x", "text": "words same"})
+    put(tmp_path / "topics.x-en-dev.tsv", *[f"t{i}\twords number{i} same " for i in range(4)])
+    put(tmp_path / "qrels.x-en-dev.tsv", "t0 0 x 1", "t1 0 x 1", "t2 0 t0 1", "t3 0 t3 1")
+    answer = evaluate(retriever, read_benchmark(tmp_path, name="x"), depth=3)
+    run = answer.run
+    found = {query: [] for query in run.queries}
+    for query, document in zip(run.query.tolist(), run.document.tolist(), strict=True):
+        found[run.queries[query]].append(run.documents[document])
+    assert all((query in returned) == (query == "t3") for query, returned in found.items())
+    assert {len(returned) for returned in found.values()} == {3}
+    assert "the passage that is the query itself is left out of its ranking" in answer.result.summary["notes"]
+
+
+def test_ids_that_a_run_cannot_hold_are_found_before_any_work(tmp_path):
+    put(tmp_path / "docs.jsonl", {"docid": "a b", "text": "one"}, {"docid": "c", "text": "two"})
+    put(tmp_path / "topics.x-en-dev.tsv", "q\tone")
+    put(tmp_path / "qrels.x-en-dev.tsv", "q 0 c 1")
+    streamed = read_benchmark(tmp_path, name="x")
+    with pytest.raises(InputError, match=r"x: 'a b': a document id .*--save-run"):
+        check_ids(streamed)
+    check_ids(streamed, passages=False)
+    for passage, query, ok in (("p\u00a01", "q", False), ("p", "q 1", False), ("http://x/é?a=1#2", "q#1", True)):
+        one = make_set([0], [0], [(0, 0, 1)], passage_ids=[passage])
+        one = replace(one, queries=replace(one.queries, ids=[query]))
+        if ok:
+            check_ids(one)
+        else:
+            with pytest.raises(InputError, match="may not be empty or contain white space"):
+                check_ids(one)

@@ -39,6 +39,7 @@ def evaluate(
         ),
     ] = None,
     depth: Annotated[int, typer.Option(help="Passages a query in top-k runs.")] = 1000,
+    similarity: Annotated[str, typer.Option(help="Of embeddings made elsewhere: dot | cosine; by default dot.")] = "",
     subset: Annotated[
         list[str] | None, typer.Option(help="Report the pool of these languages alone as well, de,en; several times.")
     ] = None,
@@ -54,6 +55,7 @@ def evaluate(
     given = {"candidate_text": candidate_text, "languages": words(languages), "split": split, "corpus": corpus}
     options = {key: value for key, value in given.items() if value}
     more = {"format": format, "options": options, "lists": lists, "depth": depth, "save_run": save_run, "force": force}
+    more |= {"similarity": similarity}
     more |= {"classify": key_values(classify or []), "subsets": [words(codes) for codes in subset or []]}
     path = evaluate_model(model, named_paths(on), out, **more, progress=progress)
     print_tables([out])

@@ -16,7 +16,8 @@ from triglot import measures
 from triglot.corpus.collection import Collection, clusters
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.corpus.runs import Run, coverage
-from triglot.corpus.trec import Qrels
+from triglot.corpus.tally import Tally
+from triglot.corpus.trec import Qrels, check_id
 from triglot.evaluate.tables import CANDIDATE, Evaluation, mean_name, measure_values
 from triglot.files import InputError
 
@@ -92,6 +93,27 @@ def judged(benchmark: RetrievalSet | Collection) -> Judged:
     kept = texts.take(np.flatnonzero(answered))
     pool = benchmark.passages.ids
     return Judged(benchmark.name, benchmark.languages, kept.ids, kept.lang, kept.cluster, qrels, pool, benchmark.notes, benchmark.licence)
+
+
+def check_ids(benchmark: RetrievalSet | Collection, *, passages: bool = True) -> None:
+    """Raise InputError for an id that no TREC file can hold, before any work is done that could not be saved.
+
+    Args:
+        benchmark: whose runs will be written.
+        passages: whether the passages of a `Collection` will be ranked here; their ids are read for it.
+    """
+    against = judged(benchmark)
+    try:
+        for identifier in against.ids:
+            check_id(identifier, "query")
+        for identifier in (*(against.pool or ()), *against.qrels.documents):
+            check_id(identifier, "document")
+        for code in benchmark.languages if isinstance(benchmark, Collection) and passages else ():
+            for documents in benchmark.documents(code, Tally()):
+                for identifier in documents.ids:
+                    check_id(identifier, "document")
+    except InputError as error:
+        raise InputError(f"{benchmark.name}: {error}; without its run (--save-run) the benchmark can be evaluated") from None
 
 
 def _blocks(run: Run, against: Judged, ties: str) -> tuple[measures.Blocks, int]:

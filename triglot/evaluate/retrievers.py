@@ -29,6 +29,7 @@ from triglot.files import InputError
 log = logging.getLogger("triglot")
 DEPTH = 1000
 EXTRA = ("ndcg@10", "r@100")  # of the three settings, where a benchmark is known by such measures
+SIMILARITIES = ("dot", "cosine")  # of embeddings made elsewhere; the first is the default
 RUN_SUFFIXES = (".run", ".trec", ".tsv", ".txt")
 
 
@@ -65,9 +66,27 @@ class RunFile:
 
 @dataclass(frozen=True)
 class Vectors:
-    """Embeddings made elsewhere, as `triglot.corpus.vectors` describes."""
+    """Embeddings made elsewhere, as `triglot.corpus.vectors` describes, compared by `dot` (as they are) or `cosine` (of length 1)."""
 
     path: str
+    similarity: str = SIMILARITIES[0]
+
+    def compared(self, vectors: np.ndarray) -> np.ndarray:
+        """Vectors whose dot products are the scores; zero ones stay zero."""
+        return vectors / np.maximum(_lengths(vectors), np.finfo(np.float32).tiny)[:, None] if self.similarity == "cosine" else vectors
+
+    def notes(self, shortest: float, longest: float) -> list[str]:
+        """How they were compared, where it makes a difference: lengths of passages count in a dot product, and here differ by over 1 %."""
+        if self.similarity == "cosine":
+            return ["embeddings made elsewhere, compared by cosine"]
+        differ = (
+            f"lengths of passage embeddings differ ({shortest:.4g} to {longest:.4g}), and they are compared by dot product, the default"
+        )
+        return [f"{differ}: longer ones are preferred; --similarity cosine compares directions alone"] if longest > 1.01 * shortest else []
+
+
+def _lengths(vectors: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
 
 
 Retriever = Dense | Bm25 | RunFile | Vectors
@@ -151,7 +170,10 @@ def _embed(retriever: Dense | Vectors, benchmark: RetrievalSet) -> tuple[np.ndar
     (queries, one), (passages, two) = (
         vectors.read(file, texts.ids) for file, texts in zip(files, (benchmark.queries, benchmark.passages), strict=True)
     )
-    return queries, passages, [*one, *two]
+    queries, passages = finite(queries, benchmark.queries.ids, "query")[0], finite(passages, benchmark.passages.ids, "passage")[0]
+    lengths = _lengths(passages)
+    said = retriever.notes(float(lengths.min()), float(lengths.max()))
+    return retriever.compared(queries), retriever.compared(passages), [*one, *two, *said]
 
 
 def _bm25(retriever: Bm25, benchmark: RetrievalSet) -> tuple[ScoreBlock, tuple[str, ...], tuple[str, ...]]:
@@ -208,6 +230,7 @@ def _run_of_part(
     judged_rows = zip(part.qrels.queries, part.qrels.documents, part.qrels.grades.tolist(), strict=True)
     answers = {prefix + query for query, document, grade in judged_rows if query == document and grade > 0}
     itself: set[str] = set()
+    lengths: list[float] = []
 
     def texts() -> Iterator[tuple[list[str], list[str]]]:
         for documents in collection.documents(code, tally):
@@ -229,9 +252,10 @@ def _run_of_part(
         else:
             files = vectors.find_pair(retriever.path, collection.name, code)
             queries, notes = vectors.read(files[0], list(part.topics))
-            encoded = _with_ids(files[1], prefix)
+            queries = retriever.compared(finite(queries, list(part.topics), "query")[0])
+            encoded = _with_ids(files[1], prefix, retriever, lengths)
         run, said, size = run_of_blocks(query_ids, queries, watched(encoded), depth, tag=tag, itself=itself)
-        notes = [*notes, *said]
+        notes = [*notes, *(retriever.notes(min(lengths), max(lengths)) if isinstance(retriever, Vectors) else []), *said]
     if unseen:
         first = min(unseen)
         if unseen == judged_ids:
@@ -251,11 +275,15 @@ def _encoded(retriever: Dense, label: str, texts: Iterator[tuple[list[str], list
             log.info("%s: %d passages encoded", label, done)
 
 
-def _with_ids(path: Path, prefix: str) -> Iterator[tuple[list[str], np.ndarray]]:
+def _with_ids(path: Path, prefix: str, retriever: Vectors, lengths: list[float]) -> Iterator[tuple[list[str], np.ndarray]]:
+    """Blocks of ids and vectors to compare; `lengths` gets the least and the greatest length of each."""
     for ids, block in vectors.blocks(path):
         if ids is None:
             raise InputError(f"{path}: needs {vectors.ids_file(path).name} with the docid of each row")
-        yield [prefix + one for one in ids], finite(block, ids, "passage")[0]
+        block = finite(block, ids, "passage")[0]
+        found = _lengths(block)
+        lengths += [float(found.min()), float(found.max())]
+        yield [prefix + one for one in ids], retriever.compared(block)
 
 
 def _held(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from triglot.files import InputError
+from triglot.files import InputError, check_choice
 
 BM25, TRANSLATED = "bm25", "bm25-translated"
 
 
-def retriever(model: str, *, names: Sequence[str] = (), lists: str = "", progress: bool = False) -> Any:
+def retriever(model: str, *, names: Sequence[str] = (), lists: str = "", similarity: str = "", progress: bool = False) -> Any:
     """A MODEL for `triglot.evaluate.retrievers.evaluate`.
 
     Args:
@@ -19,11 +20,23 @@ def retriever(model: str, *, names: Sequence[str] = (), lists: str = "", progres
             each benchmark), or embeddings made elsewhere (a folder or `Q.npy,P.npy`, see `triglot.corpus.vectors`).
         names: of the benchmarks.
         lists: folder of word lists for `bm25-translated`.
+        similarity: of embeddings made elsewhere, `dot` or `cosine`; empty for their default. A model compares as its folder says.
         progress: show bars.
 
     Raises:
         InputError: it is none of these, or cannot be loaded.
     """
+    from triglot.evaluate.retrievers import SIMILARITIES, Vectors
+
+    if similarity:
+        check_choice("similarity", similarity, SIMILARITIES)
+    found = _told(model, names, lists, progress)
+    if similarity and not isinstance(found, Vectors):
+        raise InputError(f"similarity: goes with embeddings made elsewhere; {model} says itself how it compares")
+    return replace(found, similarity=similarity) if similarity else found
+
+
+def _told(model: str, names: Sequence[str], lists: str, progress: bool) -> Any:
     from triglot.corpus import vectors
     from triglot.evaluate.retrievers import Bm25, Dense, RunFile, Vectors, run_files, run_name
 

@@ -41,6 +41,7 @@ def evaluate_model(
     classify: Mapping[str, Any] | None = None,
     lists: str = "",
     depth: int = 1000,
+    similarity: str = "",
     save_run: bool = False,
     subsets: Sequence[Sequence[str]] = (),
     force: bool = False,
@@ -57,6 +58,7 @@ def evaluate_model(
         classify: how heads are trained for benchmarks of nli and stance, see `triglot.evaluate.tasks.Classify`.
         lists: folder of word lists for `bm25-translated`.
         depth: passages a query in top-k runs.
+        similarity: of embeddings made elsewhere: `dot`, the default, or `cosine`.
         save_run: write NAME.run.gz and NAME.qrels.gz for every benchmark, and report the figures of the run.
         subsets: languages of smaller pools to report as well.
         force: replace another model's results.
@@ -71,7 +73,7 @@ def evaluate_model(
     inputs = [*paths_of(model), *on.values(), lists, str((options or {}).get("corpus", "")), *trained]
     with outputs.folder(out, "evaluate", model=model, inputs=inputs, force=force) as place:
         given = {"format": format, "options": options or {}, "classify": classify or {}, "lists": lists, "depth": depth}
-        answers = _answers(model, on, **given, save_run=save_run, subsets=subsets, progress=progress)
+        answers = _answers(model, on, **given, similarity=similarity, save_run=save_run, subsets=subsets, progress=progress)
         if save_run:
             _save_runs(place, answers)
         write_results(place, {name: getattr(answer, "result", answer) for name, answer in answers.items()}, model=model)
@@ -87,6 +89,7 @@ def _answers(
     classify: Mapping[str, Any],
     lists: str,
     depth: int,
+    similarity: str,
     save_run: bool,
     subsets: Sequence[Sequence[str]],
     progress: bool,
@@ -95,13 +98,12 @@ def _answers(
     from triglot.corpus.collection import check_languages
     from triglot.corpus.formats import detect, read_benchmark
     from triglot.corpus.hub import PREFIX
-    from triglot.corpus.trec import check_id
     from triglot.evaluate.classify import evaluate_task
-    from triglot.evaluate.ranked import judged
+    from triglot.evaluate.ranked import check_ids
     from triglot.evaluate.retrievers import Bm25, Dense, evaluate
     from triglot.evaluate.tasks import FORMATS, read_parts
 
-    chosen = retriever(model, names=list(on), lists=lists, progress=progress)
+    chosen = retriever(model, names=list(on), lists=lists, similarity=similarity, progress=progress)
     benchmarks, tasks = {}, []
     for name, path in on.items():
         told = format or ("" if path.startswith(PREFIX) else detect(path))
@@ -120,8 +122,7 @@ def _answers(
         benchmarks[name] = one = read_benchmark(path, name=name, format=told, passages=needed, **of_reader)
         check_languages(name, options.get("languages"), one.languages)
         if save_run:  # before hours of encoding
-            for identifier in judged(one).ids:
-                check_id(identifier, "query")
+            check_ids(one, passages=needed)
     if classify and not tasks:
         raise InputError(
             f"--classify: nothing is classified; that takes a benchmark of format {' or '.join(FORMATS)} and a model with vectors"
