@@ -82,15 +82,16 @@ def compare(
     from triglot import outputs
     from triglot.report import find_arms, render, write_mteb, write_report
 
+    arms = find_arms(runs)
     with outputs.folder(report, "compare", inputs=runs, force=force) if report else nullcontext() as place:
         if output == "table":
             print_tables(runs, measure=measure, reference=reference)
         else:
-            typer.echo(render(find_arms(runs), output, measure=measure, reference=reference), nl=False)
+            typer.echo(render(arms, output, measure=measure, reference=reference), nl=False)
         if place:
             command = " ".join(["triglot", "compare", *map(str, runs)])
-            write_report(find_arms(runs), place, title="Comparison", command=command, reference=reference)
+            write_report(arms, place, title="Comparison", command=command, reference=reference)
     if report:
         typer.echo(report / "report.html", err=True)
     if mteb:
-        typer.echo(f"{len(write_mteb(find_arms(runs), mteb, force=force))} files of results below {mteb}", err=True)
+        typer.echo(f"{len(write_mteb(arms, mteb, force=force))} files of results below {mteb}", err=True)

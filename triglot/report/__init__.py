@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from triglot import escapes
 from triglot.files import InputError, nearest, write_json, write_text
 from triglot.report.mteb import write_mteb
 from triglot.report.robustness import compare_attacks
 from triglot.report.runs import Arm, Run, find_arms, read_run
-from triglot.report.tables import ESCAPE, Table, benchmark_names, compare, notes_markdown, to_csv, to_latex, to_markdown
+from triglot.report.tables import Table, benchmark_names, compare, notes_markdown, to_csv, to_latex, to_markdown
 
 __all__ = [
     "Arm",
@@ -57,8 +58,8 @@ def render(arms: Sequence[Arm], output: str, *, measure: str = "map", reference:
 
         return json.dumps({table.benchmark: table_to_json(table) for table in tables}, indent=2, ensure_ascii=False) + "\n"
     if output == "latex":
-        return "\n".join(f"% {table.benchmark}\n{to_latex(table)}" for table in tables)
-    return "\n".join(f"### {table.benchmark.translate(ESCAPE)}\n\n{to_markdown(table)}\n{notes_markdown(table)}" for table in tables)
+        return "\n".join(f"{escapes.latex_comment(table.benchmark)}\n{to_latex(table)}" for table in tables)
+    return "\n".join(f"### {escapes.markdown(table.benchmark)}\n\n{to_markdown(table)}\n{notes_markdown(table)}" for table in tables)
 
 
 def write_report(
@@ -83,8 +84,9 @@ def write_report(
     from triglot.report.plain import to_json
 
     content = gather(arms, title=title, command=command, study=study, reference=reference)
-    out = Path(out)
-    write_json(out / "report.json", to_json(content))
-    for name, text in (("report.md", to_page(content)), ("report.html", to_html(content))):
+    out, facts = Path(out), to_json(content)
+    pages = {"report.md": to_page(content), "report.html": to_html(content)}  # all is made before anything is written
+    write_json(out / "report.json", facts)
+    for name, text in pages.items():
         write_text(out / name, text)
     return out / "report.html"

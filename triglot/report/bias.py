@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from triglot.evaluate.fairness import TOP
 from triglot.report.plots import ARMS, INK, MARKERS, STYLE, to_svg
@@ -152,6 +153,8 @@ def rank_distributions(arms: Mapping[str, Mapping[str, Mapping[str, Sequence[flo
         for number, (name, found) in enumerate(arms.items(), 1):
             axes = figure.add_subplot(rows, columns, number)
             axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
             for place, code in enumerate(codes):
                 for kind, offset, colour, face in (("same", -0.18, ARMS[0], ARMS[0]), ("other", 0.18, ARMS[1], "none")):
                     if kind not in found.get(code, {}):

@@ -134,7 +134,7 @@ def _flat(value: Any, prefix: str = "") -> dict[str, str]:
 
 def setting_differences(arms: Sequence[Arm]) -> dict[str, dict[str, str]]:
     """Dotted keys whose values differ between arms (the seed aside): key -> arm -> value."""
-    flat = {arm.name: _flat(yaml.safe_load(arm.runs[0].recipe)) for arm in arms if arm.runs[0].recipe}
+    flat = {arm.name: _flat(arm.runs[0].settings) for arm in arms if arm.runs[0].recipe}
     keys = dict.fromkeys(key for values in flat.values() for key in values)
     ignored = {"seed", "seeds", "name"}
     return {

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from triglot.escapes import markdown, markdown_code
 from triglot.report.content import FIGURES, OTHERS, Content, findings
 from triglot.report.tables import to_markdown
-
-_ESCAPE = str.maketrans({"|": "\\|", "<": "&lt;", "\n": " ", "*": "\\*", "_": "\\_"})
 
 
 def _pipe(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -17,29 +16,29 @@ def _pipe(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def to_page(content: Content) -> str:
     """The whole page: tables, findings, what arms saw, settings that differ, licences, versions."""
-    parts = [f"# {content.title.translate(_ESCAPE)}", f"`{content.command}`" if content.command else "", "## Results in the three settings"]
+    parts = [f"# {markdown(content.title)}", markdown_code(content.command), "## Results in the three settings"]
     for name, table in content.tables.items():
-        parts += [f"### {name.translate(_ESCAPE)}", to_markdown(table)]
-        parts.append("\n".join(f"- {text.translate(_ESCAPE)}" for text in [*findings(table), *table.notes]))
+        parts += [f"### {markdown(name)}", to_markdown(table)]
+        parts.append("\n".join(f"- {markdown(text)}" for text in [*findings(table), *table.notes]))
         parts += [OTHERS, *map(to_markdown, content.more[name])] if content.more[name] else []
         for attack in content.attacks.get(name, ()):
-            parts += [f"### {attack.benchmark.translate(_ESCAPE)}", to_markdown(attack)]
-            parts.append("\n".join(f"- {text.translate(_ESCAPE)}" for text in attack.notes))
+            parts += [f"### {markdown(attack.benchmark)}", to_markdown(attack)]
+            parts.append("\n".join(f"- {markdown(text)}" for text in attack.notes))
     if content.seen:
         keys = [key for key in FIGURES if any(key in seen.figures for seen in content.seen)]
         rows = []
         for seen in content.seen:
             figures = [f"{seen.figures[key]:,.0f}" if key in seen.figures else "—" for key in keys]
             share = "—" if seen.same_language is None else f"{seen.same_language:.1%}"
-            rows.append([seen.arm.translate(_ESCAPE), seen.stage, *figures, share])
+            rows.append([markdown(seen.arm), markdown(seen.stage), *figures, share])
         parts += ["## What each arm saw", _pipe(["arm", "stage", *(FIGURES[key] for key in keys), "same language"], rows)]
     if content.differences:
         names = list(next(iter(content.differences.values())))
-        rows = [[f"`{key}`", *(values[name].translate(_ESCAPE) for name in names)] for key, values in content.differences.items()]
-        parts += ["## Settings that differ", _pipe(["setting", *names], rows)]
+        rows = [[markdown_code(key, cell=True), *(markdown(values[name]) for name in names)] for key, values in content.differences.items()]
+        parts += ["## Settings that differ", _pipe(["setting", *map(markdown, names)], rows)]
     if content.warnings:
-        parts += ["## Warnings", "\n".join(f"- {text.translate(_ESCAPE)}" for text in content.warnings)]
+        parts += ["## Warnings", "\n".join(f"- {markdown(text)}" for text in content.warnings)]
     for title, found in (("Licences of the data", content.licences), ("Versions", content.versions)):
         if found:
-            parts += [f"## {title}", "\n".join(f"- {name.translate(_ESCAPE)}: {text.translate(_ESCAPE)}" for name, text in found.items())]
+            parts += [f"## {title}", "\n".join(f"- {markdown(name)}: {markdown(text)}" for name, text in found.items())]
     return "\n\n".join(part.rstrip("\n") for part in parts if part) + "\n"

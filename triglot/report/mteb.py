@@ -14,8 +14,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from triglot import outputs
 from triglot.files import InputError, write_json
 from triglot.names import check_name
@@ -24,6 +22,7 @@ from triglot.report.runs import Arm, Run
 SETTINGS = ("mono", "cross", "multi", "ranked")
 NO_REVISION = "no_revision_available"  # MTEB's words for a model that is in no hub
 NO_DATASET_REVISION = "dataset revision not available"  # likewise
+_META = "model_meta.json"
 _MAIN = ("accuracy", "ndcg@10", "map")  # the first that a task has is its main score; nDCG@10 is there for top-k runs alone
 _NAMES = {"r": "recall", "hit": "hit_rate"}
 # Three-letter codes that CLDR turns into a two-letter one although ISO 639-3 pairs it with another: bibliographic and narrower codes.
@@ -83,7 +82,9 @@ def task_results(name: str, entry: Mapping[str, Any], by_language: Mapping[str, 
                 bias = by_language.get("bias", {}).get(code, {}) if setting == "multi" else {}
                 cells.append((code, [code], {**bias, **value}))
         if cells:
-            main = next(measure for measure in _MAIN if measure in cells[0][2])
+            main = next((measure for measure in _MAIN if all(cell[2].get(measure) is not None for cell in cells)), "")
+            if not main:
+                raise InputError(f"{name}.languages.json: {setting}: a language has none of {', '.join(_MAIN)}")
             found[f"{name}-{setting}"] = {
                 "dataset_revision": NO_DATASET_REVISION,
                 "task_name": f"{name}-{setting}",
@@ -98,8 +99,7 @@ def task_results(name: str, entry: Mapping[str, Any], by_language: Mapping[str, 
 
 def model_meta(run: Run, name: str, revision: str) -> dict[str, Any]:
     """What MTEB wants to know about a model, as far as the run tells."""
-    recipe = yaml.safe_load(run.recipe) if run.recipe else {}
-    codes = recipe.get("languages") or [] if isinstance(recipe, dict) else []
+    codes = run.settings.get("languages") or []
     return {
         "name": name,
         "revision": revision,
@@ -148,22 +148,28 @@ def write_mteb(arms: Sequence[Arm], out: str | Path, *, organisation: str = "tri
     names = {}
     for arm in arms:
         for run in arm.runs:
-            name = f"{organisation}/{arm.name.replace('/', '-')}"
+            name = f"{organisation}/{check_name('model', arm.name.replace('/', '-'), str(run.folder))}"
             revision = NO_REVISION if run.seed is None else f"seed-{run.seed}"
             folder = Path(out) / "results" / name.replace("/", "__").replace(" ", "_") / revision
             if folder in places:
                 raise InputError(f"{run.folder}: {name} of revision {revision} is {places[folder].folder} already")
             places[folder], names[folder] = run, (name, revision)
-    written = []
+    contents = {folder: _files_of(run, *names[folder]) for folder, run in places.items()}  # all is read before anything is written
     with ExitStack() as stack:
         for folder, run in places.items():
             place = stack.enter_context(outputs.folder(folder, "compare", model=str(run.folder), inputs=[run.folder], force=force))
-            for benchmark, entry in run.benchmarks.items():
-                by_language = run.languages(check_name("benchmark", benchmark, str(run.folder)))
-                if not by_language:
-                    raise InputError(f"{run.folder}: no {benchmark}.languages.json; MTEB's layout needs the figures by language")
-                for task, content in task_results(benchmark, entry, by_language).items():
-                    write_json(place / f"{task}.json", content)
-                    written.append(folder / f"{task}.json")
-            write_json(place / "model_meta.json", model_meta(run, *names[folder]))
-    return written
+            for name, content in contents[folder].items():
+                write_json(place / name, content)
+    return [folder / name for folder, found in contents.items() for name in found if name != _META]
+
+
+def _files_of(run: Run, name: str, revision: str) -> dict[str, dict[str, Any]]:
+    """File name -> content, of one model and revision."""
+    found = {}
+    for benchmark, entry in run.benchmarks.items():
+        by_language = run.languages(benchmark)
+        if not by_language:
+            raise InputError(f"{run.folder}: no {benchmark}.languages.json; MTEB's layout needs the figures by language")
+        for task, content in task_results(benchmark, entry, by_language).items():
+            found[f"{check_name('benchmark', task, str(run.folder))}.json"] = content
+    return found | {_META: model_meta(run, name, revision)}

@@ -29,6 +29,7 @@ _DASHES = [
 ]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
 STYLE: dict[Any, Any] = {
+    "text.parse_math": False,  # a $ in a name is a $
     "svg.fonttype": "none",
     "svg.hashsalt": "triglot",
     "font.family": "sans-serif",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,9 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from triglot.files import InputError, nearest, read_json, read_jsonl
-
-SCHEMA = 1
+from triglot.files import InputError, nearest
+from triglot.report import documents
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Run:
 
     def languages(self, benchmark: str) -> Mapping[str, Any]:
         """Figures by language; empty where the file is not there."""
-        return self._optional(f"{benchmark}.languages.json")
+        return documents.languages(self.folder / f"{benchmark}.languages.json")
 
     def queries(self, benchmark: str) -> Path | None:
         """The figures of single queries, or of classified items (Parquet); None where they are not there."""
@@ -45,23 +45,29 @@ class Run:
     @cached_property
     def metrics(self) -> list[dict[str, Any]]:
         """Lines of `metrics.jsonl`: losses and validation results."""
-        path = self.folder / "metrics.jsonl"
-        return [line for _, line in read_jsonl(path)] if path.is_file() else []
+        return documents.metrics(self.folder / "metrics.jsonl")
 
     @cached_property
     def summary(self) -> Mapping[str, Any]:
         """What the training saw, versions, licences; empty for a baseline."""
-        return self._optional("summary.json")
+        return documents.summary(self.folder / "summary.json")
+
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """The resolved settings as plain values; empty for a baseline."""
+        return documents.settings(self.folder / "recipe.yaml")
 
     @cached_property
     def recipe(self) -> str:
         """The resolved settings as YAML; empty for a baseline."""
-        path = self.folder / "recipe.yaml"
-        return path.read_text(encoding="utf-8") if path.is_file() else ""
+        return (self.folder / "recipe.yaml").read_text(encoding="utf-8") if self.settings else ""
 
-    def _optional(self, name: str) -> Mapping[str, Any]:
-        path = self.folder / name
-        return read_json(path) if path.is_file() else {}
+    def read_all(self) -> Run:
+        """The run itself, after each of its documents was read, so that whatever is wrong with one is said before anything is written."""
+        for name in self.benchmarks:
+            self.languages(name)
+        _ = self.metrics, self.summary, self.settings
+        return self
 
 
 @dataclass(frozen=True)
@@ -87,11 +93,9 @@ def read_run(folder: str | Path) -> Run:
     path = folder / "results.json"
     if not path.is_file():
         raise InputError(f"{folder}: no results.json here; a finished run, an arm (seed-*) or a study folder was expected")
-    results = read_json(path)
-    if not isinstance(results, dict) or results.get("schema") != SCHEMA or not isinstance(results.get("benchmarks"), dict):
-        raise InputError(f"{path}: not results of schema {SCHEMA}")
-    seed = re.fullmatch(r"seed-(\d+)", folder.name)
-    return Run(folder, results, int(seed[1]) if seed else None)
+    results = documents.results(path)
+    seed = re.fullmatch(r"seed-([0-9]{1,10})", folder.name)
+    return Run(folder, results, int(seed[1]) if seed else None).read_all()
 
 
 def _seeds(folder: Path) -> list[Path]:
@@ -101,7 +105,7 @@ def _seeds(folder: Path) -> list[Path]:
 
 def _arm_folders(study: Path) -> list[Path]:
     """Baselines, the alignment stage, then the arms in the order of the recipe."""
-    order = read_json(study / "study.json").get("arms", []) if (study / "study.json").is_file() else []
+    order = documents.arms(study / "study.json")
     arms = [path for path in sorted((study / "arms").glob("*")) if _seeds(path)]
     arms.sort(key=lambda path: (path.name != "alignment", order.index(path.name) if path.name in order else len(order), path.name))
     return [path for path in sorted((study / "baselines").glob("*")) if (path / "results.json").is_file()] + arms
@@ -138,5 +142,6 @@ def find_arms(paths: Sequence[str | Path]) -> list[Arm]:
     for folder, name in zip(groups, names, strict=True):
         parents = [part for part in folder.resolve().parent.parts if part not in ("arms", "baselines")]
         label = f"{parents[-1]}/{name}" if names.count(name) > 1 and parents else name
+        label = os.fsencode(label).decode("utf-8", "replace")  # a file name need not be text
         arms.append(Arm(label, tuple(read_run(run) for run in groups[folder])))
     return arms

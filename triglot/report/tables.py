@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from triglot import escapes
 from triglot.evaluate.fairness import MEASURES as FAIRNESS
 from triglot.evaluate.fairness import TOP
 from triglot.files import InputError, nearest
@@ -253,9 +254,6 @@ def _name(row: Row) -> str:
     return f"{row.name} ({row.seeds} seeds)" if row.seeds > 1 else row.name
 
 
-ESCAPE = str.maketrans({"\\": "\\\\", "|": "\\|", "<": "&lt;", "*": "\\*", "_": "\\_", "`": "\\`", "[": "\\[", "\n": " "})
-
-
 def to_markdown(table: Table, *, with_interval: bool = True) -> str:
     """A pipe table; the best value of a column is bold."""
     lines = ["| arm | " + " | ".join(column.title for column in table.columns) + " |", "|---|" + "---:|" * len(table.columns)]
@@ -268,13 +266,13 @@ def to_markdown(table: Table, *, with_interval: bool = True) -> str:
                 value = number(cell.value, column)
                 text = f"**{value}**{text[len(value) :]}"
             cells.append(text)
-        lines.append(f"| {_name(row).translate(ESCAPE)} | " + " | ".join(cells) + " |")
+        lines.append(f"| {escapes.markdown(_name(row))} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
 def notes_markdown(table: Table) -> str:
     """The sentences below a table as a list."""
-    return "".join(f"- {note.translate(ESCAPE)}\n" for note in table.notes)
+    return "".join(f"- {escapes.markdown(note)}\n" for note in table.notes)
 
 
 def to_csv(tables: Sequence[Table]) -> str:
@@ -307,32 +305,11 @@ def to_csv(tables: Sequence[Table]) -> str:
                     key = [table.benchmark, row.name, row.seeds, column.setting, column.measure]
                     margin = table.margin if cell.not_below else ""
                     against = [cell.versus, table.reference, cell.verdict, p, cell.not_below, margin]
-                    writer.writerow([*key, value, low, high, *against])
+                    writer.writerow([escapes.csv_cell(one) for one in (*key, value, low, high, *against)])
     return out.getvalue()
 
 
-_TEX = {
-    "\\": r"\textbackslash{}",
-    "_": r"\_",
-    "&": r"\&",
-    "%": r"\%",
-    "#": r"\#",
-    "$": r"\$",
-    "{": r"\{",
-    "}": r"\}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\^{}",
-}
-
-
 _SIGNS = {"better": r"$^{+}$", "worse": r"$^{-}$", "undecided": r"$^{?}$", "": ""}
-
-
-def _tex(text: str) -> str:
-    return "".join(_TEX.get(c, c) for c in text)
 
 
 def to_latex(table: Table) -> str:
@@ -341,7 +318,7 @@ def to_latex(table: Table) -> str:
     lines = [
         rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}",
         r"\toprule",
-        " & ".join(["arm", *(_tex(column.title) for column in table.columns)]) + r" \\",
+        " & ".join(["arm", *(escapes.latex(column.title) for column in table.columns)]) + r" \\",
         r"\midrule",
     ]
     for row in table.rows:
@@ -356,7 +333,7 @@ def to_latex(table: Table) -> str:
                 low, high = (number(end, column).replace(",", r"\,") for end in (cell.low, cell.high))
                 text += rf" {{\scriptsize [{low}, {high}]}}"
             cells.append(text)
-        lines.append(f"{_tex(_name(row))} & {' & '.join(cells)} " + r"\\")
+        lines.append(f"{escapes.latex(_name(row))} & {' & '.join(cells)} " + r"\\")
     signs = str.maketrans({"▲": "+", "▼": "-"})
-    notes = [f"% {' '.join(note.split()).translate(signs)}" for note in table.notes]
+    notes = [escapes.latex_comment(note.translate(signs)) for note in table.notes]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", *notes]) + "\n"

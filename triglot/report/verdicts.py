@@ -6,8 +6,6 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-import yaml
-
 from triglot.report.resampling import Contest
 from triglot.report.runs import Arm
 from triglot.stats import MARGIN, MIN_SEEDS, holm, not_below, verdict
@@ -60,9 +58,8 @@ def decide(
 
 def margin_of(arms: Sequence[Arm], reference: str) -> float:
     """The margin in the recipe of the reference; the usual one where it has no recipe."""
-    recipes = [run.recipe for arm in arms if arm.name == reference for run in arm.runs if run.recipe]
-    found = yaml.safe_load(recipes[0]) if recipes else None
-    return float(found.get("margin", MARGIN)) if isinstance(found, dict) else MARGIN
+    found = [run.settings for arm in arms if arm.name == reference for run in arm.runs if run.settings]
+    return float(found[0].get("margin", MARGIN)) if found else MARGIN
 
 
 def points(margin: float) -> str:
