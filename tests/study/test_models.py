@@ -21,7 +21,7 @@ from triglot.report import compare, find_arms, render, tables_of, write_report
 from triglot.settings import Document
 from triglot.study.data import Data
 from triglot.study.load import retriever
-from triglot.study.models import evaluate_model
+from triglot.study.models import evaluate_model, search
 from triglot.study.run import evaluate_all
 
 WORDS = [f"word{i}" for i in range(40)]
@@ -204,3 +204,26 @@ def test_a_recipe_names_ranked_benchmarks(place):
     assert "ranked" not in evaluate_all(recipe, encoder, data, "evaluate", ranked=False)["beir"].summary
     with pytest.raises(InputError, match="depth: 0 is below 1"):
         parse_recipe(Document({"name": "x", "data": str(place), "evaluate": [evaluate[0] | {"depth": 0}]}, "x"))
+
+
+def test_a_question_that_says_nothing_is_an_error(place, tmp_path):
+    (tmp_path / "p.txt").write_text("word1 word2\nword3\n")
+    for query in ("", " ", "\n\u2003"):
+        with pytest.raises(InputError, match="QUERY: number 2 is empty"):
+            search(str(place / "model"), str(tmp_path / "p.txt"), ["word1", query])
+    with pytest.raises(InputError, match="QUERY: number 1 is no text in UTF-8"):
+        search(str(place / "model"), str(tmp_path / "p.txt"), ["word1\udce4"])
+    with pytest.raises(InputError, match=r"QUERY: .* knows nothing of '\\x00': its vector is zero"):
+        search(str(place / "model"), str(tmp_path / "p.txt"), ["\0"])
+    with pytest.raises(InputError, match="-k: -1 is below 1"):
+        search(str(place / "model"), str(tmp_path / "p.txt"), ["word1"], k=-1)
+
+
+def test_a_hit_is_one_line(place, tmp_path):
+    record = {"id": "a\nb", "text": "word1\nword2\u2028word3\x1b[31m"}
+    (tmp_path / "p.jsonl").write_text(json.dumps(record) + "\n")
+    done = CliRunner().invoke(app, ["search", str(place / "model"), str(tmp_path / "p.jsonl"), "word1", "-q"])
+    assert done.output.splitlines()[1:] == [done.output.split("\n")[1]]
+    assert done.output.endswith("a b\tword1 word2 word3 [31m\n")
+    done = CliRunner().invoke(app, ["search", str(place / "model"), str(tmp_path / "p.jsonl"), "word1", "-q", "--json"])
+    assert {key: json.loads(done.output)[key] for key in record} == record

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -56,6 +57,11 @@ def listen(quiet: bool) -> bool:
     logger.setLevel(logging.WARNING if quiet else logging.INFO)
     logger.propagate = False
     return not quiet
+
+
+def one_line(text: str) -> str:
+    """Text for one line of a terminal: line breaks and control characters are spaces."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
 
 
 def words(text: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from triglot.cli.app import Force, ModelName, Quiet, app, at_home, listen, words
+from triglot.cli.app import Force, ModelName, Quiet, app, at_home, listen, one_line, words
 
 
 @app.command()
@@ -54,7 +54,7 @@ def search(
             typer.echo(query)
         for hit in hits:
             line = json.dumps({"query": query, **asdict(hit)}, ensure_ascii=False)
-            typer.echo(line if as_json else f"{hit.rank:4d}  {hit.score:7.4f}  {hit.id}\t{hit.text}")
+            typer.echo(line if as_json else f"{hit.rank:4d}  {hit.score:7.4f}  {one_line(hit.id)}\t{one_line(hit.text)}")
 
 
 @app.command()

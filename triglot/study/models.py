@@ -213,7 +213,7 @@ def search(model: str, path: str, queries: Sequence[str], *, k: int = 10, lang: 
     """Exact search: the k passages of a file with the highest cosine, for each query; all of them where k is more.
 
     Raises:
-        InputError: a query is empty, k is below 1, or the model or file cannot be read.
+        InputError: a query is empty or the model has no vector for it, k is below 1, or the model or file cannot be read.
     """
     from triglot.corpus.passages import read_passages
     from triglot.topk import top_k, within
@@ -226,8 +226,12 @@ def search(model: str, path: str, queries: Sequence[str], *, k: int = 10, lang: 
     encoder = load_model(model)
     ids, texts = read_passages(path)
     k = within(k, len(texts), len(queries))
+    vectors = encoder.encode(list(queries), side="query")
+    for query, known in zip(queries, vectors.any(axis=1).tolist(), strict=True):
+        if not known:
+            raise InputError(f"QUERY: {encoder.name} knows nothing of {query!r:.60}: its vector is zero, and every passage is as far away")
     passages = _speaking(encoder, lang).encode(texts, side="passage", progress=progress)
-    scores, index = top_k(encoder.encode(list(queries), side="query"), passages, k)
+    scores, index = top_k(vectors, passages, k)
     return [
         [Hit(rank, float(score), ids[i], texts[i]) for rank, (score, i) in enumerate(zip(row, places, strict=True), 1)]
         for row, places in zip(scores, index.tolist(), strict=True)
