@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from triglot.files import InputError, expand
+from triglot.language_tags import wanted
 
 app = typer.Typer(
     help="Train, measure and search with one multilingual retriever that is not biased towards a language.",
@@ -66,6 +67,11 @@ def one_line(text: str) -> str:
 
 def words(text: str) -> list[str]:
     return [part for part in text.replace(",", " ").split() if part]
+
+
+def codes(text: str) -> list[str]:
+    """Languages parted by commas, in the spelling that readers give them."""
+    return wanted(words(text)) or []
 
 
 def print_tables(paths: list[Path], report: Path | None = None, *, measure: str = "map", reference: str = "") -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from triglot.cli.app import Force, ListsFolder, Quiet, app, at_home, listen, words
+from triglot.cli.app import Force, ListsFolder, Quiet, app, at_home, codes, listen, words
 
 
 @app.command()
@@ -67,13 +67,13 @@ def augment(
     job = augmenting.job(
         source,
         out,
-        {"rate": rate, "share": share, "side": side, "into": words(into), "mode": mode, "lists": lists, "half": half},
+        {"rate": rate, "share": share, "side": side, "into": codes(into), "mode": mode, "lists": lists, "half": half},
         kinds=kinds or [],
         parts=parts or [],
         recipe=recipe,
         settings=settings or [],
         factor=words(factor),
-        languages=words(languages),
+        languages=codes(languages),
         options=option or [],
         shape=shape,
         seed=seed,
@@ -115,7 +115,7 @@ def mine(
     from triglot.study.mining import mine_source, settings_of
 
     chosen = settings_of(settings or [], model)
-    more = {"model": model, "layout": layout, "languages": words(languages), "options": key_values(option or [])}
+    more = {"model": model, "layout": layout, "languages": codes(languages), "options": key_values(option or [])}
     told = mine_source(source, out, chosen, force=force, progress=progress, **more)
     typer.echo(f"{out}: {told['written']} lines, {told['negatives']} negatives")
 
@@ -142,7 +142,7 @@ def lists(
     from triglot.study.wordlists import lists_from, verdict_lines
 
     settings = LearnSettings(score=score, most=most, least=least)
-    verdicts = lists_from(paths, out, settings, pivot=pivot, languages=words(languages), format=format, against=against, force=force)
+    verdicts = lists_from(paths, out, settings, pivot=pivot, languages=codes(languages), format=format, against=against, force=force)
     for line in verdict_lines(verdicts) if verdicts else ():
         typer.echo(line)
     typer.echo(out)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from triglot.cli.app import Force, ListsFolder, Out, Quiet, app, at_home, listen, print_tables, words
+from triglot.cli.app import Force, ListsFolder, Out, Quiet, app, at_home, codes, listen, print_tables, words
 
 
 @app.command()
@@ -52,7 +52,7 @@ def evaluate(
     from triglot.settings import key_values
     from triglot.study.models import evaluate_model, named_paths
 
-    given = {"candidate_text": candidate_text, "languages": words(languages), "split": split, "corpus": corpus}
+    given = {"candidate_text": candidate_text, "languages": codes(languages), "split": split, "corpus": corpus}
     options = {key: value for key, value in given.items() if value}
     more = {"format": format, "options": options, "lists": lists, "depth": depth, "save_run": save_run, "force": force}
     more |= {"similarity": similarity}

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from triglot.cli.app import Force, ListsFolder, ModelName, Out, Quiet, app, at_home, listen, print_tables, words
+from triglot.cli.app import Force, ListsFolder, ModelName, Out, Quiet, app, at_home, codes, listen, print_tables
 
 
 @app.command()
@@ -37,7 +37,7 @@ def attack(
     from triglot.study.attacks import attack_model, parse
     from triglot.study.models import named_paths
 
-    given = {"candidate_text": candidate_text, "languages": words(languages)}
+    given = {"candidate_text": candidate_text, "languages": codes(languages)}
     options = {key: value for key, value in given.items() if value}
     chosen, planted = parse(attacks or [], Attack, "--attack"), parse(plants or [], Plant, "--plant")
     more = {"attacks": chosen, "plants": planted, "lists": lists, "format": format, "options": options}

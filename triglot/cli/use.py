@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from triglot.cli.app import Force, ModelName, Quiet, app, at_home, listen, one_line, words
+from triglot.cli.app import Force, ModelName, Quiet, app, at_home, codes, listen, one_line
+from triglot.language_tags import language
 
 
 @app.command()
@@ -86,9 +87,9 @@ def debias(
         model,
         texts,
         out,
-        {"method": method, "rank": rank, "texts": sample, "pivot": pivot},
+        {"method": method, "rank": rank, "texts": sample, "pivot": language(pivot)},
         format=format,
-        languages=words(languages) or [],
+        languages=codes(languages),
         held_out=named_paths(held_out or [], "--held-out"),
         seed=seed,
         force=force,

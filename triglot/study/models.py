@@ -12,6 +12,7 @@ import numpy as np
 
 from triglot import outputs
 from triglot.files import InputError, nearest
+from triglot.language_tags import language
 from triglot.names import check_name
 from triglot.study.load import load_model, paths_of, retriever
 
@@ -175,7 +176,7 @@ def _speaking(encoder: Any, lang: str) -> Any:
     from triglot.encoder.languages import ByLanguage
 
     if not lang or isinstance(encoder, ByLanguage):
-        return encoder.in_language(lang) if lang else encoder
+        return encoder.in_language(language(lang)) if lang else encoder
     raise InputError(f"--lang: {encoder.name} encodes texts of all languages alike; leave it out")
 
 
