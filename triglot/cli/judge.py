@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from triglot.cli.app import Force, ListsFolder, Out, Quiet, app, at_home, codes, listen, print_tables, words
+from triglot.cli.app import Force, ListsFolder, Out, Quiet, app, at_home, codes, listen, print_tables
 
 
 @app.command()
@@ -56,7 +56,7 @@ def evaluate(
     options = {key: value for key, value in given.items() if value}
     more = {"format": format, "options": options, "lists": lists, "depth": depth, "save_run": save_run, "force": force}
     more |= {"similarity": similarity}
-    more |= {"classify": key_values(classify or []), "subsets": [words(codes) for codes in subset or []]}
+    more |= {"classify": key_values(classify or []), "subsets": [codes(one) for one in subset or []]}
     path = evaluate_model(model, named_paths(on), out, **more, progress=progress)
     print_tables([out])
     typer.echo(path)
