@@ -15,10 +15,10 @@ from evaluation_sets import make_set
 from triglot.corpus import vectors
 from triglot.corpus.collection import Collection, Part
 from triglot.corpus.formats import read_benchmark
-from triglot.corpus.runs import write_run
+from triglot.corpus.runs import build, concat, write_run
 from triglot.corpus.trec import Qrels, write_qrels
-from triglot.evaluate import write_results
-from triglot.evaluate.ranked import check_ids, evaluate_run
+from triglot.evaluate import ranked, topruns, write_results
+from triglot.evaluate.ranked import check_ids, evaluate_run, judged
 from triglot.evaluate.retrievers import Bm25, Dense, RunFile, Vectors, evaluate, run_name
 from triglot.files import InputError
 
@@ -77,13 +77,13 @@ def folder(tmp_path_factory) -> Path:
     return write_collection(tmp_path_factory.mktemp("miracl"))
 
 
-def same_figures(folder: Path, answer) -> None:
+def same_figures(folder: Path, answer, run) -> None:
     """Write run and judgements, read them with ir_measures, and compare its means over languages with ours.
 
     ir_measures has one order of ties, by id. Where none of the relevant passages ties, the figures that are reported are the same;
     where some do, those with `ties="trec"`, and the note says how far away the others are at most.
     """
-    write_run(folder / "x.run.gz", answer.run)
+    write_run(folder / "x.run.gz", run)
     write_qrels(folder / "x.qrels.gz", answer.against.qrels)
     qrels = list(_lines(folder / "x.qrels.gz", "qrels"))
     scored = list(_lines(folder / "x.run.gz", "run"))
@@ -93,7 +93,7 @@ def same_figures(folder: Path, answer) -> None:
         of_query[names[str(metric.measure)]][metric.query_id] = metric.value
     code_of = dict(zip(answer.against.ids, answer.against.lang.tolist(), strict=True))
     reported = answer.result.summary
-    in_order = evaluate_run(answer.run, answer.against, ties="trec").summary
+    in_order = evaluate_run(run, answer.against, ties="trec").summary
     for name, values in of_query.items():
         by_language: dict[int, list[float]] = {}
         for identifier, code in code_of.items():
@@ -162,17 +162,55 @@ def test_saved_runs_give_the_same_figures_in_ir_measures(folder, tmp_path, retri
     queries = [" ".join(text.split()[:3]) + " " + str(rng.choice(WORDS)) for text in texts[:20]]
     judgements = [(q, q, 1) for q in range(20)] + [(q, q + 20, 2) for q in range(0, 20, 3)]
     benchmark = make_set([0, 1] * 10, [0, 1] * 30, sorted(judgements), languages=2, texts=(queries, texts))
-    answer = evaluate(retriever, benchmark, ranked=True, depth=30)
-    same_figures(tmp_path, answer)
+    parts = []
+    answer = evaluate(retriever, benchmark, ranked=True, depth=30, keep=parts.append)
+    same_figures(tmp_path, answer, concat(parts))
     if isinstance(retriever, Dense) and isinstance(retriever.encoder, Drawn):
         assert answer.result.summary["counts"]["ties"] == 0
     again = evaluate(RunFile(tmp_path / "x.run.gz"), benchmark)
     assert again.result.summary["ranked"] == pytest.approx(answer.result.summary["ranked"])
     assert "mono" not in again.result.summary
     collection = read_benchmark(folder, name="toy")
-    answer = evaluate(retriever, collection, depth=40)
-    write_run(tmp_path / "toy.run", answer.run)
+    parts = []
+    answer = evaluate(retriever, collection, depth=40, keep=parts.append)
+    write_run(tmp_path / "toy.run", concat(parts))
     assert evaluate(RunFile(tmp_path), collection).result.summary["ranked"] == pytest.approx(answer.result.summary["ranked"])
+
+
+@pytest.mark.parametrize("retriever", [Bm25(), Dense(Hashed())], ids=["bm25", "dense"])
+def test_parts_of_a_run_have_the_figures_of_the_whole(folder, monkeypatch, retriever):
+    rng = np.random.default_rng(7)
+    texts = [" ".join(rng.choice(WORDS, 3)) for _ in range(50)]  # short: many tie
+    judgements = sorted({(int(q), int(p), 1 + int(g)) for q, p, g in zip(*rng.integers(0, [[23], [50], [2]], (3, 60)), strict=True)})
+    benchmark = make_set([0, 1] * 12, [0, 1] * 25, judgements, languages=2, texts=(texts[:24], texts))
+    for one, options in ((benchmark, {"ranked": True}), (read_benchmark(folder, name="toy"), {})):
+        whole = evaluate(retriever, one, depth=20, **options).result
+        parts = []
+        for module in (topruns, ranked):
+            monkeypatch.setattr(module, "_RESULTS", 41)  # two queries, or one
+        small = evaluate(retriever, one, depth=20, keep=parts.append, **options).result
+        monkeypatch.undo()
+        assert len(parts) > 1
+        assert small.summary == whole.summary
+        assert small.by_language == whole.by_language
+        for name, column in whole.queries.items():
+            np.testing.assert_array_equal(small.queries[name], column)
+        run = concat(parts)
+        against = judged(one)
+        for ties in ("expected", "trec"):  # a run as a file has it: one part, longer than what is measured at a time
+            deep = evaluate_run(run, against, ties=ties)
+            monkeypatch.setattr(ranked, "_RESULTS", 30)
+            assert evaluate_run(run, against, ties=ties).summary == deep.summary
+            monkeypatch.undo()
+
+
+def test_a_query_in_two_parts_is_refused():
+    benchmark = make_set([0], [0, 0], [(0, 0, 1)], languages=1)
+    judge = ranked.Judge(judged(benchmark))
+    run = build(["q0"], ["p0"], np.array([0]), np.array([0]), np.array([1.0]))
+    judge.show(run)
+    with pytest.raises(InputError, match="two parts"):
+        judge.show(run)
 
 
 def test_embeddings_made_elsewhere(folder, tmp_path):
@@ -308,10 +346,11 @@ def test_mlqa_r_questions_in_two_to_four_languages(tmp_path):
 
 def test_real_scifact_with_bm25(data, tmp_path):
     benchmark = read_benchmark(data / "scifact", name="scifact")
-    found = evaluate(Bm25(), benchmark)
+    parts = []
+    found = evaluate(Bm25(), benchmark, keep=parts.append)
     assert found.result.summary["ranked"]["ndcg@10"] == pytest.approx(0.6634, abs=0.0005)
     assert found.result.summary["counts"]["passages"] == 5183
-    write_run(tmp_path / "x.run.gz", found.run)
+    write_run(tmp_path / "x.run.gz", concat(parts))
     assert evaluate(RunFile(tmp_path / "x.run.gz"), benchmark).result.summary["ranked"] == pytest.approx(found.result.summary["ranked"])
 
 

@@ -6,13 +6,14 @@ import math
 import os
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
 from triglot.corpus.tally import Tally
-from triglot.corpus.trec import Qrels, check_id, write_lines
+from triglot.corpus.trec import Qrels, check_id, lines_written
 from triglot.files import InputError, read_lines
 
 
@@ -176,19 +177,37 @@ def write_run(path: str | os.PathLike[str], run: Run) -> None:
     Raises:
         InputError: an id or the tag is empty or contains white space.
     """
-    queries = [check_id(identifier, "query") for identifier in run.queries]
-    documents = [check_id(identifier, "document") for identifier in run.documents]
-    tag = check_id(run.tag, "run")
-    rank = np.arange(len(run)) - run.starts[run.query] + 1
-    rows = zip(run.query.tolist(), run.document.tolist(), rank.tolist(), run.score, strict=True)
-    write_lines(path, (f"{queries[q]} Q0 {documents[d]} {r} {s!s} {tag}" for q, d, r, s in rows))
+    with run_written(path) as write:
+        write(run)
+
+
+@contextmanager
+def run_written(path: str | os.PathLike[str]) -> Iterator[Callable[[Run], None]]:
+    """As `write_run`, for a run that comes in parts: the function appends one."""
+    with lines_written(path) as write:
+
+        def append(run: Run) -> None:
+            queries = [check_id(identifier, "query") for identifier in run.queries]
+            documents = [check_id(identifier, "document") for identifier in run.documents]
+            tag = check_id(run.tag, "run")
+            rank = np.arange(len(run)) - run.starts[run.query] + 1
+            rows = zip(run.query.tolist(), run.document.tolist(), rank.tolist(), run.score, strict=True)
+            write(f"{queries[q]} Q0 {documents[d]} {r} {s!s} {tag}" for q, d, r, s in rows)
+
+        yield append
 
 
 def coverage(run: Run, qrels: Qrels, *, k: int | None = None) -> tuple[str, ...]:
+    """As `coverage_of` for a whole run."""
+    return coverage_of(run.queries, np.diff(run.starts), qrels, k=k)
+
+
+def coverage_of(queries: Sequence[str], lengths: np.ndarray, qrels: Qrels, *, k: int | None = None) -> tuple[str, ...]:
     """What a reader of the figures should know of a run and the judgements: one printable line each, none where all is well.
 
     Args:
-        run: the run.
+        queries: ids of the queries with results.
+        lengths: (queries,) results of each.
         qrels: the judgements.
         k: the depth that the measures ask for.
 
@@ -196,7 +215,7 @@ def coverage(run: Run, qrels: Qrels, *, k: int | None = None) -> tuple[str, ...]
         InputError: they share no query, which is a mistake in the ids.
     """
     judged = {query for query, grade in zip(qrels.queries, qrels.grades.tolist(), strict=True) if grade > 0}
-    returned = set(run.queries)
+    returned = set(queries)
     if not judged & returned:
         raise InputError(f"run and judgements share no query: {sorted(returned)[:3]} against {sorted(judged)[:3]}")
     notes = []
@@ -204,6 +223,6 @@ def coverage(run: Run, qrels: Qrels, *, k: int | None = None) -> tuple[str, ...]
         notes.append(f"{len(missing)} judged queries have no results; they score 0 (first: {min(missing)})")
     if extra := returned - judged:
         notes.append(f"{len(extra)} queries of the run have no relevant document in the judgements; left out (first: {min(extra)})")
-    if k is not None and (short := int((np.diff(run.starts) < k).sum())):
+    if k is not None and (short := int((lengths < k).sum())):
         notes.append(f"{short} queries have fewer than {k} results")
     return tuple(notes)

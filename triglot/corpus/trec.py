@@ -6,7 +6,8 @@ import gzip
 import io
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,16 +62,28 @@ class Documents:
         return len(self.ids)
 
 
-def write_lines(path: str | os.PathLike[str], lines: Iterable[str]) -> None:
-    """Write lines atomically; gzip where the name ends in `.gz` (without a time stamp, so equal lines give equal bytes)."""
+@contextmanager
+def lines_written(path: str | os.PathLike[str]) -> Iterator[Callable[[Iterable[str]], None]]:
+    """A function that appends lines to a new file, which is there when the block ends well.
+
+    gzip where the name ends in `.gz` (without a time stamp, so equal lines give equal bytes).
+    """
     with atomic_write(path, "wb") as raw:
         handle = gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) if str(path).endswith(".gz") else raw
         text = io.TextIOWrapper(handle, encoding="utf-8", newline="\n")
-        text.writelines(f"{line}\n" for line in lines)
-        text.flush()
-        text.detach()
-        if handle is not raw:
-            handle.close()
+        try:
+            yield lambda lines: text.writelines(f"{line}\n" for line in lines)
+        finally:
+            text.flush()
+            text.detach()
+            if handle is not raw:
+                handle.close()
+
+
+def write_lines(path: str | os.PathLike[str], lines: Iterable[str]) -> None:
+    """Write lines as `lines_written` does."""
+    with lines_written(path) as write:
+        write(lines)
 
 
 def check_id(identifier: str, what: str) -> str:

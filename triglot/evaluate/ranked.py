@@ -6,7 +6,7 @@ beyond k as not found, as trec_eval does. Ties within the run are expectations (
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from triglot import measures
 from triglot.corpus.collection import Collection, clusters
 from triglot.corpus.retrieval import RetrievalSet
-from triglot.corpus.runs import Run, coverage
+from triglot.corpus.runs import Run, coverage_of
 from triglot.corpus.tally import Tally
 from triglot.corpus.trec import Qrels, check_id
 from triglot.evaluate.tables import CANDIDATE, Evaluation, mean_name, measure_values
@@ -23,6 +23,7 @@ from triglot.files import InputError
 
 MEASURES = ("ndcg@10", "r@100", "rr@10", "rr@100", "ap")
 SETTING = "ranked"
+_RESULTS = 1 << 19  # measured at a time
 
 
 @dataclass(frozen=True)
@@ -116,56 +117,265 @@ def check_ids(benchmark: RetrievalSet | Collection, *, passages: bool = True) ->
         raise InputError(f"{benchmark.name}: {error}; without its run (--save-run) the benchmark can be evaluated") from None
 
 
-def _blocks(run: Run, against: Judged, ties: str) -> tuple[measures.Blocks, int]:
-    """Tie blocks of the run's rows for the queries of `against`, and how many relevant passages tie with another one."""
-    if ties not in ("expected", "trec"):
-        raise InputError(f"ties: 'expected' or 'trec', not {ties!r}")
-    place = {identifier: row for row, identifier in enumerate(against.ids)}
-    query = np.array([place.get(identifier, -1) for identifier in run.queries], np.int64)[run.query]
-    document, score = run.document, run.score
-    if ties == "trec":  # trec_eval: scores as 32-bit floats, equal ones by document id, the last first
-        number = np.empty(len(run.documents), np.int64)
-        number[np.argsort(np.array([i.encode() for i in run.documents], dtype=object), kind="stable")] = np.arange(len(run.documents))
-        score = score.astype(np.float32)
-        order = np.lexsort((-number[document], -score, run.query))
-        query, document, score = query[order], document[order], score[order]
-    begins = run.starts[run.query]  # rows of a query stay together whatever the order within it
-    row = np.arange(len(query))
-    if ties == "trec":
-        above, tied = row - begins, np.zeros(len(row), np.int64)
-    else:
-        first = np.r_[True, (run.query[1:] != run.query[:-1]) | (score[1:] != score[:-1])]
-        starts = np.flatnonzero(first)
-        block = np.cumsum(first) - 1
-        size = np.diff(np.r_[starts, len(row)])
-        above, tied = starts[block] - begins, size[block] - 1
-    numbers = {identifier: number for number, identifier in enumerate(run.documents)}
-    relevant = against.qrels.grades > 0
-    judged_query = np.array([place[q] for q in against.qrels.queries], np.int64)[relevant]
-    judged_document = np.array([numbers.get(d, -1) for d in against.qrels.documents], np.int64)[relevant]
-    grade = against.qrels.grades[relevant]
-    width = len(run.documents) + 1
-    keys = query * width + document
-    order = np.argsort(keys, kind="stable")
-    wanted = judged_query * width + judged_document
-    at = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
-    found = (judged_document >= 0) & (keys[order][at] == wanted)
-    hit = order[at[found]]
-    blocks = measures.tie_blocks(
-        judged_query[found],
-        above[hit],
-        tied[hit],
-        queries=len(against.ids),
-        grade=grade[found],
-        missing_query=judged_query[~found],
-        missing_grade=grade[~found],
-    )
-    return blocks, int((tied[hit] > 0).sum())
-
-
 def _cuts(names: Sequence[str]) -> int:
     """The deepest cut-off among measures."""
     return max((int(cut) for _, at, cut in (name.partition("@") for name in names) if at), default=1)
+
+
+class Judge:
+    """The figures of a run that is shown in parts, each query in one of them; what is held of a part are its queries' figures.
+
+    Args:
+        against: from `judged`.
+        extra: measures beside `MEASURES`, such as `ndcg@100` or `hit@1`.
+        ties: `expected` for the expectation over random orders, `trec` for trec_eval's order.
+    """
+
+    def __init__(self, against: Judged, *, extra: Sequence[str] = (), ties: str = "expected"):
+        if ties not in ("expected", "trec"):
+            raise InputError(f"ties: 'expected' or 'trec', not {ties!r}")
+        self._against, self._ties = against, ties
+        self._names = list(dict.fromkeys([*MEASURES, *extra]))
+        self._place = {identifier: row for row, identifier in enumerate(against.ids)}
+        relevant = np.flatnonzero(against.qrels.grades > 0)
+        query = np.array([self._place[against.qrels.queries[i]] for i in relevant.tolist()], np.int64)
+        order = np.argsort(query, kind="stable")
+        self._documents = [against.qrels.documents[i] for i in relevant[order].tolist()]
+        self._grade = against.qrels.grades[relevant[order]]
+        self._first = np.searchsorted(query[order], np.arange(len(against.ids) + 1))  # relevant document of each query
+        shape = (len(self._names), len(against.ids))
+        self._values, self._in_order = np.empty(shape), np.empty(shape)
+        self._shown = np.zeros(len(against.ids), bool)
+        self._pool = None if against.pool is None else {*against.pool, *against.qrels.documents}
+        self._returned: list[str] = []
+        self._lengths: list[np.ndarray] = []
+        self._ties_found = self._strange = self._known = 0
+        self._stranger = ""
+        self._themselves: set[str] = set()
+
+    def show(self, run: Run) -> None:
+        """Measure a part of the run, or all of it. Raises InputError where a query was shown before."""
+        starts, rows = run.starts, np.array([self._place.get(identifier, -1) for identifier in run.queries], np.int64)
+        if self._shown[rows[rows >= 0]].any():
+            raise InputError("run: a query stands in two parts of it")
+        self._shown[rows[rows >= 0]] = True
+        self._returned += run.queries
+        self._lengths.append(np.diff(starts))
+        self._count_strangers(run)
+        numbers = {identifier: number for number, identifier in enumerate(run.documents)}
+        twin = np.array([numbers.get(identifier, -1) for identifier in run.queries], np.int64)
+        self._themselves.update(run.documents[i] for i in run.document[run.document == twin[run.query]].tolist())
+        places: list[np.ndarray] = []
+
+        def by_name() -> np.ndarray:
+            """(documents,) place in the order of ids, worked out once and only where it is needed."""
+            if not places:
+                places.append(np.empty(len(run.documents), np.int64))
+                names = np.array([i.encode() for i in run.documents], dtype=object)
+                places[0][np.argsort(names, kind="stable")] = np.arange(len(run.documents))
+            return places[0]
+
+        begin = 0
+        while begin < len(rows):
+            end = max(begin + 1, int(np.searchsorted(starts, starts[begin] + _RESULTS, side="right")) - 1)
+            here = slice(int(starts[begin]), int(starts[end]))
+            part = run.query[here] - begin, run.document[here], run.score[here]
+            self._measure(rows[begin:end], *part, numbers, by_name)
+            begin = end
+
+    def _count_strangers(self, run: Run) -> None:
+        """Of returned documents, those that the benchmark does not have."""
+        if self._pool is None:
+            return
+        strange = np.array([identifier not in self._pool for identifier in run.documents], bool)
+        self._known += int((~strange).sum())
+        if strange.any():
+            self._stranger = self._stranger or run.documents[int(strange.argmax())]
+            self._strange += int(strange[run.document].sum())
+
+    def _measure(
+        self,
+        rows: np.ndarray,
+        query: np.ndarray,
+        document: np.ndarray,
+        score: np.ndarray,
+        numbers: Mapping[str, int],
+        by_name: Callable[[], np.ndarray],
+    ) -> None:
+        """Figures of some queries.
+
+        Args:
+            rows: (queries,) of `against`, -1 for one that is not judged.
+            query: (results,) index into `rows`, ascending.
+            document: (results,) number of the document.
+            score: (results,) descending within a query.
+            numbers: document -> number.
+            by_name: gives the place of each document in the order of ids.
+        """
+        count = np.where(rows >= 0, self._first[rows + 1] - self._first[rows], 0)
+        asked = np.repeat(np.arange(len(rows)), count)
+        judged_rows = np.arange(len(asked)) - (np.cumsum(count) - count)[asked] + self._first[rows[asked]]
+        wanted = np.array([numbers.get(self._documents[i], -1) for i in judged_rows.tolist()], np.int64)
+        results = _Results(query, document, score, asked, wanted, self._grade[judged_rows], len(rows))
+        blocks, ties = results.in_order(by_name()) if self._ties == "trec" else results.expected()
+        self._ties_found += ties
+        plain = blocks
+        if self._ties == "trec" or ties or (score.dtype != np.float32 and results.close()):
+            plain, _ = results.in_order(by_name())
+        kept = rows >= 0
+        for number, name in enumerate(self._names):
+            values = measure_values(blocks, name)
+            self._values[number, rows[kept]] = values[kept]
+            self._in_order[number, rows[kept]] = (values if plain is blocks else measure_values(plain, name))[kept]
+
+    def outcome(self, *, notes: Sequence[str] = (), passages: Mapping[str, int] | None = None) -> Outcome:
+        """The figures. A query without results scores 0, and is counted in the notes.
+
+        Args:
+            notes: printed beside the results, after those of the benchmark.
+            passages: language -> size of its pool, where the benchmark cannot tell.
+
+        Returns:
+            macro averages over query languages under `ranked`, micro averages over queries under `micro.ranked`.
+
+        Raises:
+            InputError: run and judgements share no query, or no returned passage is one of the benchmark's.
+        """
+        against, names = self._against, self._names
+        pool = len(against.pool) if against.pool is not None else max(passages.values(), default=0) if passages else 0
+        lengths = np.concatenate([np.zeros(0, np.int64), *self._lengths])
+        covered = coverage_of(self._returned, lengths, against.qrels, k=min(_cuts(names), pool or _cuts(names)))
+        said = [*notes, *covered, *self._strangers(), *self._twins()]
+        nothing = np.zeros(0, np.int64)
+        self._measure(np.flatnonzero(~self._shown), nothing, nothing, np.zeros(0, np.float32), {}, lambda: nothing)
+        values = dict(zip(names, self._values, strict=True))
+        if self._ties_found:
+            away = max(float(np.abs((in_order - column).mean())) for in_order, column in zip(self._in_order, self._values, strict=True))
+            said.append(
+                f"{self._ties_found} relevant passages tie with others: figures are means over the orders of ties;"
+                f" trec_eval's, which is by id, gives figures up to {away:.4f} away"
+            )
+        lang = against.lang.astype(np.int64)
+        number = np.bincount(lang, minlength=len(against.languages))
+        spoken = np.flatnonzero(number)
+        means = {
+            mean_name(name): np.bincount(lang, weights=column, minlength=len(number))[spoken] / number[spoken]
+            for name, column in values.items()
+        }
+        counts = {"queries": len(against.ids), "ties": self._ties_found, "results": int(lengths.sum())}
+        if pool:
+            counts["passages"] = len(against.pool) if against.pool is not None else sum((passages or {}).values())
+        summary: dict[str, Any] = {
+            SETTING: {name: float(value.mean()) for name, value in means.items()},
+            "micro": {SETTING: {mean_name(name): float(column.mean()) for name, column in values.items()}},
+            "counts": counts,
+            "notes": [*against.notes, *said],
+            "licence": against.licence,
+        }
+        candidate = [note.removeprefix(CANDIDATE) for note in against.notes if note.startswith(CANDIDATE)]
+        if candidate:
+            summary["candidate_text"] = candidate[0]
+        codes = against.languages
+        by_language: dict[str, Any] = {
+            "languages": list(codes),
+            SETTING: {codes[g]: {name: float(value[i]) for name, value in means.items()} for i, g in enumerate(spoken.tolist())},
+            "queries": dict(zip(codes, number.tolist(), strict=True)),
+        }
+        if passages:
+            by_language["passages"] = dict(passages)
+        texts = np.array([*codes, ""], dtype=object)
+        queries = {
+            "query_id": np.array(against.ids, dtype=object),
+            "query_lang": texts[lang],
+            "cluster": against.cluster,
+            "setting": np.full(len(lang), SETTING, dtype=object),
+            "passage_lang": np.full(len(lang), "", dtype=object),
+            "relevant": np.diff(self._first),
+        }
+        return Outcome(summary, by_language, queries | values)
+
+    def _strangers(self) -> list[str]:
+        """A note about returned passages that the benchmark does not have. Raises InputError where it has none of them."""
+        if not self._stranger:
+            return []
+        if not self._known:
+            assert self._against.pool is not None
+            like = f"the first is {self._stranger!r}, not like {self._against.pool[0]!r}"
+            raise InputError(f"{self._against.name}: none of the run's documents is in the benchmark, {like}")
+        what = f"{self._strange} results name passages that the benchmark does not have (first: {self._stranger})"
+        return [f"{what}; they keep their ranks and count as not relevant"]
+
+    def _twins(self) -> list[str]:
+        """A note about results that have the id of their query and are not judged relevant: a run is measured as it is."""
+        qrels = self._against.qrels
+        judged = zip(qrels.queries, qrels.documents, qrels.grades.tolist(), strict=True)
+        found = self._themselves - {query for query, document, grade in judged if query == document and grade > 0}
+        what = "queries have the passage of their own id in the run (ArguAna's, for one, is the query itself)"
+        return [f"{len(found)} {what}; BEIR leaves it out, here it counts (first: {min(found)})"] if found else []
+
+
+@dataclass(frozen=True)
+class _Results:
+    """Results of some queries and what is relevant for them.
+
+    Attributes:
+        query, document, score: (results,) as in a run.
+        asked, wanted, grade: (relevant,) query, document (-1 where the run has it nowhere) and grade.
+        queries: how many.
+    """
+
+    query: np.ndarray
+    document: np.ndarray
+    score: np.ndarray
+    asked: np.ndarray
+    wanted: np.ndarray
+    grade: np.ndarray
+    queries: int
+
+    def _begins(self) -> np.ndarray:
+        """(results,) the first row of each one's query."""
+        return np.searchsorted(self.query, np.arange(self.queries))[self.query]
+
+    def close(self) -> bool:
+        """Whether neighbours have one score as 32-bit floats."""
+        score = self.score.astype(np.float32)
+        return bool(((self.query[1:] == self.query[:-1]) & (score[1:] == score[:-1])).any())
+
+    def expected(self) -> tuple[measures.Blocks, int]:
+        """Tie blocks, and how many relevant documents tie with another one."""
+        first = np.r_[True, (self.query[1:] != self.query[:-1]) | (self.score[1:] != self.score[:-1])][: len(self.query)]
+        starts, block = np.flatnonzero(first), np.cumsum(first) - 1
+        size = np.diff(np.r_[starts, len(self.query)])
+        return self._blocks(self.document, starts[block] - self._begins(), size[block] - 1)
+
+    def in_order(self, place: np.ndarray) -> tuple[measures.Blocks, int]:
+        """As `expected`, in trec_eval's order: scores as 32-bit floats, equal ones by document id, the last first."""
+        order = np.lexsort((-place[self.document], -self.score.astype(np.float32), self.query))
+        above = np.arange(len(order)) - self._begins()  # rows of a query stay together whatever the order within it
+        return self._blocks(self.document[order], above, np.zeros(len(order), np.int64))
+
+    def _blocks(self, document: np.ndarray, above: np.ndarray, tied: np.ndarray) -> tuple[measures.Blocks, int]:
+        width = int(document.max(initial=-1)) + 1
+        keys = self.query * width + document
+        order = np.argsort(keys, kind="stable")
+        keys = np.append(keys[order], -1)  # what is behind the last is nothing
+        inside = np.flatnonzero((self.wanted >= 0) & (self.wanted < width))
+        key = self.asked[inside] * width + self.wanted[inside]
+        at = np.searchsorted(keys[:-1], key)
+        match = keys[at] == key
+        found = np.zeros(len(self.wanted), bool)
+        found[inside[match]] = True
+        hit = order[at[match]]
+        blocks = measures.tie_blocks(
+            self.asked[found],
+            above[hit],
+            tied[hit],
+            queries=self.queries,
+            grade=self.grade[found],
+            missing_query=self.asked[~found],
+            missing_grade=self.grade[~found],
+        )
+        return blocks, int((tied[hit] > 0).sum())
 
 
 def evaluate_run(
@@ -177,108 +387,10 @@ def evaluate_run(
     passages: Mapping[str, int] | None = None,
     ties: str = "expected",
 ) -> Outcome:
-    """Measure a run. A query without results scores 0, and is counted in the notes.
-
-    Args:
-        run: any run over the queries' ids.
-        against: from `judged`.
-        extra: measures beside `MEASURES`, such as `ndcg@100` or `hit@1`.
-        notes: printed beside the results, after those of the benchmark.
-        passages: language -> size of its pool, where the benchmark cannot tell.
-        ties: `expected` for the expectation over random orders, `trec` for trec_eval's order.
-
-    Returns:
-        macro averages over query languages under `ranked`, micro averages over queries under `micro.ranked`.
-
-    Raises:
-        InputError: run and judgements share no query, or no returned passage is one of the benchmark's.
-    """
-    names = list(dict.fromkeys([*MEASURES, *extra]))
-    pool = len(against.pool) if against.pool is not None else max(passages.values(), default=0) if passages else 0
-    said = [
-        *notes,
-        *coverage(run, against.qrels, k=min(_cuts(names), pool or _cuts(names))),
-        *_strangers(run, against),
-        *_themselves(run, against),
-    ]
-    blocks, ties_found = _blocks(run, against, ties)
-    values = {name: measure_values(blocks, name) for name in names}
-    if ties_found:
-        in_order, _ = _blocks(run, against, "trec")
-        away = max(float(np.abs((measure_values(in_order, name) - column).mean())) for name, column in values.items())
-        said.append(
-            f"{ties_found} relevant passages tie with others: figures are means over the orders of ties;"
-            f" trec_eval's, which is by id, gives figures up to {away:.4f} away"
-        )
-    lang = against.lang.astype(np.int64)
-    number = np.bincount(lang, minlength=len(against.languages))
-    spoken = np.flatnonzero(number)
-    means = {
-        mean_name(name): np.bincount(lang, weights=column, minlength=len(number))[spoken] / number[spoken]
-        for name, column in values.items()
-    }
-    counts = {"queries": len(against.ids), "ties": ties_found, "results": len(run)}
-    if pool:
-        counts["passages"] = len(against.pool) if against.pool is not None else sum((passages or {}).values())
-    summary: dict[str, Any] = {
-        SETTING: {name: float(value.mean()) for name, value in means.items()},
-        "micro": {SETTING: {mean_name(name): float(column.mean()) for name, column in values.items()}},
-        "counts": counts,
-        "notes": [*against.notes, *said],
-        "licence": against.licence,
-    }
-    candidate = [note.removeprefix(CANDIDATE) for note in against.notes if note.startswith(CANDIDATE)]
-    if candidate:
-        summary["candidate_text"] = candidate[0]
-    codes = against.languages
-    by_language: dict[str, Any] = {
-        "languages": list(codes),
-        SETTING: {codes[g]: {name: float(value[i]) for name, value in means.items()} for i, g in enumerate(spoken.tolist())},
-        "queries": dict(zip(codes, number.tolist(), strict=True)),
-    }
-    if passages:
-        by_language["passages"] = dict(passages)
-    texts = np.array([*codes, ""], dtype=object)
-    queries = {
-        "query_id": np.array(against.ids, dtype=object),
-        "query_lang": texts[lang],
-        "cluster": against.cluster,
-        "setting": np.full(len(lang), SETTING, dtype=object),
-        "passage_lang": np.full(len(lang), "", dtype=object),
-        "relevant": blocks.total,
-    }
-    return Outcome(summary, by_language, queries | values)
-
-
-def _strangers(run: Run, against: Judged) -> list[str]:
-    """A note about returned passages that the benchmark does not have. Raises InputError where it has none of them."""
-    if against.pool is None:
-        return []
-    known = {*against.pool, *against.qrels.documents}
-    strange = np.array([identifier not in known for identifier in run.documents])
-    if not strange.any():
-        return []
-    first = run.documents[int(strange.argmax())]
-    if strange.all():
-        raise InputError(
-            f"{against.name}: none of the run's documents is in the benchmark, the first is {first!r}, not like {against.pool[0]!r}"
-        )
-    results = int(strange[run.document].sum())
-    what = f"{results} results name passages that the benchmark does not have (first: {first})"
-    return [f"{what}; they keep their ranks and count as not relevant"]
-
-
-def _themselves(run: Run, against: Judged) -> list[str]:
-    """A note about results that have the id of their query and are not judged relevant: a run is measured as it is."""
-    place = {identifier: row for row, identifier in enumerate(run.documents)}
-    twin = np.array([place.get(identifier, -1) for identifier in run.queries], np.int64)
-    found = {run.documents[i] for i in run.document[run.document == twin[run.query]].tolist()}
-    judged = zip(against.qrels.queries, against.qrels.documents, against.qrels.grades.tolist(), strict=True)
-    found -= {query for query, document, grade in judged if query == document and grade > 0}
-    what = (
-        "queries have the passage of their own id in the run (ArguAna's, for one, is the query itself); BEIR leaves it out, here it counts"
-    )
-    return [f"{len(found)} {what} (first: {min(found)})"] if found else []
+    """Measure a run; arguments and result are those of `Judge` and its `outcome`."""
+    judge = Judge(against, extra=extra, ties=ties)
+    judge.show(run)
+    return judge.outcome(notes=notes, passages=passages)
 
 
 def join(evaluation: Evaluation, outcome: Outcome) -> Outcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,9 @@ from triglot.encoder.languages import ByLanguage
 from triglot.evaluate.baselines import bm25_scores, translated_scores
 from triglot.evaluate.counts import ScoreBlock
 from triglot.evaluate.evaluator import encode_set, evaluate_embeddings, evaluate_scores, similarity_notes
-from triglot.evaluate.ranked import Judged, Outcome, evaluate_run, join, judged
+from triglot.evaluate.ranked import Judge, Judged, Outcome, evaluate_run, join, judged
 from triglot.evaluate.tables import SETTINGS, Evaluation
-from triglot.evaluate.topruns import finite, run_of_blocks, run_of_scores, run_of_vectors
+from triglot.evaluate.topruns import Parts, finite, parts_of_scores, parts_of_vectors, stream_of_blocks
 from triglot.evaluate.wordwise import WordLists
 from triglot.files import InputError
 
@@ -106,11 +106,14 @@ def run_files(folder: Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class Answer:
-    """What `evaluate` found: the figures, and where a run was made or read, the run and what it was measured against."""
+    """What `evaluate` found: the figures, and where a run was made or read, what it was measured against."""
 
     result: Outcome | Evaluation
-    run: Run | None = None
     against: Judged | None = None
+
+
+Keep = Callable[[Run], None]
+"""Is shown every part of a run, each with the results of some queries."""
 
 
 def evaluate(
@@ -122,6 +125,7 @@ def evaluate(
     extra: Sequence[str] = (),
     subsets: Sequence[Sequence[str]] = (),
     tag: str = "triglot",
+    keep: Keep | None = None,
 ) -> Answer:
     """Judge a retriever on a benchmark.
 
@@ -136,6 +140,7 @@ def evaluate(
         extra: measures beside the usual ones.
         subsets: languages of smaller pools of a `RetrievalSet` to report as well.
         tag: the system's name in runs.
+        keep: is shown each run that is made or read, part by part; none is held as a whole.
 
     Raises:
         InputError: embeddings, runs and benchmark do not fit one another.
@@ -144,23 +149,37 @@ def evaluate(
         raise InputError(f"depth: {depth} is below 1")
     tag = "-".join(tag.split()) or "triglot"
     if isinstance(retriever, RunFile):
-        return _judge_file(retriever, benchmark, extra)
+        return _judge_file(retriever, benchmark, extra, keep)
     if isinstance(benchmark, Collection):
-        return _judge_collection(retriever, benchmark, depth, extra, tag)
+        return _judge_collection(retriever, benchmark, depth, extra, tag, keep)
     ranked = benchmark.ranked if ranked is None else ranked
     wanted = [*extra, *(EXTRA if ranked else ())]
     if isinstance(retriever, Bm25):
         score, notes, settings = _bm25(retriever, benchmark)
         whole = evaluate_scores(score, benchmark, settings=settings, extra=wanted, notes=notes, subsets=subsets)
-        run, more = run_of_scores(score, benchmark, depth, above=0.0, tag=tag) if ranked else (None, [])
+        made = parts_of_scores(score, benchmark, depth, above=0.0, tag=tag) if ranked else None
     else:
         queries, passages, notes = _embed(retriever, benchmark)
         whole = evaluate_embeddings(queries, passages, benchmark, extra=wanted, notes=notes, subsets=subsets)
-        run, more = run_of_vectors(queries, passages, benchmark, depth, tag=tag) if ranked else (None, [])
-    if run is None:
+        made = parts_of_vectors(queries, passages, benchmark, depth, tag=tag) if ranked else None
+    if made is None:
         return Answer(whole)
     against = judged(benchmark)
-    return Answer(join(whole, evaluate_run(run, against, extra=extra, notes=more)), run, against)
+    judge = Judge(against, extra=extra)
+    _show(judge, made.runs, keep)
+    return Answer(join(whole, judge.outcome(notes=made.notes)), against)
+
+
+def _show(judge: Judge, parts: Iterable[Run], keep: Keep | None) -> None:
+    """Measure the parts of a run. Raises InputError where there is none."""
+    shown = False
+    for part in parts:
+        shown = True
+        judge.show(part)
+        if keep:
+            keep(part)
+    if not shown:
+        raise InputError("run: no results")
 
 
 def _embed(retriever: Dense | Vectors, benchmark: RetrievalSet) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -182,7 +201,7 @@ def _bm25(retriever: Bm25, benchmark: RetrievalSet) -> tuple[ScoreBlock, tuple[s
     return *translated_scores(benchmark, retriever.lists(benchmark.languages)), SETTINGS
 
 
-def _judge_file(retriever: RunFile, benchmark: RetrievalSet | Collection, extra: Sequence[str]) -> Answer:
+def _judge_file(retriever: RunFile, benchmark: RetrievalSet | Collection, extra: Sequence[str], keep: Keep | None) -> Answer:
     tally, against = Tally(), judged(benchmark)
     path = retriever.file(benchmark.name)
     run = runs.read_run(path, tally)
@@ -193,36 +212,44 @@ def _judge_file(retriever: RunFile, benchmark: RetrievalSet | Collection, extra:
         outcome = evaluate_run(run, against, extra=extra, notes=[*tally.notes(), *against_rank])
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    return Answer(outcome, run, against)
+    if keep:
+        keep(run)
+    return Answer(outcome, against)
 
 
-def _judge_collection(retriever: Dense | Bm25 | Vectors, collection: Collection, depth: int, extra: Sequence[str], tag: str) -> Answer:
-    made, notes, sizes = [], [], {}
+def _judge_collection(
+    retriever: Dense | Bm25 | Vectors, collection: Collection, depth: int, extra: Sequence[str], tag: str, keep: Keep | None
+) -> Answer:
+    notes, sizes = [], {}
+    against = judged(collection)
+    judge = Judge(against, extra=extra)
     for code, part in collection.parts.items():
         tally = Tally()
         try:
-            run, said, sizes[code] = _run_of_part(retriever, collection, code, part, tally, depth, tag)
+            made, sizes[code] = _run_of_part(retriever, collection, code, part, tally, depth, tag)
+            _show(judge, made.runs, keep)
         except InputError as error:
             raise InputError(f"{collection.name}, {code}: {error}") from None
-        made.append(run)
         label = f"{code}: " if collection.prefix(code) else ""
-        notes += [f"{label}{note}" for note in [*said, *tally.notes()]]
+        notes += [f"{label}{note}" for note in [*made.notes, *tally.notes()]]
         log.info("%s, %s: %d queries, %d passages", collection.name, code, len(part.topics), sizes[code])
-    run, against = runs.concat(made), judged(collection)
-    return Answer(evaluate_run(run, against, extra=extra, notes=notes, passages=sizes), run, against)
+    return Answer(judge.outcome(notes=notes, passages=sizes), against)
 
 
 def _run_of_part(
     retriever: Dense | Bm25 | Vectors, collection: Collection, code: str, part: Part, tally: Tally, depth: int, tag: str
-) -> tuple[Run, list[str], int]:
-    """The run of one language, notes, and the size of its corpus."""
+) -> tuple[Parts, int]:
+    """The run of one language, and the size of its corpus."""
     prefix = collection.prefix(code)
     query_ids = [prefix + identifier for identifier in part.topics]
     judged_ids = {prefix + one for one, grade in zip(part.qrels.documents, part.qrels.grades.tolist(), strict=True) if grade > 0}
     unseen = set(judged_ids)
+    like = ""
 
     def watched(blocks: Iterator[tuple[list[str], Any]]) -> Iterator[tuple[list[str], Any]]:
+        nonlocal like
         for ids, content in blocks:
+            like = like or next(iter(ids), "")
             unseen.difference_update(ids)
             yield ids, content
 
@@ -240,8 +267,7 @@ def _run_of_part(
     if isinstance(retriever, Bm25):
         held = _held(collection.name, code, topics, watched(texts()), itself, tally)
         score, said = bm25_scores(held)
-        run, notes = run_of_scores(score, held, depth, above=0.0, tag=tag)
-        notes, size = [*said, *notes], len(held.passages)
+        made, notes, size = parts_of_scores(score, held, depth, above=0.0, tag=tag), [*said], len(held.passages)
     else:
         if isinstance(retriever, Dense):
             if isinstance(retriever.encoder, ByLanguage):
@@ -254,16 +280,20 @@ def _run_of_part(
             queries, notes = vectors.read(files[0], list(part.topics))
             queries = retriever.compared(finite(queries, list(part.topics), "query")[0])
             encoded = _with_ids(files[1], prefix, retriever, lengths)
-        run, said, size = run_of_blocks(query_ids, queries, watched(encoded), depth, tag=tag, itself=itself)
-        notes = [*notes, *(retriever.notes(min(lengths), max(lengths)) if isinstance(retriever, Vectors) else []), *said]
-    if unseen:
+        stream = stream_of_blocks(query_ids, queries, watched(encoded), depth, itself)
+        made, size = stream.parts(tag=tag), stream.passages
+        notes = [*notes, *(retriever.notes(min(lengths), max(lengths)) if isinstance(retriever, Vectors) else [])]
+    if unseen and unseen == judged_ids:
         first = min(unseen)
-        if unseen == judged_ids:
-            raise InputError(
-                f"none of the relevant passages is in the corpus; the first is {first!r}, the corpus has ids like {run.documents[0]!r}"
-            )
-        notes.append(f"{len(unseen)} relevant passages are not in the corpus and count as not found (first: {first})")
-    return run, notes, size
+        raise InputError(f"none of the relevant passages is in the corpus; the first is {first!r}, the corpus has ids like {like!r}")
+
+    def noted() -> Iterator[Run]:
+        yield from made.runs
+        notes.extend(made.notes)
+        if unseen:
+            notes.append(f"{len(unseen)} relevant passages are not in the corpus and count as not found (first: {min(unseen)})")
+
+    return Parts(noted(), notes), size
 
 
 def _encoded(retriever: Dense, label: str, texts: Iterator[tuple[list[str], list[str]]]) -> Iterator[tuple[list[str], np.ndarray]]:

@@ -1,8 +1,12 @@
-"""Making top-k runs: from embeddings that are streamed in blocks, or from scores. Memory does not grow with the corpus."""
+"""Making top-k runs: from embeddings that are streamed in blocks, or from scores. Memory does not grow with the corpus.
+
+Runs are made in parts, each with the results of some queries, so that a long one need never be held as a whole.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,10 +14,11 @@ from triglot.corpus import runs
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.evaluate.counts import ITSELF, ScoreBlock, first_equal
 from triglot.files import InputError
-from triglot.topk import Best
+from triglot.topk import Best, within
 
 BLOCK = 16_384  # passages scored at a time
 _SCORES = 64 << 20  # bytes of scores held at a time
+_RESULTS = 1 << 19  # of a part of a run
 
 
 def finite(vectors: np.ndarray, ids: Sequence[str], what: str) -> tuple[np.ndarray, int]:
@@ -32,6 +37,23 @@ def finite(vectors: np.ndarray, ids: Sequence[str], what: str) -> tuple[np.ndarr
     return vectors, int((norms == 0).sum())
 
 
+@dataclass
+class Parts:
+    """A run in the making.
+
+    Attributes:
+        runs: its parts, each with the results of some queries; may be gone through once.
+        notes: what a reader of the figures should know, complete when all parts were seen.
+    """
+
+    runs: Iterator[runs.Run]
+    notes: list[str]
+
+    def whole(self) -> tuple[runs.Run, list[str]]:
+        """As one run, and the notes. Raises InputError where there is no result."""
+        return runs.concat(list(self.runs)), self.notes
+
+
 class Stream:
     """A search whose passages come in blocks: holds the best of each query, and the ids of those alone.
 
@@ -44,7 +66,7 @@ class Stream:
 
     Attributes:
         passages: shown so far.
-        notes: what a reader of the figures should know, complete after `run`.
+        notes: what a reader of the figures should know, after `run`.
 
     Raises:
         InputError: embeddings that are not finite or do not fit the ids.
@@ -79,34 +101,57 @@ class Stream:
             for place in np.unique(self._best.index[self._best.index >= first]).tolist():
                 self._ids[place] = ids[begin + place - first]
         if len(self._ids) > self._limit:  # ids that were pushed out are forgotten whenever they may be half of those held
-            alive = np.unique(self._best.index).tolist()
-            self._ids = {place: self._ids[place] for place in alive if place >= 0}
+            self._ids = {place: self._ids[place] for place in self._alive()}
             self._limit = 2 * len(self._ids) + BLOCK
 
-    def run(self, *, tag: str = "triglot") -> runs.Run:
-        """The ranking; of passages with one id the first counts, and how many such ids were met is noted.
+    def _alive(self) -> list[int]:
+        """Places of the passages in the rankings, ascending."""
+        found: set[int] = set()
+        for here in _parts(len(self.query_ids), self._best.index.shape[1]):
+            found.update(np.unique(self._best.index[here]).tolist())
+        return sorted(found - {-1})
 
-        An id that comes again is known only where it reaches a ranking: all ids are never held. Raises InputError where no passage came.
+    def parts(self, *, tag: str = "triglot") -> Parts:
+        """The ranking.
+
+        Of passages with one id the first counts, and how many such ids were met is noted. An id that comes again is known only where it
+        reaches a ranking: all ids are never held.
+
+        Raises:
+            InputError: no passage came.
         """
         if not self._best.seen:
             raise InputError("no passage to rank")
-        ids = {place: self._ids[place] for place in np.unique(self._best.index).tolist() if place >= 0}
-        scores, index = self._best.kept()
-        self.notes = zero_notes(self._zero_queries, self._zero_passages)
+        notes = zero_notes(self._zero_queries, self._zero_passages)
         first: dict[str, int] = {}
-        again = [place for place, identifier in ids.items() if first.setdefault(identifier, place) != place]
-        gone, itself = np.isin(index, again), self._itself or frozenset()
-        for row, query in enumerate(self.query_ids if itself else ()):
-            if query in itself and query in first:
-                gone[row] |= index[row] == first[query]
-        index = np.where(gone, -1, index)
-        order = np.argsort(gone, axis=1, kind="stable")
-        scores, index = np.take_along_axis(scores, order, 1), np.take_along_axis(index, order, 1)
-        self.notes += [ITSELF] if itself else []
+        again = [place for place in self._alive() if first.setdefault(self._ids[place], place) != place]
+        itself = self._itself or frozenset()
+        notes += [ITSELF] if itself else []
         if again:
-            what = f"{len(again)} passages in the rankings have the id of an earlier one and are left out (first: {ids[again[0]]}"
-            self.notes.append(f"{what}, passages {first[ids[again[0]]] + 1} and {again[0] + 1})")
-        return _build(self.query_ids, ids, scores, index, self.depth, self.notes, tag)
+            name = self._ids[again[0]]
+            what = f"{len(again)} passages in the rankings have the id of an earlier one and are left out (first: {name}"
+            notes.append(f"{what}, passages {first[name] + 1} and {again[0] + 1})")
+        scores, index = self._best.kept()
+
+        def parts() -> Iterator[runs.Run]:
+            cut = _Cut(within(self.depth, self._best.seen))
+            for here in _parts(len(self.query_ids), index.shape[1]):
+                queries, points, places = self.query_ids[here], scores[here], index[here]
+                gone = np.isin(places, again)
+                for row, query in enumerate(queries if itself else ()):
+                    if query in itself and query in first:
+                        gone[row] |= places[row] == first[query]
+                order = np.argsort(gone, axis=1, kind="stable")  # what is left out stands last
+                places = np.take_along_axis(np.where(gone, -1, places), order, 1)
+                yield from cut.part(queries, self._ids, np.take_along_axis(points, order, 1), places, tag)
+            notes.extend(cut.notes())
+
+        return Parts(parts(), notes)
+
+    def run(self, *, tag: str = "triglot") -> runs.Run:
+        """The whole ranking, see `parts`; its notes are then in `notes`."""
+        run, self.notes = self.parts(tag=tag).whole()
+        return run
 
 
 def zero_notes(queries: int, passages: int) -> list[str]:
@@ -115,25 +160,43 @@ def zero_notes(queries: int, passages: int) -> list[str]:
     return [f"{number} {what} embeddings are zero: all their scores are 0 and tie" for what, number in found if number]
 
 
-def _build(
-    query_ids: list[str], ids: dict[int, str], scores: np.ndarray, index: np.ndarray, depth: int, notes: list[str], tag: str
-) -> runs.Run:
-    """A run of the first `depth` columns; `notes` gets how many queries have equal scores on both sides of the cut-off."""
-    if scores.shape[1] > depth:
-        tied = int(((scores[:, depth - 1] == scores[:, depth]) & (index[:, depth] >= 0)).sum())
-        if tied:
-            notes.append(f"{tied} queries have equal scores on both sides of rank {depth}; the order of the corpus decided which were kept")
-    row, column = np.nonzero(index[:, :depth] >= 0)
-    queries, query = np.unique(row, return_inverse=True)
-    places, document = np.unique(index[row, column], return_inverse=True)
-    query_names, names = [query_ids[i] for i in queries.tolist()], [ids[i] for i in places.tolist()]
-    return runs.build(query_names, names, query, document, scores[row, column], tag=tag)
+def _parts(queries: int, width: int) -> Iterator[slice]:
+    """Queries whose results are looked at together, `width` of each."""
+    step = max(1, _RESULTS // max(width, 1))
+    for begin in range(0, queries, step):
+        yield slice(begin, min(begin + step, queries))
 
 
-def run_of_scores(
-    score: ScoreBlock, benchmark: RetrievalSet, depth: int, *, above: float = -np.inf, tag: str = "triglot"
-) -> tuple[runs.Run, list[str]]:
-    """The top of the whole pool by scores, and notes. A passage that is the query itself is left out.
+class _Cut:
+    """Makes parts of a run out of the best `depth + 1`, and counts queries with equal scores on both sides of the cut-off."""
+
+    def __init__(self, depth: int):
+        self._depth = depth
+        self._tied = 0
+
+    def part(
+        self, query_ids: list[str], ids: Mapping[int, str] | list[str], scores: np.ndarray, index: np.ndarray, tag: str
+    ) -> Iterator[runs.Run]:
+        """One part, or none where there are no results: (queries, k) scores and places, whose names are `ids`."""
+        depth = self._depth
+        if scores.shape[1] > depth:
+            self._tied += int(((scores[:, depth - 1] == scores[:, depth]) & (index[:, depth] >= 0)).sum())
+        row, column = np.nonzero(index[:, :depth] >= 0)
+        if not len(row):
+            return
+        queries, query = np.unique(row, return_inverse=True)
+        places, document = np.unique(index[row, column], return_inverse=True)
+        query_names, names = [query_ids[i] for i in queries.tolist()], [ids[i] for i in places.tolist()]
+        yield runs.build(query_names, names, query, document, scores[row, column], tag=tag)
+
+    def notes(self) -> list[str]:
+        """Of all parts."""
+        what = f"have equal scores on both sides of rank {self._depth}; the order of the corpus decided which were kept"
+        return [f"{self._tied} queries {what}"] if self._tied else []
+
+
+def parts_of_scores(score: ScoreBlock, benchmark: RetrievalSet, depth: int, *, above: float = -np.inf, tag: str = "triglot") -> Parts:
+    """The top of the whole pool by scores. A passage that is the query itself is left out.
 
     Args:
         score: from query indices to (rows, passages) scores in the order of the set.
@@ -143,29 +206,34 @@ def run_of_scores(
         tag: the system's name.
 
     Raises:
-        InputError: a score that is not a number, or no passage for any query.
+        InputError: while parts are made, a score that is not a number.
     """
     number, itself = len(benchmark.passages), benchmark.itself
-    best = Best(len(benchmark.queries), depth + 1)
-    step = max(1, _SCORES // (4 * number))
-    for begin in range(0, len(benchmark.queries), step):
-        rows = np.arange(begin, min(begin + step, len(benchmark.queries)))
-        scores = np.array(score(rows), np.float32)  # a copy: it is written into
-        if above > -np.inf:
-            scores[scores <= above] = -np.inf
-        pairs = itself[(itself[:, 0] >= begin) & (itself[:, 0] < begin + step)]
-        scores[pairs[:, 0] - begin, pairs[:, 1]] = -np.inf
-        best.offer(slice(begin, begin + len(rows)), scores, 0)
     notes = [ITSELF] if len(itself) else []
-    scores, index = best.kept()
-    ids = {place: benchmark.passages.ids[place] for place in np.unique(index).tolist() if place >= 0}
-    return _build(benchmark.queries.ids, ids, scores, index, depth, notes, tag), notes
+    depth, names = within(depth, number), benchmark.passages.ids
+
+    def parts() -> Iterator[runs.Run]:
+        cut = _Cut(depth)
+        step = max(1, _SCORES // (4 * number))
+        for begin in range(0, len(benchmark.queries), step):
+            rows = np.arange(begin, min(begin + step, len(benchmark.queries)))
+            scores = np.array(score(rows), np.float32)  # a copy: it is written into
+            if above > -np.inf:
+                scores[scores <= above] = -np.inf
+            pairs = itself[(itself[:, 0] >= begin) & (itself[:, 0] < begin + step)]
+            scores[pairs[:, 0] - begin, pairs[:, 1]] = -np.inf
+            # One more than asked for shows whether the cut-off falls among equal scores.
+            for here in _parts(len(rows), depth + 1):
+                best = Best(here.stop - here.start, min(depth + 1, number))
+                best.offer(slice(0, here.stop - here.start), scores[here], 0)
+                yield from cut.part([benchmark.queries.ids[i] for i in rows[here].tolist()], names, *best.kept(), tag)
+        notes.extend(cut.notes())
+
+    return Parts(parts(), notes)
 
 
-def run_of_vectors(
-    queries: np.ndarray, passages: np.ndarray, benchmark: RetrievalSet, depth: int, *, tag: str = "triglot"
-) -> tuple[runs.Run, list[str]]:
-    """As `run_of_scores`, by dot products of (queries, dim) and (passages, dim) embeddings."""
+def parts_of_vectors(queries: np.ndarray, passages: np.ndarray, benchmark: RetrievalSet, depth: int, *, tag: str = "triglot") -> Parts:
+    """As `parts_of_scores`, by dot products of (queries, dim) and (passages, dim) embeddings."""
     queries, _ = finite(queries, benchmark.queries.ids, "query")
     passages, _ = finite(passages, benchmark.passages.ids, "passage")
     first = first_equal(passages)
@@ -177,7 +245,35 @@ def run_of_vectors(
         scores[:, doubles] = scores[:, first[doubles]]
         return scores
 
-    return run_of_scores(score, benchmark, depth, tag=tag)
+    return parts_of_scores(score, benchmark, depth, tag=tag)
+
+
+def run_of_scores(
+    score: ScoreBlock, benchmark: RetrievalSet, depth: int, *, above: float = -np.inf, tag: str = "triglot"
+) -> tuple[runs.Run, list[str]]:
+    """`parts_of_scores` as a whole, and the notes. Raises InputError where there is no passage for any query."""
+    return parts_of_scores(score, benchmark, depth, above=above, tag=tag).whole()
+
+
+def run_of_vectors(
+    queries: np.ndarray, passages: np.ndarray, benchmark: RetrievalSet, depth: int, *, tag: str = "triglot"
+) -> tuple[runs.Run, list[str]]:
+    """`parts_of_vectors` as a whole, and the notes."""
+    return parts_of_vectors(queries, passages, benchmark, depth, tag=tag).whole()
+
+
+def stream_of_blocks(
+    query_ids: Sequence[str],
+    queries: np.ndarray,
+    blocks: Iterable[tuple[list[str], np.ndarray]],
+    depth: int,
+    itself: Set[str] | None = None,
+) -> Stream:
+    """The search of a corpus that comes as (ids, embeddings) blocks, when all of it was shown; `itself` as for `Stream`."""
+    stream = Stream(query_ids, queries, depth, itself)
+    for ids, vectors in blocks:
+        stream.add(ids, vectors)
+    return stream
 
 
 def run_of_blocks(
@@ -190,7 +286,5 @@ def run_of_blocks(
     itself: Set[str] | None = None,
 ) -> tuple[runs.Run, list[str], int]:
     """The top of a corpus that is streamed as (ids, embeddings) blocks: the run, notes, and how many passages there were. See `Stream`."""
-    stream = Stream(query_ids, queries, depth, itself)
-    for ids, vectors in blocks:
-        stream.add(ids, vectors)
+    stream = stream_of_blocks(query_ids, queries, blocks, depth, itself)
     return stream.run(tag=tag), stream.notes, stream.passages

@@ -74,9 +74,8 @@ def evaluate_model(
     inputs = [*paths_of(model), *on.values(), lists, str((options or {}).get("corpus", "")), *trained]
     with outputs.folder(out, "evaluate", model=model, inputs=inputs, force=force) as place:
         given = {"format": format, "options": options or {}, "classify": classify or {}, "lists": lists, "depth": depth}
-        answers = _answers(model, on, **given, similarity=similarity, save_run=save_run, subsets=subsets, progress=progress)
-        if save_run:
-            _save_runs(place, answers)
+        given |= {"similarity": similarity, "runs": place if save_run else None}
+        answers = _answers(model, on, **given, subsets=subsets, progress=progress)
         write_results(place, {name: getattr(answer, "result", answer) for name, answer in answers.items()}, model=model)
     return Path(out) / "results.json"
 
@@ -91,16 +90,21 @@ def _answers(
     lists: str,
     depth: int,
     similarity: str,
-    save_run: bool,
+    runs: Path | None,
     subsets: Sequence[Sequence[str]],
     progress: bool,
 ) -> dict[str, Any]:
-    """The answers to each benchmark, and the classifications, by name; all benchmarks are read before the first is judged."""
+    """The answers to each benchmark, and the classifications, by name; all benchmarks are read before the first is judged.
+
+    With `runs`, that folder gets NAME.run.gz and NAME.qrels.gz of every benchmark.
+    """
     from triglot.corpus.collection import check_languages
     from triglot.corpus.formats import detect, read_benchmark
     from triglot.corpus.hub import PREFIX
+    from triglot.corpus.runs import run_written
+    from triglot.corpus.trec import write_qrels
     from triglot.evaluate.classify import evaluate_task
-    from triglot.evaluate.ranked import check_ids
+    from triglot.evaluate.ranked import check_ids, judged
     from triglot.evaluate.retrievers import Bm25, Dense, evaluate
     from triglot.evaluate.tasks import FORMATS, read_parts
 
@@ -122,7 +126,7 @@ def _answers(
             of_reader |= {"languages": spoken} if spoken else {}
         benchmarks[name] = one = read_benchmark(path, name=name, format=told, passages=needed, **of_reader)
         check_languages(name, options.get("languages"), one.languages)
-        if save_run:  # before hours of encoding
+        if runs:  # before hours of encoding
             check_ids(one, passages=needed)
     if classify and not tasks:
         raise InputError(
@@ -131,23 +135,19 @@ def _answers(
     answers: dict[str, Any] = {}
     for name, one in benchmarks.items():
         log.info("%s: %s", name, ", ".join(one.languages))
-        answers[name] = evaluate(chosen, one, ranked=save_run or None, depth=depth, subsets=subsets, tag=Path(model).name)
+        how = {"depth": depth, "subsets": subsets, "tag": Path(model).name}
+        if runs is None:
+            answers[name] = evaluate(chosen, one, **how)
+            continue
+        with run_written(runs / f"{name}.run.gz") as keep:
+            answers[name] = evaluate(chosen, one, ranked=True, keep=keep, **how)
+        write_qrels(runs / f"{name}.qrels.gz", judged(one).qrels)
     for task in tasks:
         log.info("%s: %s", task.name, ", ".join(task.codes))
         answers[task.name] = evaluate_task(chosen.encoder, task, progress=progress)
     if not answers:
         raise InputError(f"{model}: has no vectors, and there is nothing else to judge")
     return answers
-
-
-def _save_runs(folder: Path, answers: Mapping[str, Any]) -> None:
-    from triglot.corpus.runs import write_run
-    from triglot.corpus.trec import write_qrels
-
-    for name, answer in answers.items():
-        if getattr(answer, "run", None) is not None:  # a classification has none
-            write_run(folder / f"{name}.run.gz", answer.run)
-            write_qrels(folder / f"{name}.qrels.gz", answer.against.qrels)
 
 
 def fresh_encoder(
