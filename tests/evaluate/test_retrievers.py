@@ -393,8 +393,9 @@ def test_the_topic_itself_is_left_out_of_a_streamed_corpus(tmp_path, retriever):
     put(tmp_path / "docs.jsonl", *documents, {"docid": "x", "text": "words same"})
     put(tmp_path / "topics.x-en-dev.tsv", *[f"t{i}\twords number{i} same " for i in range(4)])
     put(tmp_path / "qrels.x-en-dev.tsv", "t0 0 x 1", "t1 0 x 1", "t2 0 t0 1", "t3 0 t3 1")
-    answer = evaluate(retriever, read_benchmark(tmp_path, name="x"), depth=3)
-    run = answer.run
+    parts = []
+    answer = evaluate(retriever, read_benchmark(tmp_path, name="x"), depth=3, keep=parts.append)
+    run = concat(parts)
     found = {query: [] for query in run.queries}
     for query, document in zip(run.query.tolist(), run.document.tolist(), strict=True):
         found[run.queries[query]].append(run.documents[document])
