@@ -82,6 +82,7 @@ class LanguageAdversary:
         """From a checkpoint."""
         self.network.load_state_dict({key.removeprefix("network."): v for key, v in state.items() if key.startswith("network.")})
         for number, parameter in enumerate(self._parameters):
-            found = {key.split(".", 2)[2]: value.clone() for key, value in state.items() if key.startswith(f"adam.{number}.")}
+            mine = {key.split(".", 2)[2]: value for key, value in state.items() if key.startswith(f"adam.{number}.")}
+            found = {key: value.clone() if key == "step" else value.clone().to(parameter.device) for key, value in mine.items()}
             if found:
                 self._optimizer.state[parameter] = found

@@ -11,16 +11,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from triglot.evaluate import write_results
 from triglot.evaluate.retrievers import Bm25, evaluate
-from triglot.files import InputError, nearest, read_json, read_jsonl, write_json
+from triglot.files import InputError, nearest, read_json, write_json, write_text
+from triglot.outputs import resolve
 from triglot.recipe import Recipe, alignment_recipe, arm_recipe, digest
 from triglot.report import find_arms, write_report
+from triglot.sealed import read_sealed, write_sealed
+from triglot.settings import plain
+from triglot.shapes import shaped, strict
 from triglot.study.data import Data
 from triglot.study.derive import derive
-from triglot.study.run import ALIGNMENT, align, claim, fine_tune, is_finished, make_encoder
+from triglot.study.folder import RESULTS, STUDY, SUMMARY, claim, claim_study, is_finished, writing
+from triglot.study.run import ALIGNMENT, align, fine_tune, make_encoder
+from triglot.study.world import is_main
 
 log = logging.getLogger("triglot")
+EVALUATIONS, BASELINE = "evaluations.jsonl", "baseline.json"
 
 
 @dataclass(frozen=True)
@@ -36,24 +45,49 @@ class _Place:
         return self.out / "init" / f"seed-{seed}"
 
 
+@strict
+class Looked(TypedDict):
+    """A line of `evaluations.jsonl`: who was evaluated on what, and when."""
+
+    time: str
+    recipe: str
+    arm: str
+    seed: int | None
+    benchmarks: list[str]
+
+
 def record(out: Path, recipe: Recipe, arm: str, seed: int | None, results: Path) -> None:
     """Add an evaluation on the test benchmarks to `evaluations.jsonl`, once for each run.
 
     The log shows how often a benchmark was looked at, and with which settings.
     """
-    path = out / "evaluations.jsonl"
-    known = {(line["recipe"], line["arm"], line["seed"]) for _, line in read_jsonl(path)} if path.is_file() else set()
+    if not is_main():
+        return
+    path = out / EVALUATIONS
     key = digest(recipe)
     found = read_json(results)["benchmarks"]
-    if (key, arm, seed) in known or not found:
+    lines = _evaluations(path)
+    if not found or any((line["recipe"], line["arm"], line["seed"]) == (key, arm, seed) for line in lines):
         return
     line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "recipe": key, "arm": arm, "seed": seed, "benchmarks": list(found)}
     headline = {name: {s: entry[s]["map"] for s in ("mono", "cross", "multi") if s in entry} for name, entry in found.items()}
-    try:
-        with path.open("a", encoding="utf-8") as handle:
-            handle.write(json.dumps(line | {"map": headline}) + "\n")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+    write_text(path, "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in (*lines, line | {"map": headline})))
+
+
+def _evaluations(path: Path) -> list[dict[str, Any]]:
+    """The lines of `evaluations.jsonl`; what is none is said and left out, since it would stop the study for good."""
+    found = []
+    for number, text in enumerate(path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else [], 1):
+        if not text:
+            continue
+        try:
+            line = json.loads(text)
+            shaped(line, Looked, f"{path}:{number}")
+        except (InputError, ValueError, RecursionError):
+            log.warning("%s:%d: is cut or damaged, and left out", path, number)
+            continue
+        found.append(line)
+    return found
 
 
 def seed_numbers(words: Sequence[str]) -> list[int]:
@@ -97,33 +131,45 @@ def study(
     Returns:
         the path of report.html.
     """
-    out = Path(out)
+    out = resolve(out, "folder")
     chosen, numbers = choose(recipe, arms, seeds)
     place, data, began = _Place(out), Data(recipe.data), time.perf_counter()
-    if out.is_dir() and not (out / "study.json").is_file() and any(out.iterdir()):
-        raise InputError(f"{out}: holds something else than a study (it has no study.json); choose an empty or a new folder")
     facts = {"recipe": recipe.name, "digest": digest(recipe), "arms": list(recipe.arms), "seeds": numbers, "command": command}
-    write_json(out / "study.json", facts)
-    for name in recipe.baselines:
-        _baseline(recipe, name, out, data)
-    total = len(chosen) * len(numbers)
-    for number, seed in enumerate(numbers):
-        start = None
-        for turn, arm in enumerate(chosen, 1):
-            one, folder = arm_recipe(recipe, arm, seed), place.arm(arm, seed)
-            if is_finished(folder):
-                claim(one, folder)
-                log.info("%s, seed %d: finished before", arm, seed)
+    with writing(out):
+        claim_study(out)
+        if is_main() and not all(is_finished(place.arm(arm, seed)) for arm in chosen for seed in numbers):
+            data.check(recipe)
+            for arm in chosen:
+                data.check(arm_recipe(recipe, arm, numbers[0]))
+        if is_main():
+            write_json(out / STUDY, facts)
+            for name in recipe.baselines:
+                baseline(recipe, name, out, data)
+        for number, seed in enumerate(numbers):
+            _arms(recipe, chosen, seed, (number * len(chosen), len(chosen) * len(numbers)), place, data, progress)
+        if not is_main():
+            return out / "report.html"
+        facts["seconds"] = round(time.perf_counter() - began, 1)
+        return write_report(find_arms([out]), out, title=recipe.name, command=command, study=facts, reference=_reference(recipe, chosen))
+
+
+def _arms(recipe: Recipe, chosen: Sequence[str], seed: int, done: tuple[int, int], place: _Place, data: Data, progress: bool) -> None:
+    """The arms of one seed; `done` counts those of the seeds before, and all."""
+    start = None
+    for turn, arm in enumerate(chosen, done[0] + 1):
+        one, folder = arm_recipe(recipe, arm, seed), place.arm(arm, seed)
+        if is_finished(folder):
+            claim(one, folder)
+            read_sealed(folder / SUMMARY)
+            log.info("%s, seed %d: finished before", arm, seed)
+        else:
+            log.info("%d of %d: %s, seed %d", turn, done[1], arm, seed)
+            if one.of:
+                derive(one, [place.arm(base, seed) for base in one.of], folder, data, model=arm, progress=progress)
             else:
-                log.info("%d of %d: %s, seed %d", number * len(chosen) + turn, total, arm, seed)
-                if one.of:
-                    derive(one, [place.arm(base, seed) for base in one.of], folder, data, model=arm, progress=progress)
-                else:
-                    start = start or _start(recipe, seed, place, data, progress)
-                    fine_tune(one, start[bool(one.alignment)], folder, data, model=arm, progress=progress)
-            record(out, one, arm, seed, folder / "results.json")
-    facts["seconds"] = round(time.perf_counter() - began, 1)
-    return write_report(find_arms([out]), out, title=recipe.name, command=command, study=facts, reference=_reference(recipe, chosen))
+                start = start or _start(recipe, seed, place, data, progress)
+                fine_tune(one, start[bool(one.alignment)], folder, data, model=arm, progress=progress)
+        record(place.out, one, arm, seed, folder / RESULTS)
 
 
 def _reference(recipe: Recipe, chosen: Sequence[str]) -> str:
@@ -143,19 +189,29 @@ def _start(recipe: Recipe, seed: int, place: _Place, data: Data, progress: bool)
     return fresh, model
 
 
-def _baseline(recipe: Recipe, name: str, out: Path, data: Data) -> None:
-    """Evaluate a retriever that needs no training, unless its results are there."""
+def baseline(recipe: Recipe, name: str, out: Path, data: Data) -> None:
+    """Evaluate a retriever that needs no training, unless its results on the same benchmarks are there."""
     folder = out / "baselines" / name
-    if (folder / "results.json").is_file():
-        return
-    log.info("baseline %s", name)
-    found: dict[str, Any] = {}
-    for one in recipe.evaluate:
-        benchmark = data.benchmark(one, recipe.languages)
-        if benchmark is None:
-            log.info("%s: nothing to retrieve, and %s does not classify", one.name, name)
-            continue
-        retriever = Bm25() if name == "bm25" else Bm25(lambda codes: data.lists(recipe.lists, codes))
-        found[one.name] = evaluate(retriever, benchmark, depth=one.depth, subsets=one.subsets).result
-    write_results(folder, found, model=name)
-    record(out, recipe, name, None, folder / "results.json")
+    asked = {"evaluate": recipe.evaluate, "languages": recipe.languages, "lists": recipe.lists if name != "bm25" else ""}
+    if not ((folder / RESULTS).is_file() and _made_with(folder / BASELINE) == plain(asked)):
+        log.info("baseline %s", name)
+        found: dict[str, Any] = {}
+        for one in recipe.evaluate:
+            benchmark = data.benchmark(one, recipe.languages)
+            if benchmark is None:
+                log.info("%s: nothing to retrieve, and %s does not classify", one.name, name)
+                continue
+            retriever = Bm25() if name == "bm25" else Bm25(lambda codes: data.lists(recipe.lists, codes))
+            found[one.name] = evaluate(retriever, benchmark, depth=one.depth, subsets=one.subsets).result
+        write_results(folder, found, model=name)
+        write_sealed(folder / BASELINE, plain(asked))
+    record(out, recipe, name, None, folder / RESULTS)
+
+
+def _made_with(path: Path) -> dict[str, Any] | None:
+    """The settings of a baseline, None where they are not known."""
+    try:
+        return read_sealed(path) if path.is_file() else None
+    except InputError as error:
+        log.warning("%s; it is evaluated again", error)
+        return None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from triglot.augment.lexicon import Lexicon
 from triglot.corpus.collection import Collection, check_languages
@@ -41,6 +44,22 @@ class Training:
     weights: tuple[float, ...]
     switching: Mapping[str, Switching]
 
+    @cached_property
+    def checksum(self) -> str:
+        """Of all that training sees of it: a run that was stopped goes on with the same data or not at all."""
+        corpus = self.corpus
+        switching = {name: (how.pivot, dict(how.lists), how.p, how.languages) for name, how in self.switching.items()}
+        found = hashlib.blake2b(repr((corpus.languages, corpus.sources, self.weights, switching)).encode(), digest_size=16)
+        columns = [corpus.text_lang, corpus.text_group, corpus.query, corpus.passage, corpus.source, corpus.family]
+        if corpus.negatives is not None:
+            columns += [np.asarray(corpus.negatives.flatten()), np.asarray(corpus.negatives.value_lengths())]
+        for column in columns:
+            found.update(np.ascontiguousarray(column).tobytes())
+        for buffer in pa.concat_arrays([corpus.texts]).buffers():
+            if buffer is not None:
+                found.update(buffer)
+        return found.hexdigest()
+
 
 class Data:
     """Reads what a recipe names; asked again, it gives the same objects.
@@ -56,6 +75,36 @@ class Data:
 
     def _path(self, path: str) -> Path:
         return self.folder / Path(path).expanduser() if path else self.folder
+
+    def check(self, recipe: Recipe) -> None:
+        """Everything that can be checked before a run begins: every path that the recipe names is there, every benchmark can be read.
+
+        Raises:
+            InputError: names the first that is not.
+        """
+        stages = [recipe.alignment] if recipe.alignment else []
+        for source in (*(one for stage in stages for one in stage.sources), *recipe.sources):
+            if source.path:
+                self._check_path(f"source {source.label!r}", source.path)
+            if source.codeswitch:
+                self._check_path(f"source {source.label!r}: codeswitch.lists", source.codeswitch.lists)
+        for one in (*stages, recipe):
+            if one.augment.active and one.augment.needs_lists:
+                self._check_path("augment.lists", one.augment.lists)
+        if recipe.lists:
+            self._check_path("lists", recipe.lists)
+        for benchmark in (*recipe.validation, *recipe.evaluate):
+            if benchmark.path and not benchmark.path.startswith(PREFIX):
+                self._check_path(f"benchmark {benchmark.name!r}", benchmark.path)
+        for benchmark in (*recipe.validation, *recipe.evaluate):
+            self.benchmark(benchmark, recipe.languages)
+            self.task(benchmark, recipe.languages)
+
+    def _check_path(self, what: str, path: str) -> None:
+        place = self._path(path)
+        if not place.exists():
+            siblings = [entry.name for entry in place.parent.iterdir()] if place.parent.is_dir() else []
+            raise InputError(f"{what}: {place}: no such file or folder{nearest(place.name, siblings) if siblings else ''}")
 
     def _once(self, key: Any, read: Any) -> Any:
         if key not in self._kept:

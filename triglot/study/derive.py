@@ -12,10 +12,11 @@ from triglot.corpus.retrieval import RetrievalSet
 from triglot.debias import Debias, Fitted, average, debias
 from triglot.encoder.card import Card
 from triglot.evaluate.results import versions
-from triglot.files import InputError, nearest, write_json
+from triglot.files import InputError, nearest
 from triglot.recipe import Recipe, Source
 from triglot.study.data import Data, licences
-from triglot.study.run import claim, finish, is_trained, load
+from triglot.study.folder import claim, is_trained, save_summary, trained
+from triglot.study.run import finish, load
 
 log = logging.getLogger("triglot")
 
@@ -39,7 +40,7 @@ def derive(recipe: Recipe, bases: Sequence[Path], out: Path, data: Data, *, mode
         for name, base in zip(recipe.of, bases, strict=True):
             if not is_trained(base):
                 raise InputError(f"{model}: is made of {name}, which is not trained in {base}; run that arm too")
-        encoder = average([load(recipe, base / "model", name) for name, base in zip(recipe.of, bases, strict=True)])
+        encoder = average([load(recipe, trained(base), name) for name, base in zip(recipe.of, bases, strict=True)])
         told = [f"{recipe.name}, {model}: {'mean of ' if len(recipe.of) > 1 else ''}{', '.join(recipe.of)}, seed {recipe.seed}"]
         summary: dict[str, Any] = {"of": list(recipe.of), "stages": {}}
         sources = [*(recipe.alignment.sources if recipe.alignment else ()), *recipe.sources]
@@ -57,11 +58,9 @@ def derive(recipe: Recipe, bases: Sequence[Path], out: Path, data: Data, *, mode
             encoder = fitted.encoder
             summary["debias"] = fit_facts(recipe.debias, fitted, source.label)
             told.append(fit_line(recipe.debias, fitted, source.label))
-        write_json(
-            out / "summary.json",
-            summary | {"versions": versions(), "licences": licences(recipe), "parameters": int(encoder.parameters), "warnings": []},
-        )
         encoder.save(out / "model", card=Card(languages=recipe.languages, sources=own, training=told))
+        facts = {"versions": versions(), "licences": licences(recipe), "parameters": int(encoder.parameters), "warnings": []}
+        save_summary(out, summary | facts)
     finish(recipe, out, data, model)
     return out / "model"
 

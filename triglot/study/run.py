@@ -1,15 +1,8 @@
-"""One run: the only place where settings become data, encoders, training and results.
-
-A run folder tells by its content how far it got: `recipe.yaml` when it began, `model/` and `summary.json` when it was trained,
-`results.json` when it was evaluated. Asked again, a run goes on from there.
-"""
+"""One run: the only place where settings become data, encoders, training and results. Asked again, a run goes on where it stopped."""
 
 from __future__ import annotations
 
 import logging
-import os
-import shutil
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,50 +18,36 @@ from triglot.evaluate.classify import Classification, evaluate_task
 from triglot.evaluate.ranked import Outcome
 from triglot.evaluate.results import versions
 from triglot.evaluate.retrievers import Dense, evaluate
-from triglot.files import InputError, read_json, write_json, write_text
-from triglot.recipe import Recipe, Stage, alignment_recipe, parse_recipe, single, to_yaml
-from triglot.settings import plain, read_yaml
+from triglot.files import InputError, atomic_folder, read_json
+from triglot.outputs import resolve
+from triglot.recipe import Recipe, Stage, alignment_recipe, single
+from triglot.sealed import checksum
 from triglot.study.attacks import attacked
 from triglot.study.data import Data, licences, texts_by_language
+from triglot.study.folder import (
+    RESULTS,
+    claim,
+    discard_start,
+    is_finished,
+    is_trained,
+    is_whole,
+    origin,
+    save_summary,
+    seal_start,
+    trained,
+    writing,
+)
 from triglot.study.mining import renewal
 from triglot.study.world import is_main, main_first
+from triglot.train import checkpoint
 from triglot.train import run as train_loop
 from triglot.train.anchors import anchor
 from triglot.train.bag import Bag
+from triglot.train.distributed import device
 from triglot.train.network import Network
 
 log = logging.getLogger("triglot")
 FINE_TUNING, ALIGNMENT = "fine-tuning", "alignment"
-
-
-def claim(recipe: Recipe, out: Path) -> None:
-    """Write the settings into a run folder, or check that they are those already there.
-
-    Raises:
-        InputError: the folder holds a run of other settings, or something else, or cannot be written.
-    """
-    path = out / "recipe.yaml"
-    if path.is_file():
-        was, now = _flat(plain(parse_recipe(read_yaml(path)))), _flat(plain(recipe))
-        for key in {**was, **now}:
-            if key != "data" and was.get(key) != now.get(key):
-                raise InputError(
-                    f"{out}: made with {key}={was.get(key)}, now {key}={now.get(key)}; choose another folder or the same settings"
-                )
-        return
-    if is_main():
-        if out.exists() and not out.is_dir():
-            raise InputError(f"{out}: is a file, a folder was expected")
-        if out.is_dir() and any(entry.name != "alignment" and entry.name != "init" for entry in out.iterdir()):
-            raise InputError(f"{out}: holds something else than a run (it has no recipe.yaml); choose an empty or a new folder")
-        write_text(path, to_yaml(recipe))
-
-
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else None
-    if not items:
-        return {prefix: value}
-    return {key: item for name, child in items for key, item in _flat(child, f"{prefix}.{name}" if prefix else str(name)).items()}
 
 
 def make_encoder(recipe: Recipe, folder: Path, data: Data) -> Path:
@@ -77,15 +56,19 @@ def make_encoder(recipe: Recipe, folder: Path, data: Data) -> Path:
     Returns:
         `folder`, which now holds the model.
     """
+    stages = [recipe.alignment.sources] if recipe.alignment else []
+    made = {"seed": recipe.seed, "encoder": recipe.encoder, "languages": recipe.languages, "sources": [*stages, recipe.sources]}
     with main_first():
-        if is_main() and not (folder / "modules.json").is_file():
+        if is_main() and not is_whole(folder, made):
             words = None
             if recipe.encoder.kind != "pretrained":
-                stages = [recipe.alignment.sources] if recipe.alignment else []
                 parts = [data.training(sources, recipe.languages) for sources in (*stages, recipe.sources) if sources]
                 log.info("making a tokenizer of %d tokens", recipe.encoder.vocab)
                 words = word_counts(texts_by_language(parts))
-            init_encoder(recipe.encoder, words, seed=recipe.seed).save(folder)
+            encoder = init_encoder(recipe.encoder, words, seed=recipe.seed)
+            with atomic_folder(folder) as temporary:
+                encoder.save(temporary)
+                seal_start(temporary, made)
     return folder
 
 
@@ -102,13 +85,13 @@ def _train(recipe: Recipe, stage: Stage, name: str, start: Path, out: Path, data
     encoder = load(recipe, start, recipe.name)
     training = data.training(stage.sources, recipe.languages)
     if isinstance(encoder, StaticEncoder):
-        model = Bag(encoder)
-        feed = data.feed(name, training, model.tokenize, encoder.tokenizer.to_str(), recipe.seed)
+        feed = data.feed(name, training, encoder.tokenize, encoder.tokenizer.to_str(), recipe.seed)
         if stage.anchor:
             lists = {source.label for source in stage.sources if source.format == "wordlist"}
-            model = Bag(encoder.with_rows(anchor(encoder.embeddings, feed, lists, stage.pivot, stage.anchor)))
+            encoder = encoder.with_rows(anchor(encoder.embeddings, feed, lists, stage.pivot, stage.anchor))
+        model = Bag(encoder, device())
     else:
-        model = Network(encoder, weight_decay=stage.train.weight_decay, device=_device())
+        model = Network(encoder, weight_decay=stage.train.weight_decay, device=device())
         feed = data.feed(name, training, None, "", recipe.seed)
     if stage.augment.active:
         lists = data.lexicon(stage.augment.lists, recipe.languages, stage.augment.half) if stage.augment.needs_lists else None
@@ -130,6 +113,7 @@ def _train(recipe: Recipe, stage: Stage, name: str, start: Path, out: Path, data
     for source, share in shown.items():
         if share < 1:
             log.info("%s: an epoch shows %.0f %% of the rows of %s; the others come in later ones, in turn", name, 100 * share, source)
+    began = {"start": checksum(origin(start)), "data": training.checksum} if is_main() else {}
 
     def validate(encoder: Any) -> dict[str, Any]:
         found = evaluate_all(recipe, encoder, data, "validation")
@@ -153,21 +137,22 @@ def _train(recipe: Recipe, stage: Stage, name: str, start: Path, out: Path, data
         out=out,
         validate=validate if recipe.validation and stage.train.validate_every else None,
         progress=progress,
+        origin=began,
     )
-    trained = model.encoder()
+    made = model.encoder()
     threads = counted.pop("threads", 0)
     summary = {
         "stages": {name: {**counted, "batch_rows": batch_rows}},
         "versions": versions(),
         "threads": threads,
         "licences": licences(recipe),
-        "parameters": int(trained.parameters),
+        "parameters": int(made.parameters),
         "coverage": dict(zip(training.switching, feed.coverage().values(), strict=True)),
         "warnings": warnings,
     }
     with main_first():
         if is_main():
-            _save(recipe, stage, name, trained, out, summary)
+            _save(recipe, stage, name, made, out, summary)
 
 
 def _save(recipe: Recipe, stage: Stage, name: str, encoder: Any, out: Path, summary: dict[str, Any]) -> None:
@@ -175,15 +160,8 @@ def _save(recipe: Recipe, stage: Stage, name: str, encoder: Any, out: Path, summ
     own = {source.label: source.licence for source in (*before, *stage.sources)}
     told = f"{recipe.name}, {name}: {stage.train.steps} steps, batches {stage.batches.kind} of {stage.batches.size}, seed {recipe.seed}"
     base = recipe.encoder.model if recipe.encoder.kind == "pretrained" and not Path(recipe.encoder.model).exists() else ""
-    write_json(out / "summary.json", summary)
     encoder.save(out / "model", card=Card(languages=recipe.languages, base=base, sources=own, training=[told]))
-    shutil.rmtree(out / "checkpoints", ignore_errors=True)
-
-
-def _device() -> str:
-    import torch
-
-    return f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
+    save_summary(out, summary)
 
 
 def evaluate_all(
@@ -200,21 +178,15 @@ def evaluate_all(
     return found
 
 
-def is_trained(out: Path) -> bool:
-    """Whether a run folder holds a trained model."""
-    return (out / "model" / "modules.json").is_file() and (out / "summary.json").is_file()
-
-
-def is_finished(out: Path) -> bool:
-    """Whether a run folder holds results."""
-    return is_trained(out) and (out / "results.json").is_file()
-
-
 def finish(recipe: Recipe, out: Path, data: Data, model: str) -> None:
     """Validate and evaluate the saved model; `results.json` comes last."""
-    if not is_main() or is_finished(out):
+    if not is_main():
         return
-    encoder = load(recipe, out / "model", model)
+    for stage in (FINE_TUNING, ALIGNMENT):
+        checkpoint.clear(out, stage)
+    if is_finished(out):
+        return
+    encoder = load(recipe, trained(out), model)
     if recipe.validation and not (out / "validation" / "results.json").is_file():
         write_results(out / "validation", evaluate_all(recipe, encoder, data, "validation"), model=model)
     if recipe.evaluate:
@@ -238,7 +210,7 @@ def align(recipe: Recipe, start: Path, out: Path, data: Data, *, progress: bool 
     if not is_trained(out):
         _train(recipe, recipe.alignment, ALIGNMENT, start, out, data, progress)
     finish(recipe, out, data, ALIGNMENT)
-    return out / "model"
+    return trained(out) if is_main() else out / "model"
 
 
 def fine_tune(recipe: Recipe, start: Path, out: Path, data: Data, *, model: str, progress: bool = False) -> Path:
@@ -280,16 +252,20 @@ def run(recipe: Recipe, out: str | Path, *, progress: bool = False) -> dict[str,
     Returns:
         the content of `results.json`.
     """
-    out = Path(out)
+    out = resolve(out, "folder")
     recipe = single(recipe, recipe.seed)
     data = Data(recipe.data)
-    claim(recipe, out)
-    if not is_trained(out):
-        start = make_encoder(recipe, out / "init", data)
-        if recipe.alignment:
-            start = align(replace(alignment_recipe(recipe, recipe.seed), evaluate=()), start, out / "alignment", data, progress=progress)
-        fine_tune(recipe, start, out, data, model=recipe.name, progress=progress)
+    with writing(out):
+        if is_main() and not is_finished(out):
+            data.check(recipe)
+        claim(recipe, out)
+        if not is_trained(out):
+            start = make_encoder(recipe, out / "init", data)
+            if recipe.alignment:
+                first = replace(alignment_recipe(recipe, recipe.seed), evaluate=())
+                start = align(first, start, out / "alignment", data, progress=progress)
+            fine_tune(recipe, start, out, data, model=recipe.name, progress=progress)
         if is_main():
-            shutil.rmtree(out / "init", ignore_errors=True)
-    finish(recipe, out, data, recipe.name)
-    return read_json(out / "results.json") if is_main() else {}
+            discard_start(out / "init")
+        finish(recipe, out, data, recipe.name)
+    return read_json(out / RESULTS) if is_main() else {}

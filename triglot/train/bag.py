@@ -31,10 +31,11 @@ class Bag:
 
     def __init__(self, encoder: StaticEncoder, device: torch.device | str = "cpu"):
         self._encoder = encoder
-        self.rows = torch.from_numpy(encoder.embeddings.copy()).to(device)  # (vocab, dim)
+        self.device = torch.device(device)
+        self.rows = torch.from_numpy(encoder.embeddings.copy()).to(self.device)  # (vocab, dim)
         # The output is normalised, so only lengths relative to one another matter; with a mean of 1, a learning rate is a share of a row.
         self.rows /= self.rows.norm(dim=1).mean().clamp_min(1e-12)
-        self.squares = torch.zeros(len(self.rows), device=device)  # (vocab,) sum of mean squared gradients
+        self.squares = torch.zeros(len(self.rows), device=self.device)  # (vocab,) sum of mean squared gradients
         self._leaves: list[tuple[Tensor, Tensor]] = []
 
     def tokenize(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -57,8 +58,8 @@ class Bag:
         Shifts of n token rows with a joint norm of r move their sum by sqrt(n) r at most, and the sum is all that a bag shows of them.
         """
         _, place, starts = prepared
-        lengths = torch.diff(starts, append=torch.tensor([len(place)])).to(self.rows.device)
-        return torch.ones(len(starts), self.dim, device=self.rows.device), typical_norm(self.rows) * lengths.clamp_min(1).sqrt()
+        lengths = torch.diff(starts, append=torch.tensor([len(place)])).to(self.device)
+        return torch.ones(len(starts), self.dim, device=self.device), typical_norm(self.rows) * lengths.clamp_min(1).sqrt()
 
     def embed(self, prepared: tuple[Tensor, Tensor, Tensor], shift: Tensor | None = None) -> Tensor:
         """(texts, dim) unit vectors; gradients reach the rows where torch records them. A text without tokens is zero.
@@ -67,7 +68,7 @@ class Bag:
             prepared: from `prepare`.
             shift: (texts, dim) added to the sum of each text's rows.
         """
-        unique, place, starts = (part.to(self.rows.device) for part in prepared)
+        unique, place, starts = (part.to(self.device) for part in prepared)
         leaf = self.rows[unique]  # (unique, dim)
         if torch.is_grad_enabled():
             leaf.requires_grad_()
@@ -106,7 +107,7 @@ class Bag:
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """Take up a saved state."""
-        self.rows, self.squares = state["rows"].to(self.rows.device), state["squares"].to(self.rows.device)
+        self.rows, self.squares = state["rows"].to(self.device), state["squares"].to(self.device)
 
     def encoder(self) -> StaticEncoder:
         """The encoder as it is now (the rows are copied)."""

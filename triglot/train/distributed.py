@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,14 +46,18 @@ class World:
         return values
 
 
-def join() -> tuple[World, torch.device]:
-    """The world of this process and its device; several processes leave it when Python ends, or torch's threads may abort them."""
+def device() -> torch.device:
+    """Where this process trains: on its GPU, if there is one. Whoever makes a model asks here; all else asks the model."""
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if torch.cuda.is_available() else torch.device("cpu")
+
+
+def join() -> World:
+    """The world of this process; several processes leave it when Python ends, or torch's threads may abort them."""
     state = process()
     if state.num_processes > 1:
         atexit.unregister(_leave)
         atexit.register(_leave)
-    assert state.device is not None
-    return World(state.process_index, state.num_processes), state.device
+    return World(state.process_index, state.num_processes)
 
 
 def process() -> PartialState:

@@ -58,9 +58,10 @@ class Renewal:
 
 
 class Model(Protocol):
-    """What the loop trains: `Bag` or `Network`."""
+    """What the loop trains: `Bag` or `Network`. Every tensor of a step is on its device."""
 
     needs_strings: bool
+    device: torch.device
 
     @property
     def dim(self) -> int: ...
@@ -202,7 +203,7 @@ def run(
     robust = robust or Robust()
     if train.threads:
         torch.set_num_threads(train.threads)
-    world, device = join()
+    world, device = join(), model.device
     settings = _settings(train, loss, robust, plan, renewal, seed) | dict(origin or {})
     objective = Objective(loss, robust, dim=model.dim, languages=len(feed.corpus.languages), seed=seed, device=device)
     first, totals, counts = 0, {"texts": 0, "tokens": 0, "effective_negatives": 0, "seconds": 0.0}, Counter()
@@ -218,7 +219,7 @@ def run(
         hard = {key: tensors[key] for key in tensors if key == HARD}
         first, totals, before = state["step"], state["totals"], state["log"]
         counts.update({tuple(key): n for *key, n in state["counts"]})
-    autocast = functools.partial(torch.autocast, device.type, torch.bfloat16, enabled=train.precision == "bf16")
+    autocast = functools.partial(torch.autocast, device.type, torch.bfloat16) if train.precision == "bf16" else nullcontext
     log = RunLog(out, stage, first, train, enabled=world.rank == 0, progress=progress, before=before)
 
     def save(step: int) -> None:
@@ -301,7 +302,7 @@ def _count(totals: dict[str, Any], counts: Counter, ready: _Ready, model: Model,
     batch = ready.batch
     totals["texts"] += len(batch)
     tokens = sum(model.tokens(prepared) for prepared, _ in ready.chunks)
-    totals["tokens"] += int(world.sum(torch.tensor(tokens))) if world.size > 1 else tokens
+    totals["tokens"] += int(world.sum(torch.tensor(tokens, device=model.device))) if world.size > 1 else tokens
     if "missing_negatives" in totals:
         totals["missing_negatives"] += batch.missing
         counts.update((NEGATIVE, lang, 0) for lang in batch.negative_lang.tolist())

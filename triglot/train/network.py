@@ -45,7 +45,8 @@ class Network:
             {"params": [p for p in self._parameters if p.ndim >= 2], "weight_decay": weight_decay},
             {"params": [p for p in self._parameters if p.ndim < 2], "weight_decay": 0.0},
         ]
-        self.optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=0.0, fused=self.device.type in ("cpu", "cuda"))
+        self._fused = self.device.type in ("cpu", "cuda")
+        self.optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=0.0, fused=self._fused)
         self.module.train()
 
     def prepare(self, texts: Sequence[str], sides: np.ndarray) -> dict[str, Tensor]:
@@ -116,10 +117,9 @@ class Network:
         self.module.load_state_dict({k.removeprefix("module."): v for k, v in state.items() if k.startswith("module.")})
         for name, parameter in zip(self._names, self._parameters, strict=True):
             moments = {k: state[f"adam.{k}.{name}"] for k in ("step", "exp_avg", "exp_avg_sq") if f"adam.{k}.{name}" in state}
-            if moments:
-                self.optimizer.state[parameter] = {
-                    k: v.clone().to(parameter.device if k != "step" else v.device) for k, v in moments.items()
-                }
+            if moments:  # the fused AdamW counts its steps beside the weights
+                self.optimizer.state[parameter] = {k: v.clone().to(parameter.device) for k, v in moments.items() if k != "step"}
+                self.optimizer.state[parameter]["step"] = moments["step"].clone().to(parameter.device if self._fused else "cpu")
 
     def encoder(self) -> TransformerEncoder:
         """The encoder that is being trained."""

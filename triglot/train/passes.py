@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -52,7 +53,8 @@ class Passes:
         own = rows[self.mine]
         self.perturbed = [number for number, (_, where) in enumerate(chunks) if own[where].any()]
         self.rest = [number for number in range(len(chunks)) if number not in self.perturbed]
-        self.rows = torch.from_numpy(rows)
+        self.device = model.device
+        self.rows = torch.from_numpy(rows).to(self.device)
         self._balls: dict[int, tuple[Tensor, Tensor]] = {}
 
     def embed(self, number: int, shift: Tensor | None) -> Tensor:
@@ -91,10 +93,10 @@ class Pass:
                     self._made[number] = passes.embed(number, shifts.get(number))
                     own.append(self._made[number].detach())
                 else:
-                    own.append(torch.zeros(0) if base is None else base[passes.mine][where])
+                    own.append(torch.zeros(0, device=passes.device) if base is None else base[passes.mine][where])
         if base is None and len(own) > len(chunks):
             own = self._filled(own)
-        joined = torch.cat(own) if own else torch.zeros(0)
+        joined = torch.cat(own) if own else torch.zeros(0, device=passes.device)
         self.vectors = passes._world.concatenate(joined).requires_grad_()  # (texts, dim), of the global batch
         if not passes._graph:
             self._made = {}
@@ -103,7 +105,8 @@ class Pass:
         """Zeros for the chunks that were left out."""
         width = next((part.shape[1] for part in own if part.ndim == 2), self._passes._model.dim)
         sizes = [where.stop - where.start for _, where in self._passes._chunks]
-        return [part if part.ndim == 2 else torch.zeros(size, width) for part, size in zip(own, sizes, strict=True)]
+        filler = functools.partial(torch.zeros, device=self._passes.device)
+        return [part if part.ndim == 2 else filler(size, width) for part, size in zip(own, sizes, strict=True)]
 
     def backward(self, gradient: Tensor, chunks: Sequence[int], *, weights: bool = True) -> Shifts:
         """Send a gradient of `vectors` back through some chunks.

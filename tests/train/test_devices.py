@@ -1,0 +1,59 @@
+"""One device for a whole step: the model's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from tests.train.conftest import LISTS, make_corpus
+from tests.train.elsewhere import There, elsewhere
+from triglot.augment.apply import Augmenter
+from triglot.augment.settings import Augment
+from triglot.batches import Batches, plan_run
+from triglot.losses import Loss
+from triglot.robust import Adversary, Negatives, Robust
+from triglot.train import Feed, Switching, Train, run
+from triglot.train.bag import Bag
+from triglot.train.network import Network
+
+METHODS = ("none", "fgm", "pgd", "freelb", "smart", "r3f")
+LEARNED: dict[str, Any] = {"negatives": Negatives(count=6, lr=0.1), "language": Adversary(weight=0.1, hidden=4)}
+
+
+def train(encoder: Any, device: Any, out: Any, robust: Robust, *, steps: int = 3, chunk: int = 0, loss: Loss | None = None) -> Any:
+    corpus = make_corpus(negatives=True)
+    model = Bag(encoder, device) if encoder.kind == "static" else Network(encoder, weight_decay=0.01, device=device)
+    feed = Feed(corpus, switching={"english": Switching("en", LISTS)}, tokenize=None if model.needs_strings else model.tokenize, seed=5)
+    if loss and loss.consistency:
+        feed = feed.with_augmenter(Augmenter(Augment(kinds=("swap",), p=1.0, mode="view"), seed=5))
+    plan = plan_run(feed.rows(), Batches(kind="hybrid", size=8), steps=steps, seed=5, languages=corpus.languages)
+    train = Train(steps=steps, lr=0.01, log_every=1, checkpoint_every=2, clip=1.0, negatives=2, chunk=chunk)
+    run(model, feed, plan, loss=loss or Loss(symmetric=0.5), robust=robust, train=train, seed=7, stage="s", out=out)
+    return model
+
+
+def test_the_device_of_the_test_refuses_what_a_gpu_refuses() -> None:
+    with elsewhere() as device:
+        here, there = torch.ones(3), torch.ones(3, device=device)
+        assert isinstance(there * 2 + torch.tensor(1.0), There)
+        assert (there.sum().item(), there.cpu().tolist()) == (3.0, [1.0] * 3)
+        for mixed in (lambda: here + there, lambda: torch.cat([there, here]), lambda: torch.where(here > 0, there, there)):
+            with pytest.raises(RuntimeError, match="same device"):
+                mixed()
+
+
+@pytest.mark.parametrize("chunk", [0, 5])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", ["static", "transformer"])
+def test_a_step_mixes_no_devices(tmp_path, make_static, make_transformer, kind, method, chunk) -> None:
+    make = make_static if kind == "static" else make_transformer
+    robust = Robust(method=method, side="query", **LEARNED)
+    here = train(make(), "cpu", tmp_path / "here", robust, chunk=chunk).state()
+    with elsewhere() as device:
+        model = train(make(), device, tmp_path / "there", robust, steps=3, chunk=chunk)
+        there = {name: value.cpu() for name, value in model.state().items()}
+    assert {name for name, value in there.items() if isinstance(value, There)} == set()
+    for name in here:
+        torch.testing.assert_close(there[name], here[name], rtol=1e-3, atol=1e-4)

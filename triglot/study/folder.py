@@ -1,0 +1,224 @@
+"""Run and study folders: whose a folder is, how far it got, and who may write there.
+
+A run folder tells by its content how far it got: `recipe.yaml` when it began, `model/` and `summary.json` when it was trained,
+`results.json` when it was evaluated. What later work starts from has checksums: checkpoints, `init/`, and the model, in `summary.json`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from triglot.files import InputError, is_leftover, locked, sweep, write_text
+from triglot.recipe import Recipe, parse_recipe, to_yaml
+from triglot.sealed import check_files, checksums, discard, read_sealed, write_sealed
+from triglot.settings import plain, read_yaml
+from triglot.shapes import shaped
+from triglot.study.world import is_main
+
+log = logging.getLogger("triglot")
+RECIPE, STUDY, SUMMARY, RESULTS = "recipe.yaml", "study.json", "summary.json", "results.json"
+_START = ("recipe.yaml", "study.json", "metrics.jsonl")  # files of a run or study that has trained and measured nothing
+_SEAL = "checksums.json"  # in `init/`
+_CARD = "README.md"  # of a model: people edit it
+
+
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """A run or study folder is written by one process at a time (under torchrun by the first one); what killed writes left is removed.
+
+    A run inside a study or another run is locked with that.
+
+    Raises:
+        InputError: another process is writing there, or it cannot be written.
+    """
+    if not is_main():
+        yield
+        return
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file, a folder was expected")
+    place = _whole(out)
+    with locked(place):
+        if out.is_dir():
+            try:
+                tempfile.TemporaryFile(dir=out).close()
+            except OSError as error:
+                raise InputError(f"{out}: cannot be written ({error.strerror})") from None
+        if any((out / name).is_file() for name in (RECIPE, STUDY)) or not _others(out):
+            sweep(out)
+        yield
+
+
+def _whole(out: Path) -> Path:
+    """The study (OUT/arms/ARM/seed-N) or the run with two stages (OUT/alignment) that a folder is a part of; else the folder itself."""
+    above = [*out.parents, out, out, out][:3]
+    if above[1].name == "arms" and (above[2] / STUDY).is_file():
+        return above[2]
+    return above[0] if out.name == "alignment" and (above[0] / RECIPE).is_file() else out
+
+
+def _files(out: Path) -> list[str]:
+    """Paths of the files below a folder, leftovers of killed writes aside."""
+    found = []
+    for root, folders, names in os.walk(out):
+        folders[:] = [name for name in folders if not is_leftover(Path(name))]
+        found += [Path(root, name).relative_to(out).as_posix() for name in names if not is_leftover(Path(name))]
+    return sorted(found)
+
+
+def _others(out: Path) -> list[str]:
+    """The files below a folder that a start alone does not leave: what was trained or measured, and what is not ours."""
+    sealed = {path.parent.relative_to(out).as_posix() for path in out.rglob(f"init/**/{_SEAL}")} if out.is_dir() else set()
+    return [
+        name
+        for name in _files(out)
+        if Path(name).name not in _START
+        and not any(name.startswith(f"{folder}/") for folder in sealed)
+        and not ("tensorboard" in Path(name).parts and Path(name).name.startswith("events.out.tfevents."))
+    ]
+
+
+def claim(recipe: Recipe, out: Path) -> None:
+    """Write the settings into a run folder, or check that they are those already there. A folder with nothing trained may be taken over.
+
+    Raises:
+        InputError: the folder holds a run of other settings, or something else, or cannot be written.
+    """
+    if not is_main():
+        return
+    path = out / RECIPE
+    others = _others(out)
+    if path.is_file():
+        differs = _difference(recipe, path, out)
+        if not differs:
+            return
+        if others:
+            raise InputError(differs)
+        log.info("%s: nothing was trained there yet; it is used with the settings as they are now", out)
+    elif others:
+        raise InputError(f"{out}: holds something else than a run (it has no {RECIPE}, but {others[0]}); choose an empty or a new folder")
+    _clear(out)
+    write_text(path, to_yaml(recipe))
+
+
+def _difference(recipe: Recipe, path: Path, out: Path) -> str:
+    """The error for a folder of other settings, empty where they are the same; where the data lie is no difference."""
+    try:
+        was, now = _flat(plain(parse_recipe(read_yaml(path)))), _flat(plain(recipe))
+    except InputError as error:
+        return f"{error} (the settings that {out} was made with); choose another folder"
+    for key in {**was, **now}:
+        if key != "data" and was.get(key) != now.get(key):
+            return f"{out}: made with {key}={was.get(key)}, now {key}={now.get(key)}; choose another folder or the same settings"
+    return ""
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else None
+    if not items:
+        return {prefix: value}
+    return {key: item for name, child in items for key, item in _flat(child, f"{prefix}.{name}" if prefix else str(name)).items()}
+
+
+def claim_study(out: Path) -> None:
+    """Check that a folder is a study's, or may become one.
+
+    Raises:
+        InputError: it holds something else.
+    """
+    if not is_main() or (out / STUDY).is_file():
+        return
+    others = _others(out)
+    if others:
+        raise InputError(f"{out}: holds something else than a study (it has no {STUDY}, but {others[0]}); choose an empty or a new folder")
+    _clear(out)
+
+
+def _clear(out: Path) -> None:
+    """Remove what a start has left: settings and a log."""
+    for name in _files(out):
+        if Path(name).name in _START:
+            discard(out / Path(name).parent, [Path(name).name])
+
+
+def is_trained(out: Path) -> bool:
+    """Whether a run folder holds a trained model."""
+    return (out / "model" / "modules.json").is_file() and (out / SUMMARY).is_file()
+
+
+def is_finished(out: Path) -> bool:
+    """Whether a run folder holds results."""
+    return is_trained(out) and (out / RESULTS).is_file()
+
+
+def save_summary(out: Path, summary: Mapping[str, Any]) -> None:
+    """Write `summary.json` with the checksums of the model beside it; from then on the folder counts as trained."""
+    write_sealed(out / SUMMARY, {**summary, "files": checksums(out / "model", (_CARD,))})
+
+
+def trained(out: Path) -> Path:
+    """The model of a run folder, as it was saved.
+
+    Raises:
+        InputError: it, or the summary that has its checksums, was damaged or changed.
+    """
+    path = out / SUMMARY
+    try:
+        check_files(out / "model", shaped(read_sealed(path).get("files"), dict[str, str], f"{path}: files"))
+    except InputError as error:
+        raise InputError(f"{error}; to train again, remove {path} and {out / 'model'}") from None
+    return out / "model"
+
+
+def is_whole(folder: Path, made: Mapping[str, Any]) -> bool:
+    """Whether `folder`, an `init/`, holds what `save_start` wrote of the same settings; damage is said.
+
+    Raises:
+        InputError: the folder holds something else.
+    """
+    if not folder.exists():
+        return False
+    if not (folder / _SEAL).is_file():
+        if not _files(folder):
+            return False
+        raise InputError(f"{folder}: holds something that no run has written there; remove it, or choose another place")
+    try:
+        seal = read_sealed(folder / _SEAL)
+        if seal.get("made") != plain(made):
+            return False
+        check_files(folder, shaped(seal.get("files"), dict[str, str], f"{folder / _SEAL}: files"))
+    except InputError as error:
+        log.warning("%s; it is made again", error)
+        return False
+    return True
+
+
+def seal_start(folder: Path, made: Mapping[str, Any]) -> None:
+    """Add checksums to an `init/` that is being written.
+
+    Args:
+        folder: with the model.
+        made: the settings that it was made with.
+    """
+    write_sealed(folder / _SEAL, {"made": plain(made), "files": checksums(folder)})
+
+
+def discard_start(folder: Path) -> None:
+    """Remove what was written into an `init/`; what others have put there stays."""
+    if (folder / _SEAL).is_file():
+        try:
+            names = shaped(read_sealed(folder / _SEAL).get("files"), dict[str, str], "")
+        except InputError:
+            names = {}
+        discard(folder, names)
+        discard(folder, [_SEAL])
+
+
+def origin(model: Path) -> dict[str, str]:
+    """The checksums of a model that training starts from."""
+    return checksums(model, (_CARD, _SEAL))
