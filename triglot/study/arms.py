@@ -64,20 +64,20 @@ def record(out: Path, recipe: Recipe, arm: str, seed: int | None, results: Path)
     if not is_main():
         return
     path = out / EVALUATIONS
-    key = digest(recipe)
-    found = read_json(results)["benchmarks"]
-    lines = _evaluations(path)
-    if not found or any((line["recipe"], line["arm"], line["seed"]) == (key, arm, seed) for line in lines):
-        return
-    line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "recipe": key, "arm": arm, "seed": seed, "benchmarks": list(found)}
-    headline = {name: {s: entry[s]["map"] for s in ("mono", "cross", "multi") if s in entry} for name, entry in found.items()}
-    write_text(path, "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in (*lines, line | {"map": headline})))
+    key, before = digest(recipe), path.read_bytes() if path.is_file() else b""
+    lines, found = _evaluations(before, path), read_json(results)["benchmarks"]
+    if found and not any((line["recipe"], line["arm"], line["seed"]) == (key, arm, seed) for line in lines):
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        headline = {name: {s: entry[s]["map"] for s in ("mono", "cross", "multi") if s in entry} for name, entry in found.items()}
+        lines.append({"time": now, "recipe": key, "arm": arm, "seed": seed, "benchmarks": list(found), "map": headline})
+    if (text := "".join(json.dumps(line) + "\n" for line in lines)).encode() != before:
+        write_text(path, text)
 
 
-def _evaluations(path: Path) -> list[dict[str, Any]]:
+def _evaluations(data: bytes, path: Path) -> list[dict[str, Any]]:
     """The lines of `evaluations.jsonl`; what is none is said and left out, since it would stop the study for good."""
     found = []
-    for number, text in enumerate(path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else [], 1):
+    for number, text in enumerate(data.split(b"\n"), 1):
         if not text:
             continue
         try:
