@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -37,6 +38,14 @@ def test_margin_is_mean_of_relevant_less_best_other(target: Target, benchmark) -
     relevant[benchmark.judgements[:, 0], benchmark.judgements[:, 1]] = True
     expected = [scores[q][relevant[q]].mean() - scores[q][~relevant[q]].max() for q in range(len(scores))]
     np.testing.assert_allclose(margins, expected, atol=1e-6)
+
+
+def test_a_passage_that_is_the_query_itself_does_not_compete(encoder: Letters, benchmark) -> None:
+    queries, passages = encode_set(encoder, benchmark)
+    best = Target(encoder, benchmark, queries, passages).others[:, 0]
+    same = np.column_stack([np.arange(len(best)), best])
+    without = Target(encoder, replace(benchmark, same=same), queries, passages)
+    assert not (without.others == best[:, None]).any()
 
 
 def test_words_are_replaced_by_their_translations_only(benchmark, lexicon: Lexicon) -> None:

@@ -38,6 +38,8 @@ class Target:
         # what the highest of no scores counts as: -1 of cosines
         self.lowest = -max(1.0, float(np.linalg.norm(queries, axis=1).max(initial=0) * np.linalg.norm(passages, axis=1).max(initial=0)))
         known = (best[:, :, None] == self.relevant[:, None, :]).any(2)
+        itself = benchmark.itself  # no passage that the query competes with
+        known |= np.isin(best + np.arange(len(best))[:, None] * len(passages), itself[:, 0] * len(passages) + itself[:, 1])
         order = np.argsort(known, axis=1, kind="stable")[:, :depth]  # relevant ones last
         self.others = np.where(np.take_along_axis(known, order, 1), -1, np.take_along_axis(best, order, 1))
 

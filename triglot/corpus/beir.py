@@ -206,7 +206,8 @@ def read_contents(
     if not folder.is_dir():
         raise InputError(f"{folder}: a folder with corpus.jsonl, queries.jsonl and qrels/ was expected")
     queries = _read_records(folder, "queries", tally, language=language, languages=languages)
-    corpus = _read_records(folder, "corpus", tally, language=language, languages=languages, titles=titles, asked=asked(queries))
+    known = asked(queries) if absent == NOT_FOUND else None
+    corpus = _read_records(folder, "corpus", tally, language=language, languages=languages, titles=titles, asked=known)
     return Contents(corpus, queries, *known_judgements(corpus, queries, _read_qrels(folder, split, tally), tally, absent=absent))
 
 

@@ -142,7 +142,9 @@ def read_run(path: str | os.PathLike[str], tally: Tally) -> Run:
         try:
             _, _, _, place, value, _ = fields
             at, points = float(int(place)), float(value)
-        except ValueError:
+            if "_" in value or not value.isascii():
+                raise ValueError(value)  # Python's own way to write a number
+        except (ValueError, OverflowError):
             tally.leave_out("line that is not query, Q0, document, rank, score and tag", f"{path}:{number}")
             continue
         if not math.isfinite(points):
