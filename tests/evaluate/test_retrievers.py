@@ -384,6 +384,10 @@ def test_embeddings_of_unequal_length_are_compared_as_asked_and_it_is_said(tmp_p
         notes = " ".join(answer.result.summary["notes"])
         assert ("compared by dot product, the default" in notes) == (similarity == "dot")
         assert ("compared by cosine" in notes) == (similarity == "cosine")
+    vectors["passages"][3] = np.nan
+    np.save(tmp_path / "passages.npy", vectors["passages"])
+    with pytest.raises(InputError, match=r"passages\.npy: 1 passage embeddings are not finite, the first that of 'p3'"):
+        evaluate(Vectors(str(tmp_path)), benchmark)
 
 
 @pytest.mark.parametrize("retriever", [Dense(Hashed()), Bm25()])

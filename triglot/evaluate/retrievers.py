@@ -85,6 +85,20 @@ class Vectors:
         return [f"{differ}: longer ones are preferred; --similarity cosine compares directions alone"] if longest > 1.01 * shortest else []
 
 
+def _finite(path: Path, vectors: np.ndarray, ids: Sequence[str], what: str) -> np.ndarray:
+    """Contiguous fp32 vectors of a file. Raises InputError that names it where one is not finite."""
+    try:
+        return finite(vectors, ids, what)[0]
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _extremes(lengths: np.ndarray | Sequence[float]) -> tuple[float, float]:
+    """The least and the greatest of those above 0; both 0 where there are none."""
+    lengths = np.asarray(lengths)
+    return float(lengths[lengths > 0].min(initial=lengths.max(initial=0))), float(lengths.max(initial=0))
+
+
 def _lengths(vectors: np.ndarray) -> np.ndarray:
     return np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
 
@@ -189,9 +203,9 @@ def _embed(retriever: Dense | Vectors, benchmark: RetrievalSet) -> tuple[np.ndar
     (queries, one), (passages, two) = (
         vectors.read(file, texts.ids) for file, texts in zip(files, (benchmark.queries, benchmark.passages), strict=True)
     )
-    queries, passages = finite(queries, benchmark.queries.ids, "query")[0], finite(passages, benchmark.passages.ids, "passage")[0]
-    lengths = _lengths(passages)
-    said = retriever.notes(float(lengths.min()), float(lengths.max()))
+    queries = _finite(files[0], queries, benchmark.queries.ids, "query")
+    passages = _finite(files[1], passages, benchmark.passages.ids, "passage")
+    said = retriever.notes(*_extremes(_lengths(passages)))
     return retriever.compared(queries), retriever.compared(passages), [*one, *two, *said]
 
 
@@ -278,11 +292,11 @@ def _run_of_part(
         else:
             files = vectors.find_pair(retriever.path, collection.name, code)
             queries, notes = vectors.read(files[0], list(part.topics))
-            queries = retriever.compared(finite(queries, list(part.topics), "query")[0])
+            queries = retriever.compared(_finite(files[0], queries, list(part.topics), "query"))
             encoded = _with_ids(files[1], prefix, retriever, lengths)
         stream = stream_of_blocks(query_ids, queries, watched(encoded), depth, itself)
         made, size = stream.parts(tag=tag), stream.passages
-        notes = [*notes, *(retriever.notes(min(lengths), max(lengths)) if isinstance(retriever, Vectors) else [])]
+        notes = [*notes, *(retriever.notes(*_extremes(lengths)) if isinstance(retriever, Vectors) else [])]
     if unseen and unseen == judged_ids:
         first = min(unseen)
         raise InputError(f"none of the relevant passages is in the corpus; the first is {first!r}, the corpus has ids like {like!r}")
@@ -310,9 +324,8 @@ def _with_ids(path: Path, prefix: str, retriever: Vectors, lengths: list[float])
     for ids, block in vectors.blocks(path):
         if ids is None:
             raise InputError(f"{path}: needs {vectors.ids_file(path).name} with the docid of each row")
-        block = finite(block, ids, "passage")[0]
-        found = _lengths(block)
-        lengths += [float(found.min()), float(found.max())]
+        block = _finite(path, block, ids, "passage")
+        lengths += _extremes(_lengths(block))
         yield [prefix + one for one in ids], retriever.compared(block)
 
 
