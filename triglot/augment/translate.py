@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,10 +26,14 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from triglot.files import InputError, nearest
+from triglot.model_files.folder import present, read_plain, stage_transformer
+from triglot.model_files.weights import check_finite, check_loaded, reports
 from triglot.ranges import Beams, Range, check_ranges
 
 _CODE = re.compile(r"(?:>>|__)?([a-z]{2,3}(?:_[A-Za-z]{2,4})?)(?:<<|__)?")
+log = logging.getLogger("triglot")
 _WINDOW = 16_384  # sentences sorted together
+_FEWEST = 4  # tokens that a model must be able to read and write
 _HASHED = (".json", ".safetensors", ".spm", ".model", ".txt")
 
 
@@ -110,25 +117,30 @@ class Translator:
         self.settings = settings or TranslateSettings()
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         _check_folder(self.path)
-        verbosity = transformers_logging.get_verbosity()
-        transformers_logging.set_verbosity_error()
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Marian's tokenizer asks for a package that only changes quotation marks
-                self.tokenizer: Any = AutoTokenizer.from_pretrained(self.path, local_files_only=True)
-                model: Any = AutoModelForSeq2SeqLM.from_pretrained(self.path, local_files_only=True, use_safetensors=True)
-        except Exception as error:  # each broken file ends in an error of another library
-            raise InputError(
-                f"translate: {self.path} cannot be loaded ({(str(error).splitlines() or [type(error).__name__])[0]})"
-            ) from None
-        finally:
-            transformers_logging.set_verbosity(verbosity)
+        with tempfile.TemporaryDirectory(prefix="triglot-model-") as place:
+            try:
+                self.tokenizer, model = _loaded(self.path, Path(place))
+            except InputError as error:
+                raise InputError(f"translate: {error}") from None
         self.model: Any = model.to(self.device).eval()
         kind = self.model.config.model_type
         self.family = "marian" if kind == "marian" else "m2m100" if hasattr(self.tokenizer, "get_lang_id") else "codes"
         self.cut = 0
         if self.family != "marian" and not self.codes:
             raise InputError(f"translate: {self.path}: its tokenizer names no languages; a Marian, M2M100, NLLB or mBART model is needed")
+        self.longest = self._room()
+
+    def _room(self) -> int:
+        """Tokens that a sentence and its translation may have: `longest`, and no more than the model has positions."""
+        positions = getattr(self.model.config, "max_position_embeddings", None)
+        if not isinstance(positions, int):
+            return self.settings.longest
+        room = positions - 2  # the first token of a translation, and the language's
+        if room < _FEWEST:
+            raise InputError(f"translate: {self.path}: a model of {positions} positions is too short for sentences")
+        if room < self.settings.longest:
+            log.warning("translate: %s reads and writes %d tokens at most, not %d", self.path, room, self.settings.longest)
+        return min(room, self.settings.longest)
 
     @cached_property
     def digest(self) -> str:
@@ -200,10 +212,9 @@ class Translator:
             more["forced_bos_token_id"] = self._language_id(find_code(target, self.codes))
         result = [""] * len(texts)
         for rows, batch in self._batches([before + text for text in texts]):
-            with torch.inference_mode():
-                ids = self.model.generate(
-                    **batch, num_beams=self.settings.beams, do_sample=False, max_new_tokens=self.settings.longest, max_length=None, **more
-                )
+            options = {"num_beams": self.settings.beams, "do_sample": False, "max_new_tokens": self.longest, "max_length": None, **more}
+            with torch.inference_mode(), _explained(self.path, "cannot translate"):
+                ids = self.model.generate(**batch, **options)
             found = self.tokenizer.batch_decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
             found = [one.strip() for one in found]
             for row, one in zip(rows, found, strict=True):
@@ -216,7 +227,7 @@ class Translator:
 
     def _batches(self, texts: list[str]) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
         """Rows and padded ids; long texts first, so that what does not fit fails at once."""
-        room = min(self.settings.longest, int(getattr(self.model.config, "max_position_embeddings", 0) or self.settings.longest))
+        room = self.longest
         for first in range(0, len(texts), _WINDOW):
             window = texts[first : first + _WINDOW]
             whole = [len(ids) for ids in self.tokenizer(window)["input_ids"]]
@@ -230,6 +241,38 @@ class Translator:
                 ids = {key: value.to(self.device) for key, value in batch.items() if key in ("input_ids", "attention_mask")}
                 yield [first + row for row in rows], ids
                 start += len(rows)
+
+
+@contextmanager
+def _explained(path: Path, what: str, staged: Path | None = None) -> Iterator[None]:
+    """Whatever goes wrong in other libraries with this folder as an InputError; each broken file ends in an error of its own kind."""
+    try:
+        yield
+    except (InputError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # panics of Rust are no Exception
+        told = str(error).replace(str(staged), str(path)).strip().splitlines()
+        raise InputError(f"{path} {what} ({told[0] if told else type(error).__name__})") from error
+
+
+def _loaded(path: Path, place: Path) -> tuple[Any, Any]:
+    """Tokenizer and model of a folder, of whose files the checked ones are linked into another."""
+    shapes = stage_transformer(path, place)
+    if present(file := path / "generation_config.json"):
+        (place / file.name).write_text(json.dumps(read_plain(file, shapes)), encoding="utf-8")
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        with warnings.catch_warnings(), reports() as found, _explained(path, "cannot be loaded", place):
+            warnings.simplefilter("ignore")  # Marian's tokenizer asks for a package that only changes quotation marks
+            tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=True)
+            model = AutoModelForSeq2SeqLM.from_pretrained(place, local_files_only=True, use_safetensors=True)
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+    for one, report in found:
+        check_loaded(report, one, str(path))
+    check_finite(model.state_dict().items(), str(path))
+    return tokenizer, model
 
 
 def _single(code: str | None) -> str:

@@ -18,11 +18,11 @@ from torch import nn
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from triglot import seeds
-from triglot.encoder.folder import Stage, staged
 from triglot.encoder.tokenizer import CLS, SEP, SPECIAL
 from triglot.encoder.transformer import TransformerEncoder, quiet
-from triglot.encoder.weights import check_finite, check_loaded, reports
 from triglot.files import InputError
+from triglot.model_files.folder import Stage, staged
+from triglot.model_files.weights import check_finite, check_loaded, reports
 
 if TYPE_CHECKING:
     from triglot.encoder.settings import EncoderSettings

@@ -20,14 +20,15 @@ from safetensors.numpy import save_file
 from tokenizers import Tokenizer
 
 from triglot.encoder.card import Card, card_text
-from triglot.encoder.folder import Part, check_activation, present, read_parts, read_settings, read_told
 from triglot.encoder.tokenizer import WordTokenizer
-from triglot.encoder.weights import check_numbers, read_array, read_places, shapes_of
 from triglot.files import InputError, atomic_folder, nearest, read_json
+from triglot.model_files.folder import Part, check_activation, present, read_parts, read_settings, read_told
+from triglot.model_files.weights import check_numbers, read_array, read_places, shapes_of
 from triglot.progress import Bar
 
 SIDES = ("query", "passage")
 _BLOCK = 8192  # texts between two steps of the progress bar
+_ROWS = 65536  # of a bag that are gathered at once
 _NORMALIZE = {"module_input_name": "sentence_embedding", "module_output_name": "sentence_embedding"}
 
 
@@ -238,7 +239,10 @@ def bag_means(embeddings: np.ndarray, ids: np.ndarray, offsets: np.ndarray) -> n
     bounds = offsets.tolist()
     # One gather and one sum a bag stays in the cache: as fast as a sparse product, several times faster than reduceat over many bags.
     for row, (start, end) in enumerate(itertools.pairwise(bounds)):
-        if end > start:
+        if end - start > _ROWS:  # in parts, the sum so far first: the same sum, row by row, without a copy of every row at once
+            for at in range(start, end, _ROWS):
+                np.add.reduce(np.concatenate([out[row : row + 1], embeddings[ids[at : min(at + _ROWS, end)]]]), axis=0, out=out[row])
+        elif end > start:
             np.add.reduce(embeddings[ids[start:end]], axis=0, out=out[row])
     lengths = np.maximum(np.diff(offsets), 1).astype(np.float32)
     out /= lengths[:, None]

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import itertools
 import threading
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
+from triglot.encoder.cut import Cut
 from triglot.encoder.pieces import learn_pieces
 from triglot.files import InputError
 
@@ -32,6 +34,7 @@ _DROPPED = r"[[\p{Cc}&&[^\s]]\p{Cf}\x{307}\x{640}\x{64B}-\x{652}\x{FE00}-\x{FE0F
 _ZEROS = (0x660, 0x6F0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xE50, 0xED0, 0x1040, 0x17E0)
 _BATCH_CHARACTERS = 200_000
 _MOST_GROWTH = 30.0
+_AT_ONCE = 1_000_000  # characters tokenised in one call, and of a long text looked at together
 
 
 def normalizer() -> normalizers.Normalizer:
@@ -213,6 +216,8 @@ class WordTokenizer:
         self._by_chunk = _looks_at_chunks_alone(self.tokenizer) and (not truncation or truncation["direction"] == "right")
         if self._by_chunk:
             self.tokenizer.no_truncation()
+        self._cuts = not truncation or truncation["direction"] == "right"
+        self._cut: Cut | None = None
         self._forget()
 
     def _forget(self) -> None:
@@ -221,8 +226,12 @@ class WordTokenizer:
         self._ids = np.empty(0, np.int32)  # both grow by doubling; what lies behind the last known chunk means nothing
         self._starts = np.zeros(1, np.int64)
 
-    def __call__(self, texts: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, texts: Iterable[str], *, most: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Tokenise.
+
+        Args:
+            texts: any.
+            most: first tokens of each text that matter; of a long text those alone may be returned. None: all do.
 
         Returns:
             ids: (tokens,) int32, text after text; offsets: (texts + 1,) int64, so that text i is ids[offsets[i]:offsets[i + 1]].
@@ -232,19 +241,36 @@ class WordTokenizer:
         """
         if isinstance(texts, str):
             raise InputError("a list of texts was expected, not one text")
+        most = min((one for one in (most, self._max_length) if one is not None), default=None)
+        if most is not None and self._cuts:
+            texts = [self._beginning(_checked(text), most) for text in texts]
         if not self._by_chunk:
             return self._encode([_checked(text) for text in texts])
         with self._lock:
             return self._by_chunks(texts)
 
+    def _beginning(self, text: str, most: int) -> str:
+        """The text, or as much of it as its first tokens need."""
+        if len(text) < 1000 + 40 * most:
+            return text
+        if self._cut is None:
+            whole = Tokenizer.from_str(self.tokenizer.to_str()) if self.tokenizer.truncation else self.tokenizer
+            whole.no_truncation()
+            self._cut = Cut(whole, at_any_space=self._by_chunk)
+        try:
+            return self._cut(text, most)
+        except (UnicodeEncodeError, TypeError):
+            return text  # a lone surrogate, which is reported with the others
+
     def _by_chunks(self, texts: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
         number = self._chunks.setdefault
-        flat: list[int] = []
+        flat = array("q")
         chunks: list[int] = []
         for text in texts:
-            parts = _checked(text).split(" ")
-            chunks.append(len(parts))
-            flat += [number(part, len(self._chunks)) for part in parts]
+            before = len(flat)
+            for piece in _pieces(_checked(text)):
+                flat.extend([number(part, len(self._chunks)) for part in piece.split(" ")])
+            chunks.append(len(flat) - before)
         if new := len(self._chunks) - self._known:
             try:
                 ids, offsets = self._encode(list(itertools.islice(reversed(self._chunks), new))[::-1])
@@ -255,7 +281,7 @@ class WordTokenizer:
             self._starts = _put(self._starts, self._known + 1, end + offsets[1:])
             self._ids = _put(self._ids, end, ids)
             self._known += new
-        row = np.fromiter(flat, np.int64, len(flat))
+        row = np.array(flat, np.int64)
         length = self._starts[row + 1] - self._starts[row]
         ends = np.concatenate([[0], np.cumsum(length)])
         offsets = ends[np.concatenate([[0], np.cumsum(np.array(chunks, np.int64))])]
@@ -269,18 +295,47 @@ class WordTokenizer:
         return ids, offsets
 
     def _encode(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        try:
-            encodings = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        except (UnicodeEncodeError, TypeError):  # all are str, so a TypeError is a str that tokenizers cannot take over
-            raise InputError("a text holds a lone surrogate, which is not Unicode text") from None
-        lists = [encoding.ids for encoding in encodings]
-        offsets = np.concatenate([[0], np.cumsum([len(ids) for ids in lists])]).astype(np.int64)
-        return np.fromiter(itertools.chain.from_iterable(lists), np.int32, int(offsets[-1])), offsets
+        parts = [np.empty(0, np.int32)]
+        lengths: list[int] = []
+        for block in _batches(texts, _AT_ONCE):
+            try:
+                encodings = self.tokenizer.encode_batch_fast(block, add_special_tokens=False)
+            except (UnicodeEncodeError, TypeError):  # all are str, so a TypeError is a str that tokenizers cannot take over
+                raise InputError("a text holds a lone surrogate, which is not Unicode text") from None
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:  # a plain Exception, or a panic of Rust: a tokenizer that does not fit together
+                raise InputError(f"the tokenizer fails ({(str(error) or type(error).__name__).splitlines()[0]})") from None
+            lists = [encoding.ids for encoding in encodings]
+            lengths += map(len, lists)
+            parts.append(np.fromiter(itertools.chain.from_iterable(lists), np.int32, sum(map(len, lists))))
+        return np.concatenate(parts), np.concatenate([[0], np.cumsum(np.array(lengths, np.int64))])
 
 
 def encode_many(tokenizer: Tokenizer, texts: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
     """As `WordTokenizer(tokenizer)(texts)`: (tokens,) int32 ids and (texts + 1,) int64 offsets."""
     return WordTokenizer(tokenizer)(texts)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """A text in parts whose spaces between them are left out; no part is much longer than `_AT_ONCE`."""
+    start = 0
+    while (end := text.find(" ", start + _AT_ONCE)) >= 0:
+        yield text[start:end]
+        start = end + 1
+    yield text[start:]
+
+
+def _batches(texts: list[str], characters: int) -> Iterator[list[str]]:
+    """Texts in their order, so many characters together or a single longer text."""
+    first, size = 0, 0
+    for i, text in enumerate(texts):
+        if i > first and size + len(text) > characters:
+            yield texts[first:i]
+            first, size = i, 0
+        size += len(text)
+    if texts[first:]:
+        yield texts[first:]
 
 
 def _checked(text: str) -> str:

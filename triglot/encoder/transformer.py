@@ -21,10 +21,10 @@ from transformers.utils import logging as transformers_logging
 
 from triglot.ahead import ahead
 from triglot.encoder.card import Card, card_text
-from triglot.encoder.folder import KINDS
 from triglot.encoder.static import SIDES, check_side, checked_texts, readable_by_all
 from triglot.encoder.tokenizer import WordTokenizer
 from triglot.files import InputError, atomic_folder, read_json
+from triglot.model_files.folder import KINDS
 from triglot.progress import Bar
 
 _WINDOW = 16384  # texts sorted together; the next window is tokenised meanwhile
@@ -130,8 +130,8 @@ class TransformerEncoder:
         """
         check_side(side)
         prefix = self.prefixes[side]
-        ids, offsets = self._words([prefix + text for text in checked_texts(texts)])
         room = max(self.lengths[side] - len(self._before) - len(self._after), 0)
+        ids, offsets = self._words([prefix + text for text in checked_texts(texts)], most=None if self._keep_last else room)
         rows = []
         for start, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
             if end - start > room:

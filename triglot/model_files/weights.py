@@ -200,8 +200,10 @@ def check_loaded(report: Mapping[str, Any], model: Any, where: str) -> list[str]
     if missing:
         more = f"; it holds {_few(unexpected)} instead" if unexpected else ""
         raise InputError(f"{where}: the weights lack {_few(missing)}{more}: they are not those of the model that config.json describes")
-    body = {name for name, _ in model.named_children()}
     prefix = model.base_model_prefix
+    body = {name for one in (model, getattr(model, prefix or "", model)) for name, _ in one.named_children()}
+    # tables of sines, which some checkpoints hold and every model makes for itself
+    unexpected = [key for key in unexpected if "embed_positions" not in key.split(".")]
     strange = [key for key in unexpected if (key.removeprefix(f"{prefix}.") if prefix else key).split(".")[0] in body]
     if strange:
         raise InputError(f"{where}: the weights hold {_few(strange)}, which the model that config.json describes does not have")

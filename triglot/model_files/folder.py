@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from triglot.encoder import documents
-from triglot.encoder.weights import Shapes, check_config, check_numbers, shapes_of
 from triglot.files import InputError, check_choice, nearest, read_json
+from triglot.model_files import documents
+from triglot.model_files.weights import Shapes, check_config, check_numbers, shapes_of
 from triglot.shapes import shaped
 
 SIMILARITIES = ("cosine", "dot")
@@ -33,6 +33,7 @@ _OF_TOKENIZER = (
     "added_tokens.json",
     "vocab.txt",
     "vocab.json",
+    "target_vocab.json",
     "merges.txt",
     "spiece.model",
     "source.spm",
@@ -245,6 +246,13 @@ def stage_transformer(folder: Path, root: Path) -> Shapes:
             else:
                 _link(file, root / name)
     return shapes
+
+
+def read_plain(file: Path, shapes: Shapes) -> dict[str, Any]:
+    """An object whose numbers can belong to weights of these shapes."""
+    told = shaped(read_json(file), dict[str, Any], str(file))
+    check_numbers(told, shapes, str(file))
+    return told
 
 
 def weight_files(folder: Path) -> list[Path]:
