@@ -91,7 +91,8 @@ def read(path: Path, tally: Tally) -> Iterator[tuple[str, str, int, str]]:
 
 def _objects(path: Path) -> Iterator[tuple[object, object, object, str]]:
     for number, record in read_jsonl(path):
-        yield *(keys_of(record) if isinstance(record, dict) else (None, None, None)), f"{path}:{number}"
+        query, document, grade = keys_of(record) if isinstance(record, dict) else (None, None, None)
+        yield query, document, grade, f"{path}:{number}"
 
 
 def _lines(path: Path) -> Iterator[tuple[object, object, object, str]]:

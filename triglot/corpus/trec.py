@@ -384,7 +384,7 @@ def read_retrieval(
         parallel=False,
         notes=(*notes, *tally.notes()),
         licence=licence,
-        absent=Absent(*lacking.T, [name_of(codes[number], passage) for _, number, _, passage in absent]),
+        absent=Absent(lacking[:, 0], lacking[:, 1], lacking[:, 2], [name_of(codes[number], passage) for _, number, _, passage in absent]),
         same=np.array([(keys[0][key], keys[1][key]) for key in same if key in keys[0]], np.int64).reshape(-1, 2),
     )
 

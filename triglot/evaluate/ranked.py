@@ -109,10 +109,11 @@ def check_ids(benchmark: RetrievalSet | Collection, *, passages: bool = True) ->
             check_id(identifier, "query")
         for identifier in (*(against.pool or ()), *against.qrels.documents):
             check_id(identifier, "document")
-        for code in benchmark.languages if isinstance(benchmark, Collection) and passages else ():
-            for documents in benchmark.documents(code, Tally()):
-                for identifier in documents.ids:
-                    check_id(identifier, "document")
+        if isinstance(benchmark, Collection) and passages:
+            for code in benchmark.languages:
+                for documents in benchmark.documents(code, Tally()):
+                    for identifier in documents.ids:
+                        check_id(identifier, "document")
     except InputError as error:
         raise InputError(f"{benchmark.name}: {error}; without its run (--save-run) the benchmark can be evaluated") from None
 
