@@ -13,6 +13,7 @@ from triglot.memory import check_fits
 log = logging.getLogger("triglot")
 RESULT = 12  # bytes of one result: a score and a place
 _NOTED = 1 << 26  # bytes; less is not looked at
+_MERGED = 1 << 22  # results that are held and scores that are shown, put in order at a time
 
 
 def within(k: int, passages: int, queries: int = 0) -> int:
@@ -98,9 +99,12 @@ class Best:
         if passages.ndim != 2 or passages.shape[1] != queries.shape[1]:
             raise InputError(f"passages have shape {passages.shape}, queries {queries.shape[1]} dimensions")
         self._widen(self.seen + len(passages))
+        few = max(1, _MERGED // (self.scores.shape[1] + max(len(passages), 1)))
         for begin in range(0, len(queries), rows):
-            here = slice(begin, begin + rows)
-            self.offer(here, queries[here] @ passages.T, self.seen)
+            scores = queries[begin : begin + rows] @ passages.T
+            for first in range(0, len(scores), few):
+                part = scores[first : first + few]
+                self.offer(slice(begin + first, begin + first + len(part)), part, self.seen)
         self.seen += len(passages)
 
     def offer(self, here: slice, scores: np.ndarray, offset: int) -> None:

@@ -173,6 +173,8 @@ def test_scripts_without_spaces_are_switched_by_words_of_the_lists() -> None:
     ("factors", "message"),
     [
         ([0.5], r"factor: 0\.5 is below 1"),
+        ([float("nan")], "factor: nan is below 1"),
+        ([2, 1e6], r"factor: 1e\+06 is above 1000"),
         ([2, 2], "factor: 2 comes after 2"),
         ([1, 4, 2], "factor: 2 comes after 4"),
         ([], "none"),

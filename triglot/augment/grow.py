@@ -25,6 +25,7 @@ from triglot.corpus.pairs import Shape, Variant, numbered_records
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.files import InputError, atomic_write
 
+MOST = 1000  # times the corpus
 ROWS_AT_ONCE = 20_000
 _SHOWN = 300  # texts of a language that a sample is looked for in
 SIDES = ("query", "passage")
@@ -59,12 +60,14 @@ class Example:
 
 
 def check_factors(factors: Sequence[float]) -> tuple[float, ...]:
-    """Raises InputError for a factor below 1, or factors that do not increase."""
+    """Raises InputError for a factor below 1 or above `MOST`, or factors that do not increase."""
     if not factors:
         raise InputError("factor: none is given")
     for factor in factors:
-        if not 1 <= factor < math.inf:
+        if not factor >= 1:
             raise InputError(f"factor: {factor:g} is below 1; a factor of 1 is the data as they are")
+        if factor > MOST:
+            raise InputError(f"factor: {factor:g} is above {MOST}")
     for before, after in pairwise(factors):
         if after <= before:
             raise InputError(f"factor: {after:g} comes after {before:g}; factors increase")
