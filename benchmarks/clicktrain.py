@@ -30,8 +30,8 @@ LANGUAGES = ("en", "de", "es", "tr", "ar")
 RECIPE = """
 encoder: {{kind: static, dim: 128, vocab: 8192}}
 sources: [{{format: pairs, path: log.jsonl}}]
-batches: {{kind: independent, size: 128, comparable: false, allow_small: true}}
-train: {{steps: {steps}, lr: 0.05, threads: 1, checkpoint_every: 0, log_every: 0}}
+batches: {{kind: xx, size: 128, comparable: false, allow_small: true}}
+train: {{steps: {steps}, lr: 0.01, threads: 1, checkpoint_every: 0, log_every: 0}}
 """
 
 
@@ -101,4 +101,4 @@ def main(folder: Path, steps: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1000)
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 100)
