@@ -189,3 +189,13 @@ def test_the_margin_is_fixed_for_all_arms_and_stays_in_the_run(path: Path) -> No
         load_recipe(str(path), ["arms.x-x.margin=0.01"])
     with pytest.raises(InputError, match=r"margin: 5\.0 is not between 0 and 1; half a point is 0\.005"):
         load_recipe(str(path), ["margin=5"])
+
+
+def test_a_licence_does_not_go_over_to_other_data() -> None:
+    first = load_recipe("xquad-r-cpu").sources[0]
+    assert first.licence
+    assert load_recipe("xquad-r-cpu", ["sources.0.path=mine.jsonl"]).sources[0].licence == ""
+    assert load_recipe("xquad-r-cpu", ["sources.0.weight=2"]).sources[0].licence == first.licence
+    for words in (["sources.0.licence=CC0", "sources.0.path=mine"], ["sources.0.path=mine", "sources.0.licence=CC0"]):
+        assert load_recipe("xquad-r-cpu", words).sources[0].licence == "CC0"
+    assert load_recipe("xquad-r-cpu", ["evaluate.0.path=mine"]).evaluate[0].licence == ""

@@ -9,7 +9,7 @@ import copy
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
@@ -279,10 +279,23 @@ OF_A_STUDY = (
 )
 
 
-def _apply(document: Document, key: str, value: Any, where: str) -> Document:
+def _drop_licence(value: dict[str, Any], path: Sequence[str], beside: Collection[str]) -> None:
+    """A source that is read from another path is other data: what the old entry says of its licence no longer holds, in place."""
+    prefix, lists = path[:-2], ("sources", "validation", "evaluate")
+    if len(path) < 3 or path[-1] not in ("path", "format") or path[-3] not in lists or f"{'.'.join(path[:-1])}.licence" in beside:
+        return
+    here: Any = value
+    for name in prefix:
+        here = here.get(name) if isinstance(here, dict) else None
+    if isinstance(here, list) and path[-2].isdecimal() and int(path[-2]) < len(here) and isinstance(here[int(path[-2])], dict):
+        here[int(path[-2])].pop("licence", None)
+
+
+def _apply(document: Document, key: str, value: Any, where: str, beside: Collection[str] = ()) -> Document:
     """The document with one more setting. An arm's settings (`arms.NAME.dotted.key`) are one key below the arm."""
     changed = copy.deepcopy(document.value)
     path = key.split(".")
+    _drop_licence(changed, path, beside)
     if path[0] == "arms" and len(path) > 2:
         path = ["arms", path[1], ".".join(path[2:])]
     put(changed, path, value, where)
@@ -309,7 +322,7 @@ def _arm_document(document: Document, arm: str) -> Document:
             raise InputError(f"{where}: arms.{arm}.{key}: {reason}")
         if first == "alignment" and value is not None:
             raise InputError(f"{where}: arms.{arm}.{key}: the alignment is shared by all arms (`alignment: null` leaves it out)")
-        result = _apply(result, str(key), value, where)
+        result = _apply(result, str(key), value, where, [str(other) for other in settings])
     return result
 
 
@@ -344,9 +357,9 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
     path = recipes.find(name_or_path)
     document = read_yaml(path, source=path.name if path.parent == recipes.FOLDER else str(path))
     document.value.setdefault("name", path.stem)
-    for word in overrides:
-        key, value = split_word(word)
-        document = _apply(document, key, value, COMMAND_LINE)
+    words = [split_word(word) for word in overrides]
+    for key, value in words:
+        document = _apply(document, key, value, COMMAND_LINE, [other for other, _ in words])
     return parse_recipe(document)
 
 

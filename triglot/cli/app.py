@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ import typer
 
 from triglot.files import InputError, expand
 from triglot.language_tags import wanted
+from triglot.ranges import check_number
 
 app = typer.Typer(
     help="Train, measure and search with one multilingual retriever that is not biased towards a language.",
@@ -32,6 +34,17 @@ def at_home(given: Any) -> Any:
     if isinstance(given, list | tuple):
         return [at_home(one) for one in given]
     return type(given)(expand(str(given))) if isinstance(given, str | Path) else given
+
+
+def within(kind: Any) -> Callable[..., Any]:
+    """Typer's callback of an option that is a number: out of its range, the option, the number and the range are named."""
+
+    def check(param: typer.CallbackParam, value: float | None) -> Any:
+        if value is not None:
+            check_number(param.opts[0], value, kind)
+        return value
+
+    return check
 
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.", callback=at_home)]

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from triglot.cli.app import Force, ListsFolder, Quiet, app, at_home, codes, listen, words
+from triglot.cli.app import Force, ListsFolder, Quiet, app, at_home, codes, listen, within, words
+from triglot.ranges import Beams, Count, Half, MostWords, Seed, Several, Share
 
 
 @app.command()
@@ -31,30 +32,34 @@ def augment(
     parts: Annotated[
         list[str] | None, typer.Option("--part", metavar="'KEY=VALUE ...'", help="'kinds=insert,swap rate=0.2 share=0.5'; several times.")
     ] = None,
-    rate: Annotated[float, typer.Option(help="Share of the words changed in a text.")] = 0.2,
-    share: Annotated[float, typer.Option(help="Share of the texts changed in a copy.")] = 1.0,
+    rate: Annotated[float, typer.Option(help="Share of the words changed in a text.", callback=within(Share))] = 0.2,
+    share: Annotated[float, typer.Option(help="Share of the texts changed in a copy.", callback=within(Share))] = 1.0,
     side: Annotated[str, typer.Option(help="query | passage | both")] = "query",
     into: Annotated[str, typer.Option(help="Languages to translate into, and those that code-switching may use.")] = "",
     mode: Annotated[
         str, typer.Option(help="Of code-switching: multilingual (a language a word) | bilingual (a language a text).")
     ] = "multilingual",
     lists: ListsFolder = "",
-    half: Annotated[int | None, typer.Option(help="Only this half of the lists, 0 or 1, so that an attack can have the other.")] = None,
+    half: Annotated[
+        int | None, typer.Option(help="Only this half of the lists, 0 or 1, so that an attack can have the other.", callback=within(Half))
+    ] = None,
     recipe: Annotated[str, typer.Option(help="Take the changes from a recipe's key `augment`.", callback=at_home)] = "",
     factor: Annotated[str, typer.Option(help="Sizes as multiples of the source, 1,2,4,8; the larger contain the smaller.")] = "",
     translate: Annotated[
         str, typer.Option(metavar="DIR", help="Folder of a Marian, M2M100, NLLB or mBART model; needs --into.", callback=at_home)
     ] = "",
     translate_side: Annotated[str, typer.Option(help="Whose texts are translated: query | passage | both")] = "both",
-    beams: Annotated[int, typer.Option(help="Of the search for translations.")] = 4,
+    beams: Annotated[int, typer.Option(help="Of the search for translations.", callback=within(Beams))] = 4,
     cache: Annotated[str, typer.Option(metavar="FILE", help="Where translations are kept; by default beside OUT.", callback=at_home)] = "",
     languages: Annotated[str, typer.Option(help="Only these, parted by commas.")] = "",
     option: Annotated[
         list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="Of the format's reader: unit=sentence.", callback=at_home)
     ] = None,
     shape: Annotated[str, typer.Option(help="tevatron | flag | sentence-transformers")] = "tevatron",
-    seed: Annotated[int | None, typer.Option(help="Of the draws.")] = None,
-    sample: Annotated[int | None, typer.Option(help="Only show so many texts of each kind and language, before and after.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the draws.", callback=within(Seed))] = None,
+    sample: Annotated[
+        int | None, typer.Option(help="Only show so many texts of each kind and language, before and after.", callback=within(Count))
+    ] = None,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -128,9 +133,11 @@ def lists(
     out: Annotated[Path, typer.Option("--out", help="Folder of the lists, xx-yy.txt.", callback=at_home)],
     pivot: Annotated[str, typer.Option(help="The language that all lists go through.")] = "en",
     languages: Annotated[str, typer.Option(help="Only these, parted by commas.")] = "",
-    score: Annotated[float, typer.Option(help="How sure an entry must be, 0 to 1: higher is more precise and knows fewer words.")] = 0.1,
-    most: Annotated[int, typer.Option(help="Translations of a word.")] = 3,
-    least: Annotated[int, typer.Option(help="Pairs of sentences that a word must occur in.")] = 2,
+    score: Annotated[
+        float, typer.Option(help="How sure an entry must be, 0 to 1: higher is more precise and knows fewer words.", callback=within(Share))
+    ] = 0.1,
+    most: Annotated[int, typer.Option(help="Translations of a word.", callback=within(MostWords))] = 3,
+    least: Annotated[int, typer.Option(help="Pairs of sentences that a word must occur in.", callback=within(Several))] = 2,
     against: Annotated[str, typer.Option(help="Folder of known lists: print how far they agree.", callback=at_home)] = "",
     format: Annotated[str, typer.Option(help="Of the data; by default told from the names.")] = "",
     force: Force = False,

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from triglot.cli.app import Force, ListsFolder, Out, Quiet, app, at_home, codes, listen, print_tables
+from triglot.cli.app import Force, ListsFolder, Out, Quiet, app, at_home, codes, listen, print_tables, within
+from triglot.ranges import Depth
 
 
 @app.command()
@@ -38,7 +39,7 @@ def evaluate(
             metavar="KEY=VALUE", help="How heads for nli and stance are trained: pairs=hybrid, train_languages=[en].", callback=at_home
         ),
     ] = None,
-    depth: Annotated[int, typer.Option(help="Passages a query in top-k runs.")] = 1000,
+    depth: Annotated[int, typer.Option(help="Passages a query in top-k runs.", callback=within(Depth))] = 1000,
     similarity: Annotated[str, typer.Option(help="Of embeddings made elsewhere: dot | cosine; by default dot.")] = "",
     subset: Annotated[
         list[str] | None, typer.Option(help="Report the pool of these languages alone as well, de,en; several times.")

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from triglot.cli.app import Force, Out, Quiet, RecipeName, Settings, app, at_home, listen, print_tables, words
+from triglot.cli.app import Force, Out, Quiet, RecipeName, Settings, app, at_home, listen, print_tables, within, words
+from triglot.ranges import Dim, Heads, Layers, Seed, Vocab
 
 
 @app.command()
@@ -38,11 +39,11 @@ def init(
     ],
     out: Out,
     kind: Annotated[str, typer.Option(help="static | transformer")] = "static",
-    dim: Annotated[int, typer.Option(help="Dimensions of the vectors.")] = 512,
-    vocab: Annotated[int, typer.Option(help="Tokens.")] = 65536,
-    layers: Annotated[int, typer.Option(help="Of a transformer.")] = 4,
-    heads: Annotated[int, typer.Option(help="Of a transformer.")] = 4,
-    seed: Annotated[int, typer.Option(help="Of the fresh weights.")] = 1,
+    dim: Annotated[int, typer.Option(help="Dimensions of the vectors.", callback=within(Dim))] = 512,
+    vocab: Annotated[int, typer.Option(help="Tokens.", callback=within(Vocab))] = 65536,
+    layers: Annotated[int, typer.Option(help="Of a transformer.", callback=within(Layers))] = 4,
+    heads: Annotated[int, typer.Option(help="Of a transformer.", callback=within(Heads))] = 4,
+    seed: Annotated[int, typer.Option(help="Of the fresh weights.", callback=within(Seed))] = 1,
     format: Annotated[str, typer.Option(help="Of the data; by default told from the names.")] = "",
     force: Force = False,
     quiet: Quiet = False,

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from triglot.cli.app import Force, ModelName, Quiet, app, at_home, codes, listen, one_line
+from triglot.cli.app import Force, ModelName, Quiet, app, at_home, codes, listen, one_line, within
 from triglot.language_tags import language
+from triglot.ranges import Count, Rank, Seed, Top
 
 
 @app.command()
@@ -38,7 +39,7 @@ def search(
         str, typer.Argument(metavar="PASSAGES", help="JSONL, JSON, Parquet, CSV, TSV, or a .txt of one text a line.", callback=at_home)
     ],
     queries: Annotated[list[str], typer.Argument(metavar="QUERY...", help="What to search for.")],
-    k: Annotated[int, typer.Option("-k", "--top", help="Passages a query.")] = 10,
+    k: Annotated[int, typer.Option("-k", "--top", help="Passages a query.", callback=within(Top))] = 10,
     lang: Annotated[str, typer.Option(help="Language of the passages, for a model debiased by language; by default told from each.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
     quiet: Quiet = False,
@@ -66,8 +67,8 @@ def debias(
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder of the new model.", callback=at_home)],
     method: Annotated[str, typer.Option(help="centre | lir | lsar | shift")] = "lsar",
-    rank: Annotated[int, typer.Option(help="Directions that lir and lsar remove; 0: their default.")] = 0,
-    sample: Annotated[int, typer.Option("--texts", help="Texts of each language at most.")] = 10_000,
+    rank: Annotated[int, typer.Option(help="Directions that lir and lsar remove; 0: their default.", callback=within(Rank))] = 0,
+    sample: Annotated[int, typer.Option("--texts", help="Texts of each language at most.", callback=within(Count))] = 10_000,
     pivot: Annotated[str, typer.Option(help="Language whose vectors `shift` leaves as they are.")] = "en",
     held_out: Annotated[
         list[str] | None,
@@ -75,7 +76,7 @@ def debias(
     ] = None,
     format: Annotated[str, typer.Option(help="Of the data; by default told from the files.")] = "",
     languages: Annotated[str, typer.Option(help="Only these, parted by commas.")] = "",
-    seed: Annotated[int, typer.Option(help="Of the sample.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of the sample.", callback=within(Seed))] = 1,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:

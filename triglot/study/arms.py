@@ -17,6 +17,7 @@ from triglot.evaluate import write_results
 from triglot.evaluate.retrievers import Bm25, evaluate
 from triglot.files import InputError, nearest, read_json, write_json, write_text
 from triglot.outputs import resolve
+from triglot.ranges import Seed, check_number
 from triglot.recipe import Recipe, alignment_recipe, arm_recipe, digest
 from triglot.report import find_arms, write_report
 from triglot.sealed import read_sealed, write_sealed
@@ -93,8 +94,9 @@ def _evaluations(data: bytes, path: Path) -> list[dict[str, Any]]:
 def seed_numbers(words: Sequence[str]) -> list[int]:
     """Seeds from the command line. Raises InputError for what is no whole number."""
     for word in words:
-        if not word.isdecimal():
-            raise InputError(f"--seeds: {word!r} is not a whole number")
+        if not word.isdecimal() or len(word) > 20:
+            raise InputError(f"--seeds: {word[:60]!r} is not a whole number")
+        check_number("--seeds", int(word), Seed)
     return [int(word) for word in words]
 
 

@@ -156,6 +156,7 @@ def fresh_encoder(
     """A fresh encoder with a tokenizer made of the texts of training data, saved as a model folder."""
     from triglot.corpus.formats import detect
     from triglot.encoder import EncoderSettings, init_encoder
+    from triglot.encoder.card import Card
     from triglot.encoder.tokenizer import word_counts
     from triglot.settings import Document, build
     from triglot.study.data import read_source
@@ -167,7 +168,10 @@ def fresh_encoder(
             corpus = read_source(path, format=format or detect(path))
             for text, lang in zip(corpus.texts.to_pylist(), corpus.text_lang.tolist(), strict=True):
                 texts.setdefault(corpus.languages[lang], []).append(text)
-        init_encoder(chosen, word_counts(texts), seed=seed).save(place)
+        made = f"fresh weights, seed {seed}: not trained; the tokenizer was made of {sum(map(len, texts.values())):,} texts"
+        sources = {Path(path).resolve().name: "" for path in paths}
+        card = Card(languages=sorted(texts), sources=sources, training=[made])
+        init_encoder(chosen, word_counts(texts), seed=seed).save(place, card=card)
     return Path(out)
 
 
@@ -287,6 +291,9 @@ def debias_model(
             benchmark = read_retrieval(detect(benchmark_path), benchmark_path, name=name)
             hidden.update(benchmark.queries.texts, benchmark.passages.texts)
         fitted = debias(load_model(model), corpus, chosen, seed=seed, held_out=hidden, progress=progress)
-        line = fit_line(chosen, fitted, Path(path).resolve().name)
-        fitted.encoder.save(place, card=Card(languages=corpus.languages, base="" if Path(model).exists() else model, training=[line]))
+        source = Path(path).resolve().name
+        line = fit_line(chosen, fitted, source)
+        base = "" if Path(model).expanduser().exists() else model
+        begun = [] if base else [f"made of the model {Path(model).resolve().name}, whose own card tells how that was trained"]
+        fitted.encoder.save(place, card=Card(languages=corpus.languages, base=base, sources={source: ""}, training=[*begun, line]))
     return line

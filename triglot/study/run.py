@@ -10,7 +10,7 @@ from typing import Any
 from triglot.augment.apply import Augmenter
 from triglot.batches import plan_run
 from triglot.encoder import init_encoder, load_encoder
-from triglot.encoder.card import Card
+from triglot.encoder.card import Card, add_scores
 from triglot.encoder.static import StaticEncoder
 from triglot.encoder.tokenizer import word_counts
 from triglot.evaluate import Evaluation, write_results
@@ -158,10 +158,27 @@ def _train(recipe: Recipe, stage: Stage, name: str, start: Path, out: Path, data
 def _save(recipe: Recipe, stage: Stage, name: str, encoder: Any, out: Path, summary: dict[str, Any]) -> None:
     before = recipe.alignment.sources if recipe.alignment and name == FINE_TUNING else ()
     own = {source.label: source.licence for source in (*before, *stage.sources)}
-    told = f"{recipe.name}, {name}: {stage.train.steps} steps, batches {stage.batches.kind} of {stage.batches.size}, seed {recipe.seed}"
-    base = recipe.encoder.model if recipe.encoder.kind == "pretrained" and not Path(recipe.encoder.model).exists() else ""
-    encoder.save(out / "model", card=Card(languages=recipe.languages, base=base, sources=own, training=[told]))
+    pretrained = recipe.encoder.kind == "pretrained"
+    local = pretrained and Path(recipe.encoder.model).expanduser().exists()
+    base = recipe.encoder.model if pretrained and not local else ""
+    begun = f"started from the folder {Path(recipe.encoder.model).name}" if local else "" if base else "started from fresh weights"
+    if before:
+        begun = "started from the model of the alignment stage"
+    told = [*([begun] if begun else []), *(_told(recipe, stage, key, seen) for key, seen in summary["stages"].items())]
+    encoder.save(out / "model", card=Card(languages=recipe.languages, base=base, sources=own, training=told))
     save_summary(out, summary)
+
+
+def _told(recipe: Recipe, stage: Stage, name: str, seen: Mapping[str, Any]) -> str:
+    """One line of the model card: what a stage was asked for, and what it saw."""
+    pairs = sum(count[-1] for count in seen.get("counts", ()))
+    rows = seen.get("batch_rows", {})
+    loss = f"InfoNCE with temperature {stage.loss.temperature:g}"
+    if stage.loss.symmetric:
+        loss += f", {stage.loss.symmetric:g} of it from passage to query"
+    batches = f"batches {stage.batches.kind} of {rows.get('mean', stage.batches.size):g} rows on average ({stage.batches.size} asked for)"
+    counted = f"{seen.get('steps', stage.train.steps):,} steps, {pairs:,} pairs, {seen.get('texts', 0):,} texts"
+    return f"{recipe.name}, {name}: {counted}, {batches}, {loss}, learning rate {stage.train.lr:g}, seed {recipe.seed}"
 
 
 def evaluate_all(
@@ -200,6 +217,7 @@ def finish(recipe: Recipe, out: Path, data: Data, model: str) -> None:
         found |= attacked(
             encoder, sets, recipe.attacks, out, lexicon_of=lambda half: data.lexicon(recipe.lists, recipe.languages, half), clean=whole
         )
+    add_scores(out / "model", recipe.name or model, {name: one.summary for name, one in found.items() if "+" not in name})
     write_results(out, found, model=model)
 
 
