@@ -24,6 +24,7 @@ from triglot.files import InputError, nearest
 from triglot.language_tags import wanted
 from triglot.losses import Loss
 from triglot.mine.settings import Refresh
+from triglot.names import check_name
 from triglot.ranges import Depth, Half, Range, Seed, Share, check_ranges
 from triglot.robust import Robust
 from triglot.settings import COMMAND_LINE, Document, build, dump_yaml, plain, put, read_yaml, split_word
@@ -97,6 +98,8 @@ class Source:
         check_ranges(self)
         if not self.path and self.format != "atlas":
             raise InputError("path: is missing")
+        if self.name:
+            check_name("source", self.name, "name")
         _spell_languages(self)
         if self.balance is not None and self.codeswitch:
             raise InputError("balance: goes with natural text; a source with codeswitch has every row in all languages")
@@ -137,6 +140,7 @@ class Benchmark:
         _spell_languages(self)
         if not re.fullmatch(r"[\w\-+.]+", self.name) or self.name.startswith("."):
             raise InputError(f"name: {self.name!r} has other characters than letters, digits and - + . _ (it becomes part of file names)")
+        check_name("benchmark", self.name, "name")
         if not self.path and self.format != "atlas":
             raise InputError("path: is missing")
         if self.format in FORMATS:
@@ -240,6 +244,7 @@ class Recipe:
         check_ranges(self)
         _spell_languages(self)
         for arm in self.arms:
+            check_name("arm", arm, f"arms.{arm}"[:60])
             if not re.fullmatch(r"[\w\-+]+", arm) or arm in RESERVED:
                 raise InputError(f"arms.{arm}: {'is the name of the first stage' if arm in RESERVED else 'letters, digits and - + _ only'}")
         check_refresh(self.refresh, self.train)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from triglot import seeds
+from triglot import memory, seeds
 from triglot.encoder import EncoderSettings, init_encoder, load_encoder
 from triglot.encoder.build import model_folder
 from triglot.encoder.static import StaticEncoder
@@ -110,3 +110,22 @@ def test_hub_errors_are_input_errors(monkeypatch):
         monkeypatch.setattr("huggingface_hub.snapshot_download", download)
         with pytest.raises(InputError, match=message):
             model_folder("someone/a-model")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            EncoderSettings(kind="transformer", dim=16_000, layers=1000, heads=1, vocab=300),
+            r"encoder\.layers x encoder\.dim: 1,000 x 16,000: about .* memory",
+        ),
+        (EncoderSettings(dim=16_000, vocab=300), r"encoder\.vocab x encoder\.dim: \d+ tokens of 16,000 dimensions: about .* memory"),
+    ],
+)
+def test_an_encoder_that_no_memory_holds_is_refused_before_it_is_made(
+    settings: EncoderSettings, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "available", lambda: 10_000_000)
+    words = {"en": {chr(97 + a) + chr(97 + b): 5 for a in range(20) for b in range(20)}}
+    with pytest.raises(InputError, match=message):
+        init_encoder(settings, words, seed=1)

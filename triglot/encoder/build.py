@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from triglot.encoder.settings import EncoderSettings
 from triglot.files import InputError
+from triglot.memory import check_fits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,7 +48,11 @@ def init_encoder(
         raise InputError(f"a fresh {settings.kind} encoder needs texts to make its tokenizer from")
     from triglot.encoder.tokenizer import train_tokenizer
 
+    if settings.kind == "transformer":  # the layers are known before the tokenizer is made
+        check_fits(48 * settings.layers * settings.dim**2, f"encoder.layers x encoder.dim: {settings.layers:,} x {settings.dim:,}")
     tokenizer = train_tokenizer(words, vocab=settings.vocab, exponent=settings.balance, character_coverage=settings.character_coverage)
+    tokens = tokenizer.get_vocab_size()
+    check_fits(8 * tokens * settings.dim, f"encoder.vocab x encoder.dim: {tokens:,} tokens of {settings.dim:,} dimensions")
     if settings.kind == "static":
         from triglot.encoder.static import StaticEncoder
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from triglot.evaluate.ranked import Outcome
 from triglot.evaluate.results import versions
 from triglot.evaluate.retrievers import Dense, evaluate
 from triglot.files import InputError, atomic_folder, read_json
+from triglot.memory import check_fits
 from triglot.outputs import resolve
 from triglot.recipe import Recipe, Stage, alignment_recipe, single
 from triglot.sealed import checksum
@@ -109,6 +111,7 @@ def _train(recipe: Recipe, stage: Stage, name: str, start: Path, out: Path, data
         log.warning("%s: %s", name, text)
     shown = {training.corpus.sources[number]: round(share, 4) for number, share in plan.shown.items()}
     batch_rows = {"asked": plan.sizes.asked, "mean": round(plan.sizes.mean, 1), "min": plan.sizes.min, "shown": shown}
+    _check_fits(stage, plan.sizes.mean, encoder)
     log.info("%s: batches of %.1f rows on average, %d were asked for", name, plan.sizes.mean, plan.sizes.asked)
     for source, share in shown.items():
         if share < 1:
@@ -167,6 +170,18 @@ def _save(recipe: Recipe, stage: Stage, name: str, encoder: Any, out: Path, summ
     told = [*([begun] if begun else []), *(_told(recipe, stage, key, seen) for key, seen in summary["stages"].items())]
     encoder.save(out / "model", card=Card(languages=recipe.languages, base=base, sources=own, training=told))
     save_summary(out, summary)
+
+
+def _check_fits(stage: Stage, rows: float, encoder: Any) -> None:
+    """Refuse before the first step what certainly does not fit: scores of a batch (with masks and gradient), the optimiser's state."""
+    if device().type != "cpu":
+        return
+    passages = rows * (stage.batches.positives + stage.train.negatives)
+    check_fits(10 * rows * passages, f"batches.size: {rows:,.0f} rows of {passages:,.0f} passages")
+    if (count := stage.robust.negatives.count) > 0:
+        check_fits(8 * count * encoder.dim, f"robust.negatives.count: {count:,} vectors of {encoder.dim:,} dimensions")
+    if not isinstance(encoder, StaticEncoder):
+        check_fits(12 * int(encoder.parameters), f"training of {int(encoder.parameters):,} parameters")  # gradient and two moments
 
 
 def _told(recipe: Recipe, stage: Stage, name: str, seen: Mapping[str, Any]) -> str:
