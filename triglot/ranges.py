@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from numbers import Integral, Real
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
 
 from triglot.files import InputError
 
@@ -23,7 +23,8 @@ def shown(value: Any) -> str:
     """A value for a message; Python writes no integer of more than 4,300 digits."""
     if isinstance(value, int) and value.bit_length() > 200:
         return f"a number of about {int(value.bit_length() * 0.30103) + 1:,} digits"
-    text = repr(value.item() if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value)
+    plain: Any = value
+    text = repr(plain.item() if hasattr(plain, "item") and getattr(plain, "ndim", 1) == 0 else plain)
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 
@@ -60,6 +61,7 @@ class Range:
         """What is wrong with a value; empty if nothing is. A Boolean is no number."""
         if isinstance(value, bool) or not isinstance(value, Real):
             return f"{shown(value)} is not {'a whole number' if whole else 'a number'}"
+        value = cast(Any, value)
         inside = (self.low < value if self.above else self.low <= value) and (value < self.high if self.below else value <= self.high)
         if inside and (not whole or isinstance(value, Integral)):
             return ""
