@@ -133,6 +133,8 @@ def test_json_and_parquet(tmp_path: Path) -> None:
         ("a.jsonl", b'{"id": 10, "text": "a"}\n{"id": "10", "text": "a"}\n', r"a\.jsonl:2: the id '10' occurred before, in line 1"),
         ("a.json", b'{"data": [1],\n "version": 1}', r"a\.json: a list of objects, or an object a line, was expected, not dict"),
         ("a.tsv", b"\tone\n", r"a\.tsv:1: an empty id"),
+        ("a.tsv", b"key\tabstract\ttitle\n1\tone\tT\n", r"a\.tsv:1: no text: the object has key, abstract, title; looked for text, "),
+        ("a.tsv", b"docno\tabstract\n1\tone\n", r"a\.tsv:1: no text: the object has docno, abstract; looked for text, "),
         ("a.csv", b"id,te\rxt\n1,one\n", r"a\.csv:1: its first line names no column"),
         ("a.csv", b"id,text\n1,o\rne\n", r"a\.csv:2: a row that is no CSV"),
     ],

@@ -17,7 +17,7 @@ from triglot.language_tags import language
 
 log = logging.getLogger(__name__)
 
-_ID = ("_id", "id", "docid", "doc_id", "pid", "passage_id", "qid", "query_id")
+_ID = ("_id", "id", "docid", "doc_id", "docno", "document_id", "pid", "passage_id", "qid", "query_id")
 _TEXT = ("text", "contents", "content", "passage", "body", "sentence", "query", "question")
 _TITLE = ("title", "headline")
 _LANG = ("lang", "language")
@@ -177,9 +177,10 @@ def _cells(line: str, delimiter: str) -> list[str]:
 
 
 def _is_header(cells: Sequence[str]) -> bool:
-    """Whether a first line names columns: names only, and a text among them or an id at the front."""
+    """Whether a first line names columns: names only, with a text among them, an id at the front, or a title or language beside others."""
     names = [cell.strip().lower() for cell in cells]
     known = not set(_TEXT).isdisjoint(names) or not set(_ID).isdisjoint(names[:1])
+    known = known or (len(names) > 2 and not {*_TITLE, *_LANG}.isdisjoint(names))
     return known and all(re.fullmatch(r"[\w .\-]{1,40}", name) for name in names)
 
 
