@@ -25,7 +25,7 @@ from babel.core import get_global
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from triglot.files import InputError, nearest
+from triglot.files import InputError, nearest, read_json
 from triglot.model_files.folder import present, read_plain, stage_transformer
 from triglot.model_files.weights import check_finite, check_loaded, reports
 from triglot.ranges import Beams, Range, check_ranges
@@ -288,10 +288,7 @@ def _check_folder(path: Path) -> None:
     config = path / "config.json"
     if not config.is_file():
         raise InputError(f"translate: {path}: holds no config.json, so it is no folder of a translation model")
-    try:
-        told = json.loads(config.read_text("utf-8"))
-    except ValueError as error:
-        raise InputError(f"translate: {config}: not JSON ({error})") from None
+    told = read_json(config)
     kind = told.get("model_type", "") if isinstance(told, dict) else ""
     if kind not in ("marian", "m2m_100", "mbart"):
         raise InputError(f"translate: {path}: holds a model of type {kind!r}; known: marian, m2m_100 (NLLB too), mbart")

@@ -83,7 +83,7 @@ def _entry(key: str, value: object) -> str:
     return f"{key}: {json.dumps(value, ensure_ascii=False)}"
 
 
-def card_text(card: Card, *, kind: str, dim: int, query_prefix: str = "", passage_prefix: str = "") -> str:
+def card_text(card: Card, *, kind: str, dim: int, similarity: str = "cosine", query_prefix: str = "", passage_prefix: str = "") -> str:
     """README.md with the YAML head that model hubs read. The same arguments give the same text."""
     head: dict[str, object] = {"library_name": "sentence-transformers", "pipeline_tag": "sentence-similarity"}
     if card.languages:
@@ -97,7 +97,8 @@ def card_text(card: Card, *, kind: str, dim: int, query_prefix: str = "", passag
         head["model-index"] = index
     lines = ["---", *(_entry(key, value) for key, value in head.items()), "---", ""]
     lines += [f"# {markdown(card.title) or 'Multilingual retriever'}", ""]
-    lines += [f"Maps queries and passages to unit vectors of {dim} dimensions ({kind}); their dot product is the cosine.", ""]
+    vectors, product = ("unit vectors", "the cosine") if similarity == "cosine" else ("vectors", "the score")
+    lines += [f"Maps queries and passages to {vectors} of {dim} dimensions ({kind}); their dot product is {product}.", ""]
     if query_prefix or passage_prefix:
         shown = [markdown_code(repr(prefix)) for prefix in (query_prefix, passage_prefix)]
         lines += [f"Prompts: {shown[0]} before a query, {shown[1]} before a passage.", ""]

@@ -21,7 +21,8 @@ from safetensors.numpy import save_file
 
 from triglot.encoder.card import Card
 from triglot.encoder.static import check_side, checked_texts, readable_by_all
-from triglot.files import InputError, atomic_folder
+from triglot.files import InputError, atomic_folder, parse_json
+from triglot.shapes import shaped
 
 log = logging.getLogger("triglot")
 FILE = "languages.safetensors"
@@ -164,7 +165,7 @@ def read_removal(folder: Path) -> Removal | None:
     try:
         with safe_open(file, framework="numpy") as held:
             told = held.metadata() or {}
-            languages = json.loads(told["languages"])
+            languages = shaped(parse_json(told["languages"], file), list[str], str(file))
             offsets, directions = (held.get_tensor(key).astype(np.float32, copy=False) for key in ("offsets", "directions"))
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise InputError(f"{file}: cannot be read ({error})") from None

@@ -219,7 +219,7 @@ class StaticEncoder:
                 arrays = {"linear.weight": step.weight, "linear.bias": step.bias}
                 save_file({k: np.ascontiguousarray(v, np.float32) for k, v in arrays.items()}, folder / name / "model.safetensors")
             prefixes = {f"{side}_prefix": prefix for side, prefix in self.prefixes.items()}
-            text = card_text(card or Card(), kind="mean of static token vectors", dim=self.dim, **prefixes)
+            text = card_text(card or Card(), kind="mean of static token vectors", dim=self.dim, similarity=self.similarity, **prefixes)
             (folder / "README.md").write_text(text, encoding="utf-8", newline="\n")
             readable_by_all(folder)
 

@@ -302,6 +302,7 @@ class TransformerEncoder:
                 card or Card(),
                 kind="transformer",
                 dim=self.dim,
+                similarity=self.similarity,
                 query_prefix=self.prefixes["query"],
                 passage_prefix=self.prefixes["passage"],
             )

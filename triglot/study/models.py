@@ -215,7 +215,7 @@ class Hit:
 
 
 def search(model: str, path: str, queries: Sequence[str], *, k: int = 10, lang: str = "", progress: bool = False) -> list[list[Hit]]:
-    """Exact search: the k passages of a file with the highest cosine, for each query; all of them where k is more.
+    """Exact search: the k passages of a file that the model's own similarity puts first, for each query; all of them where k is more.
 
     Raises:
         InputError: a query is empty or the model has no vector for it, k is below 1, or the model or file cannot be read.

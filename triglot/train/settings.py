@@ -30,7 +30,7 @@ class Train:
         negatives: hard negatives a row at most, where the data has them or they are mined (`refresh`).
         negative_languages: that they are shown in: own (that of the row's passage) | others | balanced.
         log_every, checkpoint_every, validate_every: steps; 0 for never (a checkpoint at the end is always kept until the stage is saved).
-        keep: newest checkpoints kept; 0 for all.
+        keep: newest checkpoints kept; 0 for all. With two, a damaged one costs no more than the steps since the one before.
         threads: of torch; 0 leaves torch's choice. Saved in the checkpoint, since another number changes the last digits.
         tensorboard: write scalars for TensorBoard as well.
     """
@@ -48,7 +48,7 @@ class Train:
     log_every: Count = 50
     checkpoint_every: Count = 1000
     validate_every: Count = 0
-    keep: Count = 1
+    keep: Count = 2
     threads: Annotated[int, Range(0, 1024)] = 0
     tensorboard: bool = False
 
