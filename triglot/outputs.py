@@ -292,6 +292,8 @@ def _is_same_model(was: str, now: str) -> bool:
 
 
 def _link(source: Path, target: Path) -> None:
+    if target.exists() and target.samefile(source):  # it was taken over before the work, to grow with it
+        return
     try:
         os.link(source, target)
     except OSError:

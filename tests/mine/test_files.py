@@ -125,7 +125,7 @@ def test_bm25_and_vectors_together(place, tmp_path) -> None:
     [
         (["negatives=500", "depth=1000"], r"negatives: 500 of each row in \w\w are wanted, but the corpus has \d+ different passages in"),
         (["margin=-0.1"], "margin: -0.1 is negative"),
-        (["relative_margin=1.5"], "relative_margin: 1.5 is not a share"),
+        (["relative_margin=1.5"], "relative_margin: 1.5 is not between 0 and 1"),
         (["min_score=0.9", "max_score=0.1"], "min_score: 0.9 is above max_score, 0.1"),
         (["languages=balancd"], "did you mean 'balanced'"),
         (["languages=de:1,enn:2"], "no passage in 'enn'; did you mean 'en'"),
