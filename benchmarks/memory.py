@@ -10,13 +10,14 @@ it. Data are made by chance; speed is shown beside memory, for memory is easily 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -88,24 +89,67 @@ def mining(lines: int, depth: int) -> Callable[[], object]:
     return lambda: mine(corpus, Mine(depth=depth, max_score=0.9), Drawn())
 
 
-def reading(rows: int) -> Callable[[], object]:
-    """Pairs, as training reads them."""
+def reading(rows: int, format: str = "pairs") -> Callable[[], object]:
+    """A format as training reads it."""
     from triglot.study.data import read_source
 
-    path = _pairs(rows)
-    return lambda: read_source(path, format="pairs")
+    path = WRITE[format](rows)
+    return lambda: read_source(path, format=format)
+
+
+def _words(row: int) -> str:
+    return "passage " + " ".join(str(word) for word in range(row, row + 20))
+
+
+def _place(format: str, rows: int) -> Path:
+    path = Path(tempfile.gettempdir()) / f"memory-{format}-{rows}"
+    path.mkdir(exist_ok=True)
+    return path
+
+
+def _write_lines(path: Path, lines: Iterable[str]) -> None:
+    with path.open("w") as handle:
+        handle.writelines(f"{line}\n" for line in lines)
 
 
 def _pairs(rows: int) -> str:
-    path = Path(tempfile.gettempdir()) / f"memory-{rows}.jsonl"
-    with path.open("w") as handle:
-        for row in range(rows):
-            words = " ".join(str(word) for word in range(row, row + 20))
-            handle.write(json.dumps({"query": f"question {row}", "positive": f"passage {words}", "lang": "en"}) + "\n")
+    path = _place("pairs", rows) / "pairs.jsonl"
+    _write_lines(path, (json.dumps({"query": f"question {row}", "positive": _words(row), "lang": "en"}) for row in range(rows)))
     return str(path)
 
 
-CASES: dict[str, tuple[str, Callable[..., Callable[[], object]], tuple[int, ...]]] = {
+def _bitext(rows: int) -> str:
+    path = _place("bitext", rows) / "de-en.tsv"
+    _write_lines(path, (f"Frage {row}\t{_words(row)}" for row in range(rows)))
+    return str(path)
+
+
+def _beir(rows: int) -> str:
+    folder = _place("beir", rows)
+    (folder / "qrels").mkdir(exist_ok=True)
+    _write_lines(folder / "queries.jsonl", (json.dumps({"_id": f"q{row}", "text": f"question {row}"}) for row in range(rows)))
+    _write_lines(folder / "corpus.jsonl", (json.dumps({"_id": f"d{row}", "text": _words(row)}) for row in range(rows)))
+    judged = (f"q{row}\td{row}\t1" for row in range(rows))
+    _write_lines(folder / "qrels" / "train.tsv", ["query-id\tcorpus-id\tscore", *judged])
+    return str(folder)
+
+
+def _squad(rows: int) -> str:
+    def article(row: int) -> dict[str, Any]:
+        answers = [{"text": str(row), "answer_start": len("passage ")}]
+        paragraph = {"context": _words(row), "qas": [{"id": f"q{row}", "question": f"question {row}", "answers": answers}]}
+        return {"title": f"title {row}", "paragraphs": [paragraph]}
+
+    path = _place("squad", rows) / "train.en.json"
+    parts = (json.dumps(article(row)) + "," * (row < rows - 1) for row in range(rows))
+    _write_lines(path, itertools.chain(['{"version": "1.1", "data": ['], parts, ["]}"]))
+    return str(path)
+
+
+WRITE = {"pairs": _pairs, "bitext": _bitext, "beir": _beir, "squad": _squad}
+
+
+CASES: dict[str, tuple[str, Callable[..., Callable[[], object]], tuple[Any, ...]]] = {
     "2,000 queries, run of 1,000": ("queries", evaluating, (2000, 5000, 1, 1000)),
     "8,000 queries, run of 1,000": ("queries", evaluating, (8000, 5000, 1, 1000)),
     "5,500 queries in 11 languages": ("queries", evaluating, (5500, 3300, 11, 0)),
@@ -117,8 +161,7 @@ CASES: dict[str, tuple[str, Callable[..., Callable[[], object]], tuple[int, ...]
     "search, 50 queries, -k 500,000 of 3,000": ("queries", searching, (50, 3000, 500_000)),
     "mine, 4,000 lines, depth 100": ("lines", mining, (4000, 100)),
     "mine, 4,000 lines, depth 4,000": ("lines", mining, (4000, 4000)),
-    "read 50,000 pairs": ("rows", reading, (50_000,)),
-    "read 200,000 pairs": ("rows", reading, (200_000,)),
+    **{f"read {rows:,} {format}": ("rows", reading, (rows, format)) for format in WRITE for rows in (50_000, 200_000)},
 }
 
 

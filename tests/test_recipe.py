@@ -199,3 +199,13 @@ def test_a_licence_does_not_go_over_to_other_data() -> None:
     for words in (["sources.0.licence=CC0", "sources.0.path=mine"], ["sources.0.path=mine", "sources.0.licence=CC0"]):
         assert load_recipe("xquad-r-cpu", words).sources[0].licence == "CC0"
     assert load_recipe("xquad-r-cpu", ["evaluate.0.path=mine"]).evaluate[0].licence == ""
+
+
+def test_a_study_of_more_runs_than_would_end_and_a_subset_given_twice_are_refused(tmp_path: Path) -> None:
+    arms = "arms: {" + ", ".join(f"a{number}: {{}}" for number in range(100)) + "}\n"
+    text = f"sources: [{{format: atlas}}]\n{arms}seeds: {list(range(1000))}\n"
+    with pytest.raises(InputError, match="100 arms with 1,000 seeds each: 100000 is too large"):
+        parse_recipe(parse_yaml(text, "r.yaml"))
+    one = "{name: one, format: atlas, subsets: [[de, EN], [en, de]]}"
+    with pytest.raises(InputError, match=r"de\+en is given twice"):
+        parse_recipe(parse_yaml(f"sources: [{{format: atlas}}]\nevaluate: [{one}]\n", "r.yaml"))

@@ -9,6 +9,7 @@ import copy
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
@@ -19,9 +20,10 @@ from triglot.augment.settings import Augment
 from triglot.batches import Batches
 from triglot.debias import Debias
 from triglot.encoder import EncoderSettings
+from triglot.evaluate.scope import check_subsets
 from triglot.evaluate.tasks import FORMATS, split_options
 from triglot.files import InputError, nearest
-from triglot.language_tags import wanted
+from triglot.language_tags import language, wanted
 from triglot.losses import Loss
 from triglot.mine.settings import Refresh
 from triglot.names import check_name
@@ -34,6 +36,7 @@ from triglot.train import Train
 TrainingFormat = Literal["squad", "mlqa", "bitext", "pairs", "beir", "wordlist", "stance", "atlas"]
 RetrievalFormat = Literal["squad", "mlqa", "bitext", "beir", "mteb", "trec", "nli", "stance", "atlas"]
 Baseline = Literal["bm25", "bm25-translated"]
+MOST_RUNS = Range(0, 5000, hint="a study of so many runs would not end")
 
 
 def _spell_languages(settings: Any) -> None:
@@ -141,6 +144,8 @@ class Benchmark:
         if not re.fullmatch(r"[\w\-+.]+", self.name) or self.name.startswith("."):
             raise InputError(f"name: {self.name!r} has other characters than letters, digits and - + . _ (it becomes part of file names)")
         check_name("benchmark", self.name, "name")
+        object.__setattr__(self, "subsets", tuple(tuple(map(language, codes)) for codes in self.subsets))
+        check_subsets(self.name, self.subsets)
         if not self.path and self.format != "atlas":
             raise InputError("path: is missing")
         if self.format in FORMATS:
@@ -243,6 +248,8 @@ class Recipe:
     def __post_init__(self) -> None:
         check_ranges(self)
         _spell_languages(self)
+        if complaint := MOST_RUNS.complaint(len(self.arms) * len(self.seeds), whole=True):
+            raise InputError(f"arms: {len(self.arms):,} arms with {len(self.seeds):,} seeds each: {complaint}")
         for arm in self.arms:
             check_name("arm", arm, f"arms.{arm}"[:60])
             if not re.fullmatch(r"[\w\-+]+", arm) or arm in RESERVED:
@@ -260,13 +267,14 @@ class Recipe:
             if attack.needs_lists and not self.lists:
                 raise InputError(f"lists: is missing; the attack {attack.label!r} needs a folder of word lists")
         for key in ("validation", "evaluate"):
-            names = [benchmark.name for benchmark in getattr(self, key)]
-            for name in names:
-                if names.count(name) > 1:
+            names = Counter(benchmark.name for benchmark in getattr(self, key))
+            for name, number in names.items():
+                if number > 1:
                     raise InputError(f"{key}: two benchmarks are called {name!r}")
 
 
 RESERVED = ("alignment",)
+_BESIDE_ARMS = ("arms", "reference")
 OF_A_STUDY = (
     "name",
     "seed",
@@ -308,13 +316,18 @@ def _apply(document: Document, key: str, value: Any, where: str, beside: Collect
     return Document(changed, document.source, {**lines, key: where})
 
 
-def _arm_document(document: Document, arm: str) -> Document:
-    """The document of one arm; where an arm's settings were written is kept, so that errors name it."""
+def _without(document: Document, keys: Collection[str]) -> Document:
+    """The document without some keys of the first level."""
+    kept = {key: value for key, value in document.value.items() if key not in keys}
+    return Document(kept, document.source, {key: place for key, place in document.lines.items() if key.split(".", 1)[0] not in keys})
+
+
+def _arm_document(document: Document, arm: str, rest: Document | None = None) -> Document:
+    """The document of one arm, made of what stands beside the arms; where each setting was written is kept, so that errors name it."""
     settings = document.value["arms"][arm]
     if not isinstance(settings, dict):
         raise InputError(f"{document.where(f'arms.{arm}')}: arms.{arm}: an arm is `dotted.key: value` lines")
-    changed = {key: value for key, value in document.value.items() if key not in ("arms", "reference")}
-    result = Document(changed, document.source, document.lines)
+    result = rest or _without(document, _BESIDE_ARMS)
     for key, value in settings.items():
         where = document.where(f"arms.{arm}.{key}")
         first = str(key).split(".")[0]
@@ -335,8 +348,9 @@ def parse_recipe(document: Document) -> Recipe:
     """A recipe from its document; every arm is tried too, so that a misspelt key in the last arm is found before the first one runs."""
     recipe = build(Recipe, document)
     trained: list[str] = []
+    rest = _without(document, (*_BESIDE_ARMS, "validation", "evaluate", "attacks", "baselines", "seeds"))  # tried above, alike in all arms
     for arm, settings in recipe.arms.items():
-        one = build(Recipe, _arm_document(document, arm), inside=f"arms.{arm}: ")
+        one = build(Recipe, _arm_document(document, arm, rest), inside=f"arms.{arm}: ")
         where = document.where(f"arms.{arm}.of")
         for base in one.of:
             if base not in trained:

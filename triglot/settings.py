@@ -233,7 +233,7 @@ def _unknown(kind: Any, value: Any, prefix: str) -> Iterable[tuple[str, str]]:
     for shape in _shapes(kind):
         origin = get_origin(shape) or shape
         if isinstance(value, Mapping) and dataclasses.is_dataclass(shape):
-            hints = get_type_hints(shape)
+            hints = hints_of(shape)
             known = [entry.name for entry in dataclasses.fields(shape) if entry.init]
             for key, child in value.items():
                 if key not in known:

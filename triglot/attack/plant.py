@@ -65,9 +65,7 @@ def plant(encoder: Any, benchmark: RetrievalSet, queries: np.ndarray, passages: 
     Raises:
         InputError: a benchmark whose passages cannot serve as payloads.
     """
-    groups = np.unique(benchmark.queries.group)
-    rng = seeds.generator(settings.seed, "plant")
-    chosen = np.sort(rng.permutation(groups)[: settings.targets])
+    chosen, rng = _targets(benchmark, settings)
     languages = benchmark.languages
     matrix = np.zeros((len(languages), len(languages)))
     asked = np.zeros_like(matrix)
@@ -76,14 +74,9 @@ def plant(encoder: Any, benchmark: RetrievalSet, queries: np.ndarray, passages: 
     bars = _bars(queries, passages, settings.k)
     for group in chosen:
         forms = np.flatnonzero(benchmark.queries.group == group)
-        cluster = benchmark.queries.cluster[forms[0]]
-        for lang in range(len(languages)):
+        for lang in np.unique(benchmark.queries.lang[forms]).tolist():
             own = forms[benchmark.queries.lang[forms] == lang]
-            pool = np.flatnonzero((benchmark.passages.lang == lang) & (benchmark.passages.cluster != cluster))
-            if not len(own):
-                continue
-            if not len(pool):
-                raise InputError(f"{benchmark.name}: no passage in {languages[lang]} that could be a payload")
+            pool = _payloads(benchmark, int(forms[0]), lang)
             payload = benchmark.passages.texts[int(pool[rng.integers(len(pool))])]
             question = benchmark.queries.texts[int(own[0])]
             if settings.method == "echo":
@@ -104,9 +97,9 @@ def plant(encoder: Any, benchmark: RetrievalSet, queries: np.ndarray, passages: 
     share = np.where(asked > 0, matrix / np.maximum(asked, 1), np.nan)
     same = np.eye(len(languages), dtype=bool)
     return {
-        f"success@{settings.k}": float(np.nanmean(share)),
-        "same": float(np.nanmean(share[same])),
-        "other": float(np.nanmean(share[~same])) if len(languages) > 1 else None,
+        f"success@{settings.k}": _mean(share),
+        "same": _mean(share[same]),
+        "other": _mean(share[~same]),
         f"payload@{settings.k}": float(plain[0] / max(plain[1], 1)),
         "matrix": {
             a: {b: float(share[i, j]) for j, b in enumerate(languages) if asked[i, j]} for i, a in enumerate(languages) if asked[i].any()
@@ -114,6 +107,35 @@ def plant(encoder: Any, benchmark: RetrievalSet, queries: np.ndarray, passages: 
         "calls": float(np.mean(calls)) if calls else 0.0,
         "examples": examples,
     }
+
+
+def check_plant(benchmark: RetrievalSet, settings: Plant) -> None:
+    """Raise InputError where a question that would be aimed at has no passage that could be a payload, before anything is encoded."""
+    for group in _targets(benchmark, settings)[0]:
+        forms = np.flatnonzero(benchmark.queries.group == group)
+        for lang in np.unique(benchmark.queries.lang[forms]).tolist():
+            _payloads(benchmark, int(forms[0]), lang)
+
+
+def _targets(benchmark: RetrievalSet, settings: Plant) -> tuple[np.ndarray, np.random.Generator]:
+    """The question groups aimed at, and the generator that goes on with the payloads."""
+    rng = seeds.generator(settings.seed, "plant")
+    return np.sort(rng.permutation(np.unique(benchmark.queries.group))[: settings.targets]), rng
+
+
+def _payloads(benchmark: RetrievalSet, query: int, lang: int) -> np.ndarray:
+    """Passages of a language that answer another question than this one. Raises InputError where there is none."""
+    found = np.flatnonzero((benchmark.passages.lang == lang) & (benchmark.passages.cluster != benchmark.queries.cluster[query]))
+    if not len(found):
+        where = f"no passage in {benchmark.languages[lang]} that could be a payload"
+        raise InputError(f"{benchmark.name}: {where}; all of them answer the question aimed at")
+    return found
+
+
+def _mean(values: np.ndarray) -> float | None:
+    """Mean of those that are known; None where none is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else None
 
 
 def _bars(queries: np.ndarray, passages: np.ndarray, k: int) -> np.ndarray:

@@ -15,8 +15,8 @@ from triglot.corpus.retrieval import RetrievalSet
 from triglot.evaluate.bias import Figure, peer, preference_rate, removal_test
 from triglot.evaluate.counts import Counts
 from triglot.evaluate.rankings import language_shares, rank_correlation
+from triglot.evaluate.scope import check_subsets
 from triglot.evaluate.tables import Evaluation, tabulate
-from triglot.files import InputError
 
 TOP = 10  # passages of a query's ranking that shares, entropy and agreement look at
 MEASURES = {
@@ -147,15 +147,15 @@ def _ranks(evaluation: Evaluation) -> dict[str, dict[str, list[float]]]:
 def with_subsets(evaluation: Evaluation, subsets: Sequence[Sequence[str]], settings: Sequence[str]) -> Evaluation:
     """An `Evaluation` whose summary has a part `subsets`: `de+en` -> settings and bias in the pool of these languages alone.
 
-    Measures that need the top of a ranking are left out there.
+    Measures that need the top of a ranking are left out there, and those of bias where the pool of all languages is not ranked.
 
     Raises:
-        InputError: an unknown language, one given twice, or fewer than two.
+        InputError: as `triglot.evaluate.scope.check_subsets`.
     """
     found: dict[str, Any] = {}
+    check_subsets(evaluation.benchmark.name, subsets, evaluation.benchmark.languages)
     for codes in subsets:
-        if len(set(codes)) < 2 or len(set(codes)) < len(codes):
-            raise InputError(f"{evaluation.benchmark.name}: a subset needs two languages or more, each once, not {list(codes)}")
-        part = with_fairness(tabulate(*restricted(evaluation.counts, evaluation.benchmark, codes), settings=settings), None)
+        part = tabulate(*restricted(evaluation.counts, evaluation.benchmark, codes), settings=settings)
+        part = with_fairness(part, None) if "multi" in settings else part
         found["+".join(codes)] = {key: part.summary[key] for key in (*settings, "bias", "counts") if key in part.summary}
     return replace(evaluation, summary=evaluation.summary | {"subsets": found})

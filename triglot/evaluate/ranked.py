@@ -337,9 +337,14 @@ class _Results:
         """(results,) the first row of each one's query."""
         return np.searchsorted(self.query, np.arange(self.queries))[self.query]
 
+    def _single(self) -> np.ndarray:
+        """Scores as 32-bit floats, as trec_eval holds them; what is too large for one becomes infinite, and ties."""
+        with np.errstate(over="ignore"):
+            return self.score.astype(np.float32)
+
     def close(self) -> bool:
         """Whether neighbours have one score as 32-bit floats."""
-        score = self.score.astype(np.float32)
+        score = self._single()
         return bool(((self.query[1:] == self.query[:-1]) & (score[1:] == score[:-1])).any())
 
     def expected(self) -> tuple[measures.Blocks, int]:
@@ -351,7 +356,7 @@ class _Results:
 
     def in_order(self, place: np.ndarray) -> tuple[measures.Blocks, int]:
         """As `expected`, in trec_eval's order: scores as 32-bit floats, equal ones by document id, the last first."""
-        order = np.lexsort((-place[self.document], -self.score.astype(np.float32), self.query))
+        order = np.lexsort((-place[self.document], -self._single(), self.query))
         above = np.arange(len(order)) - self._begins()  # rows of a query stay together whatever the order within it
         return self._blocks(self.document[order], above, np.zeros(len(order), np.int64))
 

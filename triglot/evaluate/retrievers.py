@@ -21,6 +21,7 @@ from triglot.evaluate.baselines import bm25_scores, translated_scores
 from triglot.evaluate.counts import ScoreBlock
 from triglot.evaluate.evaluator import encode_set, evaluate_embeddings, evaluate_scores, similarity_notes
 from triglot.evaluate.ranked import Judge, Judged, Outcome, evaluate_run, join, judged
+from triglot.evaluate.scope import check_subsets
 from triglot.evaluate.tables import SETTINGS, Evaluation
 from triglot.evaluate.topruns import Parts, finite, parts_of_scores, parts_of_vectors, stream_of_blocks
 from triglot.evaluate.wordwise import WordLists
@@ -162,6 +163,9 @@ def evaluate(
     if depth < 1:
         raise InputError(f"depth: {depth} is below 1")
     tag = "-".join(tag.split()) or "triglot"
+    check_subsets(benchmark.name, subsets, benchmark.languages)
+    if subsets and (isinstance(retriever, RunFile) or isinstance(benchmark, Collection)):
+        log.warning("%s: no subsets; they are pools of a benchmark that is ranked whole, not of a run", benchmark.name)
     if isinstance(retriever, RunFile):
         return _judge_file(retriever, benchmark, extra, keep)
     if isinstance(benchmark, Collection):
@@ -180,20 +184,23 @@ def evaluate(
         return Answer(whole)
     against = judged(benchmark)
     judge = Judge(against, extra=extra)
-    _show(judge, made.runs, keep)
+    if not _show(judge, made.runs, keep):
+        raise InputError(f"{benchmark.name}: {_NOTHING}")
     return Answer(join(whole, judge.outcome(notes=made.notes)), against)
 
 
-def _show(judge: Judge, parts: Iterable[Run], keep: Keep | None) -> None:
-    """Measure the parts of a run. Raises InputError where there is none."""
+_NOTHING = "run: no results; no query finds a passage"
+
+
+def _show(judge: Judge, parts: Iterable[Run], keep: Keep | None) -> bool:
+    """Measure the parts of a run, and say whether there were any."""
     shown = False
     for part in parts:
         shown = True
         judge.show(part)
         if keep:
             keep(part)
-    if not shown:
-        raise InputError("run: no results")
+    return shown
 
 
 def _embed(retriever: Dense | Vectors, benchmark: RetrievalSet) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -234,19 +241,21 @@ def _judge_file(retriever: RunFile, benchmark: RetrievalSet | Collection, extra:
 def _judge_collection(
     retriever: Dense | Bm25 | Vectors, collection: Collection, depth: int, extra: Sequence[str], tag: str, keep: Keep | None
 ) -> Answer:
-    notes, sizes = [], {}
+    notes, sizes, found = [], {}, False
     against = judged(collection)
     judge = Judge(against, extra=extra)
     for code, part in collection.parts.items():
         tally = Tally()
         try:
             made, sizes[code] = _run_of_part(retriever, collection, code, part, tally, depth, tag)
-            _show(judge, made.runs, keep)
+            found |= _show(judge, made.runs, keep)
         except InputError as error:
             raise InputError(f"{collection.name}, {code}: {error}") from None
         label = f"{code}: " if collection.prefix(code) else ""
         notes += [f"{label}{note}" for note in [*made.notes, *tally.notes()]]
         log.info("%s, %s: %d queries, %d passages", collection.name, code, len(part.topics), sizes[code])
+    if not found:
+        raise InputError(f"{collection.name}: {_NOTHING}")
     return Answer(judge.outcome(notes=notes, passages=sizes), against)
 
 

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from triglot.corpus.retrieval import RetrievalSet
-from triglot.files import InputError
+from triglot.files import InputError, nearest
+from triglot.ranges import Range, shown
+
+MOST_SUBSETS = Range(0, 2000)  # pools of some languages alone; all pairs of 60 languages are 1,770
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,32 @@ class Scope:
         by_language = np.where(number > 0, total / np.maximum(number, 1), np.nan)
         macro = float(by_language[number > 0].mean()) if number.any() else float("nan")
         return Figure(np.where(has, values, np.nan), by_language, number, int(inside.sum() - has.sum()), macro)
+
+
+def check_subsets(name: str, subsets: Sequence[Sequence[str]], known: Sequence[str] | None = None) -> None:
+    """Hold smaller pools to what can be reported, before anything is encoded.
+
+    Args:
+        name: of the benchmark, or the key, that messages begin with.
+        subsets: the languages of each pool.
+        known: languages of the benchmark; None where it was not read yet.
+
+    Raises:
+        InputError: too many, fewer than two languages in one, a language twice or unknown, or the same pool twice.
+    """
+    if complaint := MOST_SUBSETS.complaint(len(subsets), whole=True):
+        raise InputError(f"{name}: subsets: {complaint}")
+    found: set[frozenset[str]] = set()
+    for codes in subsets:
+        pool = frozenset(codes)
+        if len(pool) < 2 or len(pool) < len(codes):
+            raise InputError(f"{name}: a subset needs two languages or more, each once, not {shown(list(codes))}")
+        if pool in found:
+            raise InputError(f"{name}: the subset {'+'.join(sorted(pool))} is given twice")
+        found.add(pool)
+        for code in codes if known is not None else ():
+            if code not in known:
+                raise InputError(f"{name}: no language {code!r}{nearest(code, known)}")
 
 
 def scope_of(benchmark: RetrievalSet, languages: Sequence[str] | None) -> Scope:

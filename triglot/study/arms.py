@@ -102,13 +102,13 @@ def seed_numbers(words: Sequence[str]) -> list[int]:
 
 def choose(recipe: Recipe, arms: Sequence[str] | None, seeds: Sequence[int] | None) -> tuple[list[str], list[int]]:
     """The arms and seeds to run; by default all of the recipe. Raises InputError for an unknown arm."""
-    chosen = list(arms) if arms else list(recipe.arms)
+    chosen = list(dict.fromkeys(arms or recipe.arms))
     for arm in chosen:
         if arm not in recipe.arms:
             raise InputError(f"--arms: {recipe.name} has no arm {arm!r}{nearest(arm, recipe.arms)}")
     if not chosen:
         raise InputError(f"{recipe.name}: arms: is missing; a study needs arms (`triglot train` runs a recipe without)")
-    return chosen, list(seeds) if seeds else list(recipe.seeds)
+    return chosen, list(dict.fromkeys(seeds or recipe.seeds))
 
 
 def study(

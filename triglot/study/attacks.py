@@ -10,7 +10,7 @@ from typing import Any
 
 from triglot import outputs
 from triglot.attack import STANDARD, Attack, Lexicon, attack_queries
-from triglot.attack.plant import Plant, plant
+from triglot.attack.plant import Plant, check_plant, plant
 from triglot.corpus.formats import detect, read_retrieval
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.corpus.wordlist import read_lists
@@ -113,6 +113,9 @@ def attack_model(
             log.warning("no --lists: %d attacks that replace words by translations are left out", len(STANDARD) - len(attacks))
     with outputs.folder(out, "attack", model=model, inputs=[*paths_of(model), *on.values(), lists], force=force) as place:
         sets = {name: read_retrieval(format or detect(path), path, name=name, **(options or {})) for name, path in on.items()}
+        for benchmark in sets.values():
+            for one in plants:
+                check_plant(benchmark, one)
         encoder = load_model(model)
         languages = sorted({code for benchmark in sets.values() for code in benchmark.languages})
         lexicon_of = lexicons(lists, languages) if lists else None

@@ -21,6 +21,7 @@ from triglot.corpus.parallel import ParallelCorpus, concat
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.corpus.tally import Tally
 from triglot.corpus.wordlist import read_lists
+from triglot.evaluate.scope import check_subsets
 from triglot.evaluate.tasks import FORMATS, Task, read_parts
 from triglot.files import InputError, nearest
 from triglot.recipe import Benchmark, Recipe, Source
@@ -196,6 +197,7 @@ class Data:
                 path = benchmark.path if benchmark.path.startswith(PREFIX) else self._path(benchmark.path)
                 found = read_benchmark(path, name=benchmark.name, format=benchmark.format, **options)
                 check_languages(benchmark.name, benchmark.languages, found.languages)
+                check_subsets(benchmark.name, benchmark.subsets, found.languages)
             except InputError as error:
                 raise InputError(f"benchmark {benchmark.name!r}: {error}") from None
             return replace(found, licence=benchmark.licence or found.licence)

@@ -106,6 +106,7 @@ def _answers(
     from triglot.evaluate.classify import evaluate_task
     from triglot.evaluate.ranked import check_ids, judged
     from triglot.evaluate.retrievers import Bm25, Dense, evaluate
+    from triglot.evaluate.scope import check_subsets
     from triglot.evaluate.tasks import FORMATS, read_parts
 
     chosen = retriever(model, names=list(on), lists=lists, similarity=similarity, progress=progress)
@@ -126,6 +127,7 @@ def _answers(
             of_reader |= {"languages": spoken} if spoken else {}
         benchmarks[name] = one = read_benchmark(path, name=name, format=told, passages=needed, **of_reader)
         check_languages(name, options.get("languages"), one.languages)
+        check_subsets(name, subsets, one.languages)
         if runs:  # before hours of encoding
             check_ids(one, passages=needed)
     if classify and not tasks:
