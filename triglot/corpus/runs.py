@@ -134,8 +134,7 @@ def read_run(path: str | os.PathLike[str], tally: Tally) -> Run:
     """
     queries: dict[str, int] = {}
     documents: dict[str, int] = {}
-    seen: set[tuple[int, int]] = set()
-    query, document, rank, score = array("q"), array("q"), array("d"), array("d")
+    query, document, rank, score, lines = array("q"), array("q"), array("d"), array("d"), array("q")
     tag = ""
     for number, line in read_lines(path):
         fields = line.split()
@@ -150,27 +149,31 @@ def read_run(path: str | os.PathLike[str], tally: Tally) -> Run:
         if not math.isfinite(points):
             tally.leave_out("line whose score is not a finite number", f"{path}:{number}")
             continue
-        pair = queries.setdefault(fields[0], len(queries)), documents.setdefault(fields[2], len(documents))
-        if pair in seen:
-            tally.leave_out("line whose query and document occurred before", f"{path}:{number}")
-            continue
-        seen.add(pair)
         tag = tag or fields[5]
-        query.append(pair[0])
-        document.append(pair[1])
+        query.append(queries.setdefault(fields[0], len(queries)))
+        document.append(documents.setdefault(fields[2], len(documents)))
         rank.append(at)
         score.append(points)
+        lines.append(number)
     if not query:
         raise InputError(f"{path}: no result in it can be read; {'; '.join(tally.lines())}")
-    q, r, s = np.array(query), np.array(rank), np.array(score)
+    q, d, r, s = np.array(query), np.array(document), np.array(rank), np.array(score)
+    kept = np.unique(q * len(documents) + d, return_index=True)[1]  # where each pair occurs first
+    if twice := len(q) - len(kept):
+        kept.sort()
+        again = np.ones(len(q), bool)
+        again[kept] = False
+        tally.leave_out("line whose query and document occurred before", f"{path}:{lines[int(again.argmax())]}", twice)
+        q, d, r, s = q[kept], d[kept], r[kept], s[kept]
+    run = build(list(queries), list(documents), q, d, s, tag=tag, what=str(path))
     order = np.lexsort((-s, q))
     q, r, s = q[order], r[order], s[order]
     against = int(((q[1:] == q[:-1]) & (r[1:] < r[:-1]) & (s[1:] < s[:-1])).sum())
     if against:
         tally.count("places where the rank contradicts the score (the score decides)", against)
     tally.count("queries with results", len(queries))
-    tally.count("results", len(query))
-    return build(list(queries), list(documents), np.array(query), np.array(document), np.array(score), tag=tag, what=str(path))
+    tally.count("results", len(run))
+    return run
 
 
 def write_run(path: str | os.PathLike[str], run: Run) -> None:
