@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.attack.conftest import Letters
-from triglot.attack.plant import Plant, plant
+from triglot.attack.plant import Plant, check_plant, plant
 from triglot.evaluate.evaluator import encode_set
 from triglot.files import InputError
 
@@ -42,3 +42,14 @@ def test_bad_plants(encoder: Letters, benchmark) -> None:
     queries, passages = encode_set(encoder, benchmark)
     with pytest.raises(InputError, match="no passage in de that could be a payload"):
         plant(encoder, one, queries, passages, Plant(targets=2))
+    with pytest.raises(InputError, match="no passage in de that could be a payload"):
+        check_plant(one, Plant(targets=2))
+
+
+def test_plants_for_questions_in_one_language_have_no_figure_across(encoder: Letters, benchmark) -> None:
+    one = benchmark.queries.take(np.flatnonzero(benchmark.queries.lang == 0))
+    judged = benchmark.judgements[benchmark.judgements[:, 0] % 3 == 0] // [3, 1, 1]
+    alone = replace(benchmark, queries=one, judgements=judged)
+    found = plant(encoder, alone, *encode_set(encoder, alone), Plant(targets=3, k=3))
+    assert found["other"] is None
+    assert found["same"] == found["success@3"]

@@ -10,6 +10,8 @@ import pytest
 from evaluation_sets import make_set
 
 from triglot.corpus import runs
+from triglot.corpus.collection import Collection, Part
+from triglot.corpus.trec import Qrels
 from triglot.evaluate.evaluator import evaluate_scores
 from triglot.evaluate.ranked import evaluate_run, judged
 from triglot.evaluate.retrievers import Bm25, RunFile, Vectors, evaluate
@@ -102,3 +104,13 @@ def test_subsets_that_a_run_cannot_have_are_said(tmp_path: Path, caplog: pytest.
     (tmp_path / "one.run").write_text("q0 Q0 p0 1 1.0 t\n")
     evaluate(RunFile(tmp_path / "one.run"), make_set(*TWO, languages=2), subsets=[("de", "el")])
     assert "no subsets" in caplog.text
+
+
+def test_a_language_in_which_bm25_finds_nothing_scores_0_beside_the_others(tmp_path: Path) -> None:
+    part = Part({"1": "river"}, Qrels(["1"], ["a"], np.array([1])), (tmp_path / "one.jsonl",))
+    other = Part({"1": "nothing alike"}, Qrels(["1"], ["a"], np.array([1])), (tmp_path / "one.jsonl",))
+    (tmp_path / "one.jsonl").write_text('{"docid": "a", "text": "a river"}\n')
+    found = evaluate(Bm25(), Collection("toy", {"de": part, "en": other})).result
+    assert [found.by_language["ranked"][code]["mrr@10"] for code in ("de", "en")] == [1, 0]
+    with pytest.raises(InputError, match="toy: run: no results"):
+        evaluate(Bm25(), Collection("toy", {"en": other}))
