@@ -81,8 +81,8 @@ def check_subsets(name: str, subsets: Sequence[Sequence[str]], known: Sequence[s
         if pool in found:
             raise InputError(f"{name}: the subset {'+'.join(sorted(pool))} is given twice")
         found.add(pool)
-        for code in codes if known is not None else ():
-            if code not in known:
+        for code in codes:
+            if known is not None and code not in known:
                 raise InputError(f"{name}: no language {code!r}{nearest(code, known)}")
 
 
