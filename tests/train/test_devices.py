@@ -12,7 +12,7 @@ import torch
 from tests.train.conftest import LISTS, make_corpus
 from tests.train.elsewhere import There, elsewhere
 from triglot.augment.apply import Augmenter
-from triglot.augment.settings import Augment
+from triglot.augment.settings import Augment, Part
 from triglot.batches import Batches, plan_run
 from triglot.losses import Loss
 from triglot.robust import Adversary, Negatives, Robust
@@ -31,7 +31,7 @@ def train(encoder: Any, device: Any, out: Any, robust: Robust, *, steps: int = 2
     model = Bag(encoder, device) if encoder.kind == "static" else Network(encoder, weight_decay=0.01, device=device)
     feed = Feed(corpus, switching={"english": Switching("en", LISTS)}, tokenize=None if model.needs_strings else model.tokenize, seed=5)
     if loss and loss.consistency:
-        feed = feed.with_augmenter(Augmenter(Augment(kinds=("swap",), p=1.0, mode="view"), seed=5))
+        feed = feed.with_augmenter(Augmenter(Augment((Part(("swap",), share=1.0),), mode="view"), seed=5))
     plan = plan_run(feed.rows(), Batches(kind="hybrid", size=8), steps=steps, seed=5, languages=corpus.languages)
     train = Train(steps=steps, lr=0.01, log_every=1, checkpoint_every=1, keep=0, clip=1.0, negatives=2, chunk=chunk)
     run(model, feed, plan, loss=loss or Loss(symmetric=0.5), robust=robust, train=train, seed=7, stage="s", out=out)
