@@ -214,7 +214,7 @@ def test_the_threads_of_the_process_group_end_before_python_does(tmp_path) -> No
             from pathlib import Path
             from triglot.train import distributed
 
-            world, _ = distributed.join()
+            world = distributed.join()
             torch.optim.AdamW([torch.nn.Parameter(torch.ones(2))])
             assert world.sum(torch.ones(1)).item() == 2
             distributed._leave()
