@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import difflib
 import errno
 import glob
@@ -315,6 +314,8 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
 
 def _swap(new: Path, old: Path) -> bool:
     """Exchange two paths in one step where the system can (Linux, macOS), so that no moment has neither. False where it cannot."""
+    import ctypes  # takes as long to load as all the rest of this file
+
     try:
         system = ctypes.CDLL(None, use_errno=True)
         if sys.platform == "darwin":
