@@ -67,7 +67,7 @@ def check_factors(factors: Sequence[float]) -> tuple[float, ...]:
         if not factor >= 1:
             raise InputError(f"factor: {factor:g} is below 1; a factor of 1 is the data as they are")
         if factor > MOST:
-            raise InputError(f"factor: {factor:g} is above {MOST}; a number from 1 to {MOST} is wanted")
+            raise InputError(f"factor: {min(factor, 1e308):g} is above {MOST}; a number from 1 to {MOST} is wanted")
     for before, after in pairwise(factors):
         if after <= before:
             raise InputError(f"factor: {after:g} comes after {before:g}; factors increase")
