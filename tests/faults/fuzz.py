@@ -68,7 +68,7 @@ CASES = (
     Case("augment", "augment pairs.jsonl --kind insert,codeswitch --lists muse --factor 1,2 --out OUT", ("pairs.jsonl", "muse")),
     Case("lists", "lists bitext --out OUT", ("bitext",)),
     Case("attack", "attack model --on x=squad --attack kinds=insert --out OUT", ("squad", "model")),
-    Case("train", "train recipe.yaml --out OUT", ("recipe.yaml", "recipe.yaml", "pairs.jsonl", "bitext")),
+    Case("train", "train recipe.yaml --out OUT", ("recipe.yaml", "recipe.yaml", "pairs.jsonl", "squad")),
     Case("resume", "train recipe.yaml --out half", ("half",)),
     Case("again", "train recipe.yaml --out run", ("run",)),
     Case("compare", "compare run other --report OUT --mteb OUT2", ("run", "other")),
@@ -168,7 +168,7 @@ def main() -> int:
     codes: dict[str, Counter[str]] = {case.name: Counter() for case in chosen}
     failures: list[Failure] = []
     slowest = 0.0
-    with tempfile.TemporaryDirectory() as place, Server() as server:
+    with tempfile.TemporaryDirectory(prefix="triglot-inputs-") as place, Server() as server:
         source = prepare(Path(place) / "source", server)
         for turn, (case, done, failure) in enumerate(trials(source, server, seed=args.seed, cases=chosen), 1):
             codes[case.name][f"exit {done.code}"] += 1

@@ -98,9 +98,10 @@ def _pairs(folder: Path) -> None:
     made = []
     for fact in facts:
         for turn, lang in enumerate(LANGUAGES):
-            record = {"query_id": f"q{fact}", "query": question(fact, lang), "query_lang": lang}
+            record = {"query_id": f"q{fact}", "query": question(fact, lang), "query_lang": lang, "query_group": f"g{fact}"}
             other = LANGUAGES[(turn + fact) % 3]
-            made.append(record | {"positive_passages": [{"docid": f"d{fact}", "text": passage(fact, other), "lang": other}]})
+            answer = {"docid": f"d{fact}", "text": passage(fact, other), "lang": other, "group": f"d{fact}"}
+            made.append(record | {"positive_passages": [answer]})
     _records(folder / "pairs.jsonl", made)
     _lines(folder / "bitext" / "de-en.tsv", (f"{passage(fact, 'de')}\t{passage(fact, 'en')}" for fact in facts))
     _lines(folder / "bitext" / "en-es.tsv.gz", (f"{passage(fact, 'en')}\t{passage(fact, 'es')}" for fact in facts))
@@ -127,11 +128,12 @@ def _texts(folder: Path) -> None:
     _lines(folder / "articles.csv", ["id,lang,title,body", *(f'{fact},en,Fact {fact},"{passage(fact, "en")}\nMore, of it."' for fact in facts)])
 
 
-RECIPE = """languages: [de, en, es]
+RECIPE = """data: .
+languages: [de, en, es]
 encoder: {kind: static, dim: 8, vocab: 300}
 sources:
   - {format: pairs, path: pairs.jsonl}
-  - {format: bitext, path: bitext, weight: 0.5}
+  - {format: squad, path: squad, weight: 0.5}
 batches: {kind: hybrid, size: 8, alpha: 0.5}
 loss: {temperature: 0.1}
 train: {steps: 4, lr: 0.05, log_every: 2, checkpoint_every: 2}
