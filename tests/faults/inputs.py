@@ -58,7 +58,9 @@ def _squad(folder: Path) -> None:
         for start in range(0, len(FACTS), 3):
             sentences = [passage(fact, lang) for fact in range(start, start + 3)]
             context = " ".join(sentences)
-            answers = [{"text": str(FACTS[fact][2]), "answer_start": context.index(str(FACTS[fact][2]))} for fact in range(start, start + 3)]
+            answers = [
+                {"text": str(FACTS[fact][2]), "answer_start": context.index(str(FACTS[fact][2]))} for fact in range(start, start + 3)
+            ]
             asked = [
                 {"id": f"q{fact}", "question": question(fact, lang), "answers": [answers[fact - start]]} for fact in range(start, start + 3)
             ]
@@ -79,10 +81,14 @@ def _rankings(folder: Path) -> None:
     _lines(folder / "trec" / "qrels.x-v1.0-en-dev.tsv", (f"q{fact} Q0 d{fact} 1" for fact in facts))
     _records(folder / "trec" / "docs-0.jsonl.gz", ({"docid": one["_id"], "title": one["title"], "text": one["text"]} for one in documents))
     _table(folder / "mteb" / "corpus" / "test-0.parquet", _id=[one["_id"] for one in documents], text=[one["text"] for one in documents])
-    _table(folder / "mteb" / "queries" / "test-0.parquet", _id=[f"q{fact}" for fact in facts], text=[question(fact, "en") for fact in facts])
+    _table(
+        folder / "mteb" / "queries" / "test-0.parquet", _id=[f"q{fact}" for fact in facts], text=[question(fact, "en") for fact in facts]
+    )
     judged = {"query-id": [f"q{fact}" for fact in facts], "corpus-id": [f"d{fact}" for fact in facts], "score": [1] * len(facts)}
     _table(folder / "mteb" / "qrels" / "test-0.parquet", **judged)
-    _lines(folder / "some.run", (f"q{fact} Q0 d{(fact + step) % 5} {step + 1} {1 / (step + 1):.3f} x" for fact in facts for step in range(5)))
+    _lines(
+        folder / "some.run", (f"q{fact} Q0 d{(fact + step) % 5} {step + 1} {1 / (step + 1):.3f} x" for fact in facts for step in range(5))
+    )
     rng = np.random.default_rng(1)
     for side, letter in (("queries", "q"), ("passages", "d")):
         (folder / "vectors").mkdir(exist_ok=True)
@@ -125,7 +131,9 @@ def _texts(folder: Path) -> None:
     _records(folder / "passages.jsonl", ({"id": f"d{fact}", "text": passage(fact, "en"), "lang": "en"} for fact in facts))
     _lines(folder / "passages.tsv", (f"d{fact}\t{passage(fact, 'de')}" for fact in facts))
     _lines(folder / "passages.txt", (passage(fact, "es") for fact in facts))
-    _lines(folder / "articles.csv", ["id,lang,title,body", *(f'{fact},en,Fact {fact},"{passage(fact, "en")}\nMore, of it."' for fact in facts)])
+    _lines(
+        folder / "articles.csv", ["id,lang,title,body", *(f'{fact},en,Fact {fact},"{passage(fact, "en")}\nMore, of it."' for fact in facts)]
+    )
 
 
 RECIPE = """data: .
@@ -139,6 +147,7 @@ loss: {temperature: 0.1}
 train: {steps: 4, lr: 0.05, log_every: 2, checkpoint_every: 2}
 evaluate: [{name: facts, path: squad, format: squad}]
 """
+STUDY = RECIPE.replace("data: .", "data: .\nbaselines: [bm25]\nseeds: [1]\narms: {x-x: {batches.kind: xx}, hybrid: {batches.alpha: 0.3}}")
 
 
 def make(folder: Path) -> Path:
@@ -147,6 +156,7 @@ def make(folder: Path) -> Path:
     for write in (lambda place: _squad(place / "squad"), _rankings, _pairs, _texts):
         write(folder)
     (folder / "recipe.yaml").write_text(RECIPE, encoding="utf-8")
+    (folder / "study.yaml").write_text(STUDY, encoding="utf-8")
     texts = {lang: [text for fact in range(len(FACTS)) for text in (question(fact, lang), passage(fact, lang))] for lang in LANGUAGES}
     static = EncoderSettings(kind="static", dim=8, vocab=300)
     init_encoder(static, word_counts(texts), seed=1).save(folder / "model")

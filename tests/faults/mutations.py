@@ -1,4 +1,4 @@
-"""Damage: what a careless export, a bad disk or ill will make of a file. Each change is drawn from a random generator and says what it did."""
+"""Damage: what a careless export, a bad disk or ill will make of a file. Each change comes from a random generator and says what it did."""
 
 from __future__ import annotations
 
