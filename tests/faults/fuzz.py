@@ -12,8 +12,9 @@ import random
 import shutil
 import sys
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -159,20 +160,21 @@ def trials(source: Path, server: Server, *, seed: int, cases: tuple[Case, ...] =
             yield case, done, failure
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=2000)
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop then, but not before each case had its turn")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--inputs", type=Path, help="keep the undamaged inputs here, or take them from here")
     parser.add_argument("--only", default="", help="cases whose names begin so")
     parser.add_argument("--show", type=int, default=3000, help="characters of the output of a failure")
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     chosen = tuple(case for case in CASES if case.name.startswith(args.only))
     codes: dict[str, Counter[str]] = {case.name: Counter() for case in chosen}
     failures: list[Failure] = []
     slowest, turn = 0.0, 0
     with tempfile.TemporaryDirectory(prefix="triglot-inputs-") as place, Server() as server:
-        source = prepare(args.inputs or Path(place) / "source", server)
+        source, began = prepare(args.inputs or Path(place) / "source", server), time.monotonic()
         for turn, (case, done, failure) in enumerate(trials(source, server, seed=args.seed, cases=chosen), 1):
             codes[case.name][f"exit {done.code}"] += 1
             slowest = max(slowest, done.seconds)
@@ -181,7 +183,7 @@ def main() -> int:
                 failures.append(failure)
                 print(json.dumps({"case": case.name, "seed": failure.seed, "damage": failure.damage, "why": failure.why}), file=sys.stderr)
                 print(failure.output[-args.show :], file=sys.stderr, flush=True)
-            if turn >= args.trials:
+            if turn >= args.trials or (turn >= len(chosen) and time.monotonic() - began > args.seconds):
                 break
     for name, found in codes.items():
         print(f"{name:22} " + ", ".join(f"{count} x {what}" for what, count in sorted(found.items())))

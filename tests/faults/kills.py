@@ -13,7 +13,7 @@ import signal
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,13 +135,13 @@ def points(source: Path, server: Server, case: Case, draw: random.Random, most: 
             yield event, wrong or (f"left behind: {left[0]}" if left else "")
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--points", type=int, default=300, help="kill points over all commands")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--inputs", type=Path, help="keep the undamaged inputs here, or take them from here")
     parser.add_argument("--only", default="", help="cases whose names begin so")
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     chosen = [case for case in CASES if case.name.startswith(args.only)]
     ended: dict[str, Counter[str]] = {}
     with tempfile.TemporaryDirectory(prefix="triglot-inputs-") as place, Server() as server:

@@ -1,0 +1,80 @@
+"""A sample of the trials of damaged inputs and of kills. More of them: TRIGLOT_FAULTS=20 takes twenty times as long."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults import fuzz, kills
+from tests.faults.mutations import mutate
+from tests.killing import Done, Server
+
+MORE = float(os.environ.get("TRIGLOT_FAULTS", "1"))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Path:
+    return fuzz.prepare(tmp_path_factory.mktemp("faults") / "inputs", server)
+
+
+@pytest.mark.timeout(300 + 120 * MORE)
+def test_damaged_inputs_end_in_a_message_or_in_a_result(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert fuzz.main(["--inputs", str(source), "--seconds", str(20 * MORE)]) == 0, capsys.readouterr().err[-5000:]
+
+
+@pytest.mark.timeout(300 + 240 * MORE)
+def test_killed_commands_leave_the_old_result_or_the_new_one(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert kills.main(["--inputs", str(source), "--points", str(int(32 * MORE))]) == 0, capsys.readouterr().err[-5000:]
+
+
+@pytest.mark.parametrize(
+    ("done", "why"),
+    [
+        (Done(None, "", [], 60.0), "hang"),
+        (Done(1, "Traceback (most recent call last):\n...", [], 0.1), "traceback"),
+        (Done(-signal.SIGSEGV, "", [], 0.1), "exit status -11"),
+        (Done(2, "", [], 0.1), "no message"),
+        (Done(2, "triglot: x:1: not JSON", [], 0.1), "refused, but out/results.json was written"),
+    ],
+)
+def test_what_may_not_happen_is_seen(done: Done, why: str) -> None:
+    assert fuzz.wrong(done, fuzz.CASES[0], {"a": b""}, {"a": b"", "out/results.json": b"{}"}) == why
+
+
+def test_changed_inputs_and_leftovers_are_seen() -> None:
+    fine, case = Done(0, "", [], 0.1), fuzz.CASES[0]
+    assert fuzz.wrong(fine, case, {"a": b"1"}, {"a": b"1", "out/results.json": b"{}"}) == ""
+    assert fuzz.wrong(fine, case, {"a": b"1"}, {"a": b"2"}) == "an input was changed: a"
+    assert fuzz.wrong(fine, case, {"a": b"1"}, {}) == "an input was changed: a"
+    assert fuzz.wrong(fine, case, {}, {".x.abcdefgh.part": b""}) == "left behind: .x.abcdefgh.part"
+    assert fuzz.wrong(fine, case, {}, {"out/x.json": b"NaN"}) == "NaN in out/x.json"
+
+
+def test_a_mixture_of_two_results_is_seen() -> None:
+    old, new = {"r/a": b"1", "r/b": b"1"}, {"r/a": b"2", "r/b": b"2"}
+    assert [kills.mixture(now, old, new) for now in (old, new, {}, {"r/a": b"2"})] == [""] * 4
+    assert kills.mixture({"r/a": b"2", "r/b": b"1"}, old, new) == "neither old nor new: r/a, r/b"
+    assert kills.mixture({"r/a": b"3"}, old, new).startswith("neither old nor new")
+
+
+def test_every_kind_of_file_is_damaged_and_the_same_seed_does_the_same(source: Path, tmp_path: Path) -> None:
+    for path in sorted(path for path in source.rglob("*") if path.is_file()):
+        kept = path.read_bytes()
+        found = []
+        for _ in range(2):
+            target = tmp_path / path.name
+            target.write_bytes(kept)
+            draw = random.Random(3)
+            found.append(([mutate(target, draw) for _ in range(3)], target.read_bytes()))
+        assert found[0] == found[1]
