@@ -89,7 +89,8 @@ class Failure:
 
 
 def prepare(folder: Path, server: Server) -> Path:
-    """The inputs (made where they are not there yet), a finished run `run`, results `other`, and a run that was killed after its first checkpoint `half`."""
+    """The inputs, made where they are not there yet: data, models, a finished run `run`, results `other`, and `half`, a run that was killed
+    after its first checkpoint."""
     if (folder / "half").is_dir():
         return folder
     inputs.make(folder)

@@ -21,7 +21,7 @@ _PLACES = {
     "en": ["river", "mountain", "harbour", "tower", "market", "garden", "station", "beach"],
     "es": ["río", "monte", "puerto", "torre", "mercado", "jardín", "estación", "playa"],
 }
-_YEARS = range(1900, 1903)
+_YEARS = range(1900, 1904)
 _QUESTION = {"de": "Seit wann gibt es {} Nummer {}?", "en": "Since when is there {} number {}?", "es": "¿Desde cuándo existe {} número {}?"}
 _ANSWER = {"de": "Das Jahr von {} Nummer {} ist {}.", "en": "The year of {} number {} is {}.", "es": "El año de {} número {} es {}."}
 FACTS = [(place, number, year) for place in range(len(_PLACES["en"])) for number, year in enumerate(_YEARS)]
@@ -55,14 +55,14 @@ def _table(path: Path, **columns: Any) -> None:
 def _squad(folder: Path) -> None:
     for lang in LANGUAGES:
         paragraphs = []
-        for start in range(0, len(FACTS), 3):
-            sentences = [passage(fact, lang) for fact in range(start, start + 3)]
+        for start in range(0, len(FACTS), 4):
+            sentences = [passage(fact, lang) for fact in range(start, start + 4)]
             context = " ".join(sentences)
             answers = [
-                {"text": str(FACTS[fact][2]), "answer_start": context.index(str(FACTS[fact][2]))} for fact in range(start, start + 3)
+                {"text": str(FACTS[fact][2]), "answer_start": context.index(str(FACTS[fact][2]))} for fact in range(start, start + 4)
             ]
             asked = [
-                {"id": f"q{fact}", "question": question(fact, lang), "answers": [answers[fact - start]]} for fact in range(start, start + 3)
+                {"id": f"q{fact}", "question": question(fact, lang), "answers": [answers[fact - start]]} for fact in range(start, start + 4)
             ]
             paragraphs.append({"context": context, "qas": asked})
         folder.mkdir(parents=True, exist_ok=True)
@@ -109,8 +109,9 @@ def _pairs(folder: Path) -> None:
             answer = {"docid": f"d{fact}", "text": passage(fact, other), "lang": other, "group": f"d{fact}"}
             made.append(record | {"positive_passages": [answer]})
     _records(folder / "pairs.jsonl", made)
-    _lines(folder / "bitext" / "de-en.tsv", (f"{passage(fact, 'de')}\t{passage(fact, 'en')}" for fact in facts))
-    _lines(folder / "bitext" / "en-es.tsv.gz", (f"{passage(fact, 'en')}\t{passage(fact, 'es')}" for fact in facts))
+    for source, target, suffix in (("de", "en", ""), ("en", "es", ".gz")):
+        lines = (f"{text(fact, source)}\t{text(fact, target)}" for text in (question, passage) for fact in facts)
+        _lines(folder / "bitext" / f"{source}-{target}.tsv{suffix}", lines)
     for lang in ("de", "es"):
         _lines(folder / "muse" / f"en-{lang}.txt", (f"{a}\t{b}" for a, b in zip(_PLACES["en"], _PLACES[lang], strict=True)))
     labels = ("entailment", "neutral", "contradiction")

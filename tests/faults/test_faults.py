@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,14 @@ def server() -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Path:
     return fuzz.prepare(tmp_path_factory.mktemp("faults") / "inputs", server)
+
+
+def test_undamaged_inputs_end_in_a_result(source: Path, server: Server, tmp_path: Path) -> None:
+    for case in fuzz.CASES:
+        shutil.rmtree(tmp_path / "inputs", ignore_errors=True)
+        shutil.copytree(source, tmp_path / "inputs")
+        done = server.run(case.words.replace("DAMAGED", case.damage[0]).replace("OUT", "out").split(), cwd=tmp_path / "inputs")
+        assert done.code == 0, (case.name, done.output)
 
 
 @pytest.mark.timeout(300 + 120 * MORE)
