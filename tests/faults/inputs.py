@@ -148,7 +148,6 @@ loss: {temperature: 0.1}
 train: {steps: 4, lr: 0.05, log_every: 2, checkpoint_every: 2}
 evaluate: [{name: facts, path: squad, format: squad}]
 """
-STUDY = RECIPE.replace("data: .", "data: .\nbaselines: [bm25]\nseeds: [1]\narms: {x-x: {batches.kind: xx}, hybrid: {batches.alpha: 0.3}}")
 
 
 def make(folder: Path) -> Path:
@@ -157,7 +156,6 @@ def make(folder: Path) -> Path:
     for write in (lambda place: _squad(place / "squad"), _rankings, _pairs, _texts):
         write(folder)
     (folder / "recipe.yaml").write_text(RECIPE, encoding="utf-8")
-    (folder / "study.yaml").write_text(STUDY, encoding="utf-8")
     texts = {lang: [text for fact in range(len(FACTS)) for text in (question(fact, lang), passage(fact, lang))] for lang in LANGUAGES}
     static = EncoderSettings(kind="static", dim=8, vocab=300)
     init_encoder(static, word_counts(texts), seed=1).save(folder / "model")
