@@ -125,7 +125,7 @@ def wrong(done: Done, case: Case, before: dict[str, bytes], after: dict[str, byt
         return "no message"
     goes_on = case.name in ("resume", "again")
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-    stray = [name for name in changed if name.endswith((".part", ".old", ".lock"))]
+    stray = [name for name in changed if name in after and name.endswith((".part", ".old", ".lock"))]
     if stray:
         return f"left behind: {stray[0]}"
     if done.code and not goes_on and case.name != "train" and changed:
