@@ -7,6 +7,7 @@ import gzip
 import json
 import random
 import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -202,10 +203,16 @@ def mutate(path: Path, draw: random.Random) -> str:
     """Damage a file in a way that fits its kind, or by bytes. Returns what was done."""
     data = path.read_bytes()
     name = path.name.removesuffix(".gz")
-    packed = path.suffix == ".gz" and draw.random() < 0.8
+    packed = data[:2] == b"\x1f\x8b" and draw.random() < 0.8
     if packed:
-        data = gzip.decompress(data)
-    changed, how = _change(name, data, draw)
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error):
+            packed = False
+    try:
+        changed, how = _change(name, data, draw)
+    except (ValueError, struct.error):  # damaged before, and no longer of its kind
+        changed, how = raw(data, draw)
     path.write_bytes(gzip.compress(changed, mtime=0) if packed else changed)
     return f"{path.name}: {how}"
 
