@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -77,6 +78,17 @@ class ParallelCorpus:
                 f"{named}: {len(self.languages)} languages, and training takes at most {MAX_LANGUAGES} at once; name them in `languages:` "
                 f"({', '.join(self.languages[:3])}, ...)"
             )
+
+    def hash_into(self, found: hashlib.blake2b) -> None:
+        """Feed a hash all texts, what they belong to, and the rows with their hard negatives."""
+        columns = [self.text_lang, self.text_group, self.query, self.passage]
+        if self.negatives is not None:
+            columns += [np.asarray(self.negatives.flatten()), np.asarray(self.negatives.value_lengths())]
+        for column in columns:
+            found.update(np.ascontiguousarray(column).tobytes())
+        for buffer in pa.concat_arrays([self.texts]).buffers():
+            if buffer is not None:
+                found.update(buffer)
 
     def __len__(self) -> int:
         return len(self.query)

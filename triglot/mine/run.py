@@ -207,14 +207,7 @@ def digest(corpus: ParallelCorpus, settings: Mine, encoder: Any = None) -> str:
     """
     found = hashlib.blake2b(json.dumps(plain(settings), sort_keys=True).encode(), digest_size=8)
     found.update(repr((corpus.languages, BLOCK, ENCODED)).encode())
-    columns = [corpus.text_lang, corpus.text_group, corpus.query, corpus.passage]
-    if corpus.negatives is not None:
-        columns += [np.asarray(corpus.negatives.flatten()), np.asarray(corpus.negatives.value_lengths())]
-    for column in columns:
-        found.update(np.ascontiguousarray(column).tobytes())
-    for buffer in pa.concat_arrays([corpus.texts]).buffers():
-        if buffer is not None:
-            found.update(buffer)
+    corpus.hash_into(found)
     if settings.needs_model:
         sample = np.unique(np.linspace(0, len(corpus.texts) - 1, 32).astype(np.int64))
         embed = _embedder(corpus, encoder, None)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from triglot.augment.lexicon import Lexicon
 from triglot.corpus.collection import Collection, check_languages
@@ -51,14 +50,9 @@ class Training:
         corpus = self.corpus
         switching = {name: (how.pivot, dict(how.lists), how.p, how.languages) for name, how in self.switching.items()}
         found = hashlib.blake2b(repr((corpus.languages, corpus.sources, self.weights, switching)).encode(), digest_size=16)
-        columns = [corpus.text_lang, corpus.text_group, corpus.query, corpus.passage, corpus.source, corpus.family]
-        if corpus.negatives is not None:
-            columns += [np.asarray(corpus.negatives.flatten()), np.asarray(corpus.negatives.value_lengths())]
-        for column in columns:
+        for column in (corpus.source, corpus.family):
             found.update(np.ascontiguousarray(column).tobytes())
-        for buffer in pa.concat_arrays([corpus.texts]).buffers():
-            if buffer is not None:
-                found.update(buffer)
+        corpus.hash_into(found)
         return found.hexdigest()
 
 
