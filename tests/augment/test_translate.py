@@ -370,7 +370,7 @@ def test_augment_translates_marks_and_changes(models: dict[str, Path], tmp_path:
     [
         (None, "no such folder; did you mean 'marian'"),
         ({}, r"holds no config\.json, so it is no folder of a translation model"),
-        ({"config.json": "{"}, r"config\.json: not JSON"),
+        ({"config.json": "{"}, r"config\.json:1: not JSON"),
         ({"config.json": '{"model_type": "bert"}'}, "holds a model of type 'bert'; known: marian"),
         ({"config.json": '{"model_type": "marian"}', "pytorch_model.bin": ""}, "has no weights as safetensors"),
         ({"config.json": '{"model_type": "marian"}', "model.safetensors": "x"}, "cannot be loaded"),

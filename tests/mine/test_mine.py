@@ -270,6 +270,7 @@ def test_a_depth_larger_than_the_pool_is_all_of_it(source, monkeypatch, caplog) 
     embed = None if source in ("bm25", "random") else embed_of(corpus)
     whole = mine(corpus, settings, embed=embed)
     monkeypatch.setattr(run, "_HELD", 5000)  # blocks of few lines: what a large depth makes of them
+    caplog.clear()
     with caplog.at_level("INFO", "triglot"):
         deep = mine(corpus, replace(settings, depth=10**6), embed=embed)
     np.testing.assert_array_equal(deep.text, whole.text)
