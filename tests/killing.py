@@ -22,7 +22,18 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 _ROOMS = (
-    *("cli", "report", "report.terminal", "study", "study.models", "study.augmenting", "study.attacks", "study.wordlists", "mine"),
+    *(
+        "cli",
+        "report",
+        "report.terminal",
+        "study",
+        "study.models",
+        "study.augmenting",
+        "study.attacks",
+        "study.wordlists",
+        "mine",
+        "augment.translate",
+    ),
     *("evaluate.retrievers", "corpus.formats"),
 )
 _WRITING = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.truncate", "os.link", "os.symlink")
@@ -183,7 +194,9 @@ def _serve() -> None:
     import tempfile
 
     import torch
+    import transformers
 
+    transformers.MarianMTModel, transformers.MarianTokenizer  # noqa: B018 (loads them)
     for room in (
         "pyarrow.parquet",
         "pyarrow.dataset",

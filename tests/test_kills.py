@@ -17,6 +17,7 @@ from tests.killing import Server
 from tests.writing import commands, inputs
 
 NAMES = tuple(commands(Path()))
+STORE = "translations.jsonl"
 POINTS = 4  # of a command that nothing, and of one that an older result is in the way of
 
 
@@ -32,7 +33,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def held(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    """Each file's bytes; of a store of translations its lines in one order, since they come as they were made."""
+    found = {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {path: b"".join(sorted(data.splitlines(keepends=True))) if path.endswith(STORE) else data for path, data in found.items()}
 
 
 def points(events: int) -> list[int]:
@@ -48,7 +51,13 @@ def is_temporary(name: str) -> bool:
 
 
 def check(name: str, now: dict[str, bytes], old: dict[str, bytes], new: dict[str, bytes], target: str) -> None:
-    """The older or the new result is whole. Of single files all but the first may be absent, since they cannot be exchanged at once."""
+    """The older or the new result is whole. Of single files all but the first may be absent, since they cannot be exchanged at once.
+
+    A store grows in its place while the command runs; no line of the older one is lost.
+    """
+    for path in [path for path in now if path.endswith(STORE)]:
+        assert set(old.get(path, b"").splitlines()) <= set(now[path].splitlines()) <= set(new[path].splitlines())
+    now, old, new = ({path: data for path, data in one.items() if not path.endswith(STORE)} for one in (now, old, new))
     seen = {path: content for path, content in now.items() if not is_temporary(path) and not path.split("/")[0].startswith(f".{target}")}
     if name.startswith("+"):
         lines = seen.get(target)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.translators import marian
 from triglot.encoder import EncoderSettings, init_encoder
 
 WORDS = {
@@ -17,7 +18,7 @@ RESULT = "out"  # of each command; `files` names what it writes there
 
 
 def inputs(root: Path) -> Path:
-    """Two models, training pairs, a benchmark in two languages."""
+    """Two models and one that translates, training pairs, a benchmark in two languages."""
     rng = np.random.default_rng(3)
     lines, articles = [], {code: [] for code in WORDS}
     for n in range(30):
@@ -30,6 +31,8 @@ def inputs(root: Path) -> Path:
             articles[code].append({"title": f"a{n}", "paragraphs": [paragraph]})
     (root / "pairs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     (root / "other.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines[:40]), encoding="utf-8")
+    (root / "one.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines[:4]), encoding="utf-8")
+    (root / "two.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines[2:8]), encoding="utf-8")
     (root / "squad").mkdir()
     for code, made in articles.items():
         (root / "squad" / f"{code}.json").write_text(json.dumps({"data": made}), encoding="utf-8")
@@ -38,6 +41,7 @@ def inputs(root: Path) -> Path:
     counts = {code: dict.fromkeys(known, 5) for code, known in WORDS.items()}
     for number, name in enumerate(("model", "second"), 1):
         init_encoder(EncoderSettings(kind="static", dim=16, vocab=200), counts, seed=number).save(root / name)
+    marian(root / "translator", "en", "fr", max_position_embeddings=16)
     return root
 
 
@@ -48,6 +52,8 @@ def commands(root: Path) -> dict[str, tuple[list[str], list[str], str]]:
     """
     on = ["--on", f"b={root / 'squad'}", "--candidate-text", "sentence", "-q"]
     model, second, pairs, other = (str(root / name) for name in ("model", "second", "pairs.jsonl", "other.jsonl"))
+    one, two = str(root / "one.jsonl"), str(root / "two.jsonl")
+    french = ["--translate", str(root / "translator"), "--into", "fr", "--beams", "1", "-q"]
     fresh = ["--dim", "8", "--vocab", "120", "-q"]
     return {
         "evaluate": (["evaluate", second, *on], ["evaluate", model, *on, "--save-run", "--force"], "out"),
@@ -68,6 +74,8 @@ def commands(root: Path) -> dict[str, tuple[list[str], list[str], str]]:
             ["augment", pairs, "--kind", "insert", "--factor", "1,2", "-q"],
             "out",
         ),
+        "translate": (["augment", one, *french], ["augment", two, *french], "out"),
+        "+translate": (["augment", one, *french], ["augment", two, *french], "out.jsonl"),
         "+augment": (["augment", other, "--kind", "swap", "-q"], ["augment", pairs, "--kind", "insert", "-q"], "out.jsonl"),
         "+mine": (
             ["mine", other, "--model", "bm25", "-q", "negatives=1"],

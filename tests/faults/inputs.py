@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tests.translators import marian
 from triglot.encoder import EncoderSettings, init_encoder
 from triglot.encoder.tokenizer import word_counts
 
@@ -109,6 +110,7 @@ def _pairs(folder: Path) -> None:
             answer = {"docid": f"d{fact}", "text": passage(fact, other), "lang": other, "group": f"d{fact}"}
             made.append(record | {"positive_passages": [answer]})
     _records(folder / "pairs.jsonl", made)
+    _records(folder / "few.jsonl", made[:12])
     for source, target, suffix in (("de", "en", ""), ("en", "es", ".gz")):
         lines = (f"{text(fact, source)}\t{text(fact, target)}" for text in (question, passage) for fact in facts)
         _lines(folder / "bitext" / f"{source}-{target}.tsv{suffix}", lines)
@@ -151,7 +153,8 @@ evaluate: [{name: facts, path: squad, format: squad}]
 
 
 def make(folder: Path) -> Path:
-    """Write all inputs into a folder, and return it: data of every format, a recipe, a static model `model`, a transformer `small`."""
+    """Write all inputs into a folder, and return it: data of every format, a recipe, a static model `model`, a transformer `small`, a
+    translation model `translator`."""
     folder.mkdir(parents=True, exist_ok=True)
     for write in (lambda place: _squad(place / "squad"), _rankings, _pairs, _texts):
         write(folder)
@@ -161,4 +164,5 @@ def make(folder: Path) -> Path:
     init_encoder(static, word_counts(texts), seed=1).save(folder / "model")
     small = EncoderSettings(kind="transformer", dim=8, vocab=300, layers=1, heads=2)
     init_encoder(small, word_counts(texts), seed=1).save(folder / "small")
+    marian(folder / "translator", "en", "fr", max_position_embeddings=16)
     return folder

@@ -7,6 +7,7 @@ import random
 import shutil
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,10 @@ def test_changed_inputs_and_leftovers_are_seen() -> None:
     assert fuzz.wrong(fine, case, {"a": b"1"}, {"a": b"1", "out/results.json": b"{}"}) == ""
     assert fuzz.wrong(fine, case, {"a": b"1"}, {"a": b"2"}) == "an input was changed: a"
     assert fuzz.wrong(fine, case, {"a": b"1"}, {}) == "an input was changed: a"
+    growing = replace(case, grows="a")
+    assert fuzz.wrong(fine, growing, {"a": b"1\n2"}, {"a": b"1\n3\n"}) == ""
+    assert fuzz.wrong(fine, growing, {"a": b"1\n2"}, {"a": b"2\n"}) == "an input was changed: a"
+    assert fuzz.wrong(fine, growing, {"a": b"1\n2"}, {}) == "an input was changed: a"
     assert fuzz.wrong(fine, case, {}, {".x.abcdefgh.part": b""}) == "left behind: .x.abcdefgh.part"
     assert fuzz.wrong(fine, case, {}, {"out/x.json": b"NaN"}) == "NaN in out/x.json"
 

@@ -101,7 +101,6 @@ class Translator:
     Attributes:
         family: `marian`, or the way in which languages are named otherwise (`m2m100`, `codes`).
         digest: stands for the content of the folder.
-        cut: sentences cut for their length, so far.
 
     Args:
         path: the folder.
@@ -125,7 +124,6 @@ class Translator:
         self.model: Any = model.to(self.device).eval()
         kind = self.model.config.model_type
         self.family = "marian" if kind == "marian" else "m2m100" if hasattr(self.tokenizer, "get_lang_id") else "codes"
-        self.cut = 0
         if self.family != "marian" and not self.codes:
             raise InputError(f"translate: {self.path}: its tokenizer names no languages; a Marian, M2M100, NLLB or mBART model is needed")
         self.longest = self._room()
@@ -204,14 +202,11 @@ class Translator:
         if not self.accepts(source):
             raise InputError(f"translate: the model does not translate from {source!r}")
         more: dict[str, Any] = {}
-        before = ""
-        if self.family == "marian":
-            before = f"{find_code(target, self.codes)} " if self.codes else ""
-        else:
+        if self.family != "marian":
             self.tokenizer.src_lang = find_code(source, self.codes)
             more["forced_bos_token_id"] = self._language_id(find_code(target, self.codes))
         result = [""] * len(texts)
-        for rows, batch in self._batches([before + text for text in texts]):
+        for rows, batch in self._batches(self._named(texts, target)):
             options = {"num_beams": self.settings.beams, "do_sample": False, "max_new_tokens": self.longest, "max_length": None, **more}
             with torch.inference_mode(), _explained(self.path, "cannot translate"):
                 ids = self.model.generate(**batch, **options)
@@ -222,6 +217,17 @@ class Translator:
             done(rows, found)
         return result
 
+    def too_long(self, texts: Sequence[str], target: str) -> int:
+        """How many sentences have more tokens than the model reads, so that their ends are not translated."""
+        named = self._named(texts, target)
+        windows = (named[first : first + _WINDOW] for first in range(0, len(named), _WINDOW))
+        return sum(len(ids) > self.longest for window in windows for ids in self.tokenizer(window)["input_ids"])
+
+    def _named(self, texts: Sequence[str], target: str) -> list[str]:
+        """Sentences as a Marian model of several targets wants them, with the language before each; others stay."""
+        before = f"{find_code(target, self.codes)} " if self.family == "marian" and self.codes else ""
+        return [before + text for text in texts]
+
     def _language_id(self, code: str) -> int:
         return self.tokenizer.get_lang_id(code) if self.family == "m2m100" else self.tokenizer.convert_tokens_to_ids(code)
 
@@ -231,7 +237,6 @@ class Translator:
         for first in range(0, len(texts), _WINDOW):
             window = texts[first : first + _WINDOW]
             whole = [len(ids) for ids in self.tokenizer(window)["input_ids"]]
-            self.cut += sum(length > room for length in whole)
             lengths = np.minimum(whole, room)
             order = np.argsort(-lengths, kind="stable")
             start = 0

@@ -116,7 +116,7 @@ class Translated:
         texts: translations of texts made or found in the store.
         sentences: sentences that the model translated now.
         without: groups that have no text in a language the model translates from.
-        cut: sentences that were too long for the model.
+        cut: sentences that were too long for the model, whether translated now or before.
     """
 
     corpus: ParallelCorpus
@@ -219,7 +219,7 @@ def translate_corpus(
         advance: told how many texts are done; of a text of three sentences, each is a third.
     """
     new: list[tuple[int, str, str, str]] = []  # group, language, text, language it comes from
-    made = 0
+    made = cut = 0
     for (source, target), groups in want.jobs.items():
         numbers = corpus.text_of[groups, corpus.languages.index(source)]
         parts = [sentences_of(text, source) for text in corpus.texts.take(pa.array(numbers)).to_pylist()]
@@ -238,12 +238,13 @@ def translate_corpus(
             advance(len(groups))
         translator.translate(missing, source, target, done=keep)
         made += len(missing)
+        cut += translator.too_long(list(keys), target)
         for group, part in zip(groups.tolist(), parts, strict=True):
             text = join([store.get(keys[one]) or "" for one in part])
             if text:
                 new.append((group, target, text, source))
     extended, origins = _extended(corpus, new)
-    return Translated(extended, origins, len(new), made, want.without, translator.cut)
+    return Translated(extended, origins, len(new), made, want.without, cut)
 
 
 def _extended(corpus: ParallelCorpus, new: Sequence[tuple[int, str, str, str]]) -> tuple[ParallelCorpus, dict[int, str]]:
