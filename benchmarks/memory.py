@@ -82,8 +82,8 @@ def searching(queries: int, passages: int, k: int) -> Callable[[], object]:
 
 def mining(lines: int, depth: int) -> Callable[[], object]:
     """Negatives by vectors, some candidates left out by a bound."""
+    from triglot.commands.sources import read_source
     from triglot.mine import Mine, mine
-    from triglot.study.data import read_source
 
     corpus = read_source(_pairs(lines), format="pairs")
     return lambda: mine(corpus, Mine(depth=depth, max_score=0.9), Drawn())
@@ -91,7 +91,7 @@ def mining(lines: int, depth: int) -> Callable[[], object]:
 
 def reading(rows: int, format: str = "pairs") -> Callable[[], object]:
     """A format as training reads it."""
-    from triglot.study.data import read_source
+    from triglot.commands.sources import read_source
 
     path = WRITE[format](rows)
     return lambda: read_source(path, format=format)

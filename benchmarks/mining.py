@@ -26,7 +26,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import numpy as np
 
-from triglot.corpus.formats import read_training
+from triglot.corpus.formats.registry import read_training
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.encoder import EncoderSettings, init_encoder, load_encoder
 from triglot.encoder.tokenizer import word_counts

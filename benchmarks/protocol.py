@@ -33,7 +33,7 @@ PARTS = ("triglot", "sentence-transformers", "triglot scoring", "pytrec_eval", "
 
 def benchmark_of(data: str) -> Any:
     """XQuAD-R with sentences as candidates."""
-    from triglot.corpus.formats import read_retrieval
+    from triglot.corpus.formats.registry import read_retrieval
 
     return read_retrieval("squad", data, name="xquad-r", candidate_text="sentence")
 

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from triglot.augment.learn import LearnSettings
-from triglot.study.wordlists import lists_from, verdict_lines
+from triglot.commands.lists import lists_from, verdict_lines
 
 
 def main(data: Path) -> None:

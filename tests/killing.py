@@ -22,19 +22,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 _ROOMS = (
-    *(
-        "cli",
-        "report",
-        "report.terminal",
-        "study",
-        "study.models",
-        "study.augmenting",
-        "study.attacks",
-        "study.wordlists",
-        "mine",
-        "augment.translate",
-    ),
-    *("evaluate.retrievers", "corpus.formats"),
+    *("cli", "report", "report.terminal", "study", "commands.evaluate", "commands.augment", "commands.attack", "commands.lists", "mine"),
+    "augment.translate",
+    *("evaluate.retrievers", "corpus.formats.registry"),
 )
 _WRITING = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.truncate", "os.link", "os.symlink")
 

@@ -331,7 +331,7 @@ def pairs(tmp_path: Path) -> Path:
 
 
 def test_encode_takes_the_language(encoder, corpus, tmp_path: Path) -> None:
-    from triglot.study.models import encode_file
+    from triglot.commands.encode import encode_file
 
     encoder.save(tmp_path / "raw")
     fitted = debias(encoder, corpus, Debias(method="centre", texts=60)).encoder

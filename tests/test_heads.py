@@ -14,9 +14,9 @@ from scipy.optimize import check_grad
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from triglot import heads
+from triglot.classify import heads
+from triglot.classify.heads import Head, HeadSettings, features, fit_head, load_head
 from triglot.files import InputError
-from triglot.heads import Head, HeadSettings, features, fit_head, load_head
 
 LABELS = ("entailment", "neutral", "contradiction")
 

@@ -97,8 +97,8 @@ EXPECTED = {
     "triglot.encoder.settings.EncoderSettings",
     "triglot.train.settings.Train",
     "triglot.robust.settings.Adversary",
-    "triglot.evaluate.tasks.Classify",
-    "triglot.heads.HeadSettings",
+    "triglot.classify.tasks.Classify",
+    "triglot.classify.heads.HeadSettings",
     "triglot.augment.learn.LearnSettings",
     "triglot.augment.translate.TranslateSettings",
     "triglot.mine.settings.Mine",
@@ -140,7 +140,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "triglot.recipe.Benchmark": {"name": "b", "format": "atlas"},
     "triglot.recipe.Stage": {"sources": ()},
     "triglot.augment.settings.Part": {"kinds": ("swap",)},
-    "triglot.study.augmenting.Job": {"source": "x", "out": None, "augment": Augment()},
+    "triglot.commands.augment.Job": {"source": "x", "out": None, "augment": Augment()},
 }
 
 

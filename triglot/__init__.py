@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from triglot.batches import Batches, plan_epoch, rows_of
-    from triglot.corpus.formats import read_retrieval, read_training
+    from triglot.classify.judge import evaluate_task
+    from triglot.classify.tasks import read_task
+    from triglot.corpus.formats.registry import read_retrieval, read_training
     from triglot.corpus.parallel import ParallelCorpus
     from triglot.corpus.retrieval import RetrievalSet
     from triglot.encoder.build import load_encoder
     from triglot.evaluate import Evaluation, evaluate_encoder, write_results
-    from triglot.evaluate.classify import evaluate_task
-    from triglot.evaluate.tasks import read_task
     from triglot.files import InputError
     from triglot.recipe import load_recipe
     from triglot.report import compare, find_arms, to_markdown, write_report
@@ -56,14 +56,14 @@ _HOMES = {
     "RetrievalSet": "triglot.corpus.retrieval:RetrievalSet",
     "compare": "triglot.report:compare",
     "evaluate_encoder": "triglot.evaluate:evaluate_encoder",
-    "evaluate_task": "triglot.evaluate.classify:evaluate_task",
+    "evaluate_task": "triglot.classify.judge:evaluate_task",
     "find_arms": "triglot.report:find_arms",
     "load_encoder": "triglot.encoder.build:load_encoder",
     "load_recipe": "triglot.recipe:load_recipe",
     "plan_epoch": "triglot.batches:plan_epoch",
-    "read_retrieval": "triglot.corpus.formats:read_retrieval",
-    "read_task": "triglot.evaluate.tasks:read_task",
-    "read_training": "triglot.corpus.formats:read_training",
+    "read_retrieval": "triglot.corpus.formats.registry:read_retrieval",
+    "read_task": "triglot.classify.tasks:read_task",
+    "read_training": "triglot.corpus.formats.registry:read_training",
     "rows_of": "triglot.batches:rows_of",
     "run_recipe": "triglot.study.run:run",
     "run_study": "triglot.study.arms:study",

@@ -18,10 +18,10 @@ from triglot import recipes
 from triglot.attack.settings import Attack
 from triglot.augment.settings import Augment
 from triglot.batches import Batches
+from triglot.classify.tasks import FORMATS, split_options
 from triglot.debias import Debias
 from triglot.encoder import EncoderSettings
-from triglot.evaluate.scope import check_subsets
-from triglot.evaluate.tasks import FORMATS, split_options
+from triglot.evaluate.bias.scope import check_subsets
 from triglot.files import InputError, nearest
 from triglot.language_tags import language, wanted
 from triglot.losses import Loss
@@ -125,7 +125,7 @@ class Benchmark:
         licence: of the data, for the report.
         depth: passages a query where a top-k run is made (BEIR, MTEB, TREC).
         subsets: languages of smaller pools to report as well.
-        options: further options of the format's reader; of nli and stance, how a head is trained (`triglot.evaluate.tasks.Classify`).
+        options: further options of the format's reader; of nli and stance, how a head is trained (`triglot.classify.tasks.Classify`).
     """
 
     name: str

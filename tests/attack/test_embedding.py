@@ -10,9 +10,9 @@ from triglot.attack import Attack
 from triglot.attack.embedding import shift_queries
 from triglot.attack.target import Target
 from triglot.encoder import EncoderSettings, init_encoder
+from triglot.encoder.once import encode_set
 from triglot.encoder.static import bag_means
 from triglot.encoder.tokenizer import word_counts
-from triglot.evaluate.evaluator import encode_set
 
 
 @pytest.fixture(scope="module", params=["static", "transformer"])

@@ -9,7 +9,7 @@ import pytest
 
 from tests.attack.conftest import Letters
 from triglot.attack.plant import Plant, check_plant, plant
-from triglot.evaluate.evaluator import encode_set
+from triglot.encoder.once import encode_set
 from triglot.files import InputError
 
 

@@ -16,9 +16,8 @@ from triglot.attack.search import beam, candidates_of, draw, greedy, part_texts,
 from triglot.attack.target import Target
 from triglot.augment.codeswitch import restore, split_units
 from triglot.augment.lexicon import split_words, switch
-from triglot.corpus.halves import half_of
-from triglot.corpus.wordlist import read_lists
-from triglot.evaluate.evaluator import encode_set
+from triglot.corpus.formats.wordlist import half_of, read_lists
+from triglot.encoder.once import encode_set
 from triglot.files import InputError
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.command import triglot
 from triglot import seeds
-from triglot.corpus.pairs import read_training
+from triglot.corpus.formats.pairs import read_training
 from triglot.train import Feed
 
 

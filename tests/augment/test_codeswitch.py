@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triglot import seeds
-from triglot.augment.codeswitch import CodeSwitcher, Ragged, join_units, split_units
+from triglot.augment.codeswitch import CodeSwitcher, join_units, split_units
 from triglot.files import InputError
+from triglot.ragged import Ragged
 
 TEXTS = ["The cat sat on the mat.", "A dog's life, isn't it?", "", "42 cats — and THE dog"]
 LISTS = {"de": [("cat", "Katze"), ("the", "der"), ("the", "die"), ("dog", "Hund")], "zh": [("cat", "猫"), ("sat", "坐")], "xx": []}

@@ -17,11 +17,11 @@ from triglot.augment import grow
 from triglot.augment.apply import Augmenter
 from triglot.augment.lexicon import Lexicon, split_words, switch
 from triglot.augment.settings import Augment, Part
-from triglot.corpus.pairs import read_training, records
+from triglot.commands import augment as augmenting
+from triglot.commands.sources import split_source
+from triglot.corpus.formats.pairs import read_training, records
 from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus, concat, variant_id
 from triglot.files import InputError
-from triglot.study import augmenting
-from triglot.study.data import split_source
 
 TYPOS = Part(("swap", "delete"), share=0.6, rate=0.5)
 CASING = Part(("casing",), share=0.4, rate=1.0)

@@ -13,10 +13,10 @@ from triglot import seeds
 from triglot.augment import learn as module
 from triglot.augment.learn import LearnSettings, learn, segmenter, words_of
 from triglot.augment.lists import columns, judge, learn_lists
-from triglot.corpus.formats import read_training
-from triglot.corpus.wordlist import read_lists
+from triglot.commands.lists import lists_from, verdict_lines
+from triglot.corpus.formats.registry import read_training
+from triglot.corpus.formats.wordlist import read_lists
 from triglot.files import InputError
-from triglot.study.wordlists import lists_from, verdict_lines
 
 
 def sentences(number: int, seed: int, glue: str = " ") -> tuple[list[str], list[str]]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from triglot.augment.codeswitch import restore, split_text
 from triglot.augment.keyboards import HOMOGLYPHS, neighbours, script_letters
 from triglot.augment.noise import KINDS, perturb, word_spans
-from triglot.corpus.halves import half_of
+from triglot.corpus.formats.wordlist import half_of
 from triglot.files import InputError
 
 TEXTS = [

@@ -17,10 +17,10 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 from tests.translators import TEXTS, m2m100, marian, nllb
 from triglot.augment.translate import TranslateSettings, Translator, find_code, plain_code
 from triglot.augment.translations import Store, join, key_of, sentences_of, translate_corpus, wanted
-from triglot.corpus.pairs import read_training, write
+from triglot.commands import augment as augmenting
+from triglot.corpus.formats.pairs import read_training, write
 from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus
 from triglot.files import InputError, read_jsonl
-from triglot.study import augmenting
 
 SHORT = TranslateSettings(beams=2, longest=12, tokens=60)
 

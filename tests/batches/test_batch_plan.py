@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triglot.batches import KINDS, Batches, Rows, Step, counts_of, describe, interleave, plan_epoch, plan_run, rank_slice, rows_of
-from triglot.corpus.formats import read_training
+from triglot.corpus.formats.registry import read_training
 from triglot.corpus.parallel import CorpusBuilder
 from triglot.files import InputError
 

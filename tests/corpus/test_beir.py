@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from triglot.corpus import beir
+from triglot.corpus.formats import beir
 from triglot.files import InputError
 
 

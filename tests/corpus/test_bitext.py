@@ -7,7 +7,7 @@ import gzip
 import numpy as np
 import pytest
 
-from triglot.corpus import bitext
+from triglot.corpus.formats import bitext
 from triglot.files import InputError
 
 

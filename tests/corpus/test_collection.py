@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from triglot.corpus import collection
-from triglot.corpus.formats import read_benchmark
+from triglot.corpus.formats.registry import read_benchmark
 from triglot.corpus.tally import Tally
 from triglot.files import InputError
 

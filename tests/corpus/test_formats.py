@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from triglot.corpus import formats, nli
+from triglot.corpus.formats import nli
+from triglot.corpus.formats import registry as formats
 from triglot.files import InputError
 from triglot.language_tags import tag
 

@@ -11,7 +11,7 @@ from test_collection import put
 from test_mteb_layout import layout
 
 from triglot.corpus import hub
-from triglot.corpus.formats import read_benchmark
+from triglot.corpus.formats.registry import read_benchmark
 from triglot.corpus.tally import Tally
 from triglot.files import InputError
 

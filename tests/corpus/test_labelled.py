@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triglot.corpus import nli, stance
-from triglot.corpus.labelled import Labelled, of_inference, of_stances
+from triglot.classify.labelled import Labelled, of_inference, of_stances
+from triglot.corpus.formats import nli, stance
 from triglot.files import InputError
 
 CODES = ("de", "en", "fr", "it")

@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from triglot.corpus import mlqa
+from triglot.corpus.formats import mlqa
 from triglot.files import InputError
 
 

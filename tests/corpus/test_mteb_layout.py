@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from triglot.corpus import mteb
-from triglot.corpus.formats import detect, read_benchmark
+from triglot.corpus.formats import mteb
+from triglot.corpus.formats.registry import detect, read_benchmark
 from triglot.files import InputError
 
 

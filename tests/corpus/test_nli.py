@@ -7,7 +7,7 @@ import gzip
 import numpy as np
 import pytest
 
-from triglot.corpus import nli
+from triglot.corpus.formats import nli
 from triglot.files import InputError
 
 EN = ["p1\ta\tneutral", "p1\tb\tcontradiction", "p1\tc\tentailment", "p2\td\tneutral", "p3\te\tentailment"]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from triglot.corpus import pairs
+from triglot.corpus.formats import pairs
 from triglot.corpus.parallel import CorpusBuilder
 from triglot.files import InputError
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from triglot.batches import Batches, plan_epoch, rows_of
-from triglot.corpus import bitext, pairs
+from triglot.corpus.formats import bitext, pairs
 from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus, concat
 from triglot.files import InputError
 

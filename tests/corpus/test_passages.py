@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triglot.corpus.passages import read_passages
+from triglot.corpus.formats.passages import read_passages
 from triglot.files import InputError
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from triglot.corpus import beir, qrels, trec
+from triglot.corpus.formats import beir, qrels, trec
 from triglot.corpus.tally import Tally
 from triglot.files import InputError
 

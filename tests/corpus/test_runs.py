@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triglot import topk
-from triglot.corpus import runs
+from triglot.corpus.formats import runs
+from triglot.corpus.formats.trec import Qrels, write_qrels
 from triglot.corpus.tally import Tally
-from triglot.corpus.trec import Qrels, write_qrels
 from triglot.files import InputError
 
 

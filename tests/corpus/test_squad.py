@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from triglot.corpus import squad
+from triglot.corpus.formats import squad
 from triglot.files import InputError
 
 EN = "The lake is deep. It is also cold. Nobody swims there."

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from triglot.corpus import stance
+from triglot.corpus.formats import stance
 from triglot.files import InputError
 
 

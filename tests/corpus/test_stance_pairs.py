@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from triglot.corpus.formats import detect, read_training
+from triglot.corpus.formats.registry import detect, read_training
+from triglot.corpus.formats.stance import LABELS, read
+from triglot.corpus.formats.stance_pairs import TEMPLATES
 from triglot.corpus.parallel import ParallelCorpus, member_id
-from triglot.corpus.stance import LABELS, read
-from triglot.corpus.stance_pairs import TEMPLATES
 from triglot.files import InputError
 from triglot.recipe import Source
 

@@ -9,7 +9,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from triglot.corpus import trec
+from triglot.corpus.formats import trec
 from triglot.corpus.tally import Tally
 from triglot.files import InputError
 

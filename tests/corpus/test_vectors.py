@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from triglot.corpus import vectors
+from triglot.corpus.formats import vectors
 from triglot.files import InputError
 
 ROWS = np.arange(12, dtype=np.float32).reshape(4, 3)

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from triglot.corpus import wordlist
+from triglot.corpus.formats import wordlist
 from triglot.files import InputError
 
 

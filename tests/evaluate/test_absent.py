@@ -11,11 +11,11 @@ from evaluation_sets import make_set, scored_sets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triglot.corpus import runs
+from triglot.corpus.formats import runs
 from triglot.corpus.retrieval import Absent, RetrievalSet
-from triglot.evaluate.bias import rank_spread
+from triglot.evaluate.bias.spread import rank_spread
+from triglot.evaluate.bias.summary import restricted
 from triglot.evaluate.evaluator import evaluate_scores
-from triglot.evaluate.fairness import restricted
 from triglot.evaluate.ranked import evaluate_run, judged
 from triglot.evaluate.tables import tabulate
 from triglot.evaluate.topruns import run_of_scores

@@ -10,7 +10,7 @@ import pytest
 from evaluation_sets import make_set
 
 from triglot import bm25
-from triglot.corpus.formats import read_retrieval
+from triglot.corpus.formats.registry import read_retrieval
 from triglot.evaluate import evaluate_scores
 from triglot.evaluate.baselines import evaluate_bm25, evaluate_translated_bm25
 from triglot.evaluate.wordwise import Translator

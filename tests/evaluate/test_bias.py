@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from triglot.evaluate import count_scores, tabulate
-from triglot.evaluate.bias import kruskal_wallis, peer, preference_rate, rank_spread, removal_test
+from triglot.evaluate.bias.spread import kruskal_wallis, peer, preference_rate, rank_spread, removal_test
 from triglot.files import InputError
 
 

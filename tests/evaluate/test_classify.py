@@ -13,11 +13,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.preprocessing import StandardScaler
 
-from triglot.corpus import nli, stance
-from triglot.evaluate.classify import Classification, evaluate_task
-from triglot.evaluate.tasks import Classify, Task, classify_settings, read_task
+from triglot.classify.heads import HeadSettings, features, load_head
+from triglot.classify.judge import Classification, evaluate_task
+from triglot.classify.tasks import Classify, Task, classify_settings, read_task
+from triglot.corpus.formats import nli, stance
 from triglot.files import InputError
-from triglot.heads import HeadSettings, features, load_head
 
 QUICK = HeadSettings(penalties=(1.0,))
 

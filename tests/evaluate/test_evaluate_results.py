@@ -10,7 +10,7 @@ import pytest
 from evaluation_sets import make_set
 
 from triglot.evaluate import evaluate_scores, read_languages, read_queries, read_results, write_results
-from triglot.evaluate.fairness import MEASURES as FAIRNESS
+from triglot.evaluate.bias.summary import MEASURES as FAIRNESS
 from triglot.evaluate.tables import BIAS, MEASURES
 from triglot.files import InputError
 

@@ -11,8 +11,8 @@ from evaluation_sets import make_set, scored_sets
 from hypothesis import given, settings
 
 from triglot.evaluate import evaluate_embeddings, evaluate_scores, write_results
+from triglot.evaluate.bias.summary import MEASURES, restricted
 from triglot.evaluate.counts import count_scores
-from triglot.evaluate.fairness import MEASURES, restricted
 from triglot.evaluate.tables import tabulate
 from triglot.files import InputError
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from evaluation_sets import make_set
 
-from triglot.corpus import runs
 from triglot.corpus.collection import Collection, Part
-from triglot.corpus.trec import Qrels
+from triglot.corpus.formats import runs
+from triglot.corpus.formats.trec import Qrels
+from triglot.evaluate.bias.scope import check_subsets
 from triglot.evaluate.evaluator import evaluate_scores
 from triglot.evaluate.ranked import evaluate_run, judged
 from triglot.evaluate.retrievers import Bm25, RunFile, Vectors, evaluate
-from triglot.evaluate.scope import check_subsets
 from triglot.files import InputError
 
 TWO = ([0, 1], [0, 1, 0, 1], [(q, p, 1) for q in (0, 1) for p in (0, 1)])

@@ -12,7 +12,7 @@ from evaluation_sets import make_set, scored_sets
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from triglot.corpus import runs
+from triglot.corpus.formats import runs
 from triglot.evaluate.evaluator import evaluate_scores
 from triglot.evaluate.ranked import evaluate_run, join, judged
 from triglot.files import InputError

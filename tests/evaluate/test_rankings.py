@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from triglot.evaluate import rankings
-from triglot.evaluate.bias import language_shares, rank_correlation
+from triglot.evaluate.bias import rankings
+from triglot.evaluate.bias.spread import language_shares, rank_correlation
 from triglot.files import InputError
 from triglot.topk import top_k
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from evaluation_sets import make_set
 
-from triglot.corpus import vectors
 from triglot.corpus.collection import Collection, Part
-from triglot.corpus.formats import read_benchmark
-from triglot.corpus.runs import build, concat, write_run
-from triglot.corpus.trec import Qrels, write_qrels
+from triglot.corpus.formats import vectors
+from triglot.corpus.formats.registry import read_benchmark
+from triglot.corpus.formats.runs import build, concat, write_run
+from triglot.corpus.formats.trec import Qrels, write_qrels
 from triglot.evaluate import ranked, topruns, write_results
 from triglot.evaluate.ranked import check_ids, evaluate_run, judged
 from triglot.evaluate.retrievers import Bm25, Dense, RunFile, Vectors, evaluate, run_name

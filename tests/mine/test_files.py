@@ -16,7 +16,7 @@ import pytest
 
 from tests.command import triglot
 from tests.mine.small import LANGUAGES, corpus_of, embed_of, safe_pairs
-from triglot.corpus import pairs
+from triglot.corpus.formats import pairs
 from triglot.encoder import EncoderSettings, init_encoder
 from triglot.encoder.tokenizer import word_counts
 from triglot.files import InputError, read_json, read_jsonl
@@ -286,7 +286,7 @@ def test_sentence_transformers_finds_the_same(place, bounds) -> None:
 
 @pytest.mark.data
 def test_real_data_in_eleven_languages(data, tmp_path) -> None:
-    from triglot.corpus.formats import read_training
+    from triglot.corpus.formats.registry import read_training
     from triglot.mine.lines import lines_of
 
     corpus, _ = read_training("squad", data / "xquad-r")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from triglot.commands.mine import mine_source, settings_of
 from triglot.files import InputError
-from triglot.study.mining import mine_source, settings_of
 
 TEXTS = {
     "equal": ["river city"] * 4,

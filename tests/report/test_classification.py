@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from triglot.corpus.labelled import Labelled
+from triglot.classify.heads import HeadSettings
+from triglot.classify.judge import Classification, evaluate_task
+from triglot.classify.labelled import Labelled
+from triglot.classify.tasks import Classify, Task
 from triglot.evaluate import write_results
-from triglot.evaluate.classify import Classification, evaluate_task
 from triglot.evaluate.results import read_items
-from triglot.evaluate.tasks import Classify, Task
 from triglot.files import read_json
-from triglot.heads import HeadSettings
 from triglot.report import compare, find_arms, render, to_csv, write_report
 
 CODES, LABELS = ("de", "en", "fr"), ("AGAINST", "FAVOR")

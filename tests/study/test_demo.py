@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from triglot.commands.demo import PAIRS, examples
 from triglot.encoder import EncoderSettings, init_encoder
 from triglot.encoder.tokenizer import word_counts
 from triglot.recipe import load_recipe
-from triglot.study.demo import PAIRS, examples
 
 
 @pytest.fixture(scope="module")

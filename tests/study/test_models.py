@@ -11,6 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from triglot.cli import app
+from triglot.commands.evaluate import evaluate_model
+from triglot.commands.models import retriever
+from triglot.commands.search import search
 from triglot.corpus.collection import Collection
 from triglot.encoder import EncoderSettings, init_encoder
 from triglot.evaluate import read_queries, read_results
@@ -20,8 +23,6 @@ from triglot.recipe import parse_recipe
 from triglot.report import compare, find_arms, render, tables_of, write_report
 from triglot.settings import Document
 from triglot.study.data import Data
-from triglot.study.load import retriever
-from triglot.study.models import evaluate_model, search
 from triglot.study.run import evaluate_all
 
 WORDS = [f"word{i}" for i in range(40)]

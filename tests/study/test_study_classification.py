@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.command import triglot
-from triglot.corpus.nli import LABELS
+from triglot.corpus.formats.nli import LABELS
 from triglot.files import InputError, read_json, read_jsonl
 from triglot.recipe import Benchmark, load_recipe
 from triglot.study.arms import study

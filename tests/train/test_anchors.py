@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.train.conftest import LISTS, make_corpus
-from triglot.augment.codeswitch import Ragged
 from triglot.corpus.parallel import CorpusBuilder, concat
 from triglot.files import InputError
+from triglot.ragged import Ragged
 from triglot.train import Feed
 from triglot.train.anchors import anchor, anchored
 

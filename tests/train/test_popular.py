@@ -9,7 +9,7 @@ import numpy as np
 
 from tests.train.conftest import WORDS
 from triglot.batches import Batches, plan_run
-from triglot.corpus import pairs
+from triglot.corpus.formats import pairs
 from triglot.losses import Loss
 from triglot.train import Feed, Train, run
 from triglot.train.bag import Bag

@@ -18,7 +18,7 @@ from triglot.batches import Batches, plan_run
 from triglot.files import InputError
 from triglot.losses import Loss
 from triglot.mine import Refresh
-from triglot.study.mining import renewal
+from triglot.study.refresh import renewal
 from triglot.train import Feed, Switching, Train, run
 
 REFRESH = Refresh(every=4, negatives=3, depth=20, languages="balanced")

@@ -17,8 +17,9 @@ from triglot.attack.settings import Attack
 from triglot.attack.target import Target
 from triglot.augment.lexicon import Lexicon
 from triglot.corpus.retrieval import RetrievalSet
+from triglot.encoder.once import encode_set
 from triglot.evaluate import evaluate_embeddings
-from triglot.evaluate.evaluator import encode_set, similarity_notes
+from triglot.evaluate.evaluator import similarity_notes
 from triglot.evaluate.tables import Evaluation
 from triglot.files import InputError, atomic_write
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from triglot import seeds
 from triglot.augment.apply import Augmenter
-from triglot.corpus.pairs import Shape, Variant, numbered_records
+from triglot.corpus.formats.pairs import Shape, Variant, numbered_records
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.files import InputError, atomic_write
 

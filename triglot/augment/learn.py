@@ -16,10 +16,10 @@ from typing import Annotated
 import numpy as np
 import regex
 
-from triglot.augment.codeswitch import Ragged
-from triglot.augment.scripts import RUNS, UNSPACED
 from triglot.files import InputError
+from triglot.ragged import Ragged
 from triglot.ranges import MostWords, Range, Several, Share, check_ranges
+from triglot.text import RUNS, UNSPACED
 
 LONGEST_WORD = 12  # characters of a word in a script without spaces
 _WORD = regex.compile(r"\p{L}[\p{L}\p{M}\u200c\u200d]*(?:['’\-]\p{L}[\p{L}\p{M}\u200c\u200d]*)*")

@@ -10,8 +10,8 @@ import regex
 
 from triglot import seeds
 from triglot.augment.codeswitch import restore, split_text
-from triglot.augment.scripts import RUNS, UNSPACED
 from triglot.files import InputError, nearest
+from triglot.text import RUNS, UNSPACED
 
 _LETTER = regex.compile(r"\X")
 _LONGEST = 10  # letters of a word in such a script

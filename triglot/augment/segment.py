@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from triglot import seeds
-from triglot.augment.codeswitch import Ragged
+from triglot.ragged import Ragged
 
 
 class Splits:

@@ -17,12 +17,12 @@ import numpy as np
 import pyarrow as pa
 from typing_extensions import TypedDict
 
-from triglot.augment.scripts import UNSPACED
 from triglot.corpus.parallel import MAX_LANGUAGES, ParallelCorpus
 from triglot.corpus.sentences import split
 from triglot.files import InputError, blamed, locked
 from triglot.outputs import resolve
 from triglot.shapes import shaped, strict
+from triglot.text import UNSPACED
 
 if TYPE_CHECKING:
     from triglot.augment.translate import Translator

@@ -67,7 +67,7 @@ def augment(
     progress = listen(quiet)
     import sys
 
-    from triglot.study import augmenting
+    from triglot.commands import augment as augmenting
 
     job = augmenting.job(
         source,
@@ -116,8 +116,8 @@ def mine(
 ) -> None:
     """Write training pairs with hard negatives: passages that a model or BM25 takes for answers."""
     progress = listen(quiet)
+    from triglot.commands.mine import mine_source, settings_of
     from triglot.settings import key_values
-    from triglot.study.mining import mine_source, settings_of
 
     chosen = settings_of(settings or [], model)
     more = {"model": model, "layout": layout, "languages": codes(languages), "options": key_values(option or [])}
@@ -146,7 +146,7 @@ def lists(
     """Learn word lists from translations, for code-switching and synonyms."""
     listen(quiet)
     from triglot.augment.learn import LearnSettings
-    from triglot.study.wordlists import lists_from, verdict_lines
+    from triglot.commands.lists import lists_from, verdict_lines
 
     settings = LearnSettings(score=score, most=most, least=least)
     verdicts = lists_from(paths, out, settings, pivot=pivot, languages=codes(languages), format=format, against=against, force=force)

@@ -50,8 +50,9 @@ def evaluate(
 ) -> None:
     """Evaluate a model in the three settings, with language bias; streamed corpora by top-k runs."""
     progress = listen(quiet)
+    from triglot.commands.evaluate import evaluate_model
+    from triglot.commands.sources import named_paths
     from triglot.settings import key_values
-    from triglot.study.models import evaluate_model, named_paths
 
     given = {"candidate_text": candidate_text, "languages": codes(languages), "split": split, "corpus": corpus}
     options = {key: value for key, value in given.items() if value}

@@ -15,9 +15,9 @@ from triglot.ranges import Dim, Heads, Layers, Seed, Vocab
 def demo(settings: Settings = None, out: Out = Path("runs/demo"), quiet: Quiet = False) -> None:
     """Train and compare three arms on the built-in corpus."""
     progress = listen(quiet)
+    from triglot.commands.demo import examples
     from triglot.recipe import load_recipe
     from triglot.study import study
-    from triglot.study.demo import examples
 
     recipe = load_recipe("demo", settings or [])
     command = " ".join(["triglot", "demo", *(settings or []), "--out", str(out)])
@@ -50,7 +50,7 @@ def init(
 ) -> None:
     """Make a fresh encoder from the texts of a corpus."""
     listen(quiet)
-    from triglot.study.models import fresh_encoder
+    from triglot.commands.init import fresh_encoder
 
     settings = {"kind": kind, "dim": dim, "vocab": vocab, "layers": layers, "heads": heads}
     typer.echo(fresh_encoder(paths, out, settings, format=format, seed=seed, force=force))

@@ -34,8 +34,9 @@ def attack(
     progress = listen(quiet)
     from triglot.attack import Attack
     from triglot.attack.plant import Plant
-    from triglot.study.attacks import attack_model, parse
-    from triglot.study.models import named_paths
+    from triglot.commands.attack import attack_model
+    from triglot.commands.sources import named_paths
+    from triglot.commands.words import parse
 
     given = {"candidate_text": candidate_text, "languages": codes(languages)}
     options = {key: value for key, value in given.items() if value}

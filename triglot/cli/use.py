@@ -26,7 +26,7 @@ def encode(
 ) -> None:
     """Encode texts into unit vectors."""
     progress = listen(quiet)
-    from triglot.study.models import encode_file
+    from triglot.commands.encode import encode_file
 
     rows, dim = encode_file(model, texts, out, side=side, lang=lang, force=force, progress=progress)
     typer.echo(f"{out}: {rows} x {dim}")
@@ -49,7 +49,7 @@ def search(
     import json
     from dataclasses import asdict
 
-    from triglot.study.models import search as find
+    from triglot.commands.search import search as find
 
     for query, hits in zip(queries, find(model, passages, queries, k=k, lang=lang, progress=progress), strict=True):
         if not as_json:
@@ -82,7 +82,8 @@ def debias(
 ) -> None:
     """Take the language out of a model's vectors, without training."""
     progress = listen(quiet)
-    from triglot.study.models import debias_model, named_paths
+    from triglot.commands.debias import debias_model
+    from triglot.commands.sources import named_paths
 
     line = debias_model(
         model,

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from triglot.corpus import trec
-from triglot.corpus.clusters import components
+from triglot.corpus.formats import trec
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest
+from triglot.graph import components
 from triglot.language_tags import wanted
 
 

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from triglot.corpus import beir, formats, mlqa, sentences, squad
+from triglot.corpus import sentences
+from triglot.corpus.formats import beir, mlqa, squad
+from triglot.corpus.formats import registry as formats
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.tally import Tally
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from dataclasses import dataclass, field
 
 from triglot.files import InputError
 
+log = logging.getLogger("triglot")
 _MOST_REASONS = 40  # that are told apart
 
 
@@ -77,3 +79,9 @@ class Tally:
     def notes(self) -> tuple[str, ...]:
         """The lines about what was left out, mended or counted otherwise, for a `RetrievalSet`."""
         return tuple(self.lines()[1:])
+
+
+def say(label: str, tally: Tally) -> None:
+    """Log what was read and what was left out."""
+    for line in tally.lines():
+        log.info("%s: %s", label, line)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from triglot.corpus.retrieval import RetrievalSet, Texts
-from triglot.encoder.languages import ByLanguage
+from triglot.encoder.once import encode_set
+from triglot.evaluate.bias.summary import TOP, with_fairness, with_subsets
 from triglot.evaluate.counts import ScoreBlock, count_embeddings, count_scores, judged_pairs
-from triglot.evaluate.fairness import TOP, with_fairness, with_subsets
 from triglot.evaluate.tables import SETTINGS, Evaluation, tabulate
 from triglot.files import InputError, nearest
 
@@ -70,27 +70,6 @@ def evaluate_embeddings(
     result = tabulate(counts, benchmark, settings=settings, extra=extra, notes=[*notes, *q_notes, *p_notes])
     result = with_fairness(result, counts.top) if several else result
     return with_subsets(result, subsets, settings) if subsets else result
-
-
-def encode_set(encoder: Any, benchmark: RetrievalSet, *, progress: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings of queries and passages; each different text is encoded once, so equal texts have equal vectors."""
-    found = []
-    for side, texts in (("query", benchmark.queries), ("passage", benchmark.passages)):
-        langs = [benchmark.languages[lang] for lang in texts.lang.tolist()]
-        found.append(encode_once(encoder, texts.texts, side, progress, langs))
-    return found[0], found[1]
-
-
-def encode_once(encoder: Any, texts: Sequence[str], side: str, progress: bool = False, langs: Sequence[str] | None = None) -> np.ndarray:
-    """(texts, dim) vectors; each different text is encoded once, by a `ByLanguage` encoder once for each of its languages."""
-    if langs is None or not isinstance(encoder, ByLanguage):
-        place: dict[str, int] = {}
-        rows = np.array([place.setdefault(text, len(place)) for text in texts], np.int64)
-        vectors = np.asarray(encoder.encode(list(place), side=side, progress=progress))
-        return vectors if len(place) == len(texts) else vectors[rows]
-    places: dict[tuple[str, str], int] = {}
-    rows = np.array([places.setdefault(one, len(places)) for one in zip(texts, langs, strict=True)], np.int64)
-    return encoder.encode([text for text, _ in places], side=side, langs=[lang for _, lang in places], progress=progress)[rows]
 
 
 def evaluate_encoder(encoder: Any, benchmark: RetrievalSet, *, progress: bool = False, **options: Any) -> Evaluation:

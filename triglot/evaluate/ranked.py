@@ -14,10 +14,10 @@ import numpy as np
 
 from triglot import measures
 from triglot.corpus.collection import Collection, clusters
+from triglot.corpus.formats.runs import Run, coverage_of
+from triglot.corpus.formats.trec import Qrels, check_id
 from triglot.corpus.retrieval import RetrievalSet
-from triglot.corpus.runs import Run, coverage_of
 from triglot.corpus.tally import Tally
-from triglot.corpus.trec import Qrels, check_id
 from triglot.evaluate.tables import CANDIDATE, Evaluation, mean_name, measure_values
 from triglot.files import InputError
 

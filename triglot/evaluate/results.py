@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from triglot.evaluate.classify import Classification
-from triglot.evaluate.fairness import MEASURES as FAIRNESS
+from triglot.classify.judge import Classification
+from triglot.evaluate.bias.summary import MEASURES as FAIRNESS
 from triglot.evaluate.ranked import Outcome
 from triglot.evaluate.tables import BIAS, Evaluation
 from triglot.files import InputError, atomic_write, nearest, read_json, write_json

@@ -10,18 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from triglot.corpus import runs, vectors
 from triglot.corpus.collection import Collection, Part
+from triglot.corpus.formats import runs, vectors
+from triglot.corpus.formats.runs import Run
+from triglot.corpus.formats.trec import topics_in
 from triglot.corpus.retrieval import RetrievalSet, Texts
-from triglot.corpus.runs import Run
 from triglot.corpus.tally import Tally
-from triglot.corpus.trec import topics_in
 from triglot.encoder.languages import ByLanguage
+from triglot.encoder.once import encode_set
 from triglot.evaluate.baselines import bm25_scores, translated_scores
+from triglot.evaluate.bias.scope import check_subsets
 from triglot.evaluate.counts import ScoreBlock
-from triglot.evaluate.evaluator import encode_set, evaluate_embeddings, evaluate_scores, similarity_notes
+from triglot.evaluate.evaluator import evaluate_embeddings, evaluate_scores, similarity_notes
 from triglot.evaluate.ranked import Judge, Judged, Outcome, evaluate_run, join, judged
-from triglot.evaluate.scope import check_subsets
 from triglot.evaluate.tables import SETTINGS, Evaluation
 from triglot.evaluate.topruns import Parts, finite, parts_of_scores, parts_of_vectors, stream_of_blocks
 from triglot.evaluate.wordwise import WordLists
@@ -67,7 +68,7 @@ class RunFile:
 
 @dataclass(frozen=True)
 class Vectors:
-    """Embeddings made elsewhere, as `triglot.corpus.vectors` describes, compared by `dot` (as they are) or `cosine` (of length 1)."""
+    """Embeddings made elsewhere (see `triglot.corpus.formats.vectors`), compared by `dot` (as they are) or `cosine` (of length 1)."""
 
     path: str
     similarity: str = SIMILARITIES[0]

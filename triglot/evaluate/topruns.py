@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triglot.corpus import runs
+from triglot.corpus.formats import runs
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.evaluate.counts import ITSELF, ScoreBlock, first_equal
 from triglot.files import InputError

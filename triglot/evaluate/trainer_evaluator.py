@@ -13,7 +13,8 @@ import numpy as np
 from sentence_transformers.sentence_transformer.evaluation import SentenceEvaluator
 
 from triglot.corpus.retrieval import RetrievalSet
-from triglot.evaluate.evaluator import encode_set, evaluate_embeddings, evaluate_scores
+from triglot.encoder.once import encode_set
+from triglot.evaluate.evaluator import evaluate_embeddings, evaluate_scores
 from triglot.evaluate.tables import BIAS, MEASURES, SETTINGS, Evaluation, mean_name
 from triglot.files import InputError, nearest
 from triglot.ranges import Dim, Several, check_ranges

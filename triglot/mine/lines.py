@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from triglot import seeds
-from triglot.corpus.pairs import language_pairs
+from triglot.corpus.formats.pairs import language_pairs
 from triglot.corpus.parallel import ParallelCorpus, said
 from triglot.files import InputError, nearest
 from triglot.mine.settings import Mine

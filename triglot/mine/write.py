@@ -103,7 +103,7 @@ class _Parts:
         return _json(f"{self.corpus.languages[self._lang[number]]}-{self._ids[self._group[number]]}")
 
     def passage(self, number: int) -> str:
-        """As `triglot.corpus.pairs.records` writes a passage."""
+        """As `triglot.corpus.formats.pairs.records` writes a passage."""
         if number not in self._objects:
             title = _json(self._titles[self._group[number]])
             self._objects[number] = (

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from triglot.evaluate.fairness import TOP
+from triglot.evaluate.bias.summary import TOP
 from triglot.report.bias import by_language, composition, language_bars, mean_shares, rank_distributions
 from triglot.report.content import Content
 from triglot.report.plots import Bar, Curve, bars, curves

@@ -8,7 +8,7 @@ from importlib import resources
 
 import numpy as np
 
-from triglot.evaluate.fairness import TOP
+from triglot.evaluate.bias.summary import TOP
 from triglot.report.bias import mean_shares
 from triglot.report.content import FIGURES, OTHERS, Content, Seen, findings
 from triglot.report.curves import bias_bars, bias_figures, training_curves

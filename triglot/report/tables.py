@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from triglot import escapes
-from triglot.evaluate.fairness import MEASURES as FAIRNESS
-from triglot.evaluate.fairness import TOP
+from triglot.evaluate.bias.summary import MEASURES as FAIRNESS
+from triglot.evaluate.bias.summary import TOP
 from triglot.files import InputError, nearest
 from triglot.report.resampling import PerQuery, resample
 from triglot.report.runs import Arm

@@ -27,7 +27,7 @@ from triglot.study.data import Data
 from triglot.study.derive import derive
 from triglot.study.folder import RESULTS, STUDY, SUMMARY, claim, claim_study, is_finished, writing
 from triglot.study.run import ALIGNMENT, align, fine_tune, make_encoder
-from triglot.study.world import is_main
+from triglot.train.distributed import is_main
 
 log = logging.getLogger("triglot")
 EVALUATIONS, BASELINE = "evaluations.jsonl", "baseline.json"

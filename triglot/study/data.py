@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 
 from triglot.augment.lexicon import Lexicon
+from triglot.classify.tasks import FORMATS, Task, read_parts
 from triglot.corpus.collection import Collection, check_languages
-from triglot.corpus.formats import TRAINING, detect, read_benchmark, read_training
+from triglot.corpus.formats.registry import read_benchmark, read_training
+from triglot.corpus.formats.wordlist import read_lists
 from triglot.corpus.hub import PREFIX
 from triglot.corpus.parallel import ParallelCorpus, concat
 from triglot.corpus.retrieval import RetrievalSet
-from triglot.corpus.tally import Tally
-from triglot.corpus.wordlist import read_lists
-from triglot.evaluate.scope import check_subsets
-from triglot.evaluate.tasks import FORMATS, Task, read_parts
+from triglot.corpus.tally import say
+from triglot.evaluate.bias.scope import check_subsets
 from triglot.files import InputError, nearest
 from triglot.recipe import Benchmark, Recipe, Source
 from triglot.train import Feed, Switching
@@ -264,46 +264,3 @@ def licences(recipe: Recipe) -> dict[str, str]:
     """Label of each source, word list and benchmark -> its licence as the recipe states it."""
     sources = [*(recipe.alignment.sources if recipe.alignment else ()), *recipe.sources]
     return {source.label: source.licence for source in sources} | {one.name: one.licence for one in recipe.validation if one.licence}
-
-
-def split_source(source: str) -> tuple[str, str]:
-    """(format, path) of `FORMAT=PATH` or a path. Raises InputError for an unknown format, or a path that tells none."""
-    format, equals, path = source.partition("=")
-    known = (*TRAINING, "atlas")
-    if equals and not Path(source).exists():
-        if format not in known:
-            raise InputError(f"{source}: {format!r} is no format for training{nearest(format, known)}")
-        return format, path
-    return detect(source), source
-
-
-def source_path(source: str) -> str:
-    """The path in `FORMAT=PATH`, or the path itself."""
-    format, equals, path = source.partition("=")
-    return path if equals and "/" not in format and not Path(source).exists() else source
-
-
-def read_source(
-    source: str, *, format: str = "", languages: Sequence[str] = (), options: Mapping[str, Any] | None = None
-) -> ParallelCorpus:
-    """The training data that a command is given; what was read and left out is logged.
-
-    Args:
-        source: `FORMAT=PATH`, or a path whose format its names tell; with `format` a path alone.
-        format: of the data.
-        languages: only these; empty for all.
-        options: of the format's reader.
-
-    Raises:
-        InputError: as `split_source`, or what cannot be read.
-    """
-    told, path = (format, source) if format else split_source(source)
-    corpus, tally = read_training(told, path, **dict(options or {}) | ({"languages": list(languages)} if languages else {}))
-    say(source, tally)
-    return corpus
-
-
-def say(label: str, tally: Tally) -> None:
-    """Log what was read and what was left out."""
-    for line in tally.lines():
-        log.info("%s: %s", label, line)

@@ -19,7 +19,7 @@ from triglot.recipe import Recipe, parse_recipe, to_yaml
 from triglot.sealed import check_files, checksums, discard, read_sealed, write_sealed
 from triglot.settings import plain, read_yaml
 from triglot.shapes import shaped
-from triglot.study.world import is_main
+from triglot.train.distributed import is_main
 
 log = logging.getLogger("triglot")
 RECIPE, STUDY, SUMMARY, RESULTS = "recipe.yaml", "study.json", "summary.json", "results.json"

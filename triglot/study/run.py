@@ -10,12 +10,12 @@ from typing import Any
 
 from triglot.augment.apply import Augmenter
 from triglot.batches import plan_run
+from triglot.classify.judge import Classification, evaluate_task
 from triglot.encoder import init_encoder, load_encoder
 from triglot.encoder.card import Card, add_scores
 from triglot.encoder.static import StaticEncoder
 from triglot.encoder.tokenizer import word_counts
 from triglot.evaluate import Evaluation, write_results
-from triglot.evaluate.classify import Classification, evaluate_task
 from triglot.evaluate.ranked import Outcome
 from triglot.evaluate.results import versions
 from triglot.evaluate.retrievers import Dense, evaluate
@@ -39,13 +39,12 @@ from triglot.study.folder import (
     trained,
     writing,
 )
-from triglot.study.mining import renewal
-from triglot.study.world import is_main, main_first
+from triglot.study.refresh import renewal
 from triglot.train import checkpoint
 from triglot.train import run as train_loop
 from triglot.train.anchors import anchor
 from triglot.train.bag import Bag
-from triglot.train.distributed import device
+from triglot.train.distributed import device, is_main, main_first
 from triglot.train.network import Network
 
 log = logging.getLogger("triglot")

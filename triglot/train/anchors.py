@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from triglot.augment.codeswitch import Ragged
 from triglot.files import InputError, nearest
+from triglot.ragged import Ragged
 from triglot.train.feed import Feed
 
 OWN = 50  # a token that the pivot's texts hold this often is one of the pivot's own

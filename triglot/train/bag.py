@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from triglot.augment.codeswitch import Ragged
 from triglot.encoder.static import StaticEncoder
+from triglot.ragged import Ragged
 from triglot.train.distributed import World
 from triglot.train.network import typical_norm
 

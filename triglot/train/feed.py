@@ -11,10 +11,11 @@ import pyarrow as pa
 
 from triglot import seeds
 from triglot.augment.apply import Augmenter
-from triglot.augment.codeswitch import CodeSwitcher, Ragged
+from triglot.augment.codeswitch import CodeSwitcher
 from triglot.batches import Rows, Step, rows_of
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.files import InputError, nearest
+from triglot.ragged import Ragged
 
 Tokenize = Callable[[Sequence[str]], tuple[np.ndarray, np.ndarray]]
 

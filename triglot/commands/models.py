@@ -17,7 +17,7 @@ def retriever(model: str, *, names: Sequence[str] = (), lists: str = "", similar
 
     Args:
         model: a model folder, a run folder, a hub name, `bm25`, `bm25-translated`, a TREC run (a file, or a folder with `NAME.run.gz` for
-            each benchmark), or embeddings made elsewhere (a folder or `Q.npy,P.npy`, see `triglot.corpus.vectors`).
+            each benchmark), or embeddings made elsewhere (a folder or `Q.npy,P.npy`, see `triglot.corpus.formats.vectors`).
         names: of the benchmarks.
         lists: folder of word lists for `bm25-translated`.
         similarity: of embeddings made elsewhere, `dot` or `cosine`; empty for their default. A model compares as its folder says.
@@ -37,13 +37,13 @@ def retriever(model: str, *, names: Sequence[str] = (), lists: str = "", similar
 
 
 def _told(model: str, names: Sequence[str], lists: str, progress: bool) -> Any:
-    from triglot.corpus import vectors
+    from triglot.corpus.formats import vectors
     from triglot.evaluate.retrievers import Bm25, Dense, RunFile, Vectors, run_files, run_name
 
     if model == BM25:
         return Bm25()
     if model == TRANSLATED:
-        from triglot.corpus.wordlist import read_lists
+        from triglot.corpus.formats.wordlist import read_lists
 
         if not lists:
             raise InputError("bm25-translated needs --lists, a folder of word lists")

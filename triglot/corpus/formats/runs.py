@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from triglot.corpus.formats.trec import Qrels, check_id, lines_written
 from triglot.corpus.tally import Tally
-from triglot.corpus.trec import Qrels, check_id, lines_written
 from triglot.files import InputError, read_lines
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from triglot.corpus.clusters import components
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest, read_lines
+from triglot.graph import components
 from triglot.language_tags import TAG, tag
 from triglot.seeds import uniform
 

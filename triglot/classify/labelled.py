@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triglot.corpus import nli, stance
+from triglot.corpus.formats import nli, stance
 from triglot.files import InputError, nearest
 from triglot.seeds import uniform
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from triglot import seeds
+from triglot.corpus.formats.stance import LABELS, Stances, read
 from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus, member_id
-from triglot.corpus.stance import LABELS, Stances, read
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, check_choice, nearest
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from triglot.corpus.beir import NOT_FOUND, titled
-from triglot.corpus.clusters import components
-from triglot.corpus.qrels import grade_of
+from triglot.corpus.formats.beir import NOT_FOUND, titled
+from triglot.corpus.formats.qrels import grade_of
 from triglot.corpus.retrieval import Absent, RetrievalSet, Texts
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, atomic_write, nearest, read_jsonl, read_lines
+from triglot.graph import components
 from triglot.language_tags import ending
 
 NAME = re.compile(r"(topics?|qrels)\.(?:.+[._-])?(?:train|dev|test)(?:[._-]?[abAB])?\.(?:tsv|txt)(?:\.gz)?")

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from triglot.corpus import beir, bitext, collection, hub, mlqa, mteb, nli, pairs, squad, stance, stance_pairs, trec, wordlist
+from triglot.corpus import collection, hub
 from triglot.corpus.collection import Collection
+from triglot.corpus.formats import beir, bitext, mlqa, mteb, nli, pairs, squad, stance, stance_pairs, trec, wordlist
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.corpus.tally import Tally

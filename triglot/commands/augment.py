@@ -18,16 +18,17 @@ from triglot.augment.lexicon import Lexicon
 from triglot.augment.noise import KINDS
 from triglot.augment.settings import SIDES, Augment, Part
 from triglot.augment.translations import Store, Translated, translate_corpus, wanted
-from triglot.corpus.pairs import Shape
+from triglot.commands.sources import read_source, source_path
+from triglot.commands.words import parse
+from triglot.corpus.formats.pairs import Shape
+from triglot.corpus.formats.wordlist import read_lists
 from triglot.corpus.parallel import ParallelCorpus
-from triglot.corpus.wordlist import read_lists
+from triglot.corpus.tally import say
 from triglot.files import InputError, check_choice, nearest, read_json, write_json
 from triglot.progress import Bar
 from triglot.ranges import Beams, Count, Range, Seed, check_ranges
 from triglot.recipe import load_recipe
 from triglot.settings import key_values, plain
-from triglot.study.attacks import parse
-from triglot.study.data import read_source, say, source_path
 
 log = logging.getLogger("triglot")
 TYPO = "typo"  # stands for all kinds of typos

@@ -11,12 +11,13 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from triglot.corpus import answers, sentences
-from triglot.corpus.clusters import components
+from triglot.corpus import sentences
+from triglot.corpus.formats import answers
 from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus
 from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest, read_json
+from triglot.graph import components
 from triglot.language_tags import of_name
 
 Unit = Literal["sentence", "sentence+context", "paragraph"]

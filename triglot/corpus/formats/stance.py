@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from triglot.corpus.clusters import components
 from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest, read_jsonl
+from triglot.graph import components
 from triglot.language_tags import TAG, language, tag
 
 LABELS = ("AGAINST", "FAVOR")

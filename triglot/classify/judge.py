@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from triglot.corpus.labelled import Labelled
-from triglot.evaluate.evaluator import encode_once
-from triglot.evaluate.tasks import Task
+from triglot.classify.heads import Head, fit_head
+from triglot.classify.labelled import Labelled
+from triglot.classify.tasks import Task
+from triglot.encoder.once import encode_once
 from triglot.files import InputError
-from triglot.heads import Head, fit_head
 from triglot.measures import macro_f1
 
 MEASURES = ("accuracy", "macro_f1")

@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from triglot.corpus import nli, stance
-from triglot.corpus.labelled import Labelled, of_inference, of_stances
+from triglot.classify.heads import Head, HeadSettings, load_head
+from triglot.classify.labelled import Labelled, of_inference, of_stances
+from triglot.corpus.formats import nli, stance
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest
-from triglot.heads import Head, HeadSettings, load_head
 from triglot.ranges import Range, Seed, Share, check_ranges
 from triglot.settings import Document, build
 

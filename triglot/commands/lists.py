@@ -9,9 +9,9 @@ from pathlib import Path
 from triglot import outputs
 from triglot.augment.learn import Learned, LearnSettings
 from triglot.augment.lists import Verdict, columns, judge_lists, learn_lists, write_lists
-from triglot.corpus.wordlist import read_lists
+from triglot.commands.sources import read_source, source_path
+from triglot.corpus.formats.wordlist import read_lists
 from triglot.language_tags import language, wanted
-from triglot.study.data import read_source, source_path
 
 log = logging.getLogger("triglot")
 

@@ -15,9 +15,9 @@ from scipy.special import gammaincc
 
 from triglot import measures
 from triglot.corpus.retrieval import RetrievalSet
+from triglot.evaluate.bias.rankings import LanguageShares, RankCorrelation, language_shares, rank_correlation
+from triglot.evaluate.bias.scope import Figure, Scope, scope_of
 from triglot.evaluate.counts import Counts
-from triglot.evaluate.rankings import LanguageShares, RankCorrelation, language_shares, rank_correlation
-from triglot.evaluate.scope import Figure, Scope, scope_of
 from triglot.files import InputError
 
 __all__ = [

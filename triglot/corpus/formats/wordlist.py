@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from triglot.corpus.bitext import Lines, corpus_of, find_pairs
-from triglot.corpus.halves import half_of
+from triglot.corpus.formats.bitext import Lines, corpus_of, find_pairs
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, read_lines
@@ -52,7 +52,7 @@ def read_lists(
         path: a file or a folder of them.
         languages: read only lists with both sides among these.
         both: add the reverse of a list where the folder has none in that direction.
-        half: only entries whose pivot word lies in this half (see `corpus.halves`); None for all.
+        half: only entries whose pivot word lies in this half see `half_of`; None for all.
         pivot: the language that halves go by; the left word where a list lacks it.
         strict: a line that cannot be used is an error.
 
@@ -130,3 +130,8 @@ def read_training(
         langs.append(np.tile(np.array([codes.index(a), codes.index(b)], np.int16), kept))
     lines = Lines(codes, texts, np.concatenate(langs), np.repeat(np.arange(len(ids), dtype=np.int32), 2), ids)
     return corpus_of(lines, source, tally), tally
+
+
+def half_of(word: str) -> int:
+    """0 (for training) or 1 (for attacks): a fair coin that depends on the pivot word alone, whatever its case."""
+    return hashlib.blake2b(b"half\0" + word.lower().encode(), digest_size=1).digest()[0] & 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from triglot.corpus.retrieval import RetrievalSet
-from triglot.evaluate.scope import Figure, Scope, scope_of
+from triglot.evaluate.bias.scope import Figure, Scope, scope_of
 from triglot.files import InputError
 
 _BLOCK = 1 << 20  # ranks of each side compared at a time

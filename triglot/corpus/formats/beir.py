@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from triglot.corpus import qrels
-from triglot.corpus.clusters import components
+from triglot.corpus.formats import qrels
 from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus
 from triglot.corpus.retrieval import Absent, RetrievalSet, Texts
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest, read_jsonl
+from triglot.graph import components
 from triglot.language_tags import language as language_of
 from triglot.language_tags import tag
 

@@ -10,10 +10,10 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from triglot.corpus import squad
+from triglot.corpus.formats import squad
+from triglot.corpus.formats.squad import Contents, Question, Unit
 from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus
 from triglot.corpus.retrieval import RetrievalSet
-from triglot.corpus.squad import Contents, Question, Unit
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest
 from triglot.language_tags import TAG, tag

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from triglot.corpus import beir, qrels
+from triglot.corpus.formats import beir, qrels
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from triglot.corpus.retrieval import RetrievalSet
-from triglot.evaluate.bias import Figure, peer, preference_rate, removal_test
+from triglot.evaluate.bias.rankings import language_shares, rank_correlation
+from triglot.evaluate.bias.scope import check_subsets
+from triglot.evaluate.bias.spread import Figure, peer, preference_rate, removal_test
 from triglot.evaluate.counts import Counts
-from triglot.evaluate.rankings import language_shares, rank_correlation
-from triglot.evaluate.scope import check_subsets
 from triglot.evaluate.tables import Evaluation, tabulate
 
 TOP = 10  # passages of a query's ranking that shares, entropy and agreement look at
@@ -150,7 +150,7 @@ def with_subsets(evaluation: Evaluation, subsets: Sequence[Sequence[str]], setti
     Measures that need the top of a ranking are left out there, and those of bias where the pool of all languages is not ranked.
 
     Raises:
-        InputError: as `triglot.evaluate.scope.check_subsets`.
+        InputError: as `triglot.evaluate.bias.scope.check_subsets`.
     """
     found: dict[str, Any] = {}
     check_subsets(evaluation.benchmark.name, subsets, evaluation.benchmark.languages)

@@ -1,0 +1,1 @@
+"""Classification on sentence vectors: labelled texts, heads, tasks, how well they do."""

@@ -1,0 +1,73 @@
+"""`triglot attack`: questions changed and passages planted against a model."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from triglot import outputs
+from triglot.attack import STANDARD, Attack
+from triglot.attack.plant import Plant, check_plant, plant
+from triglot.commands.models import load_model, paths_of
+from triglot.corpus.formats.registry import detect, read_retrieval
+from triglot.encoder.once import encode_set
+from triglot.evaluate import write_results
+from triglot.files import write_json
+from triglot.study.attacks import attacked, lexicons
+
+log = logging.getLogger("triglot")
+
+
+def attack_model(
+    model: str,
+    on: Mapping[str, str],
+    out: str | Path,
+    *,
+    attacks: Sequence[Attack] = (),
+    plants: Sequence[Plant] = (),
+    lists: str = "",
+    format: str = "",
+    options: Mapping[str, Any] | None = None,
+    force: bool = False,
+    progress: bool = False,
+) -> Path:
+    """Attack a model on benchmarks and write the results.
+
+    Args:
+        model: a model folder, a run folder or a hub name.
+        on: name -> path of each benchmark.
+        out: folder for results.json, attacks/NAME+ATTACK.jsonl, and plants.json; see `triglot.outputs` for what it may hold.
+        attacks: on queries; by default the standard suite (without code-switching where there are no lists).
+        plants: passages to plant.
+        lists: folder of word lists.
+        format: of the benchmarks; empty to tell it from their names.
+        options: of the format's reader (`candidate_text`, `languages`).
+        force: replace another model's results.
+        progress: show bars.
+
+    Returns:
+        the path of results.json.
+    """
+    if not attacks and not plants:
+        attacks = [attack for attack in STANDARD if lists or not attack.needs_lists]
+        if len(attacks) < len(STANDARD):
+            log.warning("no --lists: %d attacks that replace words by translations are left out", len(STANDARD) - len(attacks))
+    with outputs.folder(out, "attack", model=model, inputs=[*paths_of(model), *on.values(), lists], force=force) as place:
+        sets = {name: read_retrieval(format or detect(path), path, name=name, **(options or {})) for name, path in on.items()}
+        for benchmark in sets.values():
+            for one in plants:
+                check_plant(benchmark, one)
+        encoder = load_model(model)
+        languages = sorted({code for benchmark in sets.values() for code in benchmark.languages})
+        lexicon_of = lexicons(lists, languages) if lists else None
+        found = attacked(encoder, sets, attacks, place, lexicon_of=lexicon_of, progress=progress)
+        if plants:
+            planted: dict[str, Any] = {}
+            for name, benchmark in sets.items():
+                queries, passages = encode_set(encoder, benchmark, progress=progress)
+                planted[name] = {one.method: plant(encoder, benchmark, queries, passages, one) for one in plants}
+            write_json(place / "plants.json", planted)
+        write_results(place, found, model=model)
+    return Path(out) / "results.json"

@@ -1,0 +1,45 @@
+"""`triglot encode`: the vectors of a file of texts."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triglot import outputs
+from triglot.commands.models import load_model, paths_of
+from triglot.files import InputError, nearest
+from triglot.language_tags import language
+
+log = logging.getLogger("triglot")
+
+
+def in_language(encoder: Any, lang: str) -> Any:
+    """An encoder whose texts are in one language, where it makes a difference to it."""
+    from triglot.encoder.languages import ByLanguage
+
+    if not lang or isinstance(encoder, ByLanguage):
+        return encoder.in_language(language(lang)) if lang else encoder
+    raise InputError(f"--lang: {encoder.name} encodes texts of all languages alike; leave it out")
+
+
+def encode_file(
+    model: str, path: str, out: str | Path, *, side: str, lang: str = "", force: bool = False, progress: bool = False
+) -> tuple[int, int]:
+    """Encode the texts of a file into a `.npy` file, row i for text i, with their ids in `.ids.txt` beside it. Returns the shape."""
+    from triglot.corpus.formats.passages import read_passages
+    from triglot.corpus.formats.vectors import ids_file, write_ids
+
+    if side not in ("query", "passage"):
+        raise InputError(f"--side: {side!r} is not query or passage{nearest(side, ('query', 'passage'))}")
+    out = Path(out)
+    targets = {"vectors": out, "ids": ids_file(out)}
+    with outputs.files(targets, "encode", inputs=[*paths_of(model), path], force=force) as place:
+        ids, texts = read_passages(path)
+        vectors = in_language(load_model(model), lang).encode(texts, side=side, progress=progress)
+        write_ids(place / out.name, ids)
+        with (place / out.name).open("wb") as handle:
+            np.save(handle, vectors)
+    return vectors.shape

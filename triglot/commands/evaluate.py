@@ -1,0 +1,134 @@
+"""`triglot evaluate`: a model on benchmarks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from triglot import outputs
+from triglot.commands.models import paths_of, retriever
+from triglot.files import InputError
+
+log = logging.getLogger("triglot")
+
+
+def evaluate_model(
+    model: str,
+    on: Mapping[str, str],
+    out: str | Path,
+    *,
+    format: str = "",
+    options: Mapping[str, Any] | None = None,
+    classify: Mapping[str, Any] | None = None,
+    lists: str = "",
+    depth: int = 1000,
+    similarity: str = "",
+    save_run: bool = False,
+    subsets: Sequence[Sequence[str]] = (),
+    force: bool = False,
+    progress: bool = False,
+) -> Path:
+    """Evaluate a model on benchmarks and write the results.
+
+    Args:
+        model: see `triglot.commands.models.retriever`.
+        on: name -> path or `hub:` name of each benchmark.
+        out: folder for results.json and what lies beside it; see `triglot.outputs` for what it may hold.
+        format: of the benchmarks; empty to tell it from their names.
+        options: of the format's reader (`candidate_text`, `languages`).
+        classify: how heads are trained for benchmarks of nli and stance, see `triglot.classify.tasks.Classify`.
+        lists: folder of word lists for `bm25-translated`.
+        depth: passages a query in top-k runs.
+        similarity: of embeddings made elsewhere: `dot`, the default, or `cosine`.
+        save_run: write NAME.run.gz and NAME.qrels.gz for every benchmark, and report the figures of the run.
+        subsets: languages of smaller pools to report as well.
+        force: replace another model's results.
+        progress: show bars.
+
+    Returns:
+        the path of results.json.
+    """
+    from triglot.evaluate.results import write_results
+
+    trained = [value for key, value in (classify or {}).items() if key in ("trained", "train") and isinstance(value, str)]
+    inputs = [*paths_of(model), *on.values(), lists, str((options or {}).get("corpus", "")), *trained]
+    with outputs.folder(out, "evaluate", model=model, inputs=inputs, force=force) as place:
+        given = {"format": format, "options": options or {}, "classify": classify or {}, "lists": lists, "depth": depth}
+        given |= {"similarity": similarity, "runs": place if save_run else None}
+        answers = _answers(model, on, **given, subsets=subsets, progress=progress)
+        write_results(place, {name: getattr(answer, "result", answer) for name, answer in answers.items()}, model=model)
+    return Path(out) / "results.json"
+
+
+def _answers(
+    model: str,
+    on: Mapping[str, str],
+    *,
+    format: str,
+    options: Mapping[str, Any],
+    classify: Mapping[str, Any],
+    lists: str,
+    depth: int,
+    similarity: str,
+    runs: Path | None,
+    subsets: Sequence[Sequence[str]],
+    progress: bool,
+) -> dict[str, Any]:
+    """The answers to each benchmark, and the classifications, by name; all benchmarks are read before the first is judged.
+
+    With `runs`, that folder gets NAME.run.gz and NAME.qrels.gz of every benchmark.
+    """
+    from triglot.classify.judge import evaluate_task
+    from triglot.classify.tasks import FORMATS, read_parts
+    from triglot.corpus.collection import check_languages
+    from triglot.corpus.formats.registry import detect, read_benchmark
+    from triglot.corpus.formats.runs import run_written
+    from triglot.corpus.formats.trec import write_qrels
+    from triglot.corpus.hub import PREFIX
+    from triglot.evaluate.bias.scope import check_subsets
+    from triglot.evaluate.ranked import check_ids, judged
+    from triglot.evaluate.retrievers import Bm25, Dense, evaluate
+
+    chosen = retriever(model, names=list(on), lists=lists, similarity=similarity, progress=progress)
+    benchmarks, tasks = {}, []
+    for name, path in on.items():
+        told = format or ("" if path.startswith(PREFIX) else detect(path))
+        needed, of_reader = isinstance(chosen, Dense | Bm25), dict(options)
+        if told in FORMATS:
+            spoken = options.get("languages")
+            more = {key: value for key, value in options.items() if key != "languages"}
+            of_reader, task = read_parts(told, path, name=name, options={**more, **classify}, languages=spoken)
+            if task and not isinstance(chosen, Dense):
+                log.warning("%s: left out, %s has no vectors for it", task.name, model)
+            elif task:
+                tasks.append(task)
+            if of_reader is None:
+                continue
+            of_reader |= {"languages": spoken} if spoken else {}
+        benchmarks[name] = one = read_benchmark(path, name=name, format=told, passages=needed, **of_reader)
+        check_languages(name, options.get("languages"), one.languages)
+        check_subsets(name, subsets, one.languages)
+        if runs:  # before hours of encoding
+            check_ids(one, passages=needed)
+    if classify and not tasks:
+        raise InputError(
+            f"--classify: nothing is classified; that takes a benchmark of format {' or '.join(FORMATS)} and a model with vectors"
+        )
+    answers: dict[str, Any] = {}
+    for name, one in benchmarks.items():
+        log.info("%s: %s", name, ", ".join(one.languages))
+        how = {"depth": depth, "subsets": subsets, "tag": Path(model).name}
+        if runs is None:
+            answers[name] = evaluate(chosen, one, **how)
+            continue
+        with run_written(runs / f"{name}.run.gz") as keep:
+            answers[name] = evaluate(chosen, one, ranked=True, keep=keep, **how)
+        write_qrels(runs / f"{name}.qrels.gz", judged(one).qrels)
+    for task in tasks:
+        log.info("%s: %s", task.name, ", ".join(task.codes))
+        answers[task.name] = evaluate_task(chosen.encoder, task, progress=progress)
+    if not answers:
+        raise InputError(f"{model}: has no vectors, and there is nothing else to judge")
+    return answers

@@ -1,0 +1,37 @@
+"""`triglot init`: a fresh encoder from the texts of training data."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from triglot import outputs
+from triglot.commands.sources import read_source
+
+log = logging.getLogger("triglot")
+
+
+def fresh_encoder(
+    paths: Sequence[str], out: str | Path, settings: Mapping[str, Any], *, format: str = "", seed: int = 1, force: bool = False
+) -> Path:
+    """A fresh encoder with a tokenizer made of the texts of training data, saved as a model folder."""
+    from triglot.corpus.formats.registry import detect
+    from triglot.encoder import EncoderSettings, init_encoder
+    from triglot.encoder.card import Card
+    from triglot.encoder.tokenizer import word_counts
+    from triglot.settings import Document, build
+
+    chosen = build(EncoderSettings, Document(dict(settings), "init"))
+    texts: dict[str, list[str]] = {}
+    with outputs.folder(out, "init", inputs=paths, force=force) as place:
+        for path in paths:
+            corpus = read_source(path, format=format or detect(path))
+            for text, lang in zip(corpus.texts.to_pylist(), corpus.text_lang.tolist(), strict=True):
+                texts.setdefault(corpus.languages[lang], []).append(text)
+        made = f"fresh weights, seed {seed}: not trained; the tokenizer was made of {sum(map(len, texts.values())):,} texts"
+        sources = {Path(path).resolve().name: "" for path in paths}
+        card = Card(languages=sorted(texts), sources=sources, training=[made])
+        init_encoder(chosen, word_counts(texts), seed=seed).save(place, card=card)
+    return Path(out)

@@ -1,0 +1,1 @@
+"""Language bias of rankings: its measures, and their summary for each benchmark."""
