@@ -14,11 +14,12 @@ SETUP = PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" WHEELS="$(WHEELS)" UV="$
 # A choice of Python or torch is looked at again even where .venv is up to date.
 CHOICE := $(if $(strip $(PYTHON)$(TORCH_INDEX)$(WHEELS)),choice)
 
-.PHONY: help install demo test lint types docs clean choice
+.PHONY: help install demo test quick lint types docs clean choice
 
 help:
 	@echo "make demo      set up, then train, evaluate and search on the built-in corpus"
 	@echo "make test      set up, then run the tests"
+	@echo "make quick     the same without the slow tests"
 	@echo "make install   set up only; the command is then $(BIN)/triglot"
 	@echo "make lint      ruff and the floors (import-linter)"
 	@echo "make types     pyright"
@@ -40,7 +41,10 @@ demo: install
 	@$(BIN)/triglot demo $(ARGS)
 
 test: install
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+quick: install
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" $(ARGS)
 
 lint: $(BIN)/.installed-dev
 	@$(BIN)/ruff check .

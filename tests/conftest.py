@@ -8,6 +8,11 @@ from pathlib import Path
 
 import pytest
 
+# Tests run side by side, one a core: threads that wait must not spin, and each process has a core of its own. Set before torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parents[1]
 REQUIRED = set(os.environ.get("TRIGLOT_REQUIRE", "").split(",")) - {""}  # marks whose tests may not be skipped; .ci/run sets it
 

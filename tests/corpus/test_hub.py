@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_collection import put
-from test_mteb_layout import layout
 
+from tests.corpus.formats.test_mteb import layout
+from tests.corpus.test_collection import put
 from triglot.corpus import hub
 from triglot.corpus.formats.registry import read_benchmark
 from triglot.corpus.tally import Tally

@@ -7,10 +7,10 @@ from dataclasses import replace
 import ir_measures
 import numpy as np
 import pytest
-from evaluation_sets import make_set, scored_sets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.evaluate.evaluation_sets import make_set, scored_sets
 from triglot.corpus.formats import runs
 from triglot.corpus.retrieval import Absent, RetrievalSet
 from triglot.evaluate.bias.spread import rank_spread

@@ -7,8 +7,8 @@ from dataclasses import replace
 import ir_measures
 import numpy as np
 import pytest
-from evaluation_sets import make_set
 
+from tests.evaluate.evaluation_sets import make_set
 from triglot import bm25
 from triglot.corpus.formats.registry import read_retrieval
 from triglot.evaluate import evaluate_scores

@@ -7,9 +7,9 @@ import threading
 import ir_measures
 import numpy as np
 import pytest
-from evaluation_sets import make_set, scored_sets
 from hypothesis import given, settings
 
+from tests.evaluate.evaluation_sets import make_set, scored_sets
 from triglot import measures
 from triglot.evaluate import count_embeddings, count_scores, judged_pairs
 from triglot.evaluate.counts import Counts, threads_allowed

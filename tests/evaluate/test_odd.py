@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation_sets import make_set
 
+from tests.evaluate.evaluation_sets import make_set
 from triglot.corpus.collection import Collection, Part
 from triglot.corpus.formats import runs
 from triglot.corpus.formats.trec import Qrels

@@ -8,10 +8,10 @@ from itertools import permutations
 import ir_measures
 import numpy as np
 import pytest
-from evaluation_sets import make_set, scored_sets
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tests.evaluate.evaluation_sets import make_set, scored_sets
 from triglot.corpus.formats import runs
 from triglot.evaluate.evaluator import evaluate_scores
 from triglot.evaluate.ranked import evaluate_run, join, judged

@@ -10,8 +10,8 @@ from pathlib import Path
 import ir_measures
 import numpy as np
 import pytest
-from evaluation_sets import make_set
 
+from tests.evaluate.evaluation_sets import make_set
 from triglot.corpus.collection import Collection, Part
 from triglot.corpus.formats import vectors
 from triglot.corpus.formats.registry import read_benchmark

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation_sets import make_set
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.evaluate.evaluation_sets import make_set
 from triglot.evaluate.topruns import Stream, run_of_blocks, run_of_scores, run_of_vectors
 from triglot.files import InputError
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic import write_run
 from typer.testing import CliRunner
 
+from tests.report.synthetic import write_run
 from triglot.cli import app
 from triglot.files import InputError, read_json, write_json
 from triglot.report import find_arms, write_mteb

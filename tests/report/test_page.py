@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from synthetic import LANGUAGES, write_run
 
+from tests.report.synthetic import LANGUAGES, write_run
 from triglot.files import read_json
 from triglot.report import find_arms, write_report
 from triglot.report.content import findings, gather

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic import benchmark, embeddings
 
+from tests.report.synthetic import benchmark, embeddings
 from triglot.evaluate import evaluate_embeddings, write_results
 from triglot.files import read_json, write_text
 from triglot.report import find_arms, tables_of, write_report

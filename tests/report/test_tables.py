@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from synthetic import write_run
 
+from tests.report.synthetic import write_run
 from triglot.files import InputError, read_json
 from triglot.report import compare, find_arms, render, to_csv, to_latex, to_markdown
 from triglot.report.tables import Cell, Column, Row, Table, number

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic import benchmark, embeddings, write_run, write_study
 
+from tests.report.synthetic import benchmark, embeddings, write_run, write_study
 from triglot.evaluate import evaluate_embeddings, write_results
 from triglot.files import write_text
 from triglot.report import compare, find_arms, render, write_report

@@ -6,9 +6,9 @@ import itertools
 
 import numpy as np
 import pytest
-from evaluation_sets import make_set, scored_sets
 from hypothesis import given, settings
 
+from tests.evaluate.evaluation_sets import make_set, scored_sets
 from triglot.evaluate import evaluate_embeddings, evaluate_encoder, evaluate_scores
 from triglot.evaluate.tables import mean_name
 from triglot.files import InputError

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from evaluation_sets import make_set, scored_sets
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from tests.evaluate.evaluation_sets import make_set, scored_sets
 from triglot.evaluate import count_scores, tabulate
 from triglot.evaluate.bias.spread import kruskal_wallis, peer, preference_rate, rank_spread, removal_test
 from triglot.files import InputError

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from evaluation_sets import make_set, scored_sets
 from hypothesis import given, settings
 
+from tests.evaluate.evaluation_sets import make_set, scored_sets
 from triglot.evaluate import evaluate_embeddings, evaluate_scores, write_results
 from triglot.evaluate.bias.summary import MEASURES, restricted
 from triglot.evaluate.counts import count_scores

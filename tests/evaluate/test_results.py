@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from evaluation_sets import make_set
 
+from tests.evaluate.evaluation_sets import make_set
 from triglot.evaluate import evaluate_scores, read_languages, read_queries, read_results, write_results
 from triglot.evaluate.bias.summary import MEASURES as FAIRNESS
 from triglot.evaluate.tables import BIAS, MEASURES

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from evaluation_sets import make_set
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from tests.evaluate.evaluation_sets import make_set
 from triglot.evaluate.bias import rankings
 from triglot.evaluate.bias.spread import language_shares, rank_correlation
 from triglot.files import InputError
