@@ -37,7 +37,7 @@ def make_set(
         side("p", passage_lang, passage_ids, passage_text),
         np.array(judgements, np.int64).reshape(-1, 3),
         parallel=parallel,
-        notes=("candidate text: sentence",),
+        candidate_text="sentence",
         licence="CC0",
         absent=Absent(*np.array(absent, np.int64).reshape(-1, 3).T, [f"gone{i}" for i in range(len(absent))]),
         same=None if same is None else np.array(same, np.int64).reshape(-1, 2),

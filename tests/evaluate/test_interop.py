@@ -50,7 +50,7 @@ def benchmark() -> RetrievalSet:
         return Texts([f"{'qp'[part]}{i:03}" for i in range(len(texts))], texts, lang, group, group // 2)
 
     pairs = [(q, p, 1) for q in range(len(group)) for p in range(len(group)) if group[q] == group[p]]
-    return RetrievalSet("toy", LANGUAGES, side(0), side(1), np.array(pairs, np.int64), notes=("candidate text: sentence",), licence="CC0")
+    return RetrievalSet("toy", LANGUAGES, side(0), side(1), np.array(pairs, np.int64), candidate_text="sentence", licence="CC0")
 
 
 @pytest.fixture(scope="module")

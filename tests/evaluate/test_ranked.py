@@ -135,4 +135,4 @@ def test_queries_without_a_relevant_passage_are_not_judged():
     against = judged(benchmark)
     assert against.ids == ["q0", "q2"]
     assert (against.qrels.queries, against.qrels.documents, against.qrels.grades.tolist()) == (["q0", "q2"], ["p0", "p1"], [1, 3])
-    assert judged(replace(benchmark, notes=())).notes == ()
+    assert judged(replace(benchmark, candidate_text="")).notes == ()

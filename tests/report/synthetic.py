@@ -27,9 +27,7 @@ def benchmark(name: str = "toy", languages: Sequence[str] = LANGUAGES, groups: i
     ids = [f"{g}-{languages[code]}" for g, code in zip(group, lang, strict=True)]
     texts = Texts(ids, [f"text {i}" for i in ids], lang, group, group // 2)
     pairs = [(q, p, 1) for q in range(len(ids)) for p in range(len(ids)) if group[q] == group[p]]
-    return RetrievalSet(
-        name, tuple(languages), texts, texts, np.array(pairs, np.int64), notes=("candidate text: sentence",), licence="CC0 & more"
-    )
+    return RetrievalSet(name, tuple(languages), texts, texts, np.array(pairs, np.int64), candidate_text="sentence", licence="CC0 & more")
 
 
 def embeddings(arm: str, seed: int, found: RetrievalSet) -> tuple[np.ndarray, np.ndarray]:

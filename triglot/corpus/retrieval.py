@@ -81,11 +81,12 @@ class RetrievalSet:
         parallel: whether the relevant passages of a query are translations of one another (so cross-lingual settings and
             rank distance make sense).
         ranked: whether the benchmark is known by measures of a top-k run over its pool (nDCG@10, R@100), as BEIR's are.
-        notes: what the reader wants printed beside the results (which candidate text was used, what was left out and why).
+        notes: what the reader wants printed beside the results (what was left out and why).
         licence: of the data, for the report.
         absent: judgements of passages that the corpus does not have.
         same: (pairs, 2) int64 of (query index, index of a passage that is this very text under the same id), where the reader knows them;
             None to tell by ids and texts. See `itself`.
+        candidate_text: what a passage is (`sentence`, `sentence+context`, `paragraph`), where the reader had the choice.
     """
 
     name: str
@@ -99,6 +100,12 @@ class RetrievalSet:
     licence: str = ""
     absent: Absent = field(default_factory=Absent)
     same: np.ndarray | None = None
+    candidate_text: str = ""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """All that is printed beside the results: what a passage is, then the notes."""
+        return (f"candidate text: {self.candidate_text}", *self.notes) if self.candidate_text else self.notes
 
     @cached_property
     def itself(self) -> np.ndarray:

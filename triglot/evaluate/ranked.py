@@ -18,7 +18,7 @@ from triglot.corpus.formats.runs import Run, coverage_of
 from triglot.corpus.formats.trec import Qrels, check_id
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.corpus.tally import Tally
-from triglot.evaluate.tables import CANDIDATE, Evaluation, mean_name, measure_values
+from triglot.evaluate.tables import Evaluation, mean_name, measure_values
 from triglot.files import InputError
 
 MEASURES = ("ndcg@10", "r@100", "rr@10", "rr@100", "ap")
@@ -40,6 +40,7 @@ class Judged:
         pool: ids of all passages where they are known (a corpus that is streamed or absent is not).
         notes: of the benchmark.
         licence: of the data.
+        candidate_text: what a passage is, where the reader had the choice.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Judged:
     pool: list[str] | None = None
     notes: tuple[str, ...] = ()
     licence: str = ""
+    candidate_text: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,8 @@ def judged(benchmark: RetrievalSet | Collection) -> Judged:
     asked = [texts.ids[i] for i in (*rows[:, 0].tolist(), *absent.query.tolist())]
     qrels = Qrels(asked, [*documents, *absent.ids], np.r_[rows[:, 2], absent.grade])
     kept = texts.take(np.flatnonzero(answered))
-    pool = benchmark.passages.ids
-    return Judged(benchmark.name, benchmark.languages, kept.ids, kept.lang, kept.cluster, qrels, pool, benchmark.notes, benchmark.licence)
+    of_benchmark = {"notes": benchmark.remarks, "licence": benchmark.licence, "candidate_text": benchmark.candidate_text}
+    return Judged(benchmark.name, benchmark.languages, kept.ids, kept.lang, kept.cluster, qrels, benchmark.passages.ids, **of_benchmark)
 
 
 def check_ids(benchmark: RetrievalSet | Collection, *, passages: bool = True) -> None:
@@ -273,9 +275,8 @@ class Judge:
             "notes": [*against.notes, *said],
             "licence": against.licence,
         }
-        candidate = [note.removeprefix(CANDIDATE) for note in against.notes if note.startswith(CANDIDATE)]
-        if candidate:
-            summary["candidate_text"] = candidate[0]
+        if against.candidate_text:
+            summary["candidate_text"] = against.candidate_text
         codes = against.languages
         by_language: dict[str, Any] = {
             "languages": list(codes),

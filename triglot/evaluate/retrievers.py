@@ -229,9 +229,8 @@ def _judge_file(retriever: RunFile, benchmark: RetrievalSet | Collection, extra:
     run = runs.read_run(path, tally)
     for line in tally.lines():
         log.info("%s: %s", path, line)
-    against_rank = [f"{n} {what}" for what, n in tally.read.items() if "contradicts" in what]
     try:
-        outcome = evaluate_run(run, against, extra=extra, notes=[*tally.notes(), *against_rank])
+        outcome = evaluate_run(run, against, extra=extra, notes=tally.notes())
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     if keep:

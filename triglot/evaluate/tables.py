@@ -17,7 +17,6 @@ SETTINGS = ("mono", "cross", "multi")
 MEASURES = ("ap", "ap@20", "rr", "r@1", "r@10", "hit@1")
 BIAS = ("rank_distance", "max_rank")
 _MEANS = {"ap": "map", "rr": "mrr"}
-CANDIDATE = "candidate text: "  # how readers begin the note on what a candidate is
 
 
 @dataclass(frozen=True)
@@ -220,11 +219,10 @@ def tabulate(
     wide = counts.tied.sum(1) if "multi" in settings else counts.tied[np.arange(len(counts.query)), benchmark.passages.lang[counts.passage]]
     summary["counts"] = {"queries": len(benchmark.queries), "passages": len(benchmark.passages), "ties": int((wide > 0).sum())}
     unjudged = [f"{left} queries have no relevant passage in the settings reported and are counted nowhere"] if left else []
-    summary["notes"] = [*benchmark.notes, *notes, *unjudged, *([ITSELF] if len(benchmark.itself) else [])]
+    summary["notes"] = [*benchmark.remarks, *notes, *unjudged, *([ITSELF] if len(benchmark.itself) else [])]
     summary["licence"] = benchmark.licence
-    candidate = [note.removeprefix(CANDIDATE) for note in benchmark.notes if note.startswith(CANDIDATE)]
-    if candidate:
-        summary["candidate_text"] = candidate[0]
+    if benchmark.candidate_text:
+        summary["candidate_text"] = benchmark.candidate_text
     by_language["queries"] = dict(zip(codes, np.bincount(benchmark.queries.lang, minlength=languages).tolist()))
     by_language["passages"] = dict(zip(codes, np.bincount(benchmark.passages.lang, minlength=languages).tolist()))
     return Evaluation(benchmark, summary, by_language, table, counts)

@@ -159,8 +159,8 @@ def read_run(path: str | os.PathLike[str], tally: Tally) -> Run:
         raise InputError(f"{path}: no result in it can be read; {'; '.join(tally.lines())}")
     q, d, r, s = np.array(query), np.array(document), np.array(rank), np.array(score)
     kept = np.unique(q * len(documents) + d, return_index=True)[1]  # where each pair occurs first
+    kept.sort()
     if twice := len(q) - len(kept):
-        kept.sort()
         again = np.ones(len(q), bool)
         again[kept] = False
         tally.leave_out("line whose query and document occurred before", f"{path}:{lines[int(again.argmax())]}", twice)
@@ -168,9 +168,10 @@ def read_run(path: str | os.PathLike[str], tally: Tally) -> Run:
     run = build(list(queries), list(documents), q, d, s, tag=tag, what=str(path))
     order = np.lexsort((-s, q))
     q, r, s = q[order], r[order], s[order]
-    against = int(((q[1:] == q[:-1]) & (r[1:] < r[:-1]) & (s[1:] < s[:-1])).sum())
-    if against:
-        tally.count("places where the rank contradicts the score (the score decides)", against)
+    against = (q[1:] == q[:-1]) & (r[1:] < r[:-1]) & (s[1:] < s[:-1])
+    if against.any():
+        first = f"{path}:{lines[int(kept[order][1:][against][0])]}"
+        tally.remark("the score decides", "place where the rank contradicts the score", first, int(against.sum()))
     tally.count("queries with results", len(queries))
     tally.count("results", len(run))
     return run

@@ -460,6 +460,7 @@ def retrieval_set(contents: Contents, tally: Tally, *, name: str, unit: Unit, li
         passages=Texts(ids, texts, np.array(lang, np.int16), np.where(judged, tied, -1).astype(np.int32), cluster[owner]),
         judgements=np.array(judgements, np.int64),
         parallel=len(queries) > len(group_of),
-        notes=(f"candidate text: {unit}", *tally.notes()),
+        notes=tally.notes(),
         licence=licence,
+        candidate_text=unit,
     )

@@ -38,6 +38,11 @@ class Questions:
     texts: dict[tuple[str, str], str]
     number: dict[str, int]
 
+    @property
+    def repeated(self) -> int:
+        """How many ids repeat another's text."""
+        return len(self.number) - len(set(self.number.values()))
+
 
 @dataclass(frozen=True)
 class Stances:
@@ -126,9 +131,10 @@ def read_questions(path: str | Path, tally: Tally) -> Questions:
     first: dict[tuple[str, str], int] = {}
     tied = [(first.setdefault((code, text), ids[identifier]), ids[identifier]) for (code, identifier), text in texts.items()]
     number_of = components(len(ids), [a for a, _ in tied], [b for _, b in tied]).tolist()
-    if repeats := len(ids) - len(set(number_of)):
-        tally.count("question ids that repeat another's text (read as one question)", repeats)
-    return Questions(tuple(sorted({code for code, _ in texts})), texts, {identifier: number_of[n] for identifier, n in ids.items()})
+    found = Questions(tuple(sorted({code for code, _ in texts})), texts, {identifier: number_of[n] for identifier, n in ids.items()})
+    if found.repeated:
+        tally.count("question ids that repeat another's text (read as one question)", found.repeated)
+    return found
 
 
 def read(path: str | Path, *, split: str = "valid", languages: Sequence[str] | None = None, strict: bool = False) -> tuple[Stances, Tally]:
@@ -229,9 +235,8 @@ def read_retrieval(
     triples = [(row, comment, 1) for row, number in enumerate(numbers.tolist()) for comment in answers[number]]
     passage_number = np.array(of_comment, np.int32)
     notes = (f"{len(unanswered)} queries have no comment in {split}",) if unanswered else ()
-    repeated = tally.read["question ids that repeat another's text (read as one question)"]
-    if repeated:
-        notes = (*notes, f"{repeated} question ids repeat another's text in some language and are read as one question with it")
+    if questions.repeated:
+        notes = (*notes, f"{questions.repeated} question ids repeat another's text in some language and are read as one question with it")
     query_lang = np.array([codes.index(code) for code, *_ in queries], np.int16)
     comment_lang = np.array([codes.index(code) for code in stances.languages], np.int16)[stances.lang]
     return RetrievalSet(
