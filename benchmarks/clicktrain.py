@@ -23,8 +23,8 @@ import numpy as np
 from triglot.encoder import load_encoder
 from triglot.files import read_json
 from triglot.recipe import load_recipe
-from triglot.study import make_encoder, run
 from triglot.study.data import Data
+from triglot.study.run import make_encoder, run
 
 LANGUAGES = ("en", "de", "es", "tr", "ar")
 RECIPE = """

@@ -13,10 +13,10 @@ import pytest
 from tests.command import triglot
 from tests.study.small import small_recipe
 from triglot.files import InputError, locked
-from triglot.study import run, study
-from triglot.study.arms import baseline, record
+from triglot.study.arms import baseline, record, study
 from triglot.study.data import Data
 from triglot.study.folder import is_whole, seal_start, trained, writing
+from triglot.study.run import run
 
 ARMS = "\n  x-x: {batches.kind: xx}\n"
 

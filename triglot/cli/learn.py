@@ -17,7 +17,7 @@ def demo(settings: Settings = None, out: Out = Path("runs/demo"), quiet: Quiet =
     progress = listen(quiet)
     from triglot.commands.demo import examples
     from triglot.recipe import load_recipe
-    from triglot.study import study
+    from triglot.study.arms import study
 
     recipe = load_recipe("demo", settings or [])
     command = " ".join(["triglot", "demo", *(settings or []), "--out", str(out)])
@@ -61,7 +61,7 @@ def train(recipe: RecipeName, out: Out, settings: Settings = None, quiet: Quiet 
     """Train and evaluate one model. Started again, it goes on where it stopped."""
     progress = listen(quiet)
     from triglot.recipe import load_recipe
-    from triglot.study import run
+    from triglot.study.run import run
 
     results = run(load_recipe(recipe, settings or []), out, progress=progress)
     if results.get("benchmarks"):
@@ -82,8 +82,8 @@ def study(
     """Run every arm of a recipe with every seed, and report. Started again, it goes on where it stopped."""
     progress = listen(quiet)
     from triglot.recipe import load_recipe
-    from triglot.study import study as run_study
     from triglot.study.arms import seed_numbers
+    from triglot.study.arms import study as run_study
 
     command = " ".join(["triglot", "study", recipe, *(settings or []), "--out", str(out)])
     loaded = load_recipe(recipe, settings or [])

@@ -1,8 +1,22 @@
 """Robust training: perturbed embeddings, learned negatives, and an adversary that looks for the language."""
 
-from triglot.robust.language import LanguageAdversary
-from triglot.robust.negatives import LearnedNegatives
-from triglot.robust.perturb import perturbed_step
-from triglot.robust.settings import METHODS, Adversary, Negatives, Robust
+from typing import TYPE_CHECKING
+
+from triglot.lazy import face
+
+if TYPE_CHECKING:
+    from triglot.robust.language import LanguageAdversary
+    from triglot.robust.negatives import LearnedNegatives
+    from triglot.robust.perturb import perturbed_step
+    from triglot.robust.settings import METHODS, Adversary, Negatives, Robust
 
 __all__ = ["METHODS", "Adversary", "LanguageAdversary", "LearnedNegatives", "Negatives", "Robust", "perturbed_step"]
+__getattr__ = face(
+    __name__,
+    {
+        "language": ("LanguageAdversary",),
+        "negatives": ("LearnedNegatives",),
+        "perturb": ("perturbed_step",),
+        "settings": ("METHODS", "Adversary", "Negatives", "Robust"),
+    },
+)

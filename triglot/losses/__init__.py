@@ -1,0 +1,12 @@
+"""What training minimises: contrastive losses over unit vectors, and their settings."""
+
+from typing import TYPE_CHECKING
+
+from triglot.lazy import face
+
+if TYPE_CHECKING:
+    from triglot.losses.contrastive import divergence, info_nce, log_shares, pair_masks
+    from triglot.losses.settings import Loss
+
+__all__ = ["Loss", "divergence", "info_nce", "log_shares", "pair_masks"]
+__getattr__ = face(__name__, {"contrastive": ("divergence", "info_nce", "log_shares", "pair_masks"), "settings": ("Loss",)})
