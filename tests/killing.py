@@ -22,7 +22,18 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 _ROOMS = (
-    *("cli", "report", "report.terminal", "study", "commands.evaluate", "commands.augment", "commands.attack", "commands.lists", "mine"),
+    *(
+        "cli",
+        "report",
+        "report.terminal",
+        "report.html",
+        "study",
+        "commands.evaluate",
+        "commands.augment",
+        "commands.attack",
+        "commands.lists",
+        "mine",
+    ),
     "augment.translate",
     *("evaluate.retrievers", "corpus.formats.registry"),
 )
@@ -191,6 +202,8 @@ def _serve() -> None:
         "pyarrow.parquet",
         "pyarrow.dataset",
         "sentence_transformers",
+        "matplotlib.backends.backend_svg",
+        "babel.dates",
         *(f"triglot.{name}" for name in _ROOMS),
     ):
         importlib.import_module(room)

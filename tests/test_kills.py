@@ -17,8 +17,8 @@ from tests.killing import Server
 from tests.writing import commands, inputs
 
 NAMES = tuple(commands(Path()))
+GOLDEN = 0.6180339887  # its multiples fall evenly between whole numbers
 STORE = "translations.jsonl"
-POINTS = 4  # of a command that nothing, and of one that an older result is in the way of
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +38,11 @@ def held(folder: Path) -> dict[str, bytes]:
     return {path: b"".join(sorted(data.splitlines(keepends=True))) if path.endswith(STORE) else data for path, data in found.items()}
 
 
-def points(events: int) -> list[int]:
-    """The first events and the last ones, where files are put in their places, and some between them."""
+def points(events: int, turn: int) -> list[int]:
+    """One of the last events, where files are put in their places, and one of all: over the turns they come from everywhere."""
     if os.environ.get("TRIGLOT_KILLS") == "all":
         return list(range(1, events + 1))
-    last = [events - n for n in range(POINTS // 2)]
-    return sorted({*last, *(1 + n * events // (POINTS - len(last)) for n in range(POINTS - len(last)))} & set(range(1, events + 1)))
+    return sorted({events - turn % 4, 1 + int(turn * GOLDEN % 1 * events)})
 
 
 def is_temporary(name: str) -> bool:
@@ -83,7 +82,7 @@ def test_killed_anywhere(server: Server, root: Path, tmp_path: Path, name: str, 
     assert done.code == 0, done.output
     old, new = held(before), held(after)
     assert not any(is_temporary(path) for path in new)
-    for point in points(len(done.events)):
+    for point in points(len(done.events), 2 * NAMES.index(name) + over):
         place = tmp_path / f"at-{point}"
         shutil.copytree(before, place)
         killed = server.run([*words, "--out", place / target], under=[place / target], kill_at=point)
