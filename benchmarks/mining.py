@@ -94,7 +94,7 @@ def main() -> None:
         sys.exit(f"{error.name} is missing; install the extra `peers`")
     datasets.disable_progress_bars()
     os.environ["TQDM_DISABLE"] = "1"
-    corpus, _ = read_training("squad", asked.data, unit="paragraph")
+    corpus, _ = read_training(asked.data, format="squad", unit="paragraph")
     strings = corpus.texts.to_pylist()
     lines = lines_of(corpus)
     some = slice(0, min(asked.queries, len(lines)))

@@ -35,7 +35,7 @@ def benchmark_of(data: str) -> Any:
     """XQuAD-R with sentences as candidates."""
     from triglot.corpus.formats.registry import read_retrieval
 
-    return read_retrieval("squad", data, name="xquad-r", candidate_text="sentence")
+    return read_retrieval(data, format="squad", name="xquad-r", candidate_text="sentence")
 
 
 def cells(benchmark: Any, most: int) -> list[tuple[str, Any]]:

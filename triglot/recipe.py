@@ -18,7 +18,8 @@ from triglot import recipes
 from triglot.attack.settings import Attack
 from triglot.augment.settings import Augment
 from triglot.batches import Batches
-from triglot.classify.tasks import FORMATS, split_options
+from triglot.classify.tasks import split_options
+from triglot.corpus.formats.registry import FORMATS, check_format
 from triglot.debias import Debias
 from triglot.encoder import EncoderSettings
 from triglot.evaluate.bias.scope import check_subsets
@@ -33,8 +34,6 @@ from triglot.settings import COMMAND_LINE, Document, build, dump_yaml, plain, pu
 from triglot.stats import MARGIN
 from triglot.train import Train
 
-TrainingFormat = Literal["squad", "mlqa", "bitext", "pairs", "beir", "wordlist", "stance", "atlas"]
-RetrievalFormat = Literal["squad", "mlqa", "bitext", "beir", "mteb", "trec", "nli", "stance", "atlas"]
 Baseline = Literal["bm25", "bm25-translated"]
 MOST_RUNS = Range(0, 5000, hint="a study of so many runs would not end")
 
@@ -73,8 +72,8 @@ class Source:
     """Training data.
 
     Attributes:
-        format: of the files.
-        path: file or folder inside the data folder; empty for `atlas`.
+        format: of the files, see `triglot.corpus.formats.registry`.
+        path: file or folder inside the data folder; empty for built-in data.
         name: in logs and reports; by default the last part of the path.
         weight: share of the batches, relative to the other sources.
         balance: how rows in different languages share that: a combination of languages with n rows gets a share ~ n ** balance. None leaves
@@ -86,7 +85,7 @@ class Source:
         options: further options of the format's reader.
     """
 
-    format: TrainingFormat
+    format: str
     path: str = ""
     name: str = ""
     weight: Annotated[float, Range(1e-6, 1e6)] = 1.0
@@ -99,7 +98,8 @@ class Source:
 
     def __post_init__(self) -> None:
         check_ranges(self)
-        if not self.path and self.format != "atlas":
+        check_format(self.format, "training")
+        if not self.path and not FORMATS[self.format].built_in:
             raise InputError("path: is missing")
         if self.name:
             check_name("source", self.name, "name")
@@ -129,7 +129,7 @@ class Benchmark:
     """
 
     name: str
-    format: RetrievalFormat
+    format: str
     path: str = ""
     candidate_text: Literal["sentence", "sentence+context", "paragraph"] | None = None
     languages: tuple[str, ...] | None = None
@@ -146,9 +146,10 @@ class Benchmark:
         check_name("benchmark", self.name, "name")
         object.__setattr__(self, "subsets", tuple(tuple(map(language, codes)) for codes in self.subsets))
         check_subsets(self.name, self.subsets)
-        if not self.path and self.format != "atlas":
+        check_format(self.format, "retrieval", "streamed", "classification")
+        if not self.path and not FORMATS[self.format].built_in:
             raise InputError("path: is missing")
-        if self.format in FORMATS:
+        if FORMATS[self.format].classification:
             split_options(self.format, self.options)
 
 

@@ -18,8 +18,8 @@ from triglot.augment.apply import Augmenter
 from triglot.augment.lexicon import Lexicon, split_words, switch
 from triglot.augment.settings import Augment, Part
 from triglot.commands import augment as augmenting
-from triglot.commands.sources import split_source
 from triglot.corpus.formats.pairs import read_training, records
+from triglot.corpus.formats.registry import locate
 from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus, concat, variant_id
 from triglot.files import InputError
 
@@ -298,11 +298,12 @@ def test_bad_lists(pairs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 
 
 def test_sources_are_told_by_format_or_by_name(pairs: Path) -> None:
-    assert split_source(f"pairs={pairs}") == ("pairs", str(pairs))
-    assert split_source(str(pairs)) == ("pairs", str(pairs))
-    assert split_source("atlas") == ("atlas", "atlas")
-    with pytest.raises(InputError, match="'piars' is no format for training; did you mean 'pairs'"):
-        split_source(f"piars={pairs}")
+    for source in (f"pairs={pairs}", str(pairs)):
+        found = locate(source)
+        assert (found.format, str(found.path)) == ("pairs", str(pairs))
+    assert locate("atlas").format == "atlas"
+    with pytest.raises(InputError, match="'piars' is not a known format; did you mean 'pairs'"):
+        locate(f"piars={pairs}")
 
 
 def test_real_questions_with_everything_at_once(data: Path, tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ def test_bad_data(tmp_path: Path) -> None:
 
 
 def test_half_of_what_ntrex_teaches_is_in_muse(data: Path) -> None:
-    corpus, _ = read_training("bitext", data / "ntrex", languages=["en", "es", "th"])
+    corpus, _ = read_training(data / "ntrex", format="bitext", languages=["en", "es", "th"])
     learned = learn_lists(columns([corpus], pivot="en"))
     muse, _ = read_lists(data / "muse", languages=["en", "es", "th"])
     spanish, thai = (judge(learned[code, "en"], *muse[code, "en"]) for code in ("es", "th"))

@@ -198,7 +198,7 @@ def test_another_process_makes_the_same_plan():
 @pytest.mark.data
 def test_real_questions_have_texts_and_no_false_negatives(data: Path):
     """MLQA: questions in two to six languages, several on one paragraph, several paragraphs to one question."""
-    corpus, _ = read_training("mlqa", data / "mlqa")
+    corpus, _ = read_training(data / "mlqa", format="mlqa")
     answers = defaultdict(set)
     for query, passage in zip(corpus.query.tolist(), corpus.passage.tolist(), strict=True):
         answers[query].add(passage)

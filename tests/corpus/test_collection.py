@@ -8,8 +8,8 @@ import json
 import numpy as np
 import pytest
 
+from tests.opening import retrieval_of
 from triglot.corpus import collection
-from triglot.corpus.formats.registry import read_benchmark
 from triglot.corpus.tally import Tally
 from triglot.files import InputError
 
@@ -37,7 +37,7 @@ def miracl(tmp_path):
 
 
 def test_the_layout_of_miracl(miracl):
-    found = read_benchmark(miracl, name="miracl")
+    found = retrieval_of(miracl, name="miracl")
     assert isinstance(found, collection.Collection)
     assert found.languages == ("bn", "sw")
     part = found.parts["sw"]
@@ -57,10 +57,10 @@ def test_the_layout_of_miracl(miracl):
 
 
 def test_one_language_has_its_ids_as_they_are(miracl):
-    found = read_benchmark(miracl, name="miracl", languages=["sw"], titles=False)
+    found = retrieval_of(miracl, name="miracl", languages=["sw"], titles=False)
     assert [one for block in found.documents("sw", Tally()) for one in block.ids] == ["a#0", "b#0", "c#1"]
     with pytest.raises(InputError, match=r"none of the languages \['th'\]; the folder has bn, sw"):
-        read_benchmark(miracl, name="miracl", languages=["th"])
+        retrieval_of(miracl, name="miracl", languages=["th"])
     with pytest.raises(InputError, match="no language 'sv'; known: bn, sw"):
         collection.check_languages("miracl", ["sw", "sv"], ("bn", "sw"))
 
@@ -72,34 +72,34 @@ def test_the_layout_of_mr_tydi(tmp_path):
     put(folder / "corpus.jsonl.gz", {"docid": "5#1", "title": "T", "text": "x"})
     put(folder / "dev.jsonl.gz", {"query_id": "0", "query": "nini?"})
     with pytest.raises(InputError, match="tells no language"):
-        read_benchmark(folder, name="x")
-    found = read_benchmark(folder, name="x", language="sw")
+        retrieval_of(folder, name="x")
+    found = retrieval_of(folder, name="x", language="sw")
     assert [one for block in found.documents("sw", Tally(strict=True)) for one in block.ids] == ["5#1"]
 
 
 def test_passages_are_asked_for_when_they_are_streamed(miracl, tmp_path):
     alone = miracl / "miracl-v1.0-sw"
-    found = read_benchmark(alone, name="miracl")
+    found = retrieval_of(alone, name="miracl")
     assert found.parts["sw"].files == ()
     with pytest.raises(InputError, match="no passages for sw: put its corpus"):
         next(found.documents("sw", Tally()))
-    beside = read_benchmark(alone, name="miracl", corpus=miracl / "miracl-corpus-v1.0-sw")
+    beside = retrieval_of(alone, name="miracl", corpus=miracl / "miracl-corpus-v1.0-sw")
     assert len(beside.parts["sw"].files) == 2
     with pytest.raises(InputError, match="no passages in it"):
-        read_benchmark(alone, name="miracl", corpus=alone / "topics")
+        retrieval_of(alone, name="miracl", corpus=alone / "topics")
     with pytest.raises(InputError, match="'splitt'; did you mean 'split'"):
-        read_benchmark(alone, name="miracl", splitt="dev")
+        retrieval_of(alone, name="miracl", splitt="dev")
 
 
 def test_no_topic_with_a_relevant_passage(tmp_path):
     put(tmp_path / "topics.x-sw-dev.tsv", "1\tone?")
     put(tmp_path / "qrels.x-sw-dev.tsv", "1 Q0 a 0")
     with pytest.raises(InputError, match="no topic has a relevant passage in dev"):
-        read_benchmark(tmp_path, name="x")
+        retrieval_of(tmp_path, name="x")
 
 
 def test_the_real_topics(data):
-    found = read_benchmark(data / "miracl", name="miracl")
+    found = retrieval_of(data / "miracl", name="miracl")
     assert {code: len(part.topics) for code, part in found.parts.items()} == {"bn": 411, "sw": 482}
     assert found.notes == ()
     assert all(np.bincount(collection.clusters(part)).max() < 12 for part in found.parts.values())

@@ -10,8 +10,8 @@ import pytest
 
 from tests.corpus.formats.test_mteb import layout
 from tests.corpus.test_collection import put
+from tests.opening import retrieval_of
 from triglot.corpus import hub
-from triglot.corpus.formats.registry import read_benchmark
 from triglot.corpus.tally import Tally
 from triglot.files import InputError
 
@@ -51,14 +51,14 @@ def test_miracl_is_put_together_from_two_data_sets(cache):
     put(topics / "miracl-v1.0-sw" / "topics" / "topics.miracl-v1.0-sw-dev.tsv", "1\tnini?")
     put(topics / "miracl-v1.0-sw" / "qrels" / "qrels.miracl-v1.0-sw-dev.tsv", "1\tQ0\ta#0\t1")
     put(corpus / "miracl-corpus-v1.0-sw" / "docs-0.jsonl.gz", {"docid": "a#0", "title": "T", "text": "x"})
-    found = read_benchmark("hub:miracl/miracl:sw", name="miracl-sw")
+    found = retrieval_of("hub:miracl/miracl:sw", name="miracl-sw")
     assert found.languages == ("sw",)
     assert [block.texts for block in found.documents("sw", Tally())] == [["T x"]]
-    assert read_benchmark("hub:miracl/miracl:sw", name="miracl-sw", passages=False).parts["sw"].files == ()
+    assert retrieval_of("hub:miracl/miracl:sw", name="miracl-sw", passages=False).parts["sw"].files == ()
     with pytest.raises(InputError, match=r"has no miracl-v1.0-th, so no 'th'"):
-        read_benchmark("hub:miracl/miracl:th", name="x")
+        retrieval_of("hub:miracl/miracl:th", name="x")
     with pytest.raises(InputError, match="name a language: hub:miracl/miracl:sw"):
-        read_benchmark("hub:miracl/miracl", name="x")
+        retrieval_of("hub:miracl/miracl", name="x")
 
 
 @pytest.mark.parametrize("part", ["sw", "swahili"])
@@ -67,30 +67,30 @@ def test_mr_tydi_by_code_or_by_name(cache, part):
     put(topics / "mrtydi-v1.1-swahili" / "ir-format-data" / "topics.dev.txt", "0\tnini?")
     put(topics / "mrtydi-v1.1-swahili" / "ir-format-data" / "qrels.dev.txt", "0 Q0 5#1 1")
     put(corpus / "mrtydi-v1.1-swahili" / "corpus.jsonl.gz", {"docid": "5#1", "title": "T", "text": "x"})
-    found = read_benchmark(f"hub:castorini/mr-tydi:{part}", name="x")
+    found = retrieval_of(f"hub:castorini/mr-tydi:{part}", name="x")
     assert found.languages == ("sw",)
     assert [block.ids for block in found.documents("sw", Tally())] == [["5#1"]]
     with pytest.raises(InputError, match=r"Mr\. TyDi has no language 'tr'"):
-        read_benchmark("hub:castorini/mr-tydi:tr", name="x")
+        retrieval_of("hub:castorini/mr-tydi:tr", name="x")
 
 
 def test_beir_and_mteb_layouts(cache):
     layout(cache("mteb/toy"))
-    assert read_benchmark("hub:mteb/toy", name="x").queries.ids == ["q1", "q2"]
+    assert retrieval_of("hub:mteb/toy", name="x").queries.ids == ["q1", "q2"]
     layout(layout(cache("mteb/many"), "de-"), "el-")
-    assert read_benchmark("hub:mteb/many:el", name="x").languages == ("el",)
+    assert retrieval_of("hub:mteb/many:el", name="x").languages == ("el",)
     lines = cache("someone/lines")
     for folder in (lines, lines / "fi"):
         put(folder / "corpus.jsonl", {"_id": "d", "text": "x"})
         put(folder / "queries.jsonl", {"_id": "q", "text": "y"})
         put(folder / "qrels" / "test.tsv", "query-id\tcorpus-id\tscore", "q\td\t1")
-    assert read_benchmark("hub:someone/lines", name="x").languages == ("en",)
-    assert read_benchmark("hub:someone/lines:fi", name="x").languages == ("fi",)
+    assert retrieval_of("hub:someone/lines", name="x").languages == ("en",)
+    assert retrieval_of("hub:someone/lines:fi", name="x").languages == ("fi",)
 
 
 def test_what_cannot_be_fetched_is_said(cache, monkeypatch):
     with pytest.raises(InputError, match=r"hub:no/such: cannot be fetched \("):
-        read_benchmark("hub:no/such", name="x")
+        retrieval_of("hub:no/such", name="x")
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(InputError, match="hub:no/such: needs huggingface_hub: pip install huggingface_hub"):
-        read_benchmark("hub:no/such", name="x")
+        retrieval_of("hub:no/such", name="x")

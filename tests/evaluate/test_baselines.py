@@ -69,7 +69,7 @@ def test_translated_bm25_finds_the_answer_in_another_language():
 
 @pytest.mark.data
 def test_bm25_on_xquad_r(data):
-    benchmark = read_retrieval("squad", data / "xquad-r", name="xquad-r", candidate_text="sentence").restrict(["en", "hi", "th"])
+    benchmark = read_retrieval(data / "xquad-r", format="squad", name="xquad-r", candidate_text="sentence").restrict(["en", "hi", "th"])
     evaluation = evaluate_bm25(benchmark)
     found = {language: entry["map"] for language, entry in evaluation.by_language["mono"].items()}
     assert found == pytest.approx({"en": 0.795, "hi": 0.744, "th": 0.771}, abs=5e-4)
@@ -78,7 +78,7 @@ def test_bm25_on_xquad_r(data):
 
 @pytest.mark.data
 def test_real_rankings_give_the_figures_of_ir_measures(data):
-    whole = read_retrieval("squad", data / "xquad-r", name="xquad-r", candidate_text="sentence").restrict(["en", "th"])
+    whole = read_retrieval(data / "xquad-r", format="squad", name="xquad-r", candidate_text="sentence").restrict(["en", "th"])
     rows = np.arange(0, len(whole.queries), 40)
     benchmark = replace(whole, queries=whole.queries.take(rows), judgements=whole.judgements[np.isin(whole.judgements[:, 0], rows)])
     benchmark.judgements[:, 0] = np.searchsorted(rows, benchmark.judgements[:, 0])

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from tests.evaluate.evaluation_sets import make_set
+from tests.opening import retrieval_of
 from triglot.corpus.collection import Collection, Part
 from triglot.corpus.formats import vectors
-from triglot.corpus.formats.registry import read_benchmark
 from triglot.corpus.formats.runs import build, concat, write_run
 from triglot.corpus.formats.trec import Qrels, write_qrels
 from triglot.evaluate import ranked, topruns, write_results
@@ -112,7 +112,7 @@ def _lines(path: Path, kind: str):
 
 
 def test_a_collection_is_streamed_by_language(folder, tmp_path):
-    collection = read_benchmark(folder, name="toy")
+    collection = retrieval_of(folder, name="toy")
     assert isinstance(collection, Collection)
     encoder = Hashed()
     answer = evaluate(Dense(encoder), collection, depth=50)
@@ -140,8 +140,8 @@ def test_a_collection_is_streamed_by_language(folder, tmp_path):
 
 
 def test_one_language_alone_has_the_figures_it_has_among_several(folder):
-    both = evaluate(Dense(Hashed()), read_benchmark(folder, name="toy")).result
-    alone = evaluate(Dense(Hashed()), read_benchmark(folder, name="toy", languages=["sw"])).result
+    both = evaluate(Dense(Hashed()), retrieval_of(folder, name="toy")).result
+    alone = evaluate(Dense(Hashed()), retrieval_of(folder, name="toy", languages=["sw"])).result
     assert alone.summary["ranked"] == both.by_language["ranked"]["sw"]
     assert alone.queries["query_id"][0] == "0"
     assert both.queries["query_id"][-1] == "sw-24"
@@ -170,7 +170,7 @@ def test_saved_runs_give_the_same_figures_in_ir_measures(folder, tmp_path, retri
     again = evaluate(RunFile(tmp_path / "x.run.gz"), benchmark)
     assert again.result.summary["ranked"] == pytest.approx(answer.result.summary["ranked"])
     assert "mono" not in again.result.summary
-    collection = read_benchmark(folder, name="toy")
+    collection = retrieval_of(folder, name="toy")
     parts = []
     answer = evaluate(retriever, collection, depth=40, keep=parts.append)
     write_run(tmp_path / "toy.run", concat(parts))
@@ -183,7 +183,7 @@ def test_parts_of_a_run_have_the_figures_of_the_whole(folder, monkeypatch, retri
     texts = [" ".join(rng.choice(WORDS, 3)) for _ in range(50)]  # short: many tie
     judgements = sorted({(int(q), int(p), 1 + int(g)) for q, p, g in zip(*rng.integers(0, [[23], [50], [2]], (3, 60)), strict=True)})
     benchmark = make_set([0, 1] * 12, [0, 1] * 25, judgements, languages=2, texts=(texts[:24], texts))
-    for one, options in ((benchmark, {"ranked": True}), (read_benchmark(folder, name="toy"), {})):
+    for one, options in ((benchmark, {"ranked": True}), (retrieval_of(folder, name="toy"), {})):
         whole = evaluate(retriever, one, depth=20, **options).result
         parts = []
         for module in (topruns, ranked):
@@ -237,7 +237,7 @@ def test_embeddings_made_elsewhere(folder, tmp_path):
 
 def test_embeddings_of_a_collection_need_no_passages(folder, tmp_path):
     encoder = Hashed()
-    collection = read_benchmark(folder, name="toy")
+    collection = retrieval_of(folder, name="toy")
     for code, part in collection.parts.items():
         place = tmp_path / "toy" / code
         place.mkdir(parents=True)
@@ -250,7 +250,7 @@ def test_embeddings_of_a_collection_need_no_passages(folder, tmp_path):
     for file in folder.rglob("*.tsv"):
         (topics / file.parent.name).mkdir(parents=True, exist_ok=True)
         (topics / file.parent.name / file.name).write_bytes(file.read_bytes())
-    without = read_benchmark(topics, name="toy")
+    without = retrieval_of(topics, name="toy")
     found = evaluate(Vectors(str(tmp_path)), without, depth=40).result
     assert found.summary == evaluate(Dense(encoder), collection, depth=40).result.summary
     with pytest.raises(InputError, match="toy, bn: toy: no passages for bn"):
@@ -263,16 +263,16 @@ def test_embeddings_of_a_collection_need_no_passages(folder, tmp_path):
 def test_relevant_passages_that_the_corpus_lacks_count_as_not_found(tmp_path):
     root = write_collection(tmp_path, languages=("sw",), passages=40, topics=5)
     qrels = next(root.rglob("qrels.*"))
-    whole = evaluate(Dense(Hashed()), read_benchmark(root, name="toy")).result.summary
+    whole = evaluate(Dense(Hashed()), retrieval_of(root, name="toy")).result.summary
     qrels.write_text(qrels.read_text() + "0\tQ0\telsewhere\t1\n")
-    less = evaluate(Dense(Hashed()), read_benchmark(root, name="toy")).result.summary
+    less = evaluate(Dense(Hashed()), retrieval_of(root, name="toy")).result.summary
     assert "1 relevant passages are not in the corpus and count as not found (first: elsewhere)" in less["notes"]
     assert less["ranked"]["r@100"] < whole["ranked"]["r@100"]
     qrels.write_text("0\tQ0\tother\t1\n")
     with pytest.raises(
         InputError, match="toy, sw: none of the relevant passages is in the corpus; the first is 'other', the corpus has ids like"
     ):
-        evaluate(Dense(Hashed()), read_benchmark(root, name="toy"))
+        evaluate(Dense(Hashed()), retrieval_of(root, name="toy"))
 
 
 def test_a_docid_that_comes_twice_is_counted(tmp_path):
@@ -280,7 +280,7 @@ def test_a_docid_that_comes_twice_is_counted(tmp_path):
     file = next(root.rglob("docs-0.jsonl"))
     first = file.read_text().splitlines()[0]
     (file.parent / "docs-1.jsonl").write_text(first + "\n")
-    collection = read_benchmark(root, name="toy")
+    collection = retrieval_of(root, name="toy")
     for retriever in (Dense(Hashed()), Bm25()):
         found = evaluate(retriever, collection).result.summary
         assert found["counts"]["passages"] == 40
@@ -290,7 +290,7 @@ def test_a_docid_that_comes_twice_is_counted(tmp_path):
 def test_bitext_runs_leave_the_query_itself_out(tmp_path):
     for code, lines in {"de": ["ein Haus", "zwei Hunde"], "en": ["ein house", "zwei dogs"]}.items():
         (tmp_path / f"{code}.txt").write_text("".join(f"{line}\n" for line in lines))
-    benchmark = read_benchmark(tmp_path, name="lines")
+    benchmark = retrieval_of(tmp_path, name="lines")
     found = evaluate(Dense(Hashed()), benchmark, ranked=True, depth=1).result.summary
     assert found["cross"]["hit@1"] == 1
     assert found["ranked"]["mrr@10"] == 1
@@ -333,7 +333,7 @@ def test_mlqa_r_questions_in_two_to_four_languages(tmp_path):
                     {"context": context, "qas": [question], "sentence_breaks": breaks, "sentences": [context[a:b] for a, b in breaks]}
                 )
         (tmp_path / f"{code}.json").write_text(json.dumps({"data": [{"title": "t", "paragraphs": paragraphs}]}))
-    benchmark = read_benchmark(tmp_path, name="mlqa-r")
+    benchmark = retrieval_of(tmp_path, name="mlqa-r")
     answer = evaluate(Dense(Hashed()), benchmark, ranked=True)
     table = answer.result.queries
     cross = [(q, p) for q, p, s in zip(table["query_id"], table["passage_lang"], table["setting"], strict=True) if s == "cross"]
@@ -345,7 +345,7 @@ def test_mlqa_r_questions_in_two_to_four_languages(tmp_path):
 
 
 def test_real_scifact_with_bm25(data, tmp_path):
-    benchmark = read_benchmark(data / "scifact", name="scifact")
+    benchmark = retrieval_of(data / "scifact", name="scifact")
     parts = []
     found = evaluate(Bm25(), benchmark, keep=parts.append)
     assert found.result.summary["ranked"]["ndcg@10"] == pytest.approx(0.6634, abs=0.0005)
@@ -355,7 +355,7 @@ def test_real_scifact_with_bm25(data, tmp_path):
 
 
 def test_real_tydi_qa_with_bm25(data):
-    benchmark = read_benchmark(data / "tydiqa", name="tydiqa")
+    benchmark = retrieval_of(data / "tydiqa", name="tydiqa")
     assert (len(benchmark.queries), len(benchmark.languages)) == (5077, 9)
     found = evaluate(Bm25(), benchmark).result.summary
     assert found["mono"]["map"] == pytest.approx(0.7191, abs=0.0005)
@@ -398,7 +398,7 @@ def test_the_topic_itself_is_left_out_of_a_streamed_corpus(tmp_path, retriever):
     put(tmp_path / "topics.x-en-dev.tsv", *[f"t{i}\twords number{i} same " for i in range(4)])
     put(tmp_path / "qrels.x-en-dev.tsv", "t0 0 x 1", "t1 0 x 1", "t2 0 t0 1", "t3 0 t3 1")
     parts = []
-    answer = evaluate(retriever, read_benchmark(tmp_path, name="x"), depth=3, keep=parts.append)
+    answer = evaluate(retriever, retrieval_of(tmp_path, name="x"), depth=3, keep=parts.append)
     run = concat(parts)
     found = {query: [] for query in run.queries}
     for query, document in zip(run.query.tolist(), run.document.tolist(), strict=True):
@@ -412,7 +412,7 @@ def test_ids_that_a_run_cannot_hold_are_found_before_any_work(tmp_path):
     put(tmp_path / "docs.jsonl", {"docid": "a b", "text": "one"}, {"docid": "c", "text": "two"})
     put(tmp_path / "topics.x-en-dev.tsv", "q\tone")
     put(tmp_path / "qrels.x-en-dev.tsv", "q 0 c 1")
-    streamed = read_benchmark(tmp_path, name="x")
+    streamed = retrieval_of(tmp_path, name="x")
     with pytest.raises(InputError, match=r"x: 'a b': a document id .*--save-run"):
         check_ids(streamed)
     check_ids(streamed, passages=False)

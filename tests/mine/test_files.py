@@ -289,7 +289,7 @@ def test_real_data_in_eleven_languages(data, tmp_path) -> None:
     from triglot.corpus.formats.registry import read_training
     from triglot.mine.lines import lines_of
 
-    corpus, _ = read_training("squad", data / "xquad-r")
+    corpus, _ = read_training(data / "xquad-r", format="squad")
     lines = lines_of(corpus)
     assert len(lines) == 1190 * 11
     some = lines.select(np.arange(0, len(lines), 13))
@@ -304,6 +304,6 @@ def test_real_data_in_eleven_languages(data, tmp_path) -> None:
         assert len(set(groups.tolist())) == len(groups)
         assert family[corpus.passage[some.row[line]]] not in family[groups]
     write(tmp_path / "mined.jsonl", found)
-    again, _ = read_training("pairs", tmp_path / "mined.jsonl")
+    again, _ = read_training(tmp_path / "mined.jsonl", format="pairs")
     assert len(again) == len(np.unique(some.row))
     assert again.languages == corpus.languages

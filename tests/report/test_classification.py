@@ -11,8 +11,8 @@ from sklearn.metrics import f1_score
 
 from triglot.classify.heads import HeadSettings
 from triglot.classify.judge import Classification, evaluate_task
-from triglot.classify.labelled import Labelled
 from triglot.classify.tasks import Classify, Task
+from triglot.corpus.labelled import Labelled
 from triglot.evaluate import write_results
 from triglot.evaluate.results import read_items
 from triglot.files import read_json

@@ -13,15 +13,14 @@ from typing import Any
 import numpy as np
 
 from triglot.classify.heads import Head, fit_head
-from triglot.classify.labelled import Labelled
 from triglot.classify.tasks import Task
+from triglot.corpus.labelled import Labelled
 from triglot.encoder.once import encode_once
 from triglot.files import InputError
 from triglot.measures import macro_f1
 
 MEASURES = ("accuracy", "macro_f1")
 SETTINGS = ("classification", "generalised")  # both texts in one language, or in two
-_SIDES = {"nli": ("passage", "passage"), "stance": ("query", "passage")}
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def evaluate_task(encoder: Any, task: Task, *, progress: bool = False) -> Classi
         if train is not None:
             items, pairs = train.draw(task.settings.pairs, task.train_codes, alpha=task.settings.alpha, seed=task.settings.seed)
             parts.append((train, train.rows(items, pairs)))
-        first, second, rows = _encode(encoder, parts, task.settings.sides or _SIDES[task.format], progress)
+        first, second, rows = _encode(encoder, parts, task.settings.sides or task.sides, progress)
         if train is not None:
             used = np.unique(items)
             numbers = np.bincount(train.target[used], minlength=len(train.labels)).tolist()
@@ -86,7 +85,7 @@ def evaluate_task(encoder: Any, task: Task, *, progress: bool = False) -> Classi
             counts |= {"training_items": len(used), "training_pairs": len(items)}
             if not head.facts["converged"]:
                 notes.append(f"the head stopped after {head.facts['iterations']} iterations, before it converged")
-            if task.format == "stance":
+            if task.majority_by_group:
                 majority["majority_by_question"] = _majority_by_group(train, used, test)
         assert head is not None
         scores = head.scores(first, second, rows[0])

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from triglot.cli.app import Force, ListsFolder, Out, Quiet, app, at_home, codes, listen, print_tables, within
+from triglot.corpus.formats.registry import formats_for
 from triglot.ranges import Depth
 
 
@@ -25,9 +26,7 @@ def evaluate(
         typer.Option("--on", metavar="NAME=PATH", help="A benchmark, a path or hub:OWNER/NAME:xx; several times.", callback=at_home),
     ],
     out: Out,
-    format: Annotated[
-        str, typer.Option(help="squad | mlqa | bitext | beir | mteb | trec | nli | stance | atlas; by default told from the names.")
-    ] = "",
+    format: Annotated[str, typer.Option(help=f"{formats_for(['retrieval', 'classification'])}; by default told from the names.")] = "",
     candidate_text: Annotated[str, typer.Option(help="sentence | sentence+context | paragraph; by default the reader's.")] = "",
     languages: Annotated[str, typer.Option(help="Only these, parted by commas.")] = "",
     lists: ListsFolder = "",

@@ -10,8 +10,9 @@ from typing import Any
 from triglot import outputs
 from triglot.attack import STANDARD, Attack
 from triglot.attack.plant import Plant, check_plant, plant
+from triglot.benchmark import open_benchmark
 from triglot.commands.models import load_model, paths_of
-from triglot.corpus.formats.registry import detect, read_retrieval
+from triglot.commands.sources import source_path
 from triglot.encoder.once import encode_set
 from triglot.evaluate import write_results
 from triglot.files import write_json
@@ -37,7 +38,7 @@ def attack_model(
 
     Args:
         model: a model folder, a run folder or a hub name.
-        on: name -> path of each benchmark.
+        on: name -> path, `FORMAT=PATH` or `hub:` name of each benchmark.
         out: folder for results.json, attacks/NAME+ATTACK.jsonl, and plants.json; see `triglot.outputs` for what it may hold.
         attacks: on queries; by default the standard suite (without code-switching where there are no lists).
         plants: passages to plant.
@@ -54,8 +55,10 @@ def attack_model(
         attacks = [attack for attack in STANDARD if lists or not attack.needs_lists]
         if len(attacks) < len(STANDARD):
             log.warning("no --lists: %d attacks that replace words by translations are left out", len(STANDARD) - len(attacks))
-    with outputs.folder(out, "attack", model=model, inputs=[*paths_of(model), *on.values(), lists], force=force) as place:
-        sets = {name: read_retrieval(format or detect(path), path, name=name, **(options or {})) for name, path in on.items()}
+    inputs = [*paths_of(model), *map(source_path, on.values()), lists]
+    how: dict[str, Any] = {"format": format, "options": options, "stream": False, "classification": False}
+    with outputs.folder(out, "attack", model=model, inputs=inputs, force=force) as place:
+        sets = {name: open_benchmark(spec, name=name, **how).in_memory() for name, spec in on.items()}
         for benchmark in sets.values():
             for one in plants:
                 check_plant(benchmark, one)

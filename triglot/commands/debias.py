@@ -9,7 +9,7 @@ from typing import Any
 
 from triglot import outputs
 from triglot.commands.models import load_model, paths_of
-from triglot.commands.sources import read_source
+from triglot.commands.sources import read_source, source_path
 from triglot.files import InputError
 
 log = logging.getLogger("triglot")
@@ -45,7 +45,7 @@ def debias_model(
     Returns:
         one line about what was done.
     """
-    from triglot.corpus.formats.registry import detect, read_retrieval
+    from triglot.benchmark import open_benchmark
     from triglot.debias import Debias, debias
     from triglot.encoder.card import Card
     from triglot.settings import Document, build
@@ -55,11 +55,12 @@ def debias_model(
     if not chosen.method:
         raise InputError("--method: is missing")
     aside = held_out or {}
-    with outputs.folder(out, "debias", model=model, inputs=[*paths_of(model), path, *aside.values()], force=force) as place:
-        corpus = read_source(path, format=format or detect(path), languages=languages)
+    inputs = [*paths_of(model), *map(source_path, (path, *aside.values()))]
+    with outputs.folder(out, "debias", model=model, inputs=inputs, force=force) as place:
+        corpus = read_source(path, format=format, languages=languages)
         hidden: set[str] = set()
         for name, benchmark_path in aside.items():
-            benchmark = read_retrieval(detect(benchmark_path), benchmark_path, name=name)
+            benchmark = open_benchmark(benchmark_path, name=name, stream=False, classification=False).in_memory()
             hidden.update(benchmark.queries.texts, benchmark.passages.texts)
         fitted = debias(load_model(model), corpus, chosen, seed=seed, held_out=hidden, progress=progress)
         source = Path(path).resolve().name

@@ -9,6 +9,7 @@ from typing import Any
 
 from triglot import outputs
 from triglot.commands.models import paths_of, retriever
+from triglot.commands.sources import source_path
 from triglot.files import InputError
 
 log = logging.getLogger("triglot")
@@ -34,11 +35,11 @@ def evaluate_model(
 
     Args:
         model: see `triglot.commands.models.retriever`.
-        on: name -> path or `hub:` name of each benchmark.
+        on: name -> path, `FORMAT=PATH` or `hub:` name of each benchmark.
         out: folder for results.json and what lies beside it; see `triglot.outputs` for what it may hold.
         format: of the benchmarks; empty to tell it from their names.
         options: of the format's reader (`candidate_text`, `languages`).
-        classify: how heads are trained for benchmarks of nli and stance, see `triglot.classify.tasks.Classify`.
+        classify: how heads are trained where something is to be classified, see `triglot.classify.tasks.Classify`.
         lists: folder of word lists for `bm25-translated`.
         depth: passages a query in top-k runs.
         similarity: of embeddings made elsewhere: `dot`, the default, or `cosine`.
@@ -53,7 +54,7 @@ def evaluate_model(
     from triglot.evaluate.results import write_results
 
     trained = [value for key, value in (classify or {}).items() if key in ("trained", "train") and isinstance(value, str)]
-    inputs = [*paths_of(model), *on.values(), lists, str((options or {}).get("corpus", "")), *trained]
+    inputs = [*paths_of(model), *map(source_path, on.values()), lists, str((options or {}).get("corpus", "")), *trained]
     with outputs.folder(out, "evaluate", model=model, inputs=inputs, force=force) as place:
         given = {"format": format, "options": options or {}, "classify": classify or {}, "lists": lists, "depth": depth}
         given |= {"similarity": similarity, "runs": place if save_run else None}
@@ -80,42 +81,35 @@ def _answers(
 
     With `runs`, that folder gets NAME.run.gz and NAME.qrels.gz of every benchmark.
     """
+    from triglot.benchmark import open_benchmark
     from triglot.classify.judge import evaluate_task
-    from triglot.classify.tasks import FORMATS, read_parts
-    from triglot.corpus.collection import check_languages
-    from triglot.corpus.formats.registry import detect, read_benchmark
+    from triglot.corpus.formats.registry import FORMATS
     from triglot.corpus.formats.runs import run_written
     from triglot.corpus.formats.trec import write_qrels
-    from triglot.corpus.hub import PREFIX
     from triglot.evaluate.bias.scope import check_subsets
     from triglot.evaluate.ranked import check_ids, judged
     from triglot.evaluate.retrievers import Bm25, Dense, evaluate
 
     chosen = retriever(model, names=list(on), lists=lists, similarity=similarity, progress=progress)
+    needed = isinstance(chosen, Dense | Bm25)
+    languages = options.get("languages")
+    of_reader = {key: value for key, value in options.items() if key != "languages"}
     benchmarks, tasks = {}, []
-    for name, path in on.items():
-        told = format or ("" if path.startswith(PREFIX) else detect(path))
-        needed, of_reader = isinstance(chosen, Dense | Bm25), dict(options)
-        if told in FORMATS:
-            spoken = options.get("languages")
-            more = {key: value for key, value in options.items() if key != "languages"}
-            of_reader, task = read_parts(told, path, name=name, options={**more, **classify}, languages=spoken)
-            if task and not isinstance(chosen, Dense):
-                log.warning("%s: left out, %s has no vectors for it", task.name, model)
-            elif task:
-                tasks.append(task)
-            if of_reader is None:
-                continue
-            of_reader |= {"languages": spoken} if spoken else {}
-        benchmarks[name] = one = read_benchmark(path, name=name, format=told, passages=needed, **of_reader)
-        check_languages(name, options.get("languages"), one.languages)
-        check_subsets(name, subsets, one.languages)
+    for name, spec in on.items():
+        opened = open_benchmark(spec, name=name, format=format, languages=languages, options=of_reader, heads=classify, passages=needed)
+        if opened.task and not isinstance(chosen, Dense):
+            log.warning("%s: left out, %s has no vectors for it", opened.task.name, model)
+        elif opened.task:
+            tasks.append(opened.task)
+        if opened.retrieval is None:
+            continue
+        benchmarks[name] = opened.retrieval
+        check_subsets(name, subsets, opened.retrieval.languages)
         if runs:  # before hours of encoding
-            check_ids(one, passages=needed)
+            check_ids(opened.retrieval, passages=needed)
     if classify and not tasks:
-        raise InputError(
-            f"--classify: nothing is classified; that takes a benchmark of format {' or '.join(FORMATS)} and a model with vectors"
-        )
+        formats = " or ".join(row.name for row in FORMATS if row.classification)
+        raise InputError(f"--classify: nothing is classified; that takes a benchmark of format {formats} and a model with vectors")
     answers: dict[str, Any] = {}
     for name, one in benchmarks.items():
         log.info("%s: %s", name, ", ".join(one.languages))

@@ -17,7 +17,6 @@ def fresh_encoder(
     paths: Sequence[str], out: str | Path, settings: Mapping[str, Any], *, format: str = "", seed: int = 1, force: bool = False
 ) -> Path:
     """A fresh encoder with a tokenizer made of the texts of training data, saved as a model folder."""
-    from triglot.corpus.formats.registry import detect
     from triglot.encoder import EncoderSettings, init_encoder
     from triglot.encoder.card import Card
     from triglot.encoder.tokenizer import word_counts
@@ -27,7 +26,7 @@ def fresh_encoder(
     texts: dict[str, list[str]] = {}
     with outputs.folder(out, "init", inputs=paths, force=force) as place:
         for path in paths:
-            corpus = read_source(path, format=format or detect(path))
+            corpus = read_source(path, format=format)
             for text, lang in zip(corpus.texts.to_pylist(), corpus.text_lang.tolist(), strict=True):
                 texts.setdefault(corpus.languages[lang], []).append(text)
         made = f"fresh weights, seed {seed}: not trained; the tokenizer was made of {sum(map(len, texts.values())):,} texts"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from triglot.corpus.formats.registry import TRAINING, detect, read_training
+from triglot.corpus.formats.registry import FORMATS, locate, split_spec
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.tally import say
-from triglot.files import InputError, nearest
+from triglot.files import InputError
 from triglot.names import check_name
 
 log = logging.getLogger("triglot")
@@ -29,21 +28,9 @@ def named_paths(words: Sequence[str], option: str = "--on") -> dict[str, str]:
     return found
 
 
-def split_source(source: str) -> tuple[str, str]:
-    """(format, path) of `FORMAT=PATH` or a path. Raises InputError for an unknown format, or a path that tells none."""
-    format, equals, path = source.partition("=")
-    known = (*TRAINING, "atlas")
-    if equals and not Path(source).exists():
-        if format not in known:
-            raise InputError(f"{source}: {format!r} is no format for training{nearest(format, known)}")
-        return format, path
-    return detect(source), source
-
-
 def source_path(source: str) -> str:
     """The path in `FORMAT=PATH`, or the path itself."""
-    format, equals, path = source.partition("=")
-    return path if equals and "/" not in format and not Path(source).exists() else source
+    return split_spec(source)[1]
 
 
 def read_source(
@@ -52,15 +39,16 @@ def read_source(
     """The training data that a command is given; what was read and left out is logged.
 
     Args:
-        source: `FORMAT=PATH`, or a path whose format its names tell; with `format` a path alone.
+        source: `FORMAT=PATH`, a path whose format its names tell, a `hub:` name, or a built-in corpus; with `format` a path alone.
         format: of the data.
         languages: only these; empty for all.
         options: of the format's reader.
 
     Raises:
-        InputError: as `split_source`, or what cannot be read.
+        InputError: as `triglot.corpus.formats.registry.locate`, or what cannot be read.
     """
-    told, path = (format, source) if format else split_source(source)
-    corpus, tally = read_training(told, path, **dict(options or {}) | ({"languages": list(languages)} if languages else {}))
+    found = locate(source, format=format)
+    given = {**found.options, **(options or {})} | ({"languages": list(languages)} if languages else {})
+    corpus, tally = FORMATS[found.format].read("training", found.path, given)
     say(source, tally)
     return corpus

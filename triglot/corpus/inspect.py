@@ -149,9 +149,10 @@ def take_inventory(path: str | Path, *, strict: bool = False) -> Inventory:
     elif format == "beir":
         _from_beir(inventory, beir.read_contents(path, inventory.tally, split=None, titles=False))
     else:
-        options: dict[str, Any] = {} if format == "atlas" else {"strict": strict}
-        options |= {"titles": False} if format == "pairs" else {}
-        corpus, inventory.tally = formats.read_training(format, path, **options)
+        row = formats.FORMATS[format]
+        wishes, known = {"strict": strict, "titles": False}, row.options("training")
+        given = {key: value for key, value in wishes.items() if key in known}
+        corpus, inventory.tally = row.read("training", path, given)
         _from_corpus(inventory, corpus)
     return inventory
 

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from triglot.augment.lexicon import Lexicon
-from triglot.classify.tasks import FORMATS, Task, read_parts
-from triglot.corpus.collection import Collection, check_languages
-from triglot.corpus.formats.registry import read_benchmark, read_training
+from triglot.benchmark import Opened, open_benchmark
+from triglot.classify.tasks import Task
+from triglot.corpus.collection import Collection
+from triglot.corpus.formats.registry import read_training
 from triglot.corpus.formats.wordlist import read_lists
 from triglot.corpus.hub import PREFIX
 from triglot.corpus.parallel import ParallelCorpus, concat
@@ -135,7 +136,7 @@ class Data:
             if source.unit:
                 options["unit"] = source.unit
             try:
-                corpus, tally = read_training(source.format, self._path(source.path), **options)
+                corpus, tally = read_training(self._path(source.path), format=source.format, **options)
             except InputError as error:
                 raise InputError(f"source {source.label!r}: {error}") from None
             say(source.label, tally)
@@ -175,42 +176,27 @@ class Data:
         return Switching(pivot=how.pivot, lists=into, p=how.p, languages=tuple(into))
 
     def benchmark(self, benchmark: Benchmark, languages: Sequence[str]) -> RetrievalSet | Collection | None:
-        """A benchmark (`trec` is streamed), None where nothing is to be retrieved. Raises InputError that begins with its name."""
-        wanted = tuple(benchmark.languages if benchmark.languages is not None else languages)
-        of_reader = self._parts(benchmark, languages)[0] if benchmark.format in FORMATS else benchmark.options
-        if of_reader is None:
-            return None
-
-        def read() -> RetrievalSet | Collection:
-            options: dict[str, Any] = dict(of_reader)
-            if wanted:
-                options["languages"] = list(wanted)
-            if benchmark.candidate_text:
-                options["candidate_text"] = benchmark.candidate_text
-            try:
-                path = benchmark.path if benchmark.path.startswith(PREFIX) else self._path(benchmark.path)
-                found = read_benchmark(path, name=benchmark.name, format=benchmark.format, **options)
-                check_languages(benchmark.name, benchmark.languages, found.languages)
-                check_subsets(benchmark.name, benchmark.subsets, found.languages)
-            except InputError as error:
-                raise InputError(f"benchmark {benchmark.name!r}: {error}") from None
-            return replace(found, licence=benchmark.licence or found.licence)
-
-        return self._once(("benchmark", repr(benchmark), wanted), read)
+        """What a benchmark has to retrieve, None where it has nothing. Raises InputError that begins with its name."""
+        return self._opened(benchmark, languages).retrieval
 
     def task(self, benchmark: Benchmark, languages: Sequence[str]) -> Task | None:
         """What a benchmark has to classify, None where it has nothing. Raises InputError that begins with its name."""
-        return self._parts(benchmark, languages)[1] if benchmark.format in FORMATS else None
+        return self._opened(benchmark, languages).task
 
-    def _parts(self, benchmark: Benchmark, languages: Sequence[str]) -> tuple[dict[str, Any] | None, Task | None]:
-        def read() -> tuple[dict[str, Any] | None, Task | None]:
-            more = {"languages": benchmark.languages, "among": languages, "licence": benchmark.licence, "base": self.folder}
+    def _opened(self, benchmark: Benchmark, languages: Sequence[str]) -> Opened:
+        def read() -> Opened:
+            options = dict(benchmark.options) | ({"candidate_text": benchmark.candidate_text} if benchmark.candidate_text else {})
+            more = {"licence": benchmark.licence, "base": self.folder, "options": options}
+            spoken = {"languages": benchmark.languages, "among": languages}
             try:
-                return read_parts(benchmark.format, self._path(benchmark.path), name=benchmark.name, options=benchmark.options, **more)
+                opened = open_benchmark(benchmark.path, name=benchmark.name, format=benchmark.format, **spoken, **more)
+                if opened.retrieval is not None:
+                    check_subsets(benchmark.name, benchmark.subsets, opened.retrieval.languages)
             except InputError as error:
                 raise InputError(f"benchmark {benchmark.name!r}: {error}") from None
+            return opened
 
-        return self._once(("parts", repr(benchmark), tuple(languages)), read)
+        return self._once(("benchmark", repr(benchmark), tuple(languages)), read)
 
     def feed(self, stage: str, training: Training, tokenize: Any, tokenizer: str, seed: int) -> Feed:
         """The feed of a stage; arms that train on the same data with the same tokenizer share it, so that texts are tokenised once.

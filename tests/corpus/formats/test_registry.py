@@ -52,16 +52,16 @@ def test_a_path_in_no_format(tmp_path):
 
 
 def test_unknown_formats_and_options_name_the_nearest(tmp_path):
-    with pytest.raises(InputError, match="'squat' is no format for training; did you mean 'squad'"):
-        formats.read_training("squat", tmp_path)
-    with pytest.raises(InputError, match="'trec' is no format for training; known: atlas, "):
-        formats.read_training("trec", tmp_path)
-    with pytest.raises(InputError, match="is no format for evaluation"):
-        formats.read_retrieval("wordlist", tmp_path, name="x")
+    with pytest.raises(InputError, match="'squat' is not a known format; did you mean 'squad'"):
+        formats.read_training(tmp_path, format="squat")
+    with pytest.raises(InputError, match="'trec' is not a training format; known: atlas, "):
+        formats.read_training(tmp_path, format="trec")
+    with pytest.raises(InputError, match="is not a retrieval format"):
+        formats.read_retrieval(tmp_path, format="wordlist", name="x")
     with pytest.raises(InputError, match="format 'squad' has no option 'unti'; did you mean 'unit'"):
-        formats.read_training("squad", tmp_path, unti="sentence")
+        formats.read_training(tmp_path, format="squad", unti="sentence")
     with pytest.raises(InputError, match="format 'mlqa' has no option 'candidate'; did you mean 'candidate_text'"):
-        formats.read_retrieval("mlqa", tmp_path, name="x", candidate="paragraph")
+        formats.read_retrieval(tmp_path, format="mlqa", name="x", candidate="paragraph")
 
 
 def test_options_reach_the_reader(tmp_path):
@@ -72,11 +72,11 @@ def test_options_reach_the_reader(tmp_path):
         ]
     }
     (tmp_path / "en.json").write_text(json.dumps(document))
-    corpus, tally = formats.read_training("squad", tmp_path, unit="sentence", source="mine", strict=True)
+    corpus, tally = formats.read_training(tmp_path, format="squad", unit="sentence", source="mine", strict=True)
     assert corpus.sources == ("mine",)
     assert tally.strict
     assert "Two is there." in corpus.texts.to_pylist()
-    found = formats.read_retrieval("squad", tmp_path, name="x", candidate_text="paragraph", licence="CC0")
+    found = formats.read_retrieval(tmp_path, format="squad", name="x", candidate_text="paragraph", licence="CC0")
     assert (found.passages.texts, found.licence) == ([context], "CC0")
 
 
@@ -103,12 +103,12 @@ def test_detection_of_real_folders(data, folder, format):
 
 @pytest.mark.data
 def test_formats_for_evaluation_alone_are_read_through_the_door(data):
-    found = formats.read_retrieval("stance", data / "xstance", name="x", split="valid")
+    found = formats.read_retrieval(data / "xstance", format="stance", name="x", split="valid")
     assert (found.name, len(found.passages)) == ("x", 3_926)
     with pytest.raises(InputError, match="miracl: no passages in it"):
-        formats.read_retrieval("trec", data / "miracl", name="x")
+        formats.read_retrieval(data / "miracl", format="trec", name="x")
     with pytest.raises(InputError, match="format 'trec' has no option 'spilt'; did you mean 'split'"):
-        formats.read_retrieval("trec", data / "miracl", name="x", spilt="dev")
+        formats.read_retrieval(data / "miracl", format="trec", name="x", spilt="dev")
 
 
 # --- languages in file names, in one way for all readers
@@ -154,11 +154,11 @@ def _of_code(folder: Path, format: str, code: str) -> set[str]:
     if format == "nli":
         return set(nli.read(folder)[0].languages)
     if format in ("wordlist", "bitext"):
-        return {code for code in formats.read_training(format, folder)[0].languages if code != "el"}
+        return {code for code in formats.read_training(folder, format=format)[0].languages if code != "el"}
     if format == "aligned":
         assert formats.detect(folder) == "bitext"
-        return set(formats.read_training("bitext", folder)[0].languages)
-    return set(formats.read_retrieval(format, folder, name="x").languages)
+        return set(formats.read_training(folder, format="bitext")[0].languages)
+    return set(formats.read_retrieval(folder, format=format, name="x").languages)
 
 
 @pytest.mark.parametrize("format", ["squad", "mlqa", "bitext", "aligned", "wordlist", "nli", "beir", "stance", "trec"])
@@ -173,11 +173,11 @@ def test_files_passed_over_are_told(tmp_path: Path, format: str) -> None:
     name = {"bitext": "english-de.tsv", "aligned": "english.txt", "wordlist": "english-de.txt", "beir": "corpus.english.jsonl"}
     (tmp_path / "x" / name.get(format, "english.json")).write_text("{}")
     told = formats.read_training(
-        {"aligned": "bitext"}.get(format, format), tmp_path / "x", **({"split": "test"} if format == "beir" else {})
+        tmp_path / "x", format={"aligned": "bitext"}.get(format, format), **({"split": "test"} if format == "beir" else {})
     )[1]
     assert any("whose name" in reason and "english" in one.first for reason, one in told.left_out.items()), told.lines()
 
 
 def test_languages_are_asked_for_in_any_spelling(tmp_path: Path) -> None:
     _of_code(tmp_path / "x", "squad", "zh_cn")
-    assert formats.read_training("squad", tmp_path / "x", languages=["ZH-CN"])[0].languages == ("zh-CN",)
+    assert formats.read_training(tmp_path / "x", format="squad", languages=["ZH-CN"])[0].languages == ("zh-CN",)

@@ -62,7 +62,7 @@ def shown(corpus: ParallelCorpus) -> list[tuple[dict[str, str], dict[str, str], 
 
 
 def test_questions_in_all_their_languages_ask_for_every_comment(place: Path) -> None:
-    corpus, tally = read_training("stance", place)
+    corpus, tally = read_training(place, format="stance")
     rows = shown(corpus)
     assert [(q, next(iter(p.values())), n) for q, p, n in rows] == [(QUESTIONS[q], comment, []) for _, q, comment, _ in COMMENTS]
     assert tally.read["rows"] == len(COMMENTS)
@@ -70,7 +70,7 @@ def test_questions_in_all_their_languages_ask_for_every_comment(place: Path) -> 
 
 
 def test_templates_ask_for_one_side_and_the_other_side_is_the_negative(place: Path) -> None:
-    corpus, _ = read_training("stance", place, ask="stance", negatives=2)
+    corpus, _ = read_training(place, format="stance", ask="stance", negatives=2)
     label = {comment: label for _, _, comment, label in COMMENTS}
     of = {comment: number for _, number, comment, _ in COMMENTS}
     lang = {comment: code for code, _, comment, _ in COMMENTS}
@@ -92,11 +92,11 @@ def test_templates_ask_for_one_side_and_the_other_side_is_the_negative(place: Pa
         groups.setdefault((of[comment], label[comment]), set()).add(family)
     assert all(len(found) == 1 for found in groups.values())  # whichever wording asked for them
     assert len(set.union(*groups.values())) == 4
-    assert read_training("stance", place, ask="stance", negatives=0)[0].negatives is None
+    assert read_training(place, format="stance", ask="stance", negatives=0)[0].negatives is None
 
 
 def test_comments_meet_comments_of_their_side_in_another_language(place: Path) -> None:
-    corpus, _ = read_training("stance", place, ask="comments")
+    corpus, _ = read_training(place, format="stance", ask="comments")
     by_text = {comment: (code, question, label) for code, question, comment, label in COMMENTS}
     rows = shown(corpus)
     assert len(rows) == 5 + 4  # question 2 has no side in two languages
@@ -109,14 +109,14 @@ def test_comments_meet_comments_of_their_side_in_another_language(place: Path) -
 
 
 def test_draws_depend_on_the_seed_alone(place: Path) -> None:
-    first, again, other = (shown(read_training("stance", place, ask="stance", negatives=1, seed=seed)[0]) for seed in (1, 1, 2))
+    first, again, other = (shown(read_training(place, format="stance", ask="stance", negatives=1, seed=seed)[0]) for seed in (1, 1, 2))
     assert first == again
     assert first != other
 
 
 def test_a_text_on_both_sides_is_left_out(tmp_path: Path) -> None:
     place = folder_of(tmp_path / "x", [*COMMENTS, ("de", 1, "Kommt darauf an.", "FAVOR"), ("de", 2, "Kommt darauf an.", "AGAINST")])
-    corpus, tally = read_training("stance", place, ask="stance")
+    corpus, tally = read_training(place, format="stance", ask="stance")
     assert len(corpus) == len(COMMENTS)
     assert [line.split(": ", 1)[1] for line in tally.lines()[1:]] == [
         f"2 x comment whose text stands under two questions or sides (first: train.jsonl, comment {100 + len(COMMENTS)})"
@@ -124,11 +124,11 @@ def test_a_text_on_both_sides_is_left_out(tmp_path: Path) -> None:
 
 
 def test_languages_and_templates_of_ones_own(place: Path) -> None:
-    corpus, _ = read_training("stance", place, languages=["fr"])
+    corpus, _ = read_training(place, format="stance", languages=["fr"])
     assert corpus.languages == ("fr",)
     assert len(corpus) == sum(code == "fr" for code, *_ in COMMENTS)
     own = {"fr": {"FAVOR": ["Pour : {question}"], "AGAINST": ["Contre : {question}"]}}
-    corpus, _ = read_training("stance", place, ask="stance", templates=own)
+    corpus, _ = read_training(place, format="stance", ask="stance", templates=own)
     assert {tuple(query) for query, _, _ in shown(corpus)} == {("fr",)}
     assert {query["fr"].split(" : ")[0] for query, _, _ in shown(corpus)} == {"Pour", "Contre"}
 
@@ -165,7 +165,7 @@ def test_every_template_has_one_place_for_the_question_and_sides_differ() -> Non
 )
 def test_bad_options(place: Path, given: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError) as caught:
-        read_training("stance", place, **given)
+        read_training(place, format="stance", **given)
     assert message in str(caught.value)
 
 
@@ -177,7 +177,7 @@ def test_it_is_a_format_of_sources(place: Path) -> None:
 
 @pytest.mark.parametrize(("ask", "rows"), [("topic", 10_506), ("stance", 10_506), ("comments", 19_440)])
 def test_real_comments(data: Path, ask: str, rows: int) -> None:
-    corpus, tally = read_training("stance", data / "xstance", ask=ask)
+    corpus, tally = read_training(data / "xstance", format="stance", ask=ask)
     assert len(corpus) == rows
     assert tally.left_out == {}
     stances, _ = read(data / "xstance", split="train")

@@ -20,11 +20,12 @@ from triglot.corpus.retrieval import Absent, RetrievalSet, Texts
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest, read_jsonl
 from triglot.graph import components
+from triglot.language_tags import TAG, tag
 from triglot.language_tags import language as language_of
-from triglot.language_tags import tag
 
 _KIND = re.compile(r"(corpus|queries)(?:\.(.+))?\.jsonl(\.gz)?")
 _QRELS = re.compile(r"(.+)\.(jsonl|tsv)(\.gz)?")
+_CORPUS = re.compile(rf"corpus(\.{TAG})?\.jsonl(\.gz)?")
 NOT_FOUND = "counted as not found"
 
 
@@ -66,6 +67,11 @@ class Contents:
     queries: Records
     judgements: list[tuple[str, str, int]]
     absent: list[tuple[str, str, int]] = field(default_factory=list)
+
+
+def is_layout(folder: Path) -> bool:
+    """Whether a folder has a corpus in this layout."""
+    return folder.is_dir() and any(_CORPUS.fullmatch(file.name) for file in folder.iterdir())
 
 
 def titled(title: str, text: str, titles: bool = True) -> str:

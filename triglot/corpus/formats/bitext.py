@@ -19,6 +19,7 @@ from triglot.language_tags import TAG, tag, two_of_name
 
 PAIR = re.compile(rf"({TAG}-{TAG})\.tsv(?:\.gz)?")
 ALIGNED = re.compile(rf"({TAG})\.txt(?:\.gz)?")
+NAME = re.compile(rf"{TAG}-{TAG}\.tsv(?:\.gz)?|(?!{TAG}-{TAG}\.){TAG}\.txt(?:\.gz)?")  # `xx-yy.txt` is a word list
 
 
 @dataclass(frozen=True)

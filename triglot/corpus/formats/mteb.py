@@ -28,6 +28,11 @@ def configs(folder: Path) -> list[str]:
     return [config for config, path in found if any(path.glob("*.parquet"))]
 
 
+def is_layout(folder: Path) -> bool:
+    """Whether a folder has this layout."""
+    return bool(configs(folder))
+
+
 def _records(
     folder: Path, kind: str, config: str, tally: Tally, language: str, titles: bool, asked: Mapping[str, set[str]] | None = None
 ) -> beir.Records:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from triglot.corpus.labelled import Labelled, LabelledData, distinct
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest, read_lines
 from triglot.graph import components
@@ -169,3 +171,102 @@ def _shared(columns: Sequence[Sequence[str]]) -> np.ndarray:
             a.append(first.setdefault(text, row))
             b.append(row)
     return components(len(columns[0]), a, b)
+
+
+def labelled(found: Inference) -> Labelled:
+    """Premises and hypotheses, each in every language."""
+    codes = tuple(sorted(found.languages))
+    first, first_at = distinct([found.premises[code] for code in codes])
+    second, second_at = distinct([found.hypotheses[code] for code in codes])
+    ids, line = [str(line) for line in found.line.tolist()], found.line.astype(np.int64)
+    return Labelled(codes, LABELS, first, second, first_at, second_at, found.labels, found.group.astype(np.int64), ids, line)
+
+
+def read_classification(
+    path: str | Path,
+    *,
+    languages: Sequence[str] | None = None,
+    among: Sequence[str] = (),
+    split: str = "",
+    train: str = "",
+    train_languages: Sequence[str] | None = None,
+    share: float = 0.5,
+    seed: int = 1,
+    strict: bool = False,
+    base: str | Path = "",
+    head: Mapping[str, Any] | None = None,
+) -> LabelledData:
+    """A split to test, and items to train a head on: a part of the split itself (by premise), or those of another split, file or folder.
+
+    Arguments are explained in `LabelledData`.
+
+    Raises:
+        InputError: as `read`; none of the languages is there; or nothing is left to train on.
+    """
+    folder, split = Path(path), split or "dev"
+    if languages is None and among:
+        known = find_files(folder, split, None)
+        languages = [code for code in known if code in among]
+        if not languages:
+            raise InputError(f"{path}: nothing in {', '.join(among)}{nearest('', known)}")
+    whole = bool(train) or (head is not None and (head.get("split") != split or "share" not in head))
+    # Which premises are one depends on the languages read. A split is made of all that there are, so that it is the same for any of them.
+    found, tally = read(folder, split=split, languages=languages if whole else None, strict=strict)
+    notes, facts = list(tally.notes()), {"format": "nli", "split": split}
+    if train:
+        training, more_notes = _training_items(folder, train, train_languages, found, strict, Path(base))
+        facts["train"] = Path(train).name
+        notes += more_notes
+        return _data(found, training, notes, facts, own_languages=True)
+    if whole:
+        return _data(found, None, notes, facts)
+    # A head that was trained on a part of this split is never judged on that part, now or when it is loaded again.
+    if head is not None:
+        share, seed = float(head["share"]), int(head["split_seed"])
+    training, test = found.split(share, seed=seed)
+    facts |= {"share": share, "split_seed": seed}
+    parts = len(np.unique(training.group)), len(np.unique(test.group))
+    notes.append(f"the head is trained on {parts[0]:,} premises and tested on {parts[1]:,} others, in all languages")
+    return _data(test, training if head is None else None, notes, facts)
+
+
+def _data(
+    test: Inference, train: Inference | None, notes: Sequence[str], facts: Mapping[str, Any], *, own_languages: bool = False
+) -> LabelledData:
+    counts = {"items": len(test), "premises": len(np.unique(test.group))}
+    if train is None:
+        return LabelledData(labelled(test), None, notes, facts, counts)
+    counts["training_premises"] = len(np.unique(train.group))
+    return LabelledData(labelled(test), labelled(train), notes, facts, counts, own_languages)
+
+
+def _training_items(
+    path: Path, train: str, languages: Sequence[str] | None, tested: Inference, strict: bool, base: Path
+) -> tuple[Inference, list[str]]:
+    """The items of another split, file or folder whose premises are not tested, and notes."""
+    training, tally = _another_part(path, train, list(languages) if languages else None, strict, base)
+    notes = list(tally.notes())
+    shared = [code for code in tested.languages if code in training.languages]
+    known = {code: set(tested.premises[code]) for code in shared}
+    clean = [i for i in range(len(training)) if not any(training.premises[code][i] in known[code] for code in shared)]
+    if len(clean) < len(training):
+        notes.append(f"{len(training) - len(clean):,} training items share a premise with the test and are left out")
+    if not clean:
+        raise InputError(f"{train}: every premise in it is tested too; nothing is left to train on")
+    return training.take(np.array(clean)), notes
+
+
+def _another_part(path: Path, train: str, languages: list[str] | None, strict: bool, base: Path) -> tuple[Inference, Tally]:
+    place = base / train
+    if place.is_file():
+        named = NAME.fullmatch(place.name)
+        if not named:
+            raise InputError(f"{place}: the name does not tell the language; call it train-xx.tsv")
+        if languages and languages != [named[2]]:
+            raise InputError(
+                f"{place}: is in {named[2]!r}, and train_languages are {', '.join(languages)}; name its folder for several languages"
+            )
+        return read(place.parent, split=named[1], languages=[named[2]], strict=strict)
+    if place.is_dir():
+        return read(place, split="train", languages=languages, strict=strict)
+    return read(path, split=train, languages=languages, strict=strict)

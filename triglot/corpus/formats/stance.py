@@ -6,12 +6,14 @@ Questions are parallel by id; comments are written in one language each and are 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from triglot.corpus.labelled import Labelled, LabelledData, NoTraining, distinct
 from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest, read_jsonl
@@ -137,6 +139,11 @@ def read_questions(path: str | Path, tally: Tally) -> Questions:
     return found
 
 
+def _comment_files(path: str | Path) -> dict[str, Path]:
+    """Split -> its file of comments."""
+    return {match[1]: p for p in sorted(Path(path).iterdir()) if (match := _COMMENTS.fullmatch(p.name))}
+
+
 def read(path: str | Path, *, split: str = "valid", languages: Sequence[str] | None = None, strict: bool = False) -> tuple[Stances, Tally]:
     """The comments of a split, for classification. Machine translations of comments (`translation`) are not read.
 
@@ -151,7 +158,7 @@ def read(path: str | Path, *, split: str = "valid", languages: Sequence[str] | N
     """
     tally = Tally(strict=strict)
     questions = read_questions(path, tally)
-    known = {match[1]: p for p in sorted(Path(path).iterdir()) if (match := _COMMENTS.fullmatch(p.name))}
+    known = _comment_files(path)
     if split not in known:
         raise InputError(f"{path}: no comments in {split}.jsonl{nearest(split, known)}")
     rows: dict[str, tuple[str, str, str, str, int]] = {}
@@ -249,3 +256,61 @@ def read_retrieval(
         notes=(*notes, *tally.notes()),
         licence=licence,
     )
+
+
+def labelled(found: Stances) -> Labelled:
+    """Questions in every language that they have, and comments in the one that they were written in; groups are questions."""
+    texts = found.questions.texts
+    codes = tuple(sorted({*found.languages, *found.questions.languages}))
+    first, first_at = distinct([[texts.get((code, question)) for question in found.question] for code in codes])
+    spoken = [found.languages[number] for number in found.lang.tolist()]
+    written = list(zip(found.comments, spoken, strict=True))
+    second, second_at = distinct([[text if own == code else None for text, own in written] for code in codes])
+    group = np.array([found.questions.number[question] for question in found.question], np.int64)
+    key = np.arange(len(found), dtype=np.int64)
+    return Labelled(codes, LABELS, first, second, first_at, second_at, found.labels, group, found.ids, key)
+
+
+def read_classification(
+    path: str | Path,
+    *,
+    languages: Sequence[str] | None = None,
+    among: Sequence[str] = (),
+    split: str = "",
+    train: str = "",
+    train_languages: Sequence[str] | None = None,
+    new_authors: bool = False,
+    strict: bool = False,
+    head: Mapping[str, Any] | None = None,
+) -> LabelledData:
+    """The comments of a split to test, and those of another to train a head on. Arguments are explained in `LabelledData`.
+
+    Raises:
+        NoTraining: there is no file to train a head on, and none is given.
+        InputError: as `read`, or no training comment is left.
+    """
+    split, train = split or "valid", train or "train"
+    languages = list(among) if languages is None and among else languages
+    found, tally = read(path, split=split, languages=languages, strict=strict)
+    test, notes, facts = labelled(found), list(tally.notes()), {"format": "stance"}
+    counts = {"items": len(found), "questions": len(np.unique(test.group))}
+    if head is not None:
+        return LabelledData(test, None, notes, facts, counts, sides=("query", "passage"), majority_by_group=True)
+    if train not in (splits := _comment_files(path)):
+        raise NoTraining(f"{path}: no comments in {train}.jsonl{nearest(train, splits)}")
+    trained, of_training = read(path, split=train, languages=train_languages or languages, strict=strict)
+    notes += [note for note in of_training.notes() if note not in notes]
+    known = set(found.authors) & set(trained.authors) - {""}
+    written = sum(author in known for author in trained.authors)
+    if known and new_authors:
+        trained = trained.without_authors(sorted(known))
+        notes.append(f"{written:,} training comments of {len(known)} authors of tested comments are left out")
+    elif known:
+        others = sum(author in known for author in found.authors)
+        notes.append(
+            f"{len(known)} authors wrote {others:,} tested and {written:,} training comments (new_authors: true leaves out the latter)"
+        )
+    if not len(trained):
+        raise InputError(f"{path}: no training comment is left without the authors of the tested ones")
+    counts |= {"training_items": len(trained), "shared_authors": len(known)}
+    return LabelledData(test, labelled(trained), notes, facts, counts, sides=("query", "passage"), majority_by_group=True)

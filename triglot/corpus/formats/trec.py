@@ -231,7 +231,11 @@ def _stream(files: Sequence[Path], tally: Tally, block: int, titles: bool) -> It
 
 def is_layout(folder: Path) -> bool:
     """Whether a folder holds topics and judgements, at most two folders down: in `topics/` and `qrels/`, a folder a language, or both."""
-    return folder.is_dir() and any(NAME.fullmatch(file.name) for level in ("*", "*/*", "*/*/*") for file in folder.glob(level))
+    if not folder.is_dir():
+        return False
+    if all((folder / kind).exists() for kind in ("topics", "qrels")):
+        return True
+    return any(NAME.fullmatch(file.name) for level in ("*", "*/*", "*/*/*") for file in folder.glob(level))
 
 
 def find_topics(folder: Path, split: str, language: str | None) -> dict[str, dict[str, Path]]:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triglot.classify.labelled import Labelled, of_inference, of_stances
 from triglot.corpus.formats import nli, stance
+from triglot.corpus.labelled import Labelled
 from triglot.files import InputError
 
 CODES = ("de", "en", "fr", "it")
@@ -98,7 +98,7 @@ def test_pairs_that_cannot_be_drawn() -> None:
 
 def test_real_inference(data: Path) -> None:
     found, _ = nli.read(data / "xnli", languages=["de", "en", "th"])
-    pairs = of_inference(found)
+    pairs = nli.labelled(found)
     assert (pairs.languages, len(pairs)) == (("de", "en", "th"), 2490)
     for code, item in (("de", 0), ("th", 2489), ("en", 1000)):
         row = pairs.rows(np.array([item]), pairs.indices([code, "en"])[None])[0]
@@ -109,7 +109,7 @@ def test_real_inference(data: Path) -> None:
 
 def test_real_stances(data: Path) -> None:
     found, _ = stance.read(data / "xstance")
-    pairs = of_stances(found)
+    pairs = stance.labelled(found)
     assert pairs.languages == ("de", "en", "fr", "it")
     assert ((pairs.second_at >= 0).sum(0) == 1).all()  # a comment has one language
     items, languages = pairs.draw("xx")

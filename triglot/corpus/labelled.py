@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from triglot.corpus.formats import nli, stance
 from triglot.files import InputError, nearest
 from triglot.seeds import uniform
 
@@ -105,34 +105,45 @@ class Labelled:
         return np.column_stack([self.first_at[pairs[:, 0], items], self.second_at[pairs[:, 1], items]])
 
 
-def _distinct(columns: Sequence[Sequence[str | None]]) -> tuple[list[str], np.ndarray]:
+def distinct(columns: Sequence[Sequence[str | None]]) -> tuple[list[str], np.ndarray]:
     """Different texts, and where each language's text of each item is among them; None is none."""
     place: dict[str, int] = {}
     at = [[-1 if text is None else place.setdefault(text, len(place)) for text in column] for column in columns]
     return list(place), np.array(at, np.int64).reshape(len(columns), -1)
 
 
-def of_inference(found: nli.Inference) -> Labelled:
-    """Premises and hypotheses, each in every language."""
-    codes = tuple(sorted(found.languages))
-    first, first_at = _distinct([found.premises[code] for code in codes])
-    second, second_at = _distinct([found.hypotheses[code] for code in codes])
-    ids = [str(line) for line in found.line.tolist()]
-    return Labelled(
-        codes, nli.LABELS, first, second, first_at, second_at, found.labels, found.group.astype(np.int64), ids, found.line.astype(np.int64)
-    )
+@dataclass(frozen=True)
+class LabelledData:
+    """What the reader of a classification benchmark returns.
+
+    Such a reader takes the path and any of these arguments; `triglot.classify.tasks.Classify` says more of most:
+
+    - `languages`: test in these alone, which must be there; `among`: where that is None, in those of these that are there
+    - `split`: what is tested; `share` and `seed`: of a split that is parted
+    - `train`: what the head learns from, a path relative to `base` or the name of a split; `train_languages`, `new_authors`
+    - `head`: the facts of a head that was trained before, else None
+    - `strict`: whether a record that cannot be used is an error
+
+    Attributes:
+        test: what is judged.
+        train: what the head learns from; None where there is a head already.
+        notes: for the results.
+        facts: kept with the head.
+        counts: for the results.
+        own_languages: whether the training part has languages of its own, since it comes from elsewhere.
+        sides: as what the encoder takes the first and the second text.
+        majority_by_group: whether the commonest label of each group (of a question) is a baseline.
+    """
+
+    test: Labelled
+    train: Labelled | None = None
+    notes: Sequence[str] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    own_languages: bool = False
+    sides: tuple[str, str] = ("passage", "passage")
+    majority_by_group: bool = False
 
 
-def of_stances(found: stance.Stances) -> Labelled:
-    """Questions in every language that they have, and comments in the one that they were written in; groups are questions."""
-    texts = found.questions.texts
-    codes = tuple(sorted({*found.languages, *found.questions.languages}))
-    first, first_at = _distinct([[texts.get((code, question)) for question in found.question] for code in codes])
-    spoken = [found.languages[number] for number in found.lang.tolist()]
-    second, second_at = _distinct(
-        [[text if own == code else None for text, own in zip(found.comments, spoken, strict=True)] for code in codes]
-    )
-    group = np.array([found.questions.number[question] for question in found.question], np.int64)
-    return Labelled(
-        codes, stance.LABELS, first, second, first_at, second_at, found.labels, group, found.ids, np.arange(len(found), dtype=np.int64)
-    )
+class NoTraining(InputError):
+    """A benchmark has nothing that a head could be trained on."""
