@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from triglot.batches import Batches, plan_epoch, rows_of
+    from triglot.benchmark import open_benchmark
     from triglot.classify.judge import evaluate_task
     from triglot.classify.tasks import read_task
     from triglot.corpus.formats.registry import read_retrieval, read_training
@@ -35,6 +36,7 @@ __all__ = [
     "find_arms",
     "load_encoder",
     "load_recipe",
+    "open_benchmark",
     "plan_epoch",
     "read_retrieval",
     "read_task",
@@ -60,6 +62,7 @@ _HOMES = {
     "find_arms": "triglot.report:find_arms",
     "load_encoder": "triglot.encoder.build:load_encoder",
     "load_recipe": "triglot.recipe:load_recipe",
+    "open_benchmark": "triglot.benchmark:open_benchmark",
     "plan_epoch": "triglot.batches:plan_epoch",
     "read_retrieval": "triglot.corpus.formats.registry:read_retrieval",
     "read_task": "triglot.classify.tasks:read_task",

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
-from triglot.files import InputError
+from triglot.files import InputError, nearest
+from triglot.graph import components
 
 MAX_LANGUAGES = 64  # a row's languages travel as the bits of one uint64
 _MEMBER = "~~"
@@ -79,6 +80,71 @@ class ParallelCorpus:
                 f"({', '.join(self.languages[:3])}, ...)"
             )
 
+    @classmethod
+    def from_rows(
+        cls,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        query: str = "query",
+        passage: str = "passage",
+        negatives: str = "negatives",
+        query_language: str = "query_lang",
+        passage_language: str = "passage_lang",
+        query_group: str = "query_group",
+        passage_group: str = "passage_group",
+        title: str = "title",
+        language: str = "und",
+        name: str = "rows",
+    ) -> ParallelCorpus:
+        """Training data from rows; all arguments but the rows, `language` and `name` are names of columns.
+
+        A text may be a string, whose language another column or `language` tells, or a dictionary of translations, code -> text.
+        Columns that a row does not have are passed over, but for the query and the passage.
+
+        Args:
+            rows: dictionaries, a `datasets.Dataset` (streamed ones too) among them.
+            query: the question, or the first text of bitext.
+            passage: its answer; the same column as `query` makes bitext of the translations in it.
+            negatives: a list of hard negatives.
+            query_language: the code of the query.
+            passage_language: the code of the passage and of its negatives.
+            query_group: what the query asks: rows with the same value hold translations of one another. Without one each row
+                stands for itself; questions, and passages, with the same text are never each other's negatives.
+            passage_group: what the passage says, likewise.
+            title: of the article.
+            language: of texts whose row gives none; the default means not known.
+            name: of the source.
+
+        Raises:
+            InputError: names the row: a column is missing, a text is empty, or a group has two texts in one language.
+        """
+        from triglot.corpus import dicts
+
+        columns = {"query": query, "passage": passage, "negatives": negatives, "title": title}
+        columns |= {"query_language": query_language, "passage_language": passage_language}
+        columns |= {"query_group": query_group, "passage_group": passage_group}
+        return dicts.corpus_of_rows(rows, **columns, language=language, name=name)
+
+    @classmethod
+    def from_dataset(cls, data: Any, **columns: str) -> ParallelCorpus:
+        """Training data from a table: of Arrow, pandas, polars or whatever else speaks Arrow, or a `datasets.Dataset`.
+
+        Args:
+            data: the table.
+            columns: arguments of `from_rows`.
+
+        Raises:
+            InputError: it is no table, or as `from_rows`.
+        """
+        from triglot.corpus import dicts
+
+        known = inspect.signature(cls.from_rows).parameters
+        for argument in columns:
+            if argument not in known:
+                raise InputError(f"from_dataset has no argument {argument!r}{nearest(argument, list(known)[1:])}")
+        wanted = [columns.get(argument, one.default) for argument, one in known.items() if argument not in ("rows", "language", "name")]
+        return cls.from_rows(dicts.rows_of_table(data, wanted), **columns)
+
     def hash_into(self, found: hashlib.blake2b) -> None:
         """Feed a hash all texts, what they belong to, and the rows with their hard negatives."""
         columns = [self.text_lang, self.text_group, self.query, self.passage]
@@ -135,8 +201,7 @@ class ParallelCorpus:
             one, other = np.concatenate([one, passages]), np.concatenate([other, self.alike[passages]])
         a = np.concatenate([p[same_query], owner[same_text], one])
         b = np.concatenate([p[same_query + 1], owner[same_text + 1], other])
-        graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(groups, groups))
-        return connected_components(graph, directed=False)[1].astype(np.int32)
+        return components(groups, a, b)
 
     def tied(self) -> ParallelCorpus:
         """The same corpus, in which questions with the same text in the same language are alike, and so are passages.
@@ -149,8 +214,7 @@ class ParallelCorpus:
         order = np.argsort(key, kind="stable")
         key, owner = key[order], self.text_group[order]
         same = np.flatnonzero(key[1:] == key[:-1])
-        graph = coo_array((np.ones(len(same), np.int8), (owner[same], owner[same + 1])), shape=(len(asks), len(asks)))
-        label = connected_components(graph, directed=False)[1]
+        label = components(len(asks), owner[same], owner[same + 1])
         first = np.unique(label, return_index=True)[1]
         return replace(self, alike=first[label].astype(np.int32))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -106,6 +106,41 @@ class RetrievalSet:
     def remarks(self) -> tuple[str, ...]:
         """All that is printed beside the results: what a passage is, then the notes."""
         return (f"candidate text: {self.candidate_text}", *self.notes) if self.candidate_text else self.notes
+
+    @classmethod
+    def from_dicts(
+        cls,
+        queries: Mapping[str, str],
+        corpus: Mapping[str, str | Mapping[str, str]],
+        qrels: Mapping[str, Mapping[str, int] | Iterable[str]],
+        *,
+        languages: str | Mapping[str, str] = "und",
+        groups: Mapping[str, str] | None = None,
+        name: str = "benchmark",
+        parallel: bool = False,
+        ranked: bool = False,
+        licence: str = "",
+    ) -> RetrievalSet:
+        """A benchmark from dictionaries, as BEIR, ir_measures and sentence-transformers have them.
+
+        Args:
+            queries: id -> text.
+            corpus: id -> text, or a dictionary with `text` and perhaps `title`, which is put before the text.
+            qrels: query id -> passage id -> grade (above 0 is relevant), or query id -> ids of its relevant passages.
+            languages: the code of all texts, or id -> code of every query and passage. The default means not known.
+            groups: query id -> what it asks: queries with the same value are translations of one another. None for none.
+            name: shown in tables.
+            parallel: whether the relevant passages of a query are translations of one another.
+            ranked: whether it is known by measures of a top-k run, as BEIR's are.
+            licence: of the data.
+
+        Raises:
+            InputError: nothing to evaluate, an empty text, a text without a language, or a judgement of an unknown id.
+        """
+        from triglot.corpus import dicts
+
+        more = {"name": name, "parallel": parallel, "ranked": ranked, "licence": licence}
+        return dicts.retrieval_set(queries, corpus, qrels, languages=languages, groups=groups, **more)
 
     @cached_property
     def itself(self) -> np.ndarray:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from triglot import seeds
 from triglot.corpus.formats.pairs import language_pairs
 from triglot.corpus.parallel import ParallelCorpus, said
 from triglot.files import InputError, nearest
+from triglot.graph import components
 from triglot.mine.settings import Mine
 
 
@@ -120,8 +119,7 @@ def pools_of(corpus: ParallelCorpus, lines: Lines, *, most: int = 0, seed: int =
     ]
     node = np.cumsum([groups, groups, len(lines), len(texts)])
     a, b = np.concatenate([one for one, _ in links]), np.concatenate([other + base for (_, other), base in zip(links, node, strict=False)])
-    graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(node[-1], node[-1]))
-    family = connected_components(graph, directed=False)[1][:groups]
+    family = components(int(node[-1]), a, b)[:groups]
 
     found: list[np.ndarray] = []
     for lang in range(len(corpus.languages)):

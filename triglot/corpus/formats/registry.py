@@ -277,11 +277,9 @@ def locate(spec: str | Path, *, format: str = "", passages: bool = True, base: s
     if told and FORMATS[told].built_in:
         return Located(path if path != told else "", told)
     options: Mapping[str, Any] = {}
-    place: str | Path = path
+    place = Path(base) / Path(path).expanduser() if str(base) else Path(path)
     if path.startswith(hub.PREFIX):
         place, options = hub.local(path, passages=passages)
-    elif str(base):
-        place = Path(base) / Path(path).expanduser()
     return Located(place, told or detect(place), options)
 
 
