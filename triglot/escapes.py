@@ -1,4 +1,4 @@
-"""Text from outside (names, notes, licences, commands) inside Markdown, LaTeX and CSV: one function a language. HTML has `html.escape`."""
+"""Text from outside (names, notes, licences, commands) inside Markdown, LaTeX and CSV: one function a language. Jinja escapes HTML."""
 
 from __future__ import annotations
 

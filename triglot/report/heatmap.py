@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from triglot.report.runs import Arm
+from triglot.report.templates import environment
 
 
 def language_name(code: str) -> str:
@@ -42,25 +43,60 @@ def _pick(cell: Mapping[str, Any] | None, measure: str) -> float:
     return np.nan if value is None else float(value)
 
 
-def _cell(value: float, top: float, kind: str) -> str:
-    if np.isnan(value):
-        return f'<td class="empty {kind}">–</td>'
-    share = max(100 * value / top, 0.0) if top > 0 else 0.0
-    text = f"{value:.2f}".removeprefix("0") if value < 1 else "1.0"
-    return f'<td class="{kind}{" strong" if share > 78 else ""}" style="--v:{share:.0f}">{text}</td>'
+@dataclass(frozen=True)
+class HeatCell:
+    """A cell: its text (empty without a figure), the share of the full colour in per cent, and its class in the style sheet."""
+
+    text: str
+    percent: float
+    kind: str
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """A map of one arm, as the macro `heat_map` of the templates shows it.
+
+    Attributes:
+        title: its caption.
+        codes: of the languages.
+        values: (languages, languages + 1), as `matrix` gives them.
+        top: the value of the full colour, the same for all arms.
+    """
+
+    title: str
+    codes: Sequence[str]
+    values: np.ndarray
+    top: float
+
+    @property
+    def languages(self) -> list[tuple[str, str]]:
+        """(code, English name)."""
+        return [(code, language_name(code)) for code in self.codes]
+
+    @property
+    def pool(self) -> bool:
+        """Whether there is a figure for the multilingual pool."""
+        return not np.isnan(self.values[:, -1]).all()
+
+    @property
+    def rows(self) -> list[tuple[tuple[str, str], list[HeatCell]]]:
+        """((code, name), cells) of each query language."""
+        number = len(self.codes)
+        found = []
+        for i, language in enumerate(self.languages):
+            cells = [self._cell(self.values[i, j], "own" if i == j else "") for j in range(number)]
+            cells += [self._cell(self.values[i, -1], "gap")] if self.pool else []
+            found.append((language, cells))
+        return found
+
+    def _cell(self, value: float, kind: str) -> HeatCell:
+        if np.isnan(value):
+            return HeatCell("", 0.0, kind)
+        text = f"{value:.2f}".removeprefix("0") if value < 1 else "1.0"
+        return HeatCell(text, max(100 * value / self.top, 0.0) if self.top > 0 else 0.0, kind)
 
 
 def heat_map(title: str, codes: Sequence[str], values: np.ndarray, top: float) -> str:
-    """One table. `top` is the value of the full colour, the same for all arms."""
-    names = {code: escape(language_name(code)) for code in codes}
-    short = {code: f'<abbr title="{names[code]}">{escape(code)}</abbr>' for code in codes}
-    pool = not np.isnan(values[:, -1]).all()
-    head = "".join(f'<th scope="col">{short[code]}</th>' for code in codes) + ('<th scope="col" class="gap">pool</th>' if pool else "")
-    rows = []
-    for i, code in enumerate(codes):
-        cells = "".join(_cell(values[i, j], top, "own" if i == j else "") for j in range(len(codes)))
-        cells += _cell(values[i, -1], top, "gap") if pool else ""
-        rows.append(f'<tr><th scope="row">{short[code]}</th>{cells}</tr>')
-    corner = '<td class="empty"></td>'
-    table = f"<caption>{escape(title)}</caption><thead><tr>{corner}{head}</tr></thead>\n<tbody>{''.join(rows)}</tbody>"
-    return f'<div class="scroll"><table class="heat">{table}</table></div>'
+    """One map as HTML."""
+    macros: Any = environment().get_template("tables.html").module
+    return str(macros.heat_map(HeatMap(title, codes, values, top)))
