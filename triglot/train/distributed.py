@@ -1,4 +1,4 @@
-"""What the loop needs to know of other processes. One process is a world of size 1 and never touches torch.distributed."""
+"""What the loop needs to know of other processes. One process is a world of size 1 and never begins a process group."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from accelerate import PartialState
 
 
 @dataclass(frozen=True)
@@ -54,21 +50,26 @@ def device() -> torch.device:
 
 
 def join() -> World:
-    """The world of this process; several processes leave it when Python ends, or torch's threads may abort them."""
-    state = process()
-    if state.num_processes > 1:
-        atexit.unregister(_leave)
-        atexit.register(_leave)
-    return World(state.process_index, state.num_processes)
+    """The world of this process. Under torchrun it begins the process group: NCCL where there are GPUs, else Gloo.
 
-
-def process() -> PartialState:
-    """Accelerate's state of this process; under torchrun it begins the process group."""
+    Several processes leave the group when Python ends, or torch's threads may abort them.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return World()
     # Imported later (an optimizer does so), it takes the group as default of its arguments, and no one could end the group's threads.
     import torch.distributed.nn.functional
-    from accelerate import PartialState
+    from torch import distributed
 
-    return PartialState(cpu=not torch.cuda.is_available())
+    if not distributed.is_initialized():
+        where = device()
+        if where.type == "cuda":
+            torch.cuda.set_device(where)
+            distributed.init_process_group("nccl", device_id=where)
+        else:
+            distributed.init_process_group("gloo")
+    atexit.unregister(_leave)
+    atexit.register(_leave)
+    return World(distributed.get_rank(), distributed.get_world_size())
 
 
 def _leave() -> None:
@@ -86,8 +87,9 @@ def is_main() -> bool:
 @contextmanager
 def main_first() -> Iterator[None]:
     """The block runs on the main process first, on the others when it is done there."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield
-        return
-    with process().main_process_first():
-        yield
+    world = join()
+    if world.size > 1 and world.rank > 0:
+        torch.distributed.barrier()
+    yield
+    if world.size > 1 and world.rank == 0:
+        torch.distributed.barrier()
