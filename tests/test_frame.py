@@ -22,7 +22,7 @@ import typer
 import triglot
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = ("torch", "transformers", "sentence_transformers", "pyarrow", "matplotlib", "scipy", "faiss", "accelerate", "sklearn")
+HEAVY = ("torch", "transformers", "sentence_transformers", "pyarrow", "matplotlib", "scipy", "faiss", "sklearn")
 SOURCES = sorted([*ROOT.glob("triglot/**/*.py"), *ROOT.glob("tests/**/*.py"), *ROOT.glob("benchmarks/**/*.py"), *ROOT.glob("tools/*")])
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 STARTS = {"help": ["-m", "triglot", "--help"], "import": ["-c", "import triglot"]}

@@ -1,26 +1,32 @@
 """Classification heads on frozen sentence vectors: features (u, v, |u - v|, u * v), multinomial logistic regression.
 
-The features follow Conneau et al. (2017) and Reimers and Gurevych (2019). Everything is computed in float64 from a fixed start, so that the
-same vectors give the same head. It needs no torch: a head is one matrix, and with a hidden layer two.
+The features follow Conneau et al. (2017) and Reimers and Gurevych (2019). scikit-learn trains the head, in float64 from a fixed start, so
+that the same vectors give the same head. What is kept is one matrix, and with a hidden layer two: no torch, nothing that is unpickled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
 from triglot import seeds
 from triglot.files import InputError, atomic_folder, read_json, write_json
+from triglot.memory import check_fits
 from triglot.ranges import Range, check_ranges
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.preprocessing import StandardScaler
 
 SCHEMA = 1
 FEATURES = ("u", "v", "|u-v|", "u*v")
-_KEEP = 1 << 30  # bytes of features that are kept; more than that is made again for every step
 _BLOCK = 4096
 
 
@@ -31,9 +37,9 @@ class HeadSettings:
     Attributes:
         hidden: width of a hidden layer (tanh); 0 for none, which is logistic regression.
         penalties: candidates for the L2 penalty on the weights (not on the biases), over standardised features: mean loss + penalty / 2 *
-            squared norm; scikit-learn's C is 1 / (penalty * rows). They are tried from strong to weak until the loss on the part held apart
+            squared norm; scikit-learn's C is 1 / (penalty * rows). They are tried from strong to weak until the loss on the held-out part
             rises; the lowest loss wins.
-        held: share of the groups (premises, questions) held apart for that choice. The chosen head is then trained on all.
+        held: share of the groups (premises, questions) held out for that choice. The chosen head is then trained on all.
         iterations: at most so many steps of L-BFGS.
         tolerance: stop where no component of the gradient is larger.
     """
@@ -161,7 +167,6 @@ def fit_head(
     settings: HeadSettings | None = None,
     seed: int = 1,
     facts: Mapping[str, Any] | None = None,
-    keep: int = _KEEP,
 ) -> Head:
     """Train a head; the same arguments give the same head.
 
@@ -171,14 +176,14 @@ def fit_head(
         rows: (rows, 2) indices into both.
         target: (rows,) index into `labels`.
         labels: names of the classes.
-        group: (rows,) ids; rows of one group (premise, question) are never on both sides of the part held apart.
+        group: (rows,) ids; rows of one group (premise, question) are never on both sides of the held-out split.
         settings: see there.
-        seed: of that part, and of the start of a hidden layer.
+        seed: of that split, and of the start of a hidden layer.
         facts: kept with the head, beside how it was trained.
-        keep: bytes of features to keep in memory; where they take more they are made again in every step.
 
     Raises:
-        InputError: no rows, a class without rows, fewer than two groups, vectors that do not fit or are not finite.
+        InputError: no rows, a class without rows, fewer than two groups, vectors that do not fit or are not finite, features that do
+            not fit into memory.
     """
     settings = settings or HeadSettings()
     _check_vectors(first, second)
@@ -186,28 +191,32 @@ def fit_head(
     if not len(rows) == len(target) == len(group):
         raise ValueError(f"{len(rows)} rows, {len(target)} targets and {len(group)} groups: lengths differ")
     _check_classes(target, labels, "the training part")
-    held = _held_apart(group, settings.held, seed)
-    losses: dict[str, float] = {}
-    penalty = settings.penalties[0]
+    held = _held_out(group, settings.held, seed)
+    losses: dict[float, float] = {}
     if len(settings.penalties) > 1:
         if not held.any():
-            raise InputError("one premise or question alone cannot be parted to choose a penalty; give more data, or a single penalty")
-        _check_classes(target[~held], labels, f"the training part without the {settings.held:.0%} of groups that are held apart")
-        part = _Design(first, second, rows[~held], keep)
-        start, best = None, float("inf")
-        for candidate in sorted(settings.penalties, reverse=True):
-            layers, start, _ = _fit(part, target[~held], len(labels), candidate, settings, seed, start)
-            log_p = Head(tuple(labels), *part.unscaled(layers)).scores(first, second, rows[held])
-            losses[f"{candidate:g}"] = float(-log_p[np.arange(len(log_p)), target[held]].mean())
-            if losses[f"{candidate:g}"] >= best:
+            raise InputError("one premise or question alone cannot be split to choose a penalty; give more data, or a single penalty")
+        _check_classes(target[~held], labels, f"the training part without the {settings.held:.0%} of groups that are held out")
+        trainer = _Trainer(first, second, rows[~held], target[~held], labels, settings, seed)
+        for penalty in sorted(settings.penalties, reverse=True):
+            head, _ = trainer.fit(penalty)
+            log_p = head.scores(first, second, rows[held])
+            losses[penalty] = float(-log_p[np.arange(len(log_p)), target[held]].mean())
+            if losses[penalty] > min(losses.values()):
                 break
-            best, penalty = losses[f"{candidate:g}"], candidate
-        del part
-    design = _Design(first, second, rows, keep)
-    layers, _, ended = _fit(design, target, len(labels), penalty, settings, seed, None)
-    told = {"penalty": penalty, "held_loss": losses, "hidden": settings.hidden, **ended}
-    told |= {"rows": len(rows), "groups": len(np.unique(group)), "seed": seed}
-    return Head(tuple(labels), *design.unscaled(layers), {**(facts or {}), **told})
+        del trainer
+    chosen = min(losses, key=lambda penalty: losses[penalty]) if losses else settings.penalties[0]
+    head, ended = _Trainer(first, second, rows, target, labels, settings, seed).fit(chosen)
+    trained = {
+        "penalty": chosen,
+        "held_loss": {f"{penalty:g}": loss for penalty, loss in losses.items()},
+        "hidden": settings.hidden,
+        **ended,
+        "rows": len(rows),
+        "groups": len(np.unique(group)),
+        "seed": seed,
+    }
+    return Head(head.labels, head.weights, head.biases, {**(facts or {}), **trained})
 
 
 def _check_vectors(first: np.ndarray, second: np.ndarray) -> None:
@@ -226,109 +235,94 @@ def _check_classes(target: np.ndarray, labels: Sequence[str], where: str) -> Non
         raise InputError(f"{where} has {len(target)} rows and none is labelled {' or '.join(missing)}; a head needs rows of every class")
 
 
-def _held_apart(group: np.ndarray, share: float, seed: int) -> np.ndarray:
+def _held_out(group: np.ndarray, share: float, seed: int) -> np.ndarray:
     """(rows,) bool: whole groups, about this share of them, at least one and not all where there are two."""
     groups, of_row = np.unique(group, return_inverse=True)
     number = min(max(1, round(share * len(groups))), len(groups) - 1)
-    # Drawn by id where ids are numbers, so that a group more or less moves no other.
+    # Drawn by id where ids are numbers, so that a group more or less moves no other; GroupShuffleSplit would move all.
     ids = groups if np.issubdtype(groups.dtype, np.integer) else np.arange(len(groups))
     chosen = np.zeros(len(groups), bool)
     chosen[np.argsort(seeds.uniform(seed, "groups held apart for a head", ids), kind="stable")[:number]] = True
     return chosen[of_row]
 
 
-class _Design:
-    """Standardised features of the rows, by blocks."""
+class _Trainer:
+    """Standardised features of some rows, and heads trained on them; each starts where the one before it ended."""
 
-    def __init__(self, first: np.ndarray, second: np.ndarray, rows: np.ndarray, keep: int):
-        self.first, self.second, self.rows = first, second, rows
-        self.width = len(FEATURES) * first.shape[1]
-        self.mean, self.scale = np.zeros(self.width), np.ones(self.width)
-        self.mean = sum((block.sum(0) for _, block in self._make()), np.zeros(self.width)) / len(rows)
-        spread = sum((np.square(block).sum(0) for _, block in self._make()), np.zeros(self.width)) / len(rows)
-        # What does not vary (a vector of one text for all, a dead dimension) says nothing and stays unscaled.
-        self.scale = np.where(spread > 1e-24, np.sqrt(spread), 1.0)
-        self.kept = list(self._make()) if len(rows) * self.width * 8 <= keep else None
+    def __init__(
+        self,
+        first: np.ndarray,
+        second: np.ndarray,
+        rows: np.ndarray,
+        target: np.ndarray,
+        labels: Sequence[str],
+        settings: HeadSettings,
+        seed: int,
+    ):
+        from sklearn.preprocessing import StandardScaler
 
-    def _make(self) -> Iterable[tuple[slice, np.ndarray]]:
-        for begin in range(0, len(self.rows), _BLOCK):
-            part = slice(begin, min(begin + _BLOCK, len(self.rows)))
-            left, right = self.rows[part].T
-            yield part, (features(self.first[left], self.second[right]) - self.mean) / self.scale
+        check_fits(16.0 * len(rows) * len(FEATURES) * first.shape[1], f"{len(rows):,} rows of features")
+        inputs = features(first[rows[:, 0]], second[rows[:, 1]])
+        self.scaler: StandardScaler = StandardScaler(copy=False).fit(inputs)
+        self.inputs = self.scaler.transform(inputs)
+        self.target, self.labels, self.settings = target, tuple(labels), settings
+        self.model = _classifier(settings, seed)
 
-    def blocks(self) -> Iterable[tuple[slice, np.ndarray]]:
-        """(rows, their features)."""
-        return self._make() if self.kept is None else self.kept
+    def fit(self, penalty: float) -> tuple[Head, dict[str, Any]]:
+        """A head for features that are not standardised, and how its training ended."""
+        from sklearn.exceptions import ConvergenceWarning
 
-    def unscaled(self, layers: list[tuple[np.ndarray, np.ndarray]]) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
-        """Weights and biases for features that are not standardised."""
-        (weight, bias), *rest = layers
-        weight = weight / self.scale[:, None]
-        return (weight, *(w for w, _ in rest)), (bias - self.mean @ weight, *(b for _, b in rest))
+        rows, two_classes = len(self.inputs), len(self.labels) == 2
+        if self.settings.hidden:
+            self.model.set_params(alpha=penalty * rows)
+        else:
+            # With two classes scikit-learn has one vector w where a softmax has w / 2 and -w / 2: the same penalty costs it twice as much.
+            self.model.set_params(C=(2 if two_classes else 1) / (penalty * rows))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # told by `converged`
+            self.model.fit(self.inputs, self.target)
+        iterations = int(np.max(self.model.n_iter_))
+        ended = {"iterations": iterations, "converged": iterations < self.settings.iterations}
+        (weight, bias), *rest = _layers(self.model, two_classes)
+        assert self.scaler.mean_ is not None
+        weight = weight / self.scaler.scale_[:, None]
+        layers = [(weight, bias - self.scaler.mean_ @ weight), *rest]
+        return Head(self.labels, tuple(w for w, _ in layers), tuple(b for _, b in layers)), ended
+
+
+def _classifier(settings: HeadSettings, seed: int) -> Any:
+    """scikit-learn's classifier by L-BFGS; its penalty is set when it is trained."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neural_network import MLPClassifier
+
+    if not settings.hidden:
+        return LogisticRegression(tol=settings.tolerance, max_iter=settings.iterations, warm_start=True)
+    return MLPClassifier(
+        (settings.hidden,),
+        activation="tanh",
+        solver="lbfgs",
+        tol=settings.tolerance,
+        max_iter=settings.iterations,
+        max_fun=2 * settings.iterations,
+        random_state=int(seeds.generator(seed, "start of a head").integers(1 << 31)),
+        warm_start=True,
+    )
+
+
+def _layers(model: LogisticRegression | MLPClassifier, two_classes: bool) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(weight, bias) a layer, the last with one output a class."""
+    from sklearn.linear_model import LogisticRegression
+
+    if isinstance(model, LogisticRegression):
+        layers = [(model.coef_.T, model.intercept_)]
+    else:
+        layers = list(zip(model.coefs_, model.intercepts_, strict=True))
+    if two_classes:
+        weight, bias = layers[-1]
+        layers[-1] = np.hstack([-weight / 2, weight / 2]), np.hstack([-bias / 2, bias / 2])
+    return layers
 
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:
     shifted = logits - logits.max(1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-
-
-def _unpack(theta: np.ndarray, widths: Sequence[int]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(weight, bias) a layer, as views of one vector."""
-    layers, at = [], 0
-    for inputs, outputs in pairwise(widths):
-        weight = theta[at : at + inputs * outputs].reshape(inputs, outputs)
-        at += inputs * outputs
-        layers.append((weight, theta[at : at + outputs]))
-        at += outputs
-    return layers
-
-
-def _loss(theta: np.ndarray, widths: Sequence[int], design: _Design, target: np.ndarray, penalty: float) -> tuple[float, np.ndarray]:
-    """Penalised mean log loss, and its gradient."""
-    layers, gradient = _unpack(theta, widths), np.zeros_like(theta)
-    into, loss = _unpack(gradient, widths), 0.0
-    for part, block in design.blocks():
-        last = np.tanh(block @ layers[0][0] + layers[0][1]) if len(layers) == 2 else block
-        log_p = _log_softmax(last @ layers[-1][0] + layers[-1][1])
-        wanted = np.arange(len(log_p)), target[part]
-        loss -= log_p[wanted].sum()
-        back = np.exp(log_p)
-        back[wanted] -= 1
-        into[-1][0][:] += last.T @ back
-        into[-1][1][:] += back.sum(0)
-        if len(layers) == 2:
-            back = (back @ layers[1][0].T) * (1 - last * last)
-            into[0][0][:] += block.T @ back
-            into[0][1][:] += back.sum(0)
-    gradient /= len(target)
-    loss /= len(target)
-    for (weight, _), (of_weight, _) in zip(layers, into, strict=True):
-        loss += penalty / 2 * float(np.square(weight).sum())
-        of_weight[:] += penalty * weight
-    return loss, gradient
-
-
-def _fit(
-    design: _Design, target: np.ndarray, classes: int, penalty: float, settings: HeadSettings, seed: int, start: np.ndarray | None
-) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray, dict[str, Any]]:
-    """Layers for standardised features, the vector of all parameters, and how the search ended."""
-    from scipy.optimize import minimize
-
-    widths = [design.width, *([settings.hidden] if settings.hidden else []), classes]
-    if start is None:
-        start = np.zeros(sum((inputs + 1) * outputs for inputs, outputs in pairwise(widths)))
-        if settings.hidden:
-            for number, (weight, _) in enumerate(_unpack(start, widths)):
-                draw = seeds.generator(seed, "start of a head", number)
-                weight[:] = draw.standard_normal(weight.shape) / np.sqrt(len(weight))
-    found = minimize(
-        _loss,
-        start,
-        args=(widths, design, target, penalty),
-        method="L-BFGS-B",
-        jac=True,
-        options={"maxiter": settings.iterations, "gtol": settings.tolerance, "ftol": 0.0, "maxcor": 20, "maxfun": 2 * settings.iterations},
-    )
-    largest = float(np.abs(found.jac).max())
-    ended = {"iterations": int(found.nit), "converged": largest <= settings.tolerance, "loss": float(found.fun)}
-    return _unpack(found.x, widths), found.x, ended
