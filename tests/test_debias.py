@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 
 from tests.study.small import small_recipe
 from triglot import cli
@@ -16,7 +17,7 @@ from triglot.corpus.atlas import read_training
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.debias import Debias, average, centre, debias, lir, lsar, shift, with_linear
 from triglot.encoder import EncoderSettings, init_encoder, load_encoder
-from triglot.encoder.languages import ByLanguage
+from triglot.encoder.languages import ByLanguage, Removal, read_removal, write_removal
 from triglot.encoder.tokenizer import word_counts
 from triglot.evaluate import evaluate_embeddings, evaluate_encoder
 from triglot.files import InputError, read_json
@@ -344,3 +345,21 @@ def test_encode_takes_the_language(encoder, corpus, tmp_path: Path) -> None:
         encode_file(str(tmp_path / "new"), str(tmp_path / "texts.txt"), tmp_path / "v.npy", side="passage", lang="fi")
     with pytest.raises(InputError, match="alike"):
         encode_file(str(tmp_path / "raw"), str(tmp_path / "texts.txt"), tmp_path / "v.npy", side="passage", lang="de")
+
+
+def test_the_step_of_each_language_is_written_in_the_same_bytes_and_read_as_it_was_first_written(tmp_path: Path) -> None:
+    removal = Removal(("de", "en"), np.ones((2, 4), np.float32), np.zeros((2, 0, 4), np.float32), "centre")
+    written = set()
+    for number in range(8):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        write_removal(removal, folder)
+        written.add((folder / "languages.safetensors").read_bytes())
+    assert len(written) == 1
+    arrays = {"offsets": removal.offsets, "directions": removal.directions}
+    save_file(arrays, tmp_path / "languages.safetensors", metadata={"languages": '["de", "en"]', "method": "centre"})
+    for folder in (tmp_path, tmp_path / "0"):
+        found = read_removal(folder)
+        assert found is not None
+        assert (found.languages, found.method) == (removal.languages, "centre")
+        np.testing.assert_array_equal(found.offsets, removal.offsets)

@@ -9,7 +9,7 @@ import copy
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
+from typing_extensions import TypedDict
 
 from triglot.encoder.card import Card
 from triglot.encoder.static import check_side, checked_texts, readable_by_all
 from triglot.files import InputError, atomic_folder, parse_json
-from triglot.shapes import shaped
+from triglot.shapes import shaped, strict
 
 log = logging.getLogger("triglot")
 FILE = "languages.safetensors"
@@ -151,10 +152,16 @@ class ByLanguage:
         """Write the encoder as its kind does, and `languages.safetensors` beside it; whole or not at all."""
         with atomic_folder(path) as folder:
             self.inner.save(folder, card=card)
-            arrays = {"offsets": self.removal.offsets, "directions": self.removal.directions}
-            told = {"languages": json.dumps(self.removal.languages), "method": self.removal.method}
-            save_file({key: np.ascontiguousarray(value, np.float32) for key, value in arrays.items()}, folder / FILE, metadata=told)
+            write_removal(self.removal, folder)
             readable_by_all(folder)
+
+
+def write_removal(removal: Removal, folder: Path) -> None:
+    """Put the step of each language into a model folder, in bytes that depend on it alone."""
+    arrays = {"offsets": removal.offsets, "directions": removal.directions}
+    about = json.dumps({"languages": removal.languages, "method": removal.method})
+    told = {"removal": about}  # one entry: safetensors writes several in any order
+    save_file({key: np.ascontiguousarray(value, np.float32) for key, value in arrays.items()}, folder / FILE, metadata=told)
 
 
 def read_removal(folder: Path) -> Removal | None:
@@ -165,22 +172,39 @@ def read_removal(folder: Path) -> Removal | None:
     try:
         with safe_open(file, framework="numpy") as held:
             told = held.metadata() or {}
-            languages = shaped(parse_json(told["languages"], file), list[str], str(file))
+            about = _about(told, file)
             offsets, directions = (held.get_tensor(key).astype(np.float32, copy=False) for key in ("offsets", "directions"))
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise InputError(f"{file}: cannot be read ({error})") from None
     try:
-        return Removal(tuple(map(str, languages)), offsets, directions, told.get("method", ""))
+        return Removal(tuple(about["languages"]), offsets, directions, about["method"])
     except InputError as error:
         raise InputError(f"{file}: {error}") from None
 
 
-def detect(texts: Sequence[str], among: Sequence[str]) -> list[str]:
+@strict
+class About(TypedDict):
+    """What the file of a step says of it."""
+
+    languages: list[str]
+    method: str
+
+
+def _about(told: Mapping[str, str], file: Path) -> About:
+    """The words of a file, also as the first version wrote them: an entry each. Raises KeyError or InputError."""
+    if "removal" in told:
+        return shaped(parse_json(told["removal"], file), About, str(file))
+    languages = shaped(parse_json(told["languages"], file), list[str], str(file))
+    return {"languages": languages, "method": told.get("method", "")}
+
+
+def detect(texts: Sequence[str], among: Sequence[str] = ()) -> list[str]:
     """The language of each text, by py3langid (naive Bayes over byte n-grams; arXiv 1106.4388, Lui and Baldwin 2012).
 
     Args:
         texts: any sequence of str; short ones are often taken for another language of the same script.
-        among: the languages that may be found; those that py3langid does not know are never found, which is logged.
+        among: the languages that may be found, empty for all that py3langid knows (97); those that it does not know are never found,
+            which is logged.
 
     Returns:
         (texts,) codes of `among`.
@@ -205,7 +229,7 @@ def _identifier(among: tuple[str, ...]) -> _Told:
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
     known = set(identifier.labels)
     names: dict[str, str] = {}
-    for code in among:
+    for code in among or sorted(known):
         names.setdefault(code.replace("_", "-").split("-")[0], code)
     lacking = [code for base, code in names.items() if base not in known]
     if len(lacking) == len(names):

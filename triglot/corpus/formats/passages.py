@@ -47,6 +47,16 @@ def read_passages(path: str | Path) -> tuple[list[str], list[str]]:
     Raises:
         InputError: names file and line: another kind of file, no text, an id that is empty or occurred before, or nothing to read at all.
     """
+    ids, texts, _ = read_collection(path)
+    return ids, texts
+
+
+def read_collection(path: str | Path) -> tuple[list[str], list[str], list[str]]:
+    """Ids, texts and languages of a file, as `read_passages`; a language is "" where the file gives none.
+
+    Raises:
+        InputError: as `read_passages`.
+    """
     path = Path(path)
     rows = list(_reader(path)(path))
     if not rows:
@@ -54,7 +64,7 @@ def read_passages(path: str | Path) -> tuple[list[str], list[str]]:
     for row in rows:
         if not row.text.strip():
             raise InputError(f"{row.where}: an empty text")
-    return _ids(path, rows), [row.text for row in rows]
+    return _ids(path, rows), [row.text for row in rows], [row.lang for row in rows]
 
 
 def _reader(path: Path) -> Callable[[Path], Iterator[_Row]]:

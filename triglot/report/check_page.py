@@ -1,0 +1,61 @@
+"""The page of `triglot check`: the verdict, a picture of the languages that rankings have, and the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from triglot.check.run import Check
+from triglot.check.verdict import MEASURES, Verdict
+from triglot.report.bias import composition
+from triglot.report.heatmap import language_name
+
+
+def to_html(model: str, found: Sequence[tuple[Check, Verdict]]) -> str:
+    """One page for the checks of a model, with nothing outside of it."""
+    pages = Environment(
+        loader=PackageLoader("triglot.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    style = resources.files("triglot.report").joinpath("style.css").read_text(encoding="utf-8")
+    parts = [
+        {
+            "check": check,
+            "verdict": verdict,
+            "picture": Markup(_picture(check, number)),
+            "figures": _figures(check),
+            "trials": [f"{strength:g}" for strength in check.trials],
+        }
+        for number, (check, verdict) in enumerate(found)
+    ]
+    return pages.get_template("check.html").render(model=model, style=Markup(style), parts=parts)
+
+
+def _picture(check: Check, number: int) -> str:
+    """Bars of the languages in the first passages, one for each query language, after one for the pool."""
+    if not check.shares:
+        return ""
+    names = {code: f"{language_name(code)} ({code})" for code in check.shares}
+    bars = {f"asked in {names[code]}": shares for code, shares in check.shares.items()}
+    label = "Languages of the first ten texts, by the language of the question"
+    return composition(bars, label=label, prefix=f"check-{number}")
+
+
+def _figures(check: Check) -> list[dict[str, object]]:
+    """Rows of the table: a measure, what it means, its figure, and the figures on trial."""
+    return [
+        {
+            "title": MEASURES[name].title,
+            "meaning": MEASURES[name].meaning,
+            "value": _number(value),
+            "trials": [_number(trial[name]) if name in trial else "" for trial in check.trials.values()],
+        }
+        for name, value in check.measures.items()
+        if name in MEASURES
+    ]
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 10 else f"{value:.3f}"
