@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from tests.evaluate.evaluation_sets import make_set
 from triglot.check.run import EXCESS, OWN, POOL, check_benchmark, check_collection
 from triglot.check.sample import sample_benchmark
 from triglot.check.settings import FULL, CheckSettings
-from triglot.check.verdict import NONE, STRONG, past_limits, verdict
+from triglot.check.verdict import NONE, SOME, STRONG, past_limits, verdict
 from triglot.corpus.formats import bitext
 from triglot.files import InputError
 
@@ -98,6 +100,9 @@ def test_translations_answer_one_another(tmp_path) -> None:
     assert biased.measures["cross.map"] > 0.9
     assert biased.measures[EXCESS] > 0.8
     assert biased.trials[1.0]["multi.map"] > 0.9
+    assert biased.measures["pool_loss"] == pytest.approx(
+        1 - biased.measures["multi.map"] / biased.measures["cross.map"]
+    )
     assert past_limits(biased, {EXCESS: 0.5, "multi.map": 0.99, "cross.map": 0.1}) == [
         f"lines: {EXCESS} is {biased.measures[EXCESS]:.4g}, above the limit of 0.5",
         f"lines: multi.map is {biased.measures['multi.map']:.4g}, below the limit of 0.99",
@@ -108,8 +113,18 @@ def test_translations_answer_one_another(tmp_path) -> None:
         past_limits(biased, {"mono.map": 1})
 
 
+def test_one_language_alone_makes_it_some_bias() -> None:
+    texts, langs = texts_of(40)
+    found = check_collection(Known(0.0), texts, langs, FULL, name="ours")
+    assert verdict(found).level == NONE
+    alone = replace(found, by_language=found.by_language | {"ru": found.by_language["ru"] | {EXCESS: 0.5, OWN: 0.7}})
+    assert verdict(alone).level == SOME
+    assert "Strongest in ru (70 % own language)" in " ".join(verdict(alone).sentences)
+    assert verdict(replace(found, measures=found.measures | {"pool_loss": 0.6})).level == STRONG
+
+
 def test_a_sample_keeps_translations_together_and_every_answer_that_is_left() -> None:
-    # Passages and queries come in threes of one cluster: 30 paragraphs in three languages, each the answer to the query of its paragraph.
+    # Passages and queries come in threes of one cluster: 30 paragraphs in three languages, each answering the query.
     threes = [number % 3 for number in range(90)]
     benchmark = make_set(threes, threes, [(q, q - q % 3 + other, 1) for q in range(90) for other in range(3)])
     few = sample_benchmark(benchmark, CheckSettings(passages=len(benchmark.passages) // 3, queries=12))

@@ -22,7 +22,7 @@ from triglot.files import InputError
 from triglot.topk import top_k
 
 STRENGTHS = (0.5, 1.0)  # of the means that are subtracted on trial
-OWN, POOL, EXCESS = f"same_language@{TOP}", "pool_share", f"excess@{TOP}"
+OWN, POOL, EXCESS, LOSS = f"same_language@{TOP}", "pool_share", f"excess@{TOP}", "pool_loss"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def check_benchmark(encoder: Any, benchmark: RetrievalSet, settings: CheckSettin
         raise InputError(f"{benchmark.name}: its pool has one language; bias shows in pools of several")
     sample = sample_benchmark(benchmark, settings)
     queries, passages = encode_set(encoder, sample, progress=progress)
-    found = evaluate_embeddings(queries, passages, sample, notes=similarity_notes(encoder))
+    found = evaluate_embeddings(queries, passages, sample)
     measures = _figures(found) | _of_vectors(passages, sample.passages.lang, sample.languages, settings)
     moved = _moved(encoder, queries, passages, sample)
     trials = {strength: _figures(evaluate_embeddings(*vectors, sample)) for strength, vectors in moved.items()}
@@ -78,7 +78,7 @@ def check_benchmark(encoder: Any, benchmark: RetrievalSet, settings: CheckSettin
         shares=found.by_language.get(f"shares@{TOP}", {}),
         trials=trials,
         counts={key: found.summary["counts"][key] for key in ("queries", "passages")},
-        notes=tuple(found.summary["notes"]),
+        notes=(*sample.notes, *similarity_notes(encoder)),
     )
 
 
@@ -104,12 +104,11 @@ def _moved(
 
 def _figures(found: Evaluation) -> dict[str, float]:
     """Every figure of an evaluation that a verdict looks at."""
-    settings = {
-        setting: found.summary[setting]["map"] for setting in ("mono", "cross", "multi") if setting in found.summary
-    }
-    return {f"{setting}.map": value for setting, value in settings.items()} | _with_excess(
-        found.summary.get("bias", {})
-    )
+    means = {name: found.summary[name]["map"] for name in ("mono", "cross", "multi") if name in found.summary}
+    figures = {f"{setting}.map": value for setting, value in means.items()}
+    if found.benchmark.parallel and means.get("cross") and "multi" in means:
+        figures[LOSS] = 1 - means["multi"] / means["cross"]
+    return figures | _with_excess(found.summary.get("bias", {}))
 
 
 def _with_excess(figures: dict[str, float]) -> dict[str, float]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from triglot.check.run import EXCESS, OWN, POOL, Check
+from triglot.check.run import EXCESS, LOSS, OWN, POOL, Check
 from triglot.evaluate.bias.summary import TOP
 from triglot.files import InputError, nearest
 
 NONE, SOME, STRONG = "no bias to speak of", "some bias", "strong bias"
-_SOME, _STRONG = 0.1, 0.3  # of the way from the pool's share of the own language to nothing but the own language
+_SOME, _STRONG = 0.1, 0.3  # of the excess, and of the loss
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,9 @@ MEASURES = {
     "mono.map": Measure("mAP within one language", "questions and passages in one language", False),
     "cross.map": Measure("mAP across two languages", "passages in one other language", False),
     "multi.map": Measure("mAP in the mixed pool", "passages in all languages, each answer counts", False),
+    LOSS: Measure(
+        "loss by mixing", "share of the mAP across two languages that is lost when the pool has all languages", True
+    ),
     "rank_distance": Measure(
         "rank distance", "between the first and the last of the translated answers to a question", True
     ),
@@ -72,14 +75,13 @@ class Verdict:
 def verdict(check: Check, model: str = "MODEL", data: str = "DATA") -> Verdict:
     """The verdict of a check; `model` and `data` are what the user calls them, for the command."""
     figures = check.measures
-    excess = figures.get(EXCESS, 0.0)
-    level = STRONG if excess >= _STRONG else SOME if excess >= _SOME else NONE
+    level = _level(check)
     sentences = [_first(check, level)]
-    if {"mono.map", "multi.map"} <= figures.keys():
-        across = f", across two languages {figures['cross.map']:.2f}" if "cross.map" in figures else ""
-        whole, alone = figures["multi.map"], figures["mono.map"]
+    if "multi.map" in figures:
+        places = {"within one language": "mono.map", "across two": "cross.map"}
+        others = [f"{place} {figures[name]:.2f}" for place, name in places.items() if name in figures]
         sentences.append(
-            f"In the pool of all languages it reaches {whole:.2f} mAP, within one language {alone:.2f}{across}."
+            f"In the pool of all languages it reaches {figures['multi.map']:.2f} mAP, {', '.join(others)}."
         )
     if {"preference_rate", "preference_expected"} <= figures.keys() and check.kind == "benchmark":
         rate, chance = _percent(figures["preference_rate"]), _percent(figures["preference_expected"])
@@ -100,6 +102,15 @@ def verdict(check: Check, model: str = "MODEL", data: str = "DATA") -> Verdict:
     sentences += _trials(check)
     mend = "" if level == NONE else f"triglot debias {model} {data} --method centre --out {model.rstrip('/')}-debiased"
     return Verdict(level, tuple(sentences), mend)
+
+
+def _level(check: Check) -> str:
+    """By the excess or the loss by mixing, whichever is worse; one language alone makes it some bias."""
+    worst = max(check.measures.get(EXCESS, 0.0), check.measures.get(LOSS, 0.0))
+    alone = max((figures.get(EXCESS, 0.0) for figures in check.by_language.values()), default=0.0)
+    if worst >= _STRONG:
+        return STRONG
+    return SOME if worst >= _SOME or alone >= _STRONG else NONE
 
 
 def _percent(share: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import resources
+from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -30,7 +31,8 @@ def to_html(model: str, found: Sequence[tuple[Check, Verdict]]) -> str:
         }
         for number, (check, verdict) in enumerate(found)
     ]
-    return pages.get_template("check.html").render(model=model, style=Markup(style), parts=parts)
+    name = Path(model).name or model
+    return pages.get_template("check.html").render(model=name, style=Markup(style), parts=parts)
 
 
 def _picture(check: Check, number: int) -> str:
@@ -58,4 +60,4 @@ def _figures(check: Check) -> list[dict[str, object]]:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 10 else f"{value:.3f}"
+    return f"{value:,.0f}" if abs(value) >= 5 else f"{value:.3f}"
