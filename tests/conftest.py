@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import pretrained
+
 # Tests run side by side, one a core: threads that wait must not spin, and each process has a core of its own. Set before torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -26,10 +28,23 @@ def data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def e5_small() -> Path:
+    """The folder of multilingual-e5-small; skipped, with the reason, where it can be had from nowhere."""
+    script = Path(os.environ.get("TRIGLOT_DATA", ROOT.parent / "shared" / "data")).parent / "models" / "e5_small.py"
+    try:
+        return pretrained.e5_small(script)
+    except OSError as error:
+        pytest.skip(f"no pretrained model: {error}")
+
+
+MARKS = {"data": "data", "e5_small": "pretrained"}  # fixture -> mark of the tests that use it
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "data" in getattr(item, "fixturenames", ()):
-            item.add_marker("data")
+        for name in MARKS.keys() & set(getattr(item, "fixturenames", ())):
+            item.add_marker(MARKS[name])
 
 
 def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport, marks: set[str]) -> None:
