@@ -23,9 +23,7 @@ def check(
             callback=at_home,
         ),
     ] = None,
-    parallel: Annotated[
-        str, typer.Option(help="Translations without judgements: line-aligned files, or pairs.", callback=at_home)
-    ] = "",
+    parallel: Annotated[str, typer.Option(help="Translations without judgements: line-aligned files, or pairs.", callback=at_home)] = "",
     texts: Annotated[
         str,
         typer.Option(
@@ -33,23 +31,15 @@ def check(
             callback=at_home,
         ),
     ] = "",
-    questions: Annotated[
-        str, typer.Option(help="Questions for --texts; by default drawn from them.", callback=at_home)
-    ] = "",
+    questions: Annotated[str, typer.Option(help="Questions for --texts; by default drawn from them.", callback=at_home)] = "",
     languages: Annotated[str, typer.Option(help="Only these languages, comma-separated.")] = "",
-    sample: Annotated[
-        int, typer.Option(help="Texts of the pool that are looked at, about.", callback=within(Count))
-    ] = 4000,
+    sample: Annotated[int, typer.Option(help="Texts of the pool that are looked at, about.", callback=within(Count))] = 4000,
     full: Annotated[bool, typer.Option("--full", help="Look at all texts and questions.")] = False,
     limit: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="MEASURE=VALUE", help="End with status 1 where a measure is past this value; several times."
-        ),
+        typer.Option(metavar="MEASURE=VALUE", help="End with status 1 where a measure is past this value; several times."),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for check.json and check.html.", callback=at_home)
-    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for check.json and check.html.", callback=at_home)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print check.json instead of the verdict.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the sample.", callback=within(Seed))] = 1,
     force: Force = False,
@@ -84,9 +74,7 @@ def check(
         typer.echo(json.dumps(to_json(model, found), indent=1, ensure_ascii=False))
     else:
         for one in found:
-            typer.echo(
-                f"{one.check.name} ({one.check.counts['queries']:,} questions, {one.check.counts['passages']:,} texts)"
-            )
+            typer.echo(f"{one.check.name} ({one.check.counts['queries']:,} questions, {one.check.counts['passages']:,} texts)")
             for sentence in one.verdict.sentences:
                 typer.echo(f"  {sentence}")
             if one.verdict.mend:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from triglot import outputs
+from triglot.benchmark import open_benchmark
 from triglot.check.geometry import FEWEST
 from triglot.check.run import EXCESS, Check, check_benchmark, check_collection
 from triglot.check.settings import CheckSettings
@@ -17,8 +18,6 @@ from triglot.check.verdict import Verdict, past_limits, verdict
 from triglot.commands.models import load_model, paths_of
 from triglot.corpus.formats import bitext
 from triglot.corpus.formats.passages import read_collection
-from triglot.corpus.formats.registry import read_benchmark
-from triglot.corpus.retrieval import RetrievalSet
 from triglot.encoder.languages import detect
 from triglot.files import InputError, write_json, write_text
 
@@ -98,10 +97,11 @@ def _checked(
     limits: dict[str, float],
     progress: bool,
 ) -> list[Checked]:
-    sets = {path: _benchmark(name, path, languages) for name, path in on.items()}
+    only = list(languages) or None
+    more: dict[str, Any] = {"languages": only, "stream": False, "classification": False}
+    sets = {path: open_benchmark(path, name=name, **more).in_memory() for name, path in on.items()}
     if parallel:
-        name = Path(parallel).resolve().name
-        sets[parallel] = bitext.read_retrieval(parallel, name=name, languages=list(languages) or None)
+        sets[parallel] = bitext.read_retrieval(parallel, name=Path(parallel).resolve().name, languages=only)
     collection = _collection(texts, languages) if texts else None
     asked = _questions(questions, collection.languages) if questions and collection else None
     encoder = load_model(model)
@@ -111,18 +111,10 @@ def _checked(
         found.append((check_benchmark(encoder, benchmark, settings, progress=progress), path))
     if collection:
         log.info("%s: %s", collection.name, ", ".join(collection.languages))
-        more: dict[str, Any] = {"questions": asked.texts, "question_langs": asked.langs} if asked else {}
-        more |= {"name": collection.name, "notes": collection.notes, "progress": progress}
-        found.append((check_collection(encoder, collection.texts, collection.langs, settings, **more), texts))
+        given: dict[str, Any] = {"questions": asked.texts, "question_langs": asked.langs} if asked else {}
+        given |= {"name": collection.name, "notes": collection.notes, "progress": progress}
+        found.append((check_collection(encoder, collection.texts, collection.langs, settings, **given), texts))
     return [Checked(one, verdict(one, model, path), tuple(past_limits(one, limits))) for one, path in found]
-
-
-def _benchmark(name: str, path: str, languages: Sequence[str]) -> RetrievalSet:
-    options: dict[str, Any] = {"languages": list(languages)} if languages else {}
-    found = read_benchmark(path, name=name, **options)
-    if not isinstance(found, RetrievalSet):
-        raise InputError(f"{name}: {path} is streamed; its bias is told by `triglot evaluate`")
-    return found
 
 
 @dataclass(frozen=True)
@@ -147,10 +139,7 @@ def _collection(path: str, languages: Sequence[str]) -> _Texts:
     if unknown:
         for row, code in zip(unknown, detect([texts[row] for row in unknown], languages), strict=True):
             langs[row] = code
-        notes.append(
-            f"the languages of {len(unknown):,} texts were detected (py3langid); "
-            "give them in a column `lang` if you know them"
-        )
+        notes.append(f"the languages of {len(unknown):,} texts were detected (py3langid); give them in a column `lang` if you know them")
     counts = Counter(langs)
     least = max(FEWEST, _LEAST_SHARE * len(texts)) if unknown else 0
     kept = {code for code, count in counts.items() if count >= least and (not languages or code in languages)}

@@ -17,9 +17,7 @@ from triglot.report.heatmap import language_name
 
 def to_html(model: str, found: Sequence[tuple[Check, Verdict]]) -> str:
     """One page for the checks of a model, with nothing outside of it."""
-    pages = Environment(
-        loader=PackageLoader("triglot.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
+    pages = Environment(loader=PackageLoader("triglot.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     style = resources.files("triglot.report").joinpath("style.css").read_text(encoding="utf-8")
     parts = [
         {
