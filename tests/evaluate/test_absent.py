@@ -20,7 +20,7 @@ from triglot.evaluate.ranked import evaluate_run, judged
 from triglot.evaluate.tables import tabulate
 from triglot.evaluate.topruns import run_of_scores
 
-MEASURES = {"ap": ir_measures.AP, "rr": ir_measures.RR, "ndcg@10": ir_measures.nDCG @ 10, "ap@20": ir_measures.AP @ 20}
+MEASURES = {"map": ir_measures.AP, "mrr": ir_measures.RR, "ndcg@10": ir_measures.nDCG @ 10, "map@20": ir_measures.AP @ 20}
 
 
 @st.composite
@@ -97,7 +97,7 @@ def test_a_part_of_the_languages_is_as_if_the_rest_were_not_there(drawn):
     part, alone = restricted(counts, benchmark, codes)
     fresh = evaluate_scores(lambda rows: scores[queries[rows]][:, passages], small)
     mine = tabulate(part, alone)
-    for name in ("query", "setting", "relevant", "ap", "rank_distance"):
+    for name in ("query", "setting", "relevant", "map", "rank_distance"):
         np.testing.assert_array_equal(mine.rows[name], fresh.rows[name])
 
 
@@ -105,7 +105,7 @@ def test_a_query_all_of_whose_passages_are_absent_counts_with_zero():
     benchmark = make_set([0, 0], [0, 0], [(0, 0, 1)], languages=1, absent=[(0, 0, 1), (1, 0, 2), (1, 0, 0)])
     scores = np.array([[2, 1], [1, 2]], np.float32)
     found = evaluate_scores(lambda rows: scores[rows], benchmark)
-    assert found.rows["ap"].tolist() == [0.5, 0, 0.5, 0]  # mono, multi
+    assert found.rows["map"].tolist() == [0.5, 0, 0.5, 0]  # mono, multi
     assert found.rows["relevant"].tolist() == [2, 1, 2, 1]
     assert np.isnan(found.rows["rank_distance"]).all()
     assert np.isnan(rank_spread(found.counts, benchmark).rank_distance.by_query).all()
@@ -114,7 +114,7 @@ def test_a_query_all_of_whose_passages_are_absent_counts_with_zero():
     assert against.qrels.documents == ["p0", "gone0", "gone1", "gone2"]
     run = runs.build(["q0", "q1"], ["p0", "gone1"], np.array([0, 1]), np.array([0, 1]), np.array([1.0, 1.0]))
     outcome = evaluate_run(run, against)  # a run made over the whole corpus may have found them
-    assert outcome.queries["ap"].tolist() == [0.5, 1.0]
+    assert outcome.queries["map"].tolist() == [0.5, 1.0]
 
 
 def test_a_passage_that_is_judged_relevant_is_an_answer_even_to_itself():
@@ -128,5 +128,5 @@ def test_a_run_with_the_query_itself_is_measured_as_it_is_and_told():
     benchmark = make_set([0], [0, 0], [(0, 1, 1)], passage_ids=["q0", "p1"], texts=(["one"], ["one", "p"]))
     run = runs.build(["q0"], ["q0", "p1"], np.array([0, 0]), np.array([0, 1]), np.array([2.0, 1.0]))
     outcome = evaluate_run(run, judged(benchmark))
-    assert outcome.queries["ap"].tolist() == [0.5]
+    assert outcome.queries["map"].tolist() == [0.5]
     assert any("1 queries have the passage of their own id in the run" in note for note in outcome.summary["notes"])

@@ -89,9 +89,9 @@ def test_real_rankings_give_the_figures_of_ir_measures(data):
     run = [ir_measures.ScoredDoc(q, p, s) for q, row in zip(queries, scores.tolist()) for p, s in zip(passages, row)]
     qrels = [ir_measures.Qrel(queries[q], passages[p], grade) for q, p, grade in benchmark.judgements.tolist()]
     names = {
-        ir_measures.AP: "ap",
-        ir_measures.AP @ 20: "ap@20",
-        ir_measures.RR: "rr",
+        ir_measures.AP: "map",
+        ir_measures.AP @ 20: "map@20",
+        ir_measures.RR: "mrr",
         ir_measures.R @ 10: "r@10",
         ir_measures.nDCG @ 10: "ndcg@10",
     }

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 
 from tests.evaluate.evaluation_sets import make_set, scored_sets
-from triglot import measures
 from triglot.evaluate import count_embeddings, count_scores, judged_pairs
 from triglot.evaluate.counts import Counts, threads_allowed
 from triglot.files import InputError
+from triglot.measures import ranks
 
 
 def naive_counts(benchmark, scores):
@@ -102,15 +102,15 @@ def test_trec_order_of_ties_gives_the_figures_of_ir_measures(drawn):
     counts = count_scores(lambda rows: scores[rows], benchmark, ties="trec")
     assert not counts.tied.any()
     above = counts.above.sum(1)
-    blocks = measures.tie_blocks(counts.query, above, np.zeros_like(above), queries=len(benchmark.queries), grade=counts.grade)
+    blocks = ranks.tie_blocks(counts.query, above, np.zeros_like(above), queries=len(benchmark.queries), grade=counts.grade)
     AP, RR, R, nDCG, Success = ir_measures.AP, ir_measures.RR, ir_measures.R, ir_measures.nDCG, ir_measures.Success
     ours = {
-        AP: measures.average_precision(blocks),
-        AP @ 3: measures.average_precision(blocks, 3),
-        RR: measures.reciprocal_rank(blocks),
-        R @ 5: measures.recall(blocks, 5),
-        nDCG @ 5: measures.ndcg(blocks, 5),
-        Success @ 1: measures.hit(blocks, 1),
+        AP: ranks.average_precision(blocks),
+        AP @ 3: ranks.average_precision(blocks, 3),
+        RR: ranks.reciprocal_rank(blocks),
+        R @ 5: ranks.recall(blocks, 5),
+        nDCG @ 5: ranks.ndcg(blocks, 5),
+        Success @ 1: ranks.hit(blocks, 1),
     }
     index = {q: i for i, q in enumerate(benchmark.queries.ids)}
     for value in ir_measures.pytrec_eval.iter_calc(list(ours), qrels, run):

@@ -18,8 +18,8 @@ from triglot.evaluate.ranked import evaluate_run, join, judged
 from triglot.files import InputError
 
 # RR@k is left out: ir_measures takes it from a tool with another order of ties than trec_eval's.
-NAMES = {"ndcg@10": "nDCG@10", "r@100": "R@100", "rr": "RR", "ap": "AP", "r@3": "R@3", "ndcg": "nDCG"}
-EXTRA = ("r@3", "ndcg", "rr", "rr@2")
+NAMES = {"ndcg@10": "nDCG@10", "r@100": "R@100", "mrr": "RR", "map": "AP", "r@3": "R@3", "ndcg": "nDCG"}
+EXTRA = ("r@3", "ndcg", "mrr", "mrr@2")
 
 
 def run_of(scores: np.ndarray, kept: np.ndarray | None = None) -> runs.Run:
@@ -54,9 +54,9 @@ def test_figures_are_those_of_ir_measures_with_its_order_of_ties(drawn, seed):
     for name in NAMES:
         expected = [theirs[name].get(identifier, 0.0) for identifier in against.ids]
         np.testing.assert_allclose(result.queries[name], expected, atol=1e-6, err_msg=name)
-    whole = result.queries["rr"]
+    whole = result.queries["mrr"]
     for k in (2, 10, 100):
-        np.testing.assert_array_equal(result.queries[f"rr@{k}"], np.where(whole >= 1 / k, whole, 0))
+        np.testing.assert_array_equal(result.queries[f"mrr@{k}"], np.where(whole >= 1 / k, whole, 0))
 
 
 @settings(max_examples=60, deadline=None)
@@ -69,7 +69,7 @@ def test_ties_are_expectations_over_all_orders(seed, size):
     benchmark = make_set([0], [0] * size, [(0, p, int(g)) for p, g in enumerate(grades)], languages=1)
     ours = evaluate_run(run_of(scores), judged(benchmark), extra=EXTRA).queries
     orders = [order for order in permutations(range(size)) if (np.diff(scores[0, list(order)]) <= 0).all()]
-    for name in ("ndcg@10", "r@3", "rr@10", "ap"):
+    for name in ("ndcg@10", "r@3", "mrr@10", "map"):
         values = []
         for order in orders:
             ranked = np.empty((1, size), np.float32)
@@ -101,7 +101,7 @@ def test_a_query_without_results_scores_nothing_and_is_counted():
     benchmark = make_set([0, 0, 2], [0, 0, 2], [(0, 0, 1), (1, 1, 1), (2, 2, 1), (2, 0, 0)])
     run = runs.build(["q0", "q9"], ["p0", "elsewhere"], np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([1.0, 2.0, 1.0]))
     found = evaluate_run(run, judged(benchmark))
-    assert found.queries["rr@10"].tolist() == [0.5, 0, 0]
+    assert found.queries["mrr@10"].tolist() == [0.5, 0, 0]
     assert found.summary["ranked"]["mrr@10"] == pytest.approx((0.25 + 0) / 2)  # over languages
     assert found.summary["micro"]["ranked"]["mrr@10"] == pytest.approx(0.5 / 3)
     assert found.by_language["queries"] == {"de": 2, "el": 0, "en": 1}

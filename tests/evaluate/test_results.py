@@ -10,9 +10,8 @@ import pytest
 
 from tests.evaluate.evaluation_sets import make_set
 from triglot.evaluate import evaluate_scores, read_languages, read_queries, read_results, write_results
-from triglot.evaluate.bias.summary import MEASURES as FAIRNESS
-from triglot.evaluate.tables import BIAS, MEASURES
 from triglot.files import InputError
+from triglot.measures import reported
 
 
 @pytest.fixture
@@ -48,15 +47,16 @@ def test_the_macro_average_follows_from_the_file_of_queries(tmp_path, evaluation
     write_results(tmp_path, {"toy": evaluation}, model="m")
     table = pq.read_table(tmp_path / "toy.queries.parquet")
     assert table.column_names[:6] == ["query_id", "query_lang", "cluster", "setting", "passage_lang", "relevant"]
-    assert table.column_names[6 : 6 + len(MEASURES) + len(BIAS)] == [*MEASURES, *BIAS]
-    assert set(table.column_names[6 + len(MEASURES) + len(BIAS) :]) <= set(FAIRNESS)
+    usual, bias = ([one.name for one in reported(where)] for where in ("settings", "bias"))
+    assert table.column_names[6 : 6 + len(usual) + 2] == [*usual, "rank_distance", "max_rank"]
+    assert set(table.column_names[6 + len(usual) + 2 :]) <= set(bias)
     frame = table.to_pylist()
     for setting in ("mono", "cross", "multi"):
         cells: dict[tuple[str, str], list[float]] = {}
         for row in frame:
             assert (row["rank_distance"] is None) == (row["setting"] != "multi")
             if row["setting"] == setting:
-                cells.setdefault((row["query_lang"], row["passage_lang"]), []).append(row["ap"])
+                cells.setdefault((row["query_lang"], row["passage_lang"]), []).append(row["map"])
         assert np.mean([np.mean(values) for values in cells.values()]) == pytest.approx(evaluation.summary[setting]["map"])
 
 

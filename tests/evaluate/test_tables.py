@@ -10,26 +10,25 @@ from hypothesis import given, settings
 
 from tests.evaluate.evaluation_sets import make_set, scored_sets
 from triglot.evaluate import evaluate_embeddings, evaluate_encoder, evaluate_scores
-from triglot.evaluate.tables import mean_name
 from triglot.files import InputError
 
 
 def expectation(scores: np.ndarray, relevant: np.ndarray) -> dict[str, float]:
     """Measures of one ranking, ties averaged by the definition of the block they stand in."""
-    out = dict.fromkeys(["ap", "ap@20", "rr", "r@1", "r@10", "hit@1"], 0.0)
+    out = dict.fromkeys(["map", "map@20", "mrr", "r@1", "r@10", "hit@1"], 0.0)
     total, above, seen, first = int(relevant.sum()), 0, 0, True
     best = worst = np.nan
     for score in np.unique(scores)[::-1]:
         n, m = int((scores == score).sum()), int(relevant[scores == score].sum())
         for j in range(1, n + 1):
             precision = (seen + 1 + (j - 1) * ((m - 1) / (n - 1) if n > 1 else 0)) / (above + j) * m / n / total
-            out["ap"] += precision
-            out["ap@20"] += precision * (above + j <= 20)
+            out["map"] += precision
+            out["map@20"] += precision * (above + j <= 20)
             out["r@1"] += m / n / total * (above + j <= 1)
             out["r@10"] += m / n / total * (above + j <= 10)
         if m and first:
             places = [subset[0] for subset in itertools.combinations(range(1, n + 1), m)]
-            out["rr"] = float(np.mean([1 / (above + place) for place in places]))
+            out["mrr"] = float(np.mean([1 / (above + place) for place in places]))
             out["hit@1"] = float(np.mean([above + place == 1 for place in places]))
             best, first = above + (n + 1) / (m + 1), False
         if m:
@@ -83,14 +82,14 @@ def test_all_settings_equal_naive_loops(drawn):
             if kind == setting:
                 cells.setdefault((int(benchmark.queries.lang[query]), language if setting == "cross" else -1), []).append(values)
         assert (setting in evaluation.summary) == bool(cells)
-        for name in ("ap", "ap@20", "rr", "r@1", "r@10", "hit@1") if cells else ():
+        for name in ("map", "map@20", "mrr", "r@1", "r@10", "hit@1") if cells else ():
             means = {cell: np.mean([values[name] for values in group]) for cell, group in cells.items()}
-            assert evaluation.summary[setting][mean_name(name)] == pytest.approx(np.mean(list(means.values())))
+            assert evaluation.summary[setting][name] == pytest.approx(np.mean(list(means.values())))
             every = [values[name] for group in cells.values() for values in group]
-            assert evaluation.summary["micro"][setting][mean_name(name)] == pytest.approx(np.mean(every))
+            assert evaluation.summary["micro"][setting][name] == pytest.approx(np.mean(every))
             for (own, other), mean in means.items():
                 entry = evaluation.by_language[setting][codes[own]]
-                assert (entry[codes[other]] if setting == "cross" else entry)[mean_name(name)] == pytest.approx(mean)
+                assert (entry[codes[other]] if setting == "cross" else entry)[name] == pytest.approx(mean)
     distances: dict[int, list[float]] = {}
     for (query, kind, _), values in rows.items():
         if kind == "multi" and not np.isnan(values["rank_distance"]):
@@ -146,7 +145,7 @@ def test_summary_says_what_was_evaluated_and_what_was_not():
 
 def test_extra_measures():
     benchmark = make_set([0], [0, 0, 0], [(0, 0, 1), (0, 2, 2)], languages=1)
-    summary = evaluate_scores(lambda rows: np.array([[3, 2, 1]], np.float32)[rows], benchmark, extra=("ndcg@10", "r@2", "rr@1")).summary
+    summary = evaluate_scores(lambda rows: np.array([[3, 2, 1]], np.float32)[rows], benchmark, extra=("ndcg@10", "r@2", "mrr@1")).summary
     assert summary["mono"]["r@2"] == 0.5
     assert summary["mono"]["mrr@1"] == 1
     assert summary["mono"]["ndcg@10"] == pytest.approx((1 + 2 / 2) / (2 + 1 / np.log2(3)))

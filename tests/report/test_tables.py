@@ -46,7 +46,7 @@ def test_intervals_hold_the_value_and_the_resampled_mean_is_the_macro_average(st
     cells: dict[tuple[str, str], list[float]] = {}
     for line in per_query:
         if line["setting"] == "cross":
-            cells.setdefault((line["query_lang"], line["passage_lang"]), []).append(line["ap"])
+            cells.setdefault((line["query_lang"], line["passage_lang"]), []).append(line["map"])
     one = compare(find_arms([study / "arms" / "x-x" / "seed-1"]), "toy", resamples=0)
     assert one.rows[0].cells[1].value == pytest.approx(np.mean([np.mean(values) for values in cells.values()]))
 

@@ -115,8 +115,8 @@ def nearly(folder: Path, shift: float) -> Path:
     for seed in (1, 2, 3):
         evaluation = evaluate_embeddings(*embeddings("x-y", 1, found), found, threads=1)
         for arm, move in (("base", 0.0), ("other", shift)):
-            noise = np.random.default_rng([seed, int(move != 0)]).normal(0, 0.001, len(evaluation.rows["ap"]))
-            rows = {**evaluation.rows, "ap": evaluation.rows["ap"] + move + noise}
+            noise = np.random.default_rng([seed, int(move != 0)]).normal(0, 0.001, len(evaluation.rows["map"]))
+            rows = {**evaluation.rows, "map": evaluation.rows["map"] + move + noise}
             out = folder / "arms" / arm / f"seed-{seed}"
             write_results(out, {"toy": replace(evaluation, rows=rows)}, model=arm)
             write_text(out / "recipe.yaml", "margin: 0.02\n")

@@ -17,9 +17,8 @@ from triglot.classify.tasks import Task
 from triglot.corpus.labelled import Labelled
 from triglot.encoder.once import encode_once
 from triglot.files import InputError
-from triglot.measures import macro_f1
+from triglot.measures import Measure, known
 
-MEASURES = ("accuracy", "macro_f1")
 SETTINGS = ("classification", "generalised")  # both texts in one language, or in two
 
 
@@ -136,22 +135,26 @@ def _majority_by_group(train: Labelled, used: np.ndarray, test: Labelled) -> np.
 
 
 def _cells(pairs: np.ndarray, target: np.ndarray, predicted: np.ndarray, test: Labelled) -> dict[tuple[int, int], dict[str, float]]:
-    """(first language, second language) -> accuracy, macro F1 and the number of items."""
+    """(first language, second language) -> accuracy and the other measures of classes, and the number of items."""
     languages, classes = len(test.languages), len(test.labels)
     flat = ((pairs[:, 0] * languages + pairs[:, 1]) * classes + target) * classes + predicted
     confusion = np.bincount(flat, minlength=languages**2 * classes**2).reshape(languages, languages, classes, classes)
-    number, f1 = confusion.sum((2, 3)), macro_f1(confusion)
-    right = np.einsum("abii->ab", confusion)
+    number = confusion.sum((2, 3))
+    values = {one.name: one.values(confusion) for one in _measures()}
     return {
-        (a, b): {"accuracy": float(right[a, b] / number[a, b]), "macro_f1": float(f1[a, b]), "items": int(number[a, b])}
+        (a, b): {name: float(value[a, b]) for name, value in values.items()} | {"items": int(number[a, b])}
         for a, b in np.argwhere(number).tolist()
     }
+
+
+def _measures() -> list[Measure]:
+    return [one for one in known() if one.of == "classes"]
 
 
 def _macro(cells: Mapping[tuple[int, int], Mapping[str, float]], same: bool) -> dict[str, float]:
     """Means over languages where both texts are in one, or over ordered pairs where they are in two; empty where there are none."""
     chosen = [cell for (a, b), cell in cells.items() if (a == b) == same]
-    return {measure: float(np.mean([cell[measure] for cell in chosen])) for measure in MEASURES} if chosen else {}
+    return {measure: float(np.mean([cell[measure] for cell in chosen])) for measure in (one.name for one in _measures())} if chosen else {}
 
 
 def _tabulate(

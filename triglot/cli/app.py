@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from triglot.files import InputError, expand
 from triglot.language_tags import wanted
@@ -27,6 +28,18 @@ data_app = typer.Typer(help="Look into data.", no_args_is_help=True, rich_markup
 recipes_app = typer.Typer(help="The recipes that come with Triglot.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 app.add_typer(recipes_app, name="recipes")
+
+
+class NamesMeasures(TyperCommand):
+    """A command whose help names the measures in place of `{measures}`: they are loaded when the help is asked for, and not before."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        from triglot.report.tables import measure_names
+
+        for option in self.params:
+            if text := getattr(option, "help", None):
+                option.help = text.replace("{measures}", ", ".join(measure_names()))  # type: ignore[attr-defined]
+        super().format_help(ctx, formatter)
 
 
 def at_home(given: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from triglot.cli.app import Force, ListsFolder, Out, Quiet, app, at_home, codes, listen, print_tables, within
+from triglot.cli.app import Force, ListsFolder, NamesMeasures, Out, Quiet, app, at_home, codes, listen, print_tables, within
 from triglot.corpus.formats.registry import formats_for
 from triglot.ranges import Depth
 
@@ -63,11 +63,12 @@ def evaluate(
     typer.echo(path)
 
 
-@app.command()
+@app.command(cls=NamesMeasures)
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run, arm or study folders.", callback=at_home)],
     measure: Annotated[
-        str, typer.Option(help="bias | map | map@20 | mrr | r@1 | r@10 | hit@1, or ndcg@10 | r@100 | mrr@10 | mrr@100 of runs")
+        str,
+        typer.Option(help="What the tables show; `bias` is all measures of language bias: {measures}."),
     ] = "map",
     reference: Annotated[str, typer.Option(help="The arm that the others are compared with; by default the first trained one.")] = "",
     output: Annotated[str, typer.Option("--format", help="table | markdown | csv | latex | json")] = "table",

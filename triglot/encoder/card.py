@@ -10,6 +10,7 @@ from pathlib import Path
 
 from triglot.escapes import markdown, markdown_code
 from triglot.files import write_text
+from triglot.measures import known
 
 _CITATION = "## Citation"
 _RESULTS = "## Results"
@@ -21,7 +22,6 @@ SETTINGS = {
     "ranked": "top-k",
     "classification": "classification",
 }
-_MEASURES = ("map", "ndcg@10", "r@10", "accuracy", "macro_f1")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def _metrics(scores: Scores) -> Iterator[tuple[str, str, str, float]]:
     """(benchmark, setting, measure, value) of what a card shows."""
     for name, settings in scores.items():
         for setting in SETTINGS:
-            for measure in _MEASURES:
+            for measure in (row.name for row in known() if row.headline):
                 value = settings.get(setting, {}).get(measure)
                 if isinstance(value, (int, float)):
                     yield name, setting, measure, float(value)

@@ -13,6 +13,7 @@ from triglot.evaluate.counts import ScoreBlock
 from triglot.evaluate.evaluator import evaluate_scores
 from triglot.evaluate.tables import Evaluation
 from triglot.evaluate.wordwise import Translator, WordLists
+from triglot.measures import Measure
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def bm25_scores(benchmark: RetrievalSet) -> tuple[ScoreBlock, tuple[str, ...]]:
     return score, (note,)
 
 
-def evaluate_bm25(benchmark: RetrievalSet, *, extra: Sequence[str] = (), threads: int = 0) -> Evaluation:
+def evaluate_bm25(benchmark: RetrievalSet, *, extra: Sequence[str | Measure] = (), threads: int = 0) -> Evaluation:
     """BM25 in the monolingual setting: one index a language, queries of that language only."""
     score, notes = bm25_scores(benchmark)
     return evaluate_scores(score, benchmark, settings=("mono",), extra=extra, notes=notes, threads=threads)
@@ -85,7 +86,7 @@ def evaluate_translated_bm25(
     lists: WordLists,
     *,
     pivot: str = "en",
-    extra: Sequence[str] = (),
+    extra: Sequence[str | Measure] = (),
     threads: int = 0,
 ) -> Evaluation:
     """BM25 across languages: each passage is scored with the query translated word by word into the passage's language.

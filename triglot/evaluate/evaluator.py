@@ -13,6 +13,7 @@ from triglot.evaluate.bias.summary import TOP, with_fairness, with_subsets
 from triglot.evaluate.counts import ScoreBlock, count_embeddings, count_scores, judged_pairs
 from triglot.evaluate.tables import SETTINGS, Evaluation, tabulate
 from triglot.files import InputError, nearest
+from triglot.measures import Measure
 
 
 def _vectors(array: np.ndarray, texts: Texts, what: str, benchmark: RetrievalSet) -> tuple[np.ndarray, list[str]]:
@@ -34,7 +35,7 @@ def evaluate_embeddings(
     benchmark: RetrievalSet,
     *,
     settings: Sequence[str] = SETTINGS,
-    extra: Sequence[str] = (),
+    extra: Sequence[str | Measure] = (),
     notes: Sequence[str] = (),
     ties: str = "expected",
     memory: int = 256 << 20,
@@ -49,7 +50,7 @@ def evaluate_embeddings(
         passages: (passages, dim) likewise.
         benchmark: what to evaluate on.
         settings: which of mono, cross, multi.
-        extra: measures beside the usual ones, such as `ndcg@10`.
+        extra: measures beside the usual ones: names such as `ndcg@10`, or rows of one's own (`triglot.Measure`).
         notes: printed beside the results.
         ties: `expected` for the expectation over random orders, `trec` for trec_eval's order (parity only).
         memory: bytes for blocks of scores.
@@ -68,7 +69,7 @@ def evaluate_embeddings(
     several = bias and "multi" in settings and len(np.unique(benchmark.passages.lang)) > 1
     counts = count_embeddings(q, p, benchmark, ties=ties, memory=memory, threads=threads, top=TOP if several else 0)
     result = tabulate(counts, benchmark, settings=settings, extra=extra, notes=[*notes, *q_notes, *p_notes])
-    result = with_fairness(result, counts.top) if several else result
+    result = with_fairness(result, counts.top, extra) if several else result
     return with_subsets(result, subsets, settings) if subsets else result
 
 
@@ -90,7 +91,7 @@ def evaluate_scores(
     benchmark: RetrievalSet,
     *,
     settings: Sequence[str] = SETTINGS,
-    extra: Sequence[str] = (),
+    extra: Sequence[str | Measure] = (),
     notes: Sequence[str] = (),
     ties: str = "expected",
     memory: int = 256 << 20,
@@ -112,7 +113,7 @@ def evaluate_scores(
     several = bias and "multi" in settings and len(np.unique(benchmark.passages.lang)) > 1
     counts = count_scores(score, benchmark, pairs=pairs, ties=ties, memory=memory, threads=threads, top=TOP if several else 0)
     result = tabulate(counts, benchmark, settings=settings, extra=extra, notes=notes)
-    result = with_fairness(result, counts.top) if several else result
+    result = with_fairness(result, counts.top, extra) if several else result
     return with_subsets(result, subsets, settings) if subsets else result
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.evaluate.tables import SETTINGS
+from triglot.measures import Measure
 
 if TYPE_CHECKING:
     from triglot.evaluate.trainer_evaluator import MultilingualRetrievalEvaluator
@@ -16,7 +17,7 @@ def for_sentence_transformers(
     benchmark: RetrievalSet,
     *,
     settings: Sequence[str] = SETTINGS,
-    extra: Sequence[str] = (),
+    extra: Sequence[str | Measure] = (),
     primary: str = "",
     by_language: bool = False,
     name: str | None = None,
@@ -33,13 +34,14 @@ def for_sentence_transformers(
     """An evaluator that reports the three settings and the language bias of whatever model is in training.
 
     Its metrics are called `NAME_multi_map`, `NAME_cross_r@10`, `NAME_bias_rank_distance` and so on; a trainer puts `eval_` before them.
+    All measures of language bias are among them; one that this benchmark has no answers for is left out.
     Queries are encoded by the model's `encode_query`, passages by `encode_document`, so its prompts hold unless others are given.
     Scores are those of the model's similarity. sentence-transformers is imported by this call, not before.
 
     Args:
         benchmark: from `triglot.read_retrieval`.
         settings: which of mono, cross, multi.
-        extra: measures beside the usual ones, such as `ndcg@10`.
+        extra: measures beside the usual ones: names such as `ndcg@10`, or rows of one's own (`triglot.Measure`).
         primary: the metric that chooses the best checkpoint, `multi_map` or the mAP of the last setting by default; more must be better.
         by_language: report each language too (`NAME_multi_map_de`).
         name: before the metrics and in the name of the CSV file; the benchmark's by default, empty for none.

@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from triglot import measures
 from triglot.corpus.collection import Collection, clusters
 from triglot.corpus.formats.runs import Run, coverage_of
 from triglot.corpus.formats.trec import Qrels, check_id
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.corpus.tally import Tally
-from triglot.evaluate.tables import Evaluation, mean_name, measure_values
+from triglot.evaluate.tables import Evaluation
 from triglot.files import InputError
+from triglot.measures import Measure, reported
+from triglot.measures.ranks import Blocks, tie_blocks
 
-MEASURES = ("ndcg@10", "r@100", "rr@10", "rr@100", "ap")
 SETTING = "ranked"
 _RESULTS = 1 << 19  # measured at a time
 
@@ -120,25 +120,20 @@ def check_ids(benchmark: RetrievalSet | Collection, *, passages: bool = True) ->
         raise InputError(f"{benchmark.name}: {error}; without its run (--save-run) the benchmark can be evaluated") from None
 
 
-def _cuts(names: Sequence[str]) -> int:
-    """The deepest cut-off among measures."""
-    return max((int(cut) for _, at, cut in (name.partition("@") for name in names) if at), default=1)
-
-
 class Judge:
     """The figures of a run that is shown in parts, each query in one of them; what is held of a part are its queries' figures.
 
     Args:
         against: from `judged`.
-        extra: measures beside `MEASURES`, such as `ndcg@100` or `hit@1`.
+        extra: measures beside the usual ones: names such as `ndcg@100` or `hit@1`, or rows of one's own.
         ties: `expected` for the expectation over random orders, `trec` for trec_eval's order.
     """
 
-    def __init__(self, against: Judged, *, extra: Sequence[str] = (), ties: str = "expected"):
+    def __init__(self, against: Judged, *, extra: Sequence[str | Measure] = (), ties: str = "expected"):
         if ties not in ("expected", "trec"):
             raise InputError(f"ties: 'expected' or 'trec', not {ties!r}")
         self._against, self._ties = against, ties
-        self._names = list(dict.fromkeys([*MEASURES, *extra]))
+        self._measures = [one for one in reported("ranked", extra) if one.of == "ranks" and "bias" not in one.where]
         self._place = {identifier: row for row, identifier in enumerate(against.ids)}
         relevant = np.flatnonzero(against.qrels.grades > 0)
         query = np.array([self._place[against.qrels.queries[i]] for i in relevant.tolist()], np.int64)
@@ -146,7 +141,7 @@ class Judge:
         self._documents = [against.qrels.documents[i] for i in relevant[order].tolist()]
         self._grade = against.qrels.grades[relevant[order]]
         self._first = np.searchsorted(query[order], np.arange(len(against.ids) + 1))  # relevant document of each query
-        shape = (len(self._names), len(against.ids))
+        shape = (len(self._measures), len(against.ids))
         self._values, self._in_order = np.empty(shape), np.empty(shape)
         self._shown = np.zeros(len(against.ids), bool)
         self._pool = None if against.pool is None else {*against.pool, *against.qrels.documents}
@@ -226,10 +221,10 @@ class Judge:
         if self._ties == "trec" or ties or (score.dtype != np.float32 and results.close()):
             plain, _ = results.in_order(by_name())
         kept = rows >= 0
-        for number, name in enumerate(self._names):
-            values = measure_values(blocks, name)
+        for number, measure in enumerate(self._measures):
+            values = measure.values(blocks)
             self._values[number, rows[kept]] = values[kept]
-            self._in_order[number, rows[kept]] = (values if plain is blocks else measure_values(plain, name))[kept]
+            self._in_order[number, rows[kept]] = (values if plain is blocks else measure.values(plain))[kept]
 
     def outcome(self, *, notes: Sequence[str] = (), passages: Mapping[str, int] | None = None) -> Outcome:
         """The figures. A query without results scores 0, and is counted in the notes.
@@ -244,14 +239,14 @@ class Judge:
         Raises:
             InputError: run and judgements share no query, or no returned passage is one of the benchmark's.
         """
-        against, names = self._against, self._names
+        against, deepest = self._against, max((one.cut or 1 for one in self._measures), default=1)
         pool = len(against.pool) if against.pool is not None else max(passages.values(), default=0) if passages else 0
         lengths = np.concatenate([np.zeros(0, np.int64), *self._lengths])
-        covered = coverage_of(self._returned, lengths, against.qrels, k=min(_cuts(names), pool or _cuts(names)))
+        covered = coverage_of(self._returned, lengths, against.qrels, k=min(deepest, pool or deepest))
         said = [*notes, *covered, *self._strangers(), *self._twins()]
         nothing = np.zeros(0, np.int64)
         self._measure(np.flatnonzero(~self._shown), nothing, nothing, np.zeros(0, np.float32), {}, lambda: nothing)
-        values = dict(zip(names, self._values, strict=True))
+        values = {one.name: column for one, column in zip(self._measures, self._values, strict=True)}
         if self._ties_found:
             away = max(float(np.abs((in_order - column).mean())) for in_order, column in zip(self._in_order, self._values, strict=True))
             said.append(
@@ -261,16 +256,13 @@ class Judge:
         lang = against.lang.astype(np.int64)
         number = np.bincount(lang, minlength=len(against.languages))
         spoken = np.flatnonzero(number)
-        means = {
-            mean_name(name): np.bincount(lang, weights=column, minlength=len(number))[spoken] / number[spoken]
-            for name, column in values.items()
-        }
+        means = {name: np.bincount(lang, weights=column, minlength=len(number))[spoken] / number[spoken] for name, column in values.items()}
         counts = {"queries": len(against.ids), "ties": self._ties_found, "results": int(lengths.sum())}
         if pool:
             counts["passages"] = len(against.pool) if against.pool is not None else sum((passages or {}).values())
         summary: dict[str, Any] = {
             SETTING: {name: float(value.mean()) for name, value in means.items()},
-            "micro": {SETTING: {mean_name(name): float(column.mean()) for name, column in values.items()}},
+            "micro": {SETTING: {name: float(column.mean()) for name, column in values.items()}},
             "counts": counts,
             "notes": [*against.notes, *said],
             "licence": against.licence,
@@ -348,20 +340,20 @@ class _Results:
         score = self._single()
         return bool(((self.query[1:] == self.query[:-1]) & (score[1:] == score[:-1])).any())
 
-    def expected(self) -> tuple[measures.Blocks, int]:
+    def expected(self) -> tuple[Blocks, int]:
         """Tie blocks, and how many relevant documents tie with another one."""
         first = np.r_[True, (self.query[1:] != self.query[:-1]) | (self.score[1:] != self.score[:-1])][: len(self.query)]
         starts, block = np.flatnonzero(first), np.cumsum(first) - 1
         size = np.diff(np.r_[starts, len(self.query)])
         return self._blocks(self.document, starts[block] - self._begins(), size[block] - 1)
 
-    def in_order(self, place: np.ndarray) -> tuple[measures.Blocks, int]:
+    def in_order(self, place: np.ndarray) -> tuple[Blocks, int]:
         """As `expected`, in trec_eval's order: scores as 32-bit floats, equal ones by document id, the last first."""
         order = np.lexsort((-place[self.document], -self._single(), self.query))
         above = np.arange(len(order)) - self._begins()  # rows of a query stay together whatever the order within it
         return self._blocks(self.document[order], above, np.zeros(len(order), np.int64))
 
-    def _blocks(self, document: np.ndarray, above: np.ndarray, tied: np.ndarray) -> tuple[measures.Blocks, int]:
+    def _blocks(self, document: np.ndarray, above: np.ndarray, tied: np.ndarray) -> tuple[Blocks, int]:
         width = int(document.max(initial=-1)) + 1
         keys = self.query * width + document
         order = np.argsort(keys, kind="stable")
@@ -373,7 +365,7 @@ class _Results:
         found = np.zeros(len(self.wanted), bool)
         found[inside[match]] = True
         hit = order[at[match]]
-        blocks = measures.tie_blocks(
+        blocks = tie_blocks(
             self.asked[found],
             above[hit],
             tied[hit],
@@ -389,7 +381,7 @@ def evaluate_run(
     run: Run,
     against: Judged,
     *,
-    extra: Sequence[str] = (),
+    extra: Sequence[str | Measure] = (),
     notes: Sequence[str] = (),
     passages: Mapping[str, int] | None = None,
     ties: str = "expected",

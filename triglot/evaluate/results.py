@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from triglot.classify.judge import Classification
-from triglot.evaluate.bias.summary import MEASURES as FAIRNESS
 from triglot.evaluate.ranked import Outcome
-from triglot.evaluate.tables import BIAS, Evaluation
+from triglot.evaluate.tables import Evaluation
 from triglot.files import InputError, atomic_write, nearest, read_json, write_json
+from triglot.measures import FORMER, current, reported
 from triglot.names import check_name
 from triglot.parquet import read_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SCHEMA = 1
 _PACKAGES = ("triglot", "numpy", "torch", "transformers", "sentence-transformers", "tokenizers", "bm25s")
@@ -69,14 +72,14 @@ def _write_rows(path: Path, columns: Mapping[str, np.ndarray]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    arrays = {}
+    arrays, biased = {}, {one.name for one in reported("bias")}
     for name, column in columns.items():
         if column.dtype == object:
             arrays[name] = (
                 pa.array(column, pa.string()).dictionary_encode() if name not in ("query_id", "item_id") else pa.array(column, pa.string())
             )
         else:
-            arrays[name] = pa.array(column, from_pandas=name in (*BIAS, *FAIRNESS))
+            arrays[name] = pa.array(column, from_pandas=name in biased)
     with atomic_write(path, "wb") as handle:
         pq.write_table(pa.table(arrays), handle, compression="zstd", write_page_checksum=True)
 
@@ -111,8 +114,33 @@ def read_items(folder: str | Path, name: str, columns: list[str] | None = None) 
 
 
 def _read_rows(path: Path, columns: list[str] | None) -> dict[str, np.ndarray]:
-    table = read_table(path, columns, needed=columns or (), what=" of results")
+    table = read_figures(path, columns, what=" of results")
     return {column: table[column].to_numpy(zero_copy_only=False) for column in table.column_names}
+
+
+def read_figures(path: Path, columns: Sequence[str] | None = None, *, what: str = "") -> pa.Table:
+    """The per-query or per-item file of a run; columns of earlier versions get the names that their measures have now.
+
+    Args:
+        path: of the file.
+        columns: read only these; None for all.
+        what: ` of results` or the like, for messages.
+
+    Raises:
+        InputError: no such file, no Parquet, damaged, or without one of the columns.
+    """
+    if columns is None:
+        table = read_table(path, what=what)
+        return table.rename_columns([current(name) for name in table.column_names])
+    once = {now: before for before, now in FORMER.items()}
+    former = [f"{once[base]}{at}{cut}" for base, at, cut in (name.partition("@") for name in columns) if base in once]
+    table = read_table(path, [*columns, *former], what=what)
+    table = table.rename_columns([current(name) for name in table.column_names])
+    for name in columns:
+        if name not in table.column_names:
+            known = read_figures(path, what=what).column_names
+            raise InputError(f"{path}: no column {name!r}{nearest(name, known)}")
+    return table.select(list(columns))
 
 
 def _beside(folder: str | Path, name: str, suffix: str) -> Path:

@@ -27,6 +27,7 @@ from triglot.evaluate.tables import SETTINGS, Evaluation
 from triglot.evaluate.topruns import Parts, finite, parts_of_scores, parts_of_vectors, stream_of_blocks
 from triglot.evaluate.wordwise import WordLists
 from triglot.files import InputError
+from triglot.measures import Measure
 
 log = logging.getLogger("triglot")
 DEPTH = 1000
@@ -138,7 +139,7 @@ def evaluate(
     *,
     ranked: bool | None = None,
     depth: int = DEPTH,
-    extra: Sequence[str] = (),
+    extra: Sequence[str | Measure] = (),
     subsets: Sequence[Sequence[str]] = (),
     tag: str = "triglot",
     keep: Keep | None = None,
@@ -223,7 +224,7 @@ def _bm25(retriever: Bm25, benchmark: RetrievalSet) -> tuple[ScoreBlock, tuple[s
     return *translated_scores(benchmark, retriever.lists(benchmark.languages)), SETTINGS
 
 
-def _judge_file(retriever: RunFile, benchmark: RetrievalSet | Collection, extra: Sequence[str], keep: Keep | None) -> Answer:
+def _judge_file(retriever: RunFile, benchmark: RetrievalSet | Collection, extra: Sequence[str | Measure], keep: Keep | None) -> Answer:
     tally, against = Tally(), judged(benchmark)
     path = retriever.file(benchmark.name)
     run = runs.read_run(path, tally)
@@ -239,7 +240,7 @@ def _judge_file(retriever: RunFile, benchmark: RetrievalSet | Collection, extra:
 
 
 def _judge_collection(
-    retriever: Dense | Bm25 | Vectors, collection: Collection, depth: int, extra: Sequence[str], tag: str, keep: Keep | None
+    retriever: Dense | Bm25 | Vectors, collection: Collection, depth: int, extra: Sequence[str | Measure], tag: str, keep: Keep | None
 ) -> Answer:
     notes, sizes, found = [], {}, False
     against = judged(collection)

@@ -8,15 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from triglot import measures
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.evaluate.counts import ITSELF, Counts
-from triglot.files import InputError
+from triglot.measures import Measure, reported
+from triglot.measures.ranks import tie_blocks
 
 SETTINGS = ("mono", "cross", "multi")
-MEASURES = ("ap", "ap@20", "rr", "r@1", "r@10", "hit@1")
-BIAS = ("rank_distance", "max_rank")
-_MEANS = {"ap": "map", "rr": "mrr"}
 
 
 @dataclass(frozen=True)
@@ -55,39 +52,13 @@ class Evaluation:
         return self.summary
 
 
-def mean_name(measure: str) -> str:
-    """The name of a measure's mean: `ap@20` -> `map@20`, `rr` -> `mrr`, others as they are."""
-    base, _, cut = measure.partition("@")
-    base = _MEANS.get(base, base)
-    return f"{base}@{cut}" if cut else base
-
-
-def measure_values(blocks: measures.Blocks, measure: str) -> np.ndarray:
-    """One value a query of a measure written as in results: ap, rr, ndcg (with or without @k), r@k, hit@k, and the two of bias."""
-    if measure == "rank_distance":
-        return measures.rank_distance(blocks)
-    if measure == "max_rank":
-        return measures.max_rank(blocks)
-    base, _, cut = measure.partition("@")
-    if base not in ("ap", "rr", "ndcg", "r", "hit") or (cut and not cut.isdigit()) or (base in ("r", "hit") and not cut):
-        raise InputError(f"no measure {measure!r}; known: ap, rr, ndcg (or with @k), r@k, hit@k")
-    k = int(cut) if cut else None
-    if base == "ap":
-        return measures.average_precision(blocks, k)
-    if base == "rr":
-        return measures.reciprocal_rank(blocks, k)
-    if base == "ndcg":
-        return measures.ndcg(blocks, k)
-    return measures.recall(blocks, k or 0) if base == "r" else measures.hit(blocks, k or 0)
-
-
 def _measure(
     row: np.ndarray,
     above: np.ndarray,
     tied: np.ndarray,
     grade: np.ndarray,
     total: np.ndarray,
-    names: Sequence[str],
+    wanted: Sequence[Measure],
     absent: tuple[np.ndarray, np.ndarray],
 ) -> dict[str, np.ndarray]:
     """Measures of each row (a query in a setting), each (rows,), from the relevant passages in it, ordered by row.
@@ -100,27 +71,29 @@ def _measure(
         tied: (relevant,) others that tie with it there.
         grade: (relevant,).
         total: (rows,) relevant passages of each row.
-        names: of the measures.
+        wanted: the measures.
         absent: row and grade of relevant passages that the corpus does not have.
     """
-    plain = (total[row] == 1) & (tied == 0)
+    plain = (total[row] == 1) & (tied == 0) & (grade == 1)
     ranks = np.arange(above[plain].max(initial=-1) + 1)
-    singles = measures.tie_blocks(ranks, ranks, np.zeros_like(ranks), queries=len(ranks))
+    singles = tie_blocks(ranks, ranks, np.zeros_like(ranks), queries=len(ranks))
     rest = ~plain
     others = np.bincount(np.r_[row[rest], absent[0]], minlength=len(total)) > 0
     place = np.cumsum(others) - 1
     missing = {"missing_query": place[absent[0]], "missing_grade": absent[1]}
-    blocks = measures.tie_blocks(place[row[rest]], above[rest], tied[rest], queries=int(others.sum()), grade=grade[rest], **missing)
+    blocks = tie_blocks(place[row[rest]], above[rest], tied[rest], queries=int(others.sum()), grade=grade[rest], **missing)
     simple, rank = row[plain], above[plain]
     out = {}
-    for name in names:
-        out[name] = np.empty(len(total))
-        out[name][simple] = measure_values(singles, name)[rank]
-        out[name][others] = measure_values(blocks, name)
+    for measure in wanted:
+        out[measure.name] = np.empty(len(total))
+        out[measure.name][simple] = measure.values(singles)[rank]
+        out[measure.name][others] = measure.values(blocks)
     return out
 
 
-def _rows(counts: Counts, benchmark: RetrievalSet, settings: Sequence[str], names: Sequence[str]) -> dict[str, np.ndarray]:
+def _rows(
+    counts: Counts, benchmark: RetrievalSet, settings: Sequence[str], wanted: Sequence[Measure], bias: Sequence[Measure]
+) -> dict[str, np.ndarray]:
     """The per-query table as numbers; see `Evaluation.rows`."""
     languages = len(benchmark.languages)
     query_lang = benchmark.queries.lang.astype(np.int64)
@@ -142,18 +115,18 @@ def _rows(counts: Counts, benchmark: RetrievalSet, settings: Sequence[str], name
         missing = np.searchsorted(kept, lacking_key), absent.grade[lacking]
         part = {"query": kept // languages, "passage_lang": kept % languages, "relevant": number[kept]}
         part["setting"] = (part["passage_lang"] != query_lang[part["query"]]).astype(np.int64)
-        part |= _measure(row, counts.above[pair, lang], counts.tied[pair, lang], counts.grade[pair], number[kept], names, missing)
-        parts.append(part | {name: np.full(len(kept), np.nan) for name in BIAS})
+        part |= _measure(row, counts.above[pair, lang], counts.tied[pair, lang], counts.grade[pair], number[kept], wanted, missing)
+        parts.append(part | {one.name: np.full(len(kept), np.nan) for one in bias})
     if "multi" in settings:
         number = np.bincount(np.r_[counts.query, absent.query], minlength=len(query_lang))
         kept = np.flatnonzero(number)
         row, missing = np.searchsorted(kept, counts.query), (np.searchsorted(kept, absent.query), absent.grade)
         above, tied = counts.above.sum(1, dtype=np.int64), counts.tied.sum(1, dtype=np.int64)
         part = {"query": kept, "passage_lang": np.full(len(kept), -1), "relevant": number[kept], "setting": np.full(len(kept), 2)}
-        part |= _measure(row, above, tied, counts.grade, number[kept], [*names, *BIAS], missing)
-        part["max_rank"] = np.where(np.isnan(part["rank_distance"]), np.nan, part["max_rank"])  # of two answers or more, like the distance
-        parts.append(part if benchmark.parallel else part | {name: np.full(len(kept), np.nan) for name in BIAS})
-    columns = ("query", "setting", "passage_lang", "relevant", *names, *BIAS)
+        part |= _measure(row, above, tied, counts.grade, number[kept], [*wanted, *bias], missing)
+        senseless = [one for one in bias if "parallel" in one.needs and not benchmark.parallel]
+        parts.append(part | {one.name: np.full(len(kept), np.nan) for one in senseless})
+    columns = ("query", "setting", "passage_lang", "relevant", *(one.name for one in (*wanted, *bias)))
     return {name: np.concatenate([part[name] for part in parts]) for name in columns}
 
 
@@ -168,7 +141,7 @@ def tabulate(
     benchmark: RetrievalSet,
     *,
     settings: Sequence[str] = SETTINGS,
-    extra: Sequence[str] = (),
+    extra: Sequence[str | Measure] = (),
     notes: Sequence[str] = (),
 ) -> Evaluation:
     """Every setting, language and query of a benchmark from its count table.
@@ -180,12 +153,14 @@ def tabulate(
         counts: from `count_embeddings` or `count_scores`.
         benchmark: what was counted.
         settings: which of mono, cross, multi to report.
-        extra: measures beside the usual ones, such as `ndcg@10` or `r@100`.
+        extra: measures beside the usual ones: names such as `ndcg@10` or `r@100`, or rows of one's own.
         notes: printed beside the results, after those of the benchmark.
     """
     codes, languages = benchmark.languages, len(benchmark.languages)
-    names = list(dict.fromkeys([*MEASURES, *extra]))
-    table = _rows(counts, benchmark, settings, names)
+    wanted = [one for one in reported("settings", extra) if one.of == "ranks" and "bias" not in one.where]
+    biased = [one for one in reported("bias", extra) if one.of == "ranks" and "bias" in one.where]
+    names = [one.name for one in wanted]
+    table = _rows(counts, benchmark, settings, wanted, biased)
     query_lang = benchmark.queries.lang[table["query"]].astype(np.int64)
     summary: dict[str, Any] = {}
     micro: dict[str, Any] = {}
@@ -196,9 +171,9 @@ def tabulate(
             continue
         size = languages * languages if setting == "cross" else languages
         group = query_lang[rows] * languages + table["passage_lang"][rows] if setting == "cross" else query_lang[rows]
-        means = {mean_name(name): _group_means(group, size, table[name][rows]) for name in names}
+        means = {name: _group_means(group, size, table[name][rows]) for name in names}
         summary[setting] = {name: float(np.nanmean(value)) for name, value in means.items()}
-        micro[setting] = {mean_name(name): float(table[name][rows].mean()) for name in names}
+        micro[setting] = {name: float(table[name][rows].mean()) for name in names}
         present = np.flatnonzero(np.bincount(group, minlength=size)).tolist()
         entry: dict[str, Any] = {}
         for g in present:
@@ -209,12 +184,14 @@ def tabulate(
                 entry[codes[g]] = cell
         by_language[setting] = entry
     summary["micro"] = micro
-    several = np.flatnonzero(~np.isnan(table["rank_distance"])) if benchmark.parallel else np.zeros(0, np.int64)
-    bias = {name: _group_means(query_lang[several], languages, table[name][several]) for name in BIAS}
-    spoken = np.flatnonzero(~np.isnan(bias["rank_distance"]))
-    if len(spoken):
-        summary["bias"] = {name: float(value[spoken].mean()) for name, value in bias.items()}
-        by_language["bias"] = {codes[g]: {name: float(value[g]) for name, value in bias.items()} for g in spoken.tolist()}
+    for name in (one.name for one in biased):
+        rows = np.flatnonzero(~np.isnan(table[name]))
+        value = _group_means(query_lang[rows], languages, table[name][rows])
+        spoken = np.flatnonzero(~np.isnan(value))
+        if len(spoken):
+            summary.setdefault("bias", {})[name] = float(value[spoken].mean())
+            for g in spoken.tolist():
+                by_language.setdefault("bias", {}).setdefault(codes[g], {})[name] = float(value[g])
     left = len(benchmark.queries) - len(np.unique(table["query"]))
     wide = counts.tied.sum(1) if "multi" in settings else counts.tied[np.arange(len(counts.query)), benchmark.passages.lang[counts.passage]]
     summary["counts"] = {"queries": len(benchmark.queries), "passages": len(benchmark.passages), "ties": int((wide > 0).sum())}

@@ -15,8 +15,9 @@ from sentence_transformers.sentence_transformer.evaluation import SentenceEvalua
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.encoder.once import encode_set
 from triglot.evaluate.evaluator import evaluate_embeddings, evaluate_scores
-from triglot.evaluate.tables import BIAS, MEASURES, SETTINGS, Evaluation, mean_name
+from triglot.evaluate.tables import SETTINGS, Evaluation
 from triglot.files import InputError, nearest
+from triglot.measures import Measure, reported
 from triglot.ranges import Dim, Several, check_ranges
 
 log = logging.getLogger("triglot")
@@ -72,7 +73,7 @@ class MultilingualRetrievalEvaluator(SentenceEvaluator):
         encoding: Encoding,
         *,
         settings: Sequence[str] = SETTINGS,
-        extra: Sequence[str] = (),
+        extra: Sequence[str | Measure] = (),
         primary: str = "",
         by_language: bool = False,
         name: str = "",
@@ -83,7 +84,8 @@ class MultilingualRetrievalEvaluator(SentenceEvaluator):
         for setting in settings:
             if setting not in SETTINGS:
                 raise InputError(f"no setting {setting!r}{nearest(setting, SETTINGS)}")
-        known = [f"{setting}_{mean_name(measure)}" for setting in settings for measure in (*MEASURES, *extra)]
+        wanted = [one for one in reported("settings", extra) if one.of == "ranks" and not one.lower_is_better]
+        known = [f"{setting}_{one.name}" for setting in settings for one in wanted]
         if primary and primary not in known:
             raise InputError(f"no metric {primary!r} to choose a checkpoint by{nearest(primary, known)}")
         self.benchmark, self.encoding, self.settings, self.extra = benchmark, encoding, tuple(settings), tuple(extra)
@@ -126,7 +128,7 @@ class MultilingualRetrievalEvaluator(SentenceEvaluator):
         summary, found = evaluation.summary, {}
         for setting in self.settings:
             found |= {f"{setting}_{name}": float(value) for name, value in summary.get(setting, {}).items()}
-        found |= {f"bias_{name}": float(summary["bias"][name]) for name in BIAS if name in summary.get("bias", {})}
+        found |= {f"bias_{name}": float(value) for name, value in summary.get("bias", {}).items()}
         if self.by_language:
             for setting in self.settings:
                 for code, cell in evaluation.by_language.get(setting, {}).items():

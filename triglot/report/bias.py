@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from triglot.evaluate.bias.summary import TOP
+from triglot.evaluate.bias.measures import TOP
 from triglot.report.plots import ARMS, INK, MARKERS, STYLE, to_svg
 from triglot.report.resampling import PerQuery, figures_of
 from triglot.report.runs import Arm

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import yaml
 
+from triglot.measures import find, reported
 from triglot.report.resampling import read_arms
 from triglot.report.robustness import compare_attacks
 from triglot.report.runs import Arm
-from triglot.report.tables import MEASURES, Table, benchmark_names, columns_for, compare, number
+from triglot.report.tables import Table, benchmark_names, columns_for, compare, number
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def gather(
         present = [arm for arm in arms if benchmark in arm.benchmarks]
         options = {"reference": reference, "resamples": resamples, "read": read_arms(present, benchmark)}
         tables[benchmark] = compare(arms, benchmark, **options)
-        others = [measure for measure in MEASURES if measure != "map" and _has(arms, benchmark, measure)]
+        others = [name for name in _in_settings() if name != "map" and _has(arms, benchmark, name)]
         more[benchmark] = tuple(compare(arms, benchmark, measure=measure, bias=False, **options) for measure in others)
         if columns_for(arms, benchmark, "bias"):
             bias[benchmark] = compare(arms, benchmark, measure="bias", **options)
@@ -88,6 +89,10 @@ def gather(
         ),
         study=study or {},
     )
+
+
+def _in_settings() -> list[str]:
+    return [row.name for row in reported("settings")]
 
 
 def _has(arms: Sequence[Arm], benchmark: str, measure: str) -> bool:
@@ -164,7 +169,8 @@ _SHORT = {"mono": "monolingual", "cross": "cross-lingual", "multi": "multilingua
 
 def findings(table: Table) -> list[str]:
     """Plain sentences about a table: the best of each column, and how each arm stands against the reference."""
-    short = {index: _SHORT[c.setting] for index, c in enumerate(table.columns) if c.setting in _SHORT and c.measure in MEASURES}
+    usual = _in_settings()
+    short = {index: _SHORT[c.setting] for index, c in enumerate(table.columns) if c.setting in _SHORT and c.measure in usual}
     names = [
         short.get(index) or (column.title if "@" in column.title or column.setting == "ranked" else column.title.lower())
         for index, column in enumerate(table.columns)
@@ -173,7 +179,7 @@ def findings(table: Table) -> list[str]:
     for index, (column, name) in enumerate(zip(table.columns, names, strict=True)):
         winners = [(row.name, cell) for row in table.rows if row.name in table.best(index) and (cell := row.cells[index]) is not None]
         if winners:
-            kind = "Lowest" if column.lower_is_better else f"Highest {MEASURES[column.measure]}" if index in short else "Highest"
+            kind = "Lowest" if column.lower_is_better else f"Highest {find(column.measure).title}" if index in short else "Highest"
             best.setdefault(kind, []).append(f"{_listed([arm for arm, _ in winners])} ({name}, {number(winners[0][1].value, column)})")
     said = [f"{kind}: {', '.join(parts)}." for kind, parts in best.items()]
     if not table.reference:

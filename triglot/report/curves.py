@@ -6,13 +6,14 @@ from collections import defaultdict
 
 import numpy as np
 
-from triglot.evaluate.bias.summary import TOP
+from triglot.evaluate.bias.measures import TOP
+from triglot.measures import find
 from triglot.report.bias import by_language, composition, language_bars, mean_shares, rank_distributions
 from triglot.report.content import Content
 from triglot.report.plots import Bar, Curve, bars, curves
 from triglot.report.resampling import read_arms
 from triglot.report.runs import Arm
-from triglot.report.tables import MEASURES, TITLES, Table
+from triglot.report.tables import TITLES, Table
 
 MAX_POINTS = 160
 
@@ -61,7 +62,7 @@ def training_curves(content: Content) -> list[tuple[str, str]]:
         panels = {}
         for setting, title in TITLES.items():
             found = [Curve(arm.name, *validation_curve(arm, stage, name, setting, "map"), i) for i, arm in enumerate(content.arms)]
-            panels[f"{title} {MEASURES['map']}"] = [curve for curve in found if curve.x]
+            panels[f"{title} {find('map').title}"] = [curve for curve in found if curve.x]
         svg = curves(panels, label=f"Validation mAP on {name} by step, one line an arm", prefix=f"v{number}")
         if svg:
             figures.append((f"Validation on {name} ({stage}), mean over seeds.", svg))

@@ -16,6 +16,7 @@ from typing import Any
 
 from triglot import outputs
 from triglot.files import InputError, write_json
+from triglot.measures import known
 from triglot.names import check_name
 from triglot.report.runs import Arm, Run
 
@@ -23,8 +24,6 @@ SETTINGS = ("mono", "cross", "multi", "ranked")
 NO_REVISION = "no_revision_available"  # MTEB's words for a model that is in no hub
 NO_DATASET_REVISION = "dataset revision not available"  # likewise
 _META = "model_meta.json"
-_MAIN = ("accuracy", "ndcg@10", "map")  # the first that a task has is its main score; nDCG@10 is there for top-k runs alone
-_NAMES = {"r": "recall", "hit": "hit_rate"}
 # Three-letter codes that CLDR turns into a two-letter one although ISO 639-3 pairs it with another: bibliographic and narrower codes.
 _NOT_PAIRED = (
     "adp alb als arb arm ayr azj baq bur chi cls cmn cwd cze drh dut ekk esk fat fre fuc gaz geo ger gre gug ice ike khk kmr knc kng kpv "
@@ -56,7 +55,13 @@ def language_script(code: str) -> str:
 def _measure(name: str) -> str:
     """`r@10` -> `recall_at_10`; `map` as it is."""
     base, _, cut = name.partition("@")
-    return f"{_NAMES.get(base, base)}_at_{cut}" if cut else base
+    theirs = next((row.mteb for row in known() if row.mteb and row.base == base), base)
+    return f"{theirs}_at_{cut}" if cut else base
+
+
+def _main_scores() -> list[str]:
+    """The first of these that a task has is its main score: accuracy for classification, nDCG@10 where runs are judged, else mAP."""
+    return [row.name for row in reversed(list(known())) if row.main]
 
 
 def _subset(name: str, codes: Sequence[str], cell: Mapping[str, Any], main: str) -> dict[str, Any]:
@@ -82,9 +87,9 @@ def task_results(name: str, entry: Mapping[str, Any], by_language: Mapping[str, 
                 bias = by_language.get("bias", {}).get(code, {}) if setting == "multi" else {}
                 cells.append((code, [code], {**bias, **value}))
         if cells:
-            main = next((measure for measure in _MAIN if all(cell[2].get(measure) is not None for cell in cells)), "")
+            main = next((measure for measure in _main_scores() if all(cell[2].get(measure) is not None for cell in cells)), "")
             if not main:
-                raise InputError(f"{name}.languages.json: {setting}: a language has none of {', '.join(_MAIN)}")
+                raise InputError(f"{name}.languages.json: {setting}: a language has none of {', '.join(_main_scores())}")
             found[f"{name}-{setting}"] = {
                 "dataset_revision": NO_DATASET_REVISION,
                 "task_name": f"{name}-{setting}",

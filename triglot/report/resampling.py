@@ -11,14 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from triglot.evaluate.results import read_figures
 from triglot.files import InputError
-from triglot.measures import f1_shares
-from triglot.parquet import read_table
+from triglot.measures import reported
 from triglot.report.runs import Arm
 from triglot.stats import MIN_SEEDS, Interval, Sums, bootstrap, bootstrap_unpaired, cluster_sums, permutation_test
 
-# What a macro average is called in the per-query file.
-COLUMNS = {"map": "ap", "map@20": "ap@20", "mrr": "rr", "mrr@10": "rr@10", "mrr@100": "rr@100"}
 _KEYS = ("query_id", "query_lang", "cluster", "setting", "passage_lang", "relevant")
 
 
@@ -50,7 +48,7 @@ class PerQuery:
 
 def read_per_query(path: Path) -> dict[str, PerQuery]:
     """Setting -> figures, from the per-query or per-item file of a run. Raises InputError where it is neither."""
-    found, whole = {}, read_table(path, what=" of per-query results")
+    found, whole = {}, read_figures(path, what=" of per-query results")
     try:
         if "item_id" in whole.column_names:
             return _read_items(whole)
@@ -67,7 +65,7 @@ def read_per_query(path: Path) -> dict[str, PerQuery]:
 
 
 def _read_items(whole: pa.Table) -> dict[str, PerQuery]:
-    """Setting -> figures of classified items. Macro F1 is no mean over items; each has its share of it, which can be resampled."""
+    """Setting -> figures of classified items. Each has its share of a measure, which can be resampled."""
     found = {}
     for setting in ("classification", "generalised"):
         table = whole.filter(pc.field("setting") == setting).combine_chunks()
@@ -79,9 +77,9 @@ def _read_items(whole: pa.Table) -> dict[str, PerQuery]:
             np.concatenate([table[key].to_numpy() for key in ("label", "predicted")]).astype(str), return_inverse=True
         )
         label, predicted = np.split(classes.reshape(-1), 2)
-        shares = f1_shares(label, predicted, _codes(cell), len(names))
-        accuracy = table["correct"].cast(pa.float64()).to_numpy()
-        found[setting] = PerQuery(texts["item_id"], cell, texts["cluster"], {"accuracy": accuracy, "macro_f1": shares})
+        codes = _codes(cell)
+        values = {row.name: row.shares(label, predicted, codes, len(names)) for row in reported("classification") if row.shares}
+        found[setting] = PerQuery(texts["item_id"], cell, texts["cluster"], values)
     return found
 
 
@@ -111,11 +109,11 @@ def _codes(column: pa.Array) -> np.ndarray:
 
 def figures_of(runs: Sequence[Mapping[str, PerQuery]], setting: str, measure: str) -> Figures | None:
     """None where a run has no such figures, or where the runs have different queries. Bias stands in the multilingual rows."""
-    setting, column = ("multi" if setting == "bias" else setting), COLUMNS.get(measure, measure)
-    found = [run[setting] for run in runs if setting in run and column in run[setting].values]
+    setting = "multi" if setting == "bias" else setting
+    found = [run[setting] for run in runs if setting in run and measure in run[setting].values]
     if len(found) < len(runs) or not all(found[0].same_rows(run) for run in found[1:]):
         return None
-    values = np.stack([run.values[column] for run in found])
+    values = np.stack([run.values[measure] for run in found])
     return None if np.isnan(values).all() else Figures(values, found[0])
 
 

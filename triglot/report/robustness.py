@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from triglot.measures import find
 from triglot.report.heatmap import matrix
 from triglot.report.resampling import Figures, contest, figures_of, paired, read_arms
 from triglot.report.runs import Arm
@@ -56,9 +57,10 @@ def _table(arms: Sequence[Arm], benchmark: str, name: str, clean: dict, referenc
     present = [arm for arm in arms if name in arm.benchmarks and benchmark in arm.benchmarks]
     attacked = read_arms(present, name)
     settings = [s for s in SETTINGS if any(s in run.benchmarks[name] for arm in present for run in arm.runs)]
-    columns = [Column(s, "map", f"{TITLES[s]} mAP") for s in settings]
+    success = find("success@10")
+    columns = [Column(s, "map", f"{TITLES[s]} {find('map').title}") for s in settings]
     columns += [Column(s, "lost", f"lost, {TITLES[s].lower()}", lower_is_better=True) for s in settings]
-    columns += [Column(s, "success@10", f"success@10, {TITLES[s].lower()}", lower_is_better=True) for s in settings]
+    columns += [Column(s, success.name, f"{success.title}, {TITLES[s].lower()}", success.lower_is_better) for s in settings]
     cells: dict[str, list[Cell | None]] = {arm.name: [] for arm in present}
     lost: dict[tuple[str, str], Figures] = {}
     reached: dict[tuple[str, str], Figures] = {}
@@ -100,12 +102,12 @@ def _table(arms: Sequence[Arm], benchmark: str, name: str, clean: dict, referenc
             )
     for setting in settings:
         for arm in present:
-            values = [run.benchmarks[name]["robustness"].get("success@10", {}).get(setting) for run in arm.runs]
+            values = [run.benchmarks[name]["robustness"].get(success.name, {}).get(setting) for run in arm.runs]
             cells[arm.name].append(None if None in values else Cell(float(np.mean([v for v in values if v is not None]))))
     rows = tuple(Row(arm.name, len(arm.runs), tuple(cells[arm.name])) for arm in present)
     told = [
         f"{options['level']:.0%} intervals: crossed bootstrap over seeds and paragraphs. Lost: clean less attacked mAP, same queries.",
-        "success@10: share of the queries with an answer among the first ten that have none after the attack.",
+        f"{success.title}: {success.help}.",
         *notes(decisions, [f"{column.title[0].lower()}{column.title[1:]}" for column in columns], present, reference, margin),
         *(f"{label} loses, as a share of what {reference} loses: {', '.join(shares)}." for label, shares in ratios.items()),
     ]

@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from triglot import escapes
-from triglot.evaluate.bias.summary import MEASURES as FAIRNESS
-from triglot.evaluate.bias.summary import TOP
 from triglot.files import InputError, nearest
+from triglot.measures import Measure, find, known, reported
 from triglot.report.resampling import PerQuery, resample
 from triglot.report.runs import Arm
 from triglot.report.verdicts import MARKS, WORDS, Decision, decide, margin_of
@@ -21,23 +20,9 @@ from triglot.report.verdicts import notes as verdict_notes
 from triglot.stats import Interval
 
 SETTINGS = ("mono", "cross", "multi")
-MEASURES = {"map": "mAP", "map@20": "mAP@20", "mrr": "MRR", "r@1": "R@1", "r@10": "R@10", "hit@1": "hit@1"}
-RANKED = {"ndcg@10": "nDCG@10", "r@100": "R@100", "mrr@10": "MRR@10", "mrr@100": "MRR@100", "map": "mAP of the run"}
 TITLES = {"mono": "Monolingual", "cross": "Cross-lingual", "multi": "Multilingual"}
-BIAS = {"rank_distance": "Rank distance", "max_rank": "Max@R"} | {
-    name: title.capitalize() for name, title in FAIRNESS.items() if name not in ("pool_share", "preference_expected")
-}
-BIAS |= {f"peer@{TOP}": f"PEER@{TOP}", f"mrc@{TOP}": f"MRC@{TOP}"}
-RANKS = ("rank_distance", "max_rank")
-LOWER = (*RANKS, f"same_language@{TOP}", "preference_rate", "removal")  # a bias towards the query's own language; the reverse is rarer
-CLASSIFIED = {  # (setting, measure) -> title
-    ("classification", "accuracy"): "Accuracy",
-    ("classification", "macro_f1"): "Macro F1",
-    ("generalised", "accuracy"): "Accuracy, two languages",
-    ("generalised", "macro_f1"): "Macro F1, two languages",
-    ("majority", "accuracy"): "Accuracy of the commonest label",
-    ("majority_by_question", "accuracy"): "of the question's commonest label",
-}
+_CLASSIFIED = {"classification": "{}", "generalised": "{}, two languages"}
+_MAJORITY = {"majority": "{} of the commonest label", "majority_by_question": "of the question's commonest label"}
 
 
 @dataclass(frozen=True)
@@ -124,20 +109,30 @@ def interval(cell: Cell, column: Column) -> str:
 
 def columns_for(arms: Sequence[Arm], benchmark: str, measure: str = "map", bias: bool = True) -> tuple[Column, ...]:
     """The columns that at least one arm has figures for; a benchmark of classification has its own, whatever the measure."""
+    if measure not in measure_names():
+        raise InputError(f"no measure {measure!r}{nearest(measure, measure_names())}")
+    biased = [_column("bias", row) for row in reported("bias") if not row.chance]
     if measure == "bias":
-        wanted = [Column("bias", name, title, lower_is_better=name in LOWER, ranks=name in RANKS) for name, title in BIAS.items()]
-        return tuple(column for column in wanted if any(_value(arm, benchmark, column) is not None for arm in arms))
-    if measure not in MEASURES | RANKED:
-        raise InputError(f"no measure {measure!r}{nearest(measure, [*MEASURES, *RANKED, 'bias'])}")
-    title = MEASURES.get(measure) or RANKED[measure]
-    wanted = [Column(setting, measure, f"{TITLES[setting]} {title}") for setting in SETTINGS]
-    # Figures of top-k runs stand together in the main table, and by themselves where one of them is asked for.
-    wanted += [Column("ranked", name, text) for name, text in RANKED.items() if name == measure or measure == "map"]
-    wanted += [Column(*key, title) for key, title in CLASSIFIED.items()]
-    if bias:
-        wanted.append(Column("bias", "rank_distance", "Rank distance", lower_is_better=True, ranks=True))
-        wanted.append(Column("bias", "max_rank", "Max@R", lower_is_better=True, ranks=True))
+        wanted = biased
+    else:
+        wanted = [_column(setting, find(measure), f"{TITLES[setting]} {{}}") for setting in SETTINGS]
+        # Figures of top-k runs stand together in the main table, and by themselves where one of them is asked for.
+        of_runs = reported("ranked") if measure == "map" else [find(measure)]
+        wanted += [_column("ranked", row, "{} of the run" if "settings" in row.where else "{}") for row in of_runs]
+        of_classes = reported("classification")
+        wanted += [_column(setting, row, title) for setting, title in _CLASSIFIED.items() for row in of_classes]
+        wanted += [_column(setting, row, title) for setting, title in _MAJORITY.items() for row in of_classes if row.main]
+        wanted += [column for column in biased if bias and column.ranks]
     return tuple(column for column in wanted if any(_value(arm, benchmark, column) is not None for arm in arms))
+
+
+def measure_names() -> tuple[str, ...]:
+    """What a table can be asked for: the measures of settings and runs, and `bias` for all of language bias."""
+    return (*(row.name for row in known() if {"settings", "ranked"} & {*row.where}), "bias")
+
+
+def _column(setting: str, row: Measure, title: str = "{}") -> Column:
+    return Column(setting, row.name, title.format(row.title), row.lower_is_better, row.rank)
 
 
 def _value(arm: Arm, benchmark: str, column: Column) -> float | None:

@@ -36,7 +36,7 @@ def average_precision_without(benchmark, scores, query, gone):
     judged = [(0, stay.index(p), g) for p, g in relevant(benchmark)[query] if p not in gone]
     smaller = make_set([int(benchmark.queries.lang[query])], benchmark.passages.lang[stay].tolist(), judged, languages=4)
     evaluation = tabulate(counted(smaller, scores[query : query + 1, stay]), smaller, settings=["multi"])
-    return evaluation.rows["ap"][0]
+    return evaluation.rows["map"][0]
 
 
 # One German query; its answers are German (first), Greek (third) and English (fourth), with a Greek distractor second.

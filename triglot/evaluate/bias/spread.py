@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaincc
 
-from triglot import measures
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.evaluate.bias.rankings import LanguageShares, RankCorrelation, language_shares, rank_correlation
 from triglot.evaluate.bias.scope import Figure, Scope, scope_of
 from triglot.evaluate.counts import Counts
 from triglot.files import InputError
+from triglot.measures import ranks
 
 __all__ = [
     "Figure",
@@ -127,9 +127,9 @@ def rank_spread(counts: Counts, benchmark: RetrievalSet, languages: Sequence[str
     scope = scope_of(benchmark, languages)
     pairs, absent = _pairs(counts, benchmark, scope, "rank distance"), benchmark.absent.relevant()
     lacking = absent.query[(scope.query_lang[absent.query] >= 0) & np.isin(absent.lang, scope.columns)]
-    blocks = measures.tie_blocks(pairs.query, pairs.above, pairs.tied, queries=len(benchmark.queries), missing_query=lacking)
-    distance = measures.rank_distance(blocks)
-    worst = np.where(np.isnan(distance), np.nan, measures.max_rank(blocks))
+    blocks = ranks.tie_blocks(pairs.query, pairs.above, pairs.tied, queries=len(benchmark.queries), missing_query=lacking)
+    distance = ranks.rank_distance(blocks)
+    worst = np.where(np.isnan(distance), np.nan, ranks.max_rank(blocks))
     return RankSpread(scope.codes, scope.figure(distance), scope.figure(worst))
 
 
@@ -162,13 +162,13 @@ def removal_test(counts: Counts, benchmark: RetrievalSet, languages: Sequence[st
         first = np.searchsorted(removed, query * width)
         start, end = np.searchsorted(removed, key[rest]), np.searchsorted(removed, key[rest], side="right")
         above, tied = pairs.above[rest] - (start - first), pairs.tied[rest] - (end - start)
-        precision = measures.average_precision(measures.tie_blocks(query, above, tied, queries=queries))
+        precision = ranks.average_precision(ranks.tie_blocks(query, above, tied, queries=queries))
         mine = touched & (scope.query_lang == language)
         same[mine] = precision[mine]
         other[touched & ~mine] += precision[touched & ~mine]
         others += touched & ~mine
     other = np.where(others > 0, other / np.maximum(others, 1), np.nan)
-    complete = measures.average_precision(measures.tie_blocks(pairs.query, pairs.above, pairs.tied, queries=queries))
+    complete = ranks.average_precision(ranks.tie_blocks(pairs.query, pairs.above, pairs.tied, queries=queries))
     complete = np.where(counted, complete, np.nan)
     return RemovalTest(scope.codes, *(scope.figure(values) for values in (complete, same, other, other - same)))
 

@@ -12,23 +12,11 @@ from typing import Any
 import numpy as np
 
 from triglot.corpus.retrieval import RetrievalSet
-from triglot.evaluate.bias.rankings import language_shares, rank_correlation
+from triglot.evaluate.bias.measures import TOP, Pool
 from triglot.evaluate.bias.scope import check_subsets
-from triglot.evaluate.bias.spread import Figure, peer, preference_rate, removal_test
 from triglot.evaluate.counts import Counts
 from triglot.evaluate.tables import Evaluation, tabulate
-
-TOP = 10  # passages of a query's ranking that shares, entropy and agreement look at
-MEASURES = {
-    f"same_language@{TOP}": f"own language in the top {TOP}",
-    "pool_share": "own language in the pool",
-    f"entropy@{TOP}": f"entropy of the top {TOP}",
-    "preference_rate": "own language first",
-    "preference_expected": "own language first, by chance",
-    "removal": "removal test, (c) - (b)",
-    f"mrc@{TOP}": f"agreement of parallel queries at {TOP}",
-    f"peer@{TOP}": f"PEER at {TOP}",
-}
+from triglot.measures import Measure, reported
 
 
 @dataclass(frozen=True)
@@ -50,47 +38,25 @@ class Fairness:
     notes: tuple[str, ...]
 
 
-def fairness(counts: Counts, benchmark: RetrievalSet, top: np.ndarray | None, languages: Sequence[str] | None = None) -> Fairness:
-    """All measures that the benchmark allows.
-
-    Args:
-        counts: of all judged pairs.
-        benchmark: what was counted.
-        top: (queries, `TOP` or more) passages, best first; None where there are no rankings.
-        languages: of queries and pool; all by default.
-    """
-    codes = benchmark.languages if languages is None else tuple(languages)
-    figures: dict[str, Figure] = {}
-    notes: list[str] = []
-    shares: dict[str, dict[str, float]] = {}
-    if top is not None:
-        of_languages = language_shares(top, benchmark, languages, k=TOP)
-        figures |= {
-            f"same_language@{TOP}": of_languages.same,
-            "pool_share": of_languages.expected,
-            f"entropy@{TOP}": of_languages.entropy,
-        }
-        shares = {
-            a: {b: float(of_languages.matrix[i, j]) for j, b in enumerate(codes)}
-            for i, a in enumerate(codes)
-            if np.isfinite(of_languages.matrix[i]).all()
-        }
-    if benchmark.parallel:
-        preference, removal = preference_rate(counts, benchmark, languages), removal_test(counts, benchmark, languages)
-        figures |= {"preference_rate": preference.rate, "preference_expected": preference.expected, "removal": removal.difference}
-    if top is not None and benchmark.parallel:
-        figures[f"mrc@{TOP}"] = rank_correlation(top, benchmark, languages, k=TOP).correlation
-    equal = peer(counts, benchmark, languages, k=TOP)
-    figures[f"peer@{TOP}"] = equal.peer
-    notes += equal.notes
+def fairness(pool: Pool, extra: Sequence[str | Measure] = ()) -> Fairness:
+    """All measures of a pool that the benchmark allows, and `extra` ones."""
+    codes = pool.scope.codes
+    rows = [row for row in reported("bias", extra) if row.of == "pool" and pool.has(row.needs)]
+    figures = {row.name: pool.scope.figure(row.values(pool)) for row in rows}
+    notes = tuple(note for row in rows if row.notes for note in row.notes(pool))
     figures = {name: figure for name, figure in figures.items() if np.isfinite(figure.macro)}
     by_language: dict[str, dict[str, float]] = {}
     for number, code in enumerate(codes):
-        found = {name: float(figure.by_language[number]) for name, figure in figures.items() if np.isfinite(figure.by_language[number])}
+        found = {name: float(figure.by_language[number]) for name, figure in figures.items()}
+        found = {name: value for name, value in found.items() if np.isfinite(value)}
         if found:
             by_language[code] = found
+    shares: dict[str, dict[str, float]] = {}
+    if pool.top is not None:
+        of_codes = zip(codes, pool.shares.matrix, strict=True)
+        shares = {code: dict(zip(codes, row.tolist(), strict=True)) for code, row in of_codes if np.isfinite(row).all()}
     summary = {name: figure.macro for name, figure in figures.items()}
-    return Fairness(summary, by_language, shares, {name: figure.by_query for name, figure in figures.items()}, tuple(notes))
+    return Fairness(summary, by_language, shares, {name: figure.by_query for name, figure in figures.items()}, notes)
 
 
 def restricted(counts: Counts, benchmark: RetrievalSet, codes: Sequence[str]) -> tuple[Counts, RetrievalSet]:
@@ -105,14 +71,14 @@ def restricted(counts: Counts, benchmark: RetrievalSet, codes: Sequence[str]) ->
     return Counts(*part), small
 
 
-def with_fairness(evaluation: Evaluation, top: np.ndarray | None) -> Evaluation:
-    """An `Evaluation` whose summary, languages and rows have all measures of bias."""
-    found = fairness(evaluation.counts, evaluation.benchmark, top)
+def with_fairness(evaluation: Evaluation, top: np.ndarray | None, extra: Sequence[str | Measure] = ()) -> Evaluation:
+    """An `Evaluation` whose summary, languages and rows have all measures of bias, and `extra` ones."""
+    found = fairness(Pool(evaluation.counts, evaluation.benchmark, top), extra)
     summary, by_language = dict(evaluation.summary), dict(evaluation.by_language)
     summary["bias"] = summary.get("bias", {}) | found.summary
-    chance = {name: found.summary[name] for name in ("pool_share", "preference_expected") if name in found.summary}
-    told = [f"{MEASURES[name]}: {value:.3f}" for name, value in chance.items()]
-    summary["notes"] = [*summary["notes"], *found.notes, *([f"to compare bias with: {'; '.join(told)}"] if told else [])]
+    chance = [row for row in reported("bias") if row.chance and row.name in found.summary]
+    levels = "; ".join(f"{row.title[0].lower()}{row.title[1:]}: {found.summary[row.name]:.3f}" for row in chance)
+    summary["notes"] = [*summary["notes"], *found.notes, *([f"to compare bias with: {levels}"] if levels else [])]
     bias = by_language.get("bias", {})
     if benchmark_ranks := _ranks(evaluation):
         by_language["ranks"] = benchmark_ranks

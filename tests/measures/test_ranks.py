@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score, ndcg_score
 
-from triglot import measures
+from triglot.measures import ranks
+from triglot.measures.classes import f1_shares, macro_f1
 
 
-def blocks_of(lists: list[tuple[list[int], list[int]]], missing: list[list[int]] | None = None) -> measures.Blocks:
+def blocks_of(lists: list[tuple[list[int], list[int]]], missing: list[list[int]] | None = None) -> ranks.Blocks:
     """Blocks of queries given as (scores, grades) of their passages; `missing` has grades of passages that were not ranked."""
     query, above, tied, grade = [], [], [], []
     for number, (scores, grades) in enumerate(lists):
@@ -27,7 +28,7 @@ def blocks_of(lists: list[tuple[list[int], list[int]]], missing: list[list[int]]
                 tied.append(scores.count(score) - 1)
                 grade.append(value)
     lost = [(number, value) for number, values in enumerate(missing or []) for value in values]
-    return measures.tie_blocks(
+    return ranks.tie_blocks(
         np.array(query, int),
         np.array(above, int),
         np.array(tied, int),
@@ -78,16 +79,16 @@ def test_every_measure_is_its_mean_over_all_orders_of_ties(lists, missing, k):
     missing = missing[: len(lists)]
     blocks = blocks_of(lists, missing)
     found = {
-        ("ap", k): measures.average_precision(blocks, k),
-        ("ap", 99): measures.average_precision(blocks),
-        ("rr", k): measures.reciprocal_rank(blocks, k),
-        ("rr", 99): measures.reciprocal_rank(blocks),
-        ("hit", k): measures.hit(blocks, k),
-        ("recall", k): measures.recall(blocks, k),
-        ("ndcg", k): measures.ndcg(blocks, k),
-        ("ndcg", 99): measures.ndcg(blocks),
-        ("rank_distance", 99): measures.rank_distance(blocks),
-        ("max_rank", 99): measures.max_rank(blocks),
+        ("ap", k): ranks.average_precision(blocks, k),
+        ("ap", 99): ranks.average_precision(blocks),
+        ("rr", k): ranks.reciprocal_rank(blocks, k),
+        ("rr", 99): ranks.reciprocal_rank(blocks),
+        ("hit", k): ranks.hit(blocks, k),
+        ("recall", k): ranks.recall(blocks, k),
+        ("ndcg", k): ranks.ndcg(blocks, k),
+        ("ndcg", 99): ranks.ndcg(blocks),
+        ("rank_distance", 99): ranks.rank_distance(blocks),
+        ("max_rank", 99): ranks.max_rank(blocks),
     }
     for (name, cut), values in found.items():
         for number, (scores, grades) in enumerate(lists):
@@ -106,57 +107,57 @@ def test_parity_with_scikit_learn(seed, size, levels):
     grades[0] = 1
     distinct, tied = rng.permutation(size), rng.integers(0, levels, size)
     blocks = blocks_of([(distinct.tolist(), grades.tolist())])
-    assert measures.average_precision(blocks)[0] == pytest.approx(average_precision_score(grades > 0, distinct))
+    assert ranks.average_precision(blocks)[0] == pytest.approx(average_precision_score(grades > 0, distinct))
     if size > 1:
         blocks = blocks_of([(tied.tolist(), grades.tolist())])
         for k in (1, 3, None):
-            assert measures.ndcg(blocks, k)[0] == pytest.approx(ndcg_score([grades], [tied], k=k))  # it averages over ties, too
+            assert ranks.ndcg(blocks, k)[0] == pytest.approx(ndcg_score([grades], [tied], k=k))  # it averages over ties, too
 
 
 @pytest.mark.parametrize(("start", "count"), [(0, 0), (0, 1), (0, 31), (0, 33), (5, 100), (31, 1), (32, 1), (13_013, 1), (900, 12_000)])
 def test_harmonic_sums_are_exact(start, count):
     exact = float(sum((Fraction(1, i) for i in range(start + 1, start + count + 1)), Fraction()))
-    assert measures.harmonic(np.array(start), np.array(count)) == pytest.approx(exact, rel=4e-15, abs=1e-300)
+    assert ranks.harmonic(np.array(start), np.array(count)) == pytest.approx(exact, rel=4e-15, abs=1e-300)
 
 
 def test_a_collapsed_encoder_scores_as_a_random_order():
     n, m = 13_014, 11
-    blocks = measures.tie_blocks(np.zeros(m, int), np.zeros(m, int), np.full(m, n - 1), queries=1)
+    blocks = ranks.tie_blocks(np.zeros(m, int), np.zeros(m, int), np.full(m, n - 1), queries=1)
     j = np.arange(1, n + 1)
-    assert measures.average_precision(blocks)[0] == pytest.approx(np.sum((1 + (j - 1) * (m - 1) / (n - 1)) / j) / n, rel=1e-12)
+    assert ranks.average_precision(blocks)[0] == pytest.approx(np.sum((1 + (j - 1) * (m - 1) / (n - 1)) / j) / n, rel=1e-12)
     first = [
         math.exp(math.lgamma(n - i + 1) - math.lgamma(n - i - m + 2) + math.lgamma(n - m + 1) - math.lgamma(n + 1)) * m
         for i in range(1, n - m + 2)
     ]
-    assert measures.reciprocal_rank(blocks)[0] == pytest.approx(np.sum(first / j[: n - m + 1]), rel=1e-9)
-    assert measures.hit(blocks, 10)[0] == pytest.approx(1 - math.comb(n - 10, m) / math.comb(n, m))
-    assert measures.rank_distance(blocks)[0] == pytest.approx((m - 1) * (n + 1) / (m + 1))
-    assert measures.max_rank(blocks)[0] == pytest.approx(m * (n + 1) / (m + 1))
+    assert ranks.reciprocal_rank(blocks)[0] == pytest.approx(np.sum(first / j[: n - m + 1]), rel=1e-9)
+    assert ranks.hit(blocks, 10)[0] == pytest.approx(1 - math.comb(n - 10, m) / math.comb(n, m))
+    assert ranks.rank_distance(blocks)[0] == pytest.approx((m - 1) * (n + 1) / (m + 1))
+    assert ranks.max_rank(blocks)[0] == pytest.approx(m * (n + 1) / (m + 1))
 
 
 def test_rank_distance_of_hand_made_lists():
     blocks = blocks_of([([9, 8, 7, 6, 5], [0, 1, 0, 1, 1]), ([9, 8, 7], [1, 1, 1]), ([3, 2, 1], [0, 0, 1])])
-    assert measures.rank_distance(blocks).tolist()[:2] == [3, 2]
-    assert np.isnan(measures.rank_distance(blocks)[2])
-    assert measures.max_rank(blocks).tolist() == [5, 3, 3]
+    assert ranks.rank_distance(blocks).tolist()[:2] == [3, 2]
+    assert np.isnan(ranks.rank_distance(blocks)[2])
+    assert ranks.max_rank(blocks).tolist() == [5, 3, 3]
 
 
 def test_a_large_block_keeps_its_precision():
     g, n, m = 1_900_000, 100_000, 3
-    blocks = measures.tie_blocks(np.zeros(m, int), np.full(m, g), np.full(m, n - 1), queries=1)
+    blocks = ranks.tie_blocks(np.zeros(m, int), np.full(m, g), np.full(m, n - 1), queries=1)
     j = np.arange(1, n + 1, dtype=np.longdouble)
     expected = np.sum((1 + (j - 1) * (m - 1) / (n - 1)) / (g + j)) / n
-    assert measures.average_precision(blocks)[0] == pytest.approx(float(expected), rel=1e-9)
+    assert ranks.average_precision(blocks)[0] == pytest.approx(float(expected), rel=1e-9)
 
 
 def test_no_query_and_no_relevant_passage():
     empty = np.zeros(0, int)
-    blocks = measures.tie_blocks(empty, empty, empty, queries=2)
+    blocks = ranks.tie_blocks(empty, empty, empty, queries=2)
     for values in (
-        measures.average_precision(blocks, 5),
-        measures.reciprocal_rank(blocks),
-        measures.hit(blocks, 1),
-        measures.ndcg(blocks, 3),
+        ranks.average_precision(blocks, 5),
+        ranks.reciprocal_rank(blocks),
+        ranks.hit(blocks, 1),
+        ranks.ndcg(blocks, 3),
     ):
         assert np.isnan(values).all()
         assert len(values) == 2
@@ -164,7 +165,7 @@ def test_no_query_and_no_relevant_passage():
 
 def test_counts_that_contradict_one_another_are_refused():
     with pytest.raises(ValueError, match="must count the other relevant ones"):
-        measures.tie_blocks(np.array([0, 0]), np.array([4, 4]), np.array([0, 0]), queries=1)
+        ranks.tie_blocks(np.array([0, 0]), np.array([4, 4]), np.array([0, 0]), queries=1)
 
 
 def test_macro_f1_is_that_of_scikit_learn() -> None:
@@ -173,8 +174,8 @@ def test_macro_f1_is_that_of_scikit_learn() -> None:
         true, said = rng.integers(0, classes, (2, 20))
         confusion = np.zeros((classes, classes))
         np.add.at(confusion, (true, said), 1)
-        assert measures.macro_f1(confusion) == pytest.approx(f1_score(true, said, average="macro"))
-    stacked = measures.macro_f1(np.array([[[3, 1], [0, 0]], [[0, 0], [0, 0]]]))
+        assert macro_f1(confusion) == pytest.approx(f1_score(true, said, average="macro"))
+    stacked = macro_f1(np.array([[[3, 1], [0, 0]], [[0, 0], [0, 0]]]))
     assert stacked[0] == pytest.approx((6 / 7 + 0) / 2)
     assert np.isnan(stacked[1])
 
@@ -183,7 +184,7 @@ def test_shares_of_macro_f1() -> None:
     rng = np.random.default_rng(1)
     cell, label = rng.integers(0, 3, 300), rng.integers(0, 3, 300)
     predicted = np.where(rng.random(300) < 0.6, label, rng.integers(0, 3, 300))
-    shares = measures.f1_shares(label, predicted, cell, 4)  # the fourth class does not occur
+    shares = f1_shares(label, predicted, cell, 4)  # the fourth class does not occur
     for one in range(3):
         rows = np.flatnonzero(cell == one)
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from triglot.measures.table import Measure
+
 
 @dataclass(frozen=True)
 class Blocks:
@@ -259,42 +261,56 @@ def rank_distance(blocks: Blocks) -> np.ndarray:
     return out
 
 
-def macro_f1(confusion: np.ndarray) -> np.ndarray:
-    """Mean over classes of 2 TP / (true + predicted), as scikit-learn's `f1_score(average="macro")`.
-
-    Args:
-        confusion: (..., classes, classes) counts, rows by true and columns by predicted class; classes that are neither are passed over.
-
-    Returns:
-        (...), NaN where there is no item.
-    """
-    right = np.einsum("...ii->...i", confusion)
-    both = confusion.sum(-1) + confusion.sum(-2)
-    score = np.where(both > 0, 2 * right / np.where(both > 0, both, 1), 0.0)
-    classes = (both > 0).sum(-1)
-    return np.where(classes > 0, score.sum(-1) / np.maximum(classes, 1), np.nan)
+def spread_max_rank(blocks: Blocks) -> np.ndarray:
+    """`max_rank` of the queries that have a rank distance, those with two relevant passages or more."""
+    return np.where(blocks.total < 2, np.nan, max_rank(blocks))
 
 
-def f1_shares(label: np.ndarray, predicted: np.ndarray, cell: np.ndarray, classes: int) -> np.ndarray:
-    """(items,) values whose mean in each cell is its macro F1, and whose spread is that of macro F1 over items.
+_MAP = Measure(
+    "map",
+    "mAP",
+    "mean average precision, divided by all relevant passages, as trec_eval's map and map_cut",
+    average_precision,
+    where=("settings", "ranked"),
+    cut_off="optional",
+    main=True,
+    headline=True,
+)
+_MRR = Measure("mrr", "MRR", "mean reciprocal rank of the first relevant passage", reciprocal_rank, cut_off="optional")
+_RECALL = Measure("r", "R", "share of the relevant passages among the first k", recall, cut_off="needed", mteb="recall")
+_HIT = Measure("hit", "hit", "whether a relevant passage is among the first k", hit, cut_off="needed", mteb="hit_rate")
+_NDCG = Measure("ndcg", "nDCG", "normalised discounted cumulative gain, as trec_eval's ndcg_cut", ndcg, cut_off="optional")
+_SETTINGS, _RUNS = ("settings",), ("ranked",)
 
-    Macro F1 is no mean, but close to its value it is linear in the weights of the items: a share is macro F1 plus the item's influence on
-    it (the infinitesimal jackknife; Efron 1982). So it can be resampled like a mean.
-
-    Args:
-        label: (items,) true classes.
-        predicted: (items,) classes.
-        cell: (items,) numbers from 0; each cell has a macro F1 of its own.
-        classes: how many there are.
-    """
-    cells = int(cell.max(initial=-1)) + 1
-    confusion = np.bincount((cell * classes + label) * classes + predicted, minlength=cells * classes**2).reshape(cells, classes, classes)
-    both = confusion.sum(1) + confusion.sum(2)
-    safe = np.where(both > 0, both, 1)
-    score = 2 * np.einsum("kii->ki", confusion) / safe  # (cells, classes)
-    present = (both > 0).sum(1)
-    size = confusion.sum((1, 2))
-    of_label, of_predicted = score[cell, label], score[cell, predicted]
-    right = np.where(label == predicted, 2.0, 0.0)
-    influence = (right - of_label) / safe[cell, label] - of_predicted / safe[cell, predicted]
-    return (score.sum(1) / np.maximum(present, 1))[cell] + influence * (size / np.maximum(present, 1))[cell]
+MEASURES = (
+    _MAP,
+    _MAP.at(20, where=_SETTINGS),
+    _MRR,
+    _RECALL.at(1, where=_SETTINGS),
+    _RECALL.at(10, where=_SETTINGS, headline=True),
+    _HIT.at(1, where=_SETTINGS),
+    _NDCG.at(10, where=_RUNS, main=True, headline=True),
+    _RECALL.at(100, where=_RUNS),
+    _MRR.at(10, where=_RUNS),
+    _MRR.at(100, where=_RUNS),
+    Measure(
+        "rank_distance",
+        "Rank distance",
+        "worst less best rank of the parallel answers in the pool (Elmahdy, Lin and Ahmad 2024)",
+        rank_distance,
+        where=("bias",),
+        lower_is_better=True,
+        rank=True,
+        needs=("parallel",),
+    ),
+    Measure(
+        "max_rank",
+        "Max@R",
+        "rank of the worst of the parallel answers in the pool",
+        spread_max_rank,
+        where=("bias",),
+        lower_is_better=True,
+        rank=True,
+        needs=("parallel",),
+    ),
+)
