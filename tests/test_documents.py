@@ -22,6 +22,7 @@ def python_blocks(path: Path) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:'pin_memory' argument is set")  # of torch, where there is no GPU
 def test_the_examples_of_the_python_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     page = ROOT / "docs/api.md"
     code = python_blocks(page)

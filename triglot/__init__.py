@@ -21,19 +21,23 @@ if TYPE_CHECKING:
     from triglot.report import compare, find_arms, to_markdown, write_report
     from triglot.study.arms import study as run_study
     from triglot.study.run import run as run_recipe
+    from triglot.trainers import GroupMaskedRankingLoss, batch_sampler, late_interaction, to_dataset
 
 __version__ = "0.1.0"
 __all__ = [
     "Batches",
     "Evaluation",
+    "GroupMaskedRankingLoss",
     "InputError",
     "ParallelCorpus",
     "RetrievalSet",
     "__version__",
+    "batch_sampler",
     "compare",
     "evaluate_encoder",
     "evaluate_task",
     "find_arms",
+    "late_interaction",
     "load_encoder",
     "load_recipe",
     "open_benchmark",
@@ -44,6 +48,7 @@ __all__ = [
     "rows_of",
     "run_recipe",
     "run_study",
+    "to_dataset",
     "to_markdown",
     "write_report",
     "write_results",
@@ -53,13 +58,16 @@ __all__ = [
 _HOMES = {
     "Batches": "triglot.batches:Batches",
     "Evaluation": "triglot.evaluate:Evaluation",
+    "GroupMaskedRankingLoss": "triglot.trainers:GroupMaskedRankingLoss",
     "InputError": "triglot.files:InputError",
     "ParallelCorpus": "triglot.corpus.parallel:ParallelCorpus",
     "RetrievalSet": "triglot.corpus.retrieval:RetrievalSet",
+    "batch_sampler": "triglot.trainers:batch_sampler",
     "compare": "triglot.report:compare",
     "evaluate_encoder": "triglot.evaluate:evaluate_encoder",
     "evaluate_task": "triglot.classify.judge:evaluate_task",
     "find_arms": "triglot.report:find_arms",
+    "late_interaction": "triglot.trainers:late_interaction",
     "load_encoder": "triglot.encoder.build:load_encoder",
     "load_recipe": "triglot.recipe:load_recipe",
     "open_benchmark": "triglot.benchmark:open_benchmark",
@@ -70,6 +78,7 @@ _HOMES = {
     "rows_of": "triglot.batches:rows_of",
     "run_recipe": "triglot.study.run:run",
     "run_study": "triglot.study.arms:study",
+    "to_dataset": "triglot.trainers:to_dataset",
     "to_markdown": "triglot.report:to_markdown",
     "write_report": "triglot.report:write_report",
     "write_results": "triglot.evaluate:write_results",

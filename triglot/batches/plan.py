@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -219,8 +220,7 @@ class RunPlan:
         self._ledgers, self._languages = {s: Ledger(layout, seed) for s, layout in layouts.items()}, languages
         self._plans: dict[int, EpochPlan] = {}
         self.shares = shares
-        which, self._nth = interleave(list(shares.values()), steps)
-        self.source = np.array(list(shares), np.int16)[which]
+        self._interleave(steps)
         self.epochs = {s: len(layout.group) for s, layout in layouts.items()}
         self.unusable = {s: layout.unusable for s, layout in layouts.items()}
         self.cures = {s: layout.cure for s, layout in layouts.items()}
@@ -233,6 +233,16 @@ class RunPlan:
         self.sizes = _sizes(layouts, shares)
         _checked(layouts, self.sizes)
         self.warnings = [*_small(layouts, self.sizes), *(text for s in layouts for text in self._epoch(s, 0).warnings)]
+
+    def _interleave(self, steps: int) -> None:
+        which, self._nth = interleave(list(self.shares.values()), steps)
+        self.source = np.array(list(self.shares), np.int16)[which]
+
+    def lasting(self, steps: int) -> RunPlan:
+        """The same run with another number of steps; those that both have are the same."""
+        other = copy.copy(self)
+        other._interleave(steps)
+        return other
 
     def __len__(self) -> int:
         return len(self.source)

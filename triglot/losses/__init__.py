@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 from triglot.lazy import face
 
 if TYPE_CHECKING:
-    from triglot.losses.contrastive import divergence, info_nce, log_shares, pair_masks
+    from triglot.losses.contrastive import divergence, info_nce, log_shares, pair_masks, ranking_loss
     from triglot.losses.settings import Loss
 
-__all__ = ["Loss", "divergence", "info_nce", "log_shares", "pair_masks"]
-__getattr__ = face(__name__, {"contrastive": ("divergence", "info_nce", "log_shares", "pair_masks"), "settings": ("Loss",)})
+__all__ = ["Loss", "divergence", "info_nce", "log_shares", "pair_masks", "ranking_loss"]
+_CONTRASTIVE = ("divergence", "info_nce", "log_shares", "pair_masks", "ranking_loss")
+__getattr__ = face(__name__, {"contrastive": _CONTRASTIVE, "settings": ("Loss",)})

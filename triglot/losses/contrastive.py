@@ -43,10 +43,29 @@ def divergence(p: Tensor, q: Tensor) -> Tensor:
     return (p.exp() * difference).sum(1).mean()
 
 
+def ranking_loss(scores: Tensor, positive: Tensor, ignored: Tensor, symmetric: float = 0.0, learned: Tensor | None = None) -> Tensor:
+    """InfoNCE of scores. Each positive competes with the negatives alone, not with the query's other positives.
+
+    Args:
+        scores: (queries, passages), over the temperature.
+        positive: (queries, passages) bool, see `pair_masks`.
+        ignored: (queries, passages) bool.
+        symmetric: weight of the passage-to-query term; the query-to-passage term has the rest.
+        learned: (queries, n) scores of further negatives, for the query-to-passage term.
+    """
+    if learned is None:
+        forward = _one_way(scores, positive, ignored)
+    else:
+        none = torch.zeros_like(learned, dtype=torch.bool)
+        further = torch.cat([scores, learned], 1), torch.cat([positive, none], 1), torch.cat([ignored, none], 1)
+        forward = _one_way(*further)
+    if symmetric == 0:
+        return forward
+    return (1 - symmetric) * forward + symmetric * _one_way(scores.T, positive.T, ignored.T)
+
+
 def info_nce(queries: Tensor, passages: Tensor, positive: Tensor, ignored: Tensor, loss: Loss, learned: Tensor | None = None) -> Tensor:
     """InfoNCE (van den Oord et al. 2018) with in-batch negatives, several positives a query, and masked pairs.
-
-    Each positive competes with the negatives alone, not with the query's other positives (its translations).
 
     Args:
         queries: (queries, dim) unit vectors.
@@ -60,11 +79,4 @@ def info_nce(queries: Tensor, passages: Tensor, positive: Tensor, ignored: Tenso
         a scalar in float32, whatever the inputs' precision.
     """
     scores = queries.float() @ passages.float().T / loss.temperature  # (queries, passages)
-    if learned is None:
-        forward = _one_way(scores, positive, ignored)
-    else:
-        none = torch.zeros_like(learned, dtype=torch.bool)
-        forward = _one_way(torch.cat([scores, learned], 1), torch.cat([positive, none], 1), torch.cat([ignored, none], 1))
-    if loss.symmetric == 0:
-        return forward
-    return (1 - loss.symmetric) * forward + loss.symmetric * _one_way(scores.T, positive.T, ignored.T)
+    return ranking_loss(scores, positive, ignored, loss.symmetric, learned)

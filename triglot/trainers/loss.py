@@ -1,0 +1,90 @@
+"""A contrastive loss for other trainers that knows which pairs are no negatives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from triglot.files import InputError
+from triglot.losses import pair_masks, ranking_loss
+
+Features = Mapping[str, Tensor]
+Score = Callable[[Any, Features, Features], Tensor]
+
+
+class GroupMaskedRankingLoss(nn.Module):
+    """InfoNCE with in-batch negatives, without those that belong to a query's own group (translations, further answers).
+
+    Use it like `MultipleNegativesRankingLoss`; the column `label` of the dataset holds the group (the family) of each
+    passage: one number a line, or one number for each passage of a line where there are hard negatives. In a batch where
+    no group comes twice both losses are the same.
+
+    Args:
+        model: of sentence-transformers; for PyLate's ColBERT give `score=triglot.late_interaction` as well.
+        scale: of the scores, one over the temperature.
+        symmetric: weight of the passage-to-query term, 0 to 1; the query-to-passage term has the rest.
+        score: (model, features of queries, features of passages) -> (queries, passages); by default the cosine of the
+            sentence embeddings.
+    """
+
+    def __init__(self, model: Any, *, scale: float = 20.0, symmetric: float = 0.0, score: Score | None = None):
+        super().__init__()
+        self.model, self.scale, self.symmetric = model, scale, symmetric
+        self.score = score or cosine
+
+    def forward(self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor) -> Tensor:
+        """The loss of a batch: features of queries, passages and hard negatives, each with its own embeddings.
+
+        Args:
+            sentence_features: of the columns of the dataset.
+            labels: (rows,) or (rows, columns - 1) groups of the passages.
+
+        Raises:
+            InputError: labels that are no groups.
+        """
+        queries, *passages = ({**features, **self.model(features)} for features in sentence_features)
+        if labels is None or labels.is_floating_point():
+            raise InputError("the loss needs a column `label` with the group of each passage, as triglot.to_dataset makes")
+        groups = labels.reshape(len(labels), -1)  # (rows, 1) or (rows, passages)
+        if groups.shape[1] not in (1, len(passages)):
+            raise InputError(f"`label` has {groups.shape[1]} groups a line for {len(passages)} passages")
+        of_answer = groups[:, 0]
+        row = torch.arange(len(labels), device=labels.device)
+        scores, positive, ignored = [], [], []
+        for number, column in enumerate(passages):
+            negative = torch.full_like(row, -1)
+            own = groups[:, number] if number < groups.shape[1] else negative
+            masks = pair_masks(row, negative if number else row, of_answer, own)
+            scores.append(self.score(self.model, queries, column) * self.scale)
+            positive.append(masks[0])
+            ignored.append(masks[1])
+        return ranking_loss(torch.cat(scores, 1), torch.cat(positive, 1), torch.cat(ignored, 1), self.symmetric)
+
+    def get_config_dict(self) -> dict[str, Any]:
+        """For the model card of sentence-transformers."""
+        return {"scale": self.scale, "symmetric": self.symmetric, "score": self.score.__name__}
+
+
+def cosine(model: Any, queries: Features, passages: Features) -> Tensor:
+    """(queries, passages) cosine of sentence embeddings, in float32."""
+    vectors = (nn.functional.normalize(side["sentence_embedding"].float(), dim=1) for side in (queries, passages))
+    query, passage = vectors
+    return query @ passage.T
+
+
+def late_interaction(model: Any, queries: Features, passages: Features) -> Tensor:
+    """(queries, passages) sum over query tokens of the best passage token (ColBERT), for a PyLate model.
+
+    Tokens that PyLate leaves out are left out: padding, those of its skip list in passages, and in queries what the mask
+    says, unless the model expands queries.
+    """
+    query, passage = (nn.functional.normalize(side["token_embeddings"].float(), dim=-1) for side in (queries, passages))
+    keep = passages["attention_mask"].bool() & model.skiplist_mask(passages["input_ids"], model.skiplist)
+    scores = torch.einsum("qth,psh->qpts", query, passage).masked_fill(~keep[None, :, None, :], -torch.inf)
+    best = scores.amax(-1)  # (queries, passages, query tokens)
+    if not model.do_query_expansion:
+        best = best.masked_fill(~queries["attention_mask"].bool()[:, None, :], 0.0)
+    return best.sum(-1)
