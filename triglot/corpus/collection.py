@@ -1,17 +1,20 @@
 """Topics and judgements over corpora that need not fit in memory, each language with its own: MIRACL and Mr. TyDi.
 
-The passages are only named here; `trec.read_corpus` streams them. They may be missing altogether where a run or embeddings are judged.
+The passages of a `Collection` are only named; `trec.read_corpus` streams them. They may be missing altogether where a run or embeddings are
+judged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from triglot.corpus.formats import trec
+from triglot.corpus.formats.beir import NOT_FOUND
+from triglot.corpus.retrieval import Absent, RetrievalSet, Texts
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest
 from triglot.graph import components
@@ -88,37 +91,149 @@ def read(
     strict: bool = False,
     licence: str = "",
 ) -> Collection:
-    """Read topics and judgements; arguments and layout are those of `trec.read_retrieval`, but the corpus is only found, not read.
+    """Read topics and judgements; the corpus is only found, not read.
+
+    Args:
+        path: a folder that holds, at any depth, `topics.NAME-xx-SPLIT.tsv`, `qrels.NAME-xx-SPLIT.tsv` and `*.jsonl[.gz]`.
+        name: of the benchmark.
+        split: of topics and qrels.
+        corpus: where the passages are, if not under `path`: a file or a folder.
+        language: of topics whose file names do not tell it.
+        languages: read only these of what the folder has.
+        titles: put a passage's title before its text.
+        strict: a record or judgement that cannot be used is an error.
+        licence: of the data, for the report.
 
     Raises:
         InputError: topics or judgements are missing or cannot be read, or none of the languages is there.
     """
-    folder, tally = Path(path), Tally(strict=strict)
+    tally = Tally(strict=strict)
+    parts, without = _parts(Path(path), split, corpus, language, languages, tally, passages=corpus is not None)
+    answered = {code: part for code, part in parts.items() if part.topics}
+    if not answered:
+        raise InputError(f"{name}: no topic has a relevant passage in {split}; {'; '.join(tally.lines())}")
+    return Collection(name, answered, titles, (*_left(without, split), *tally.notes()), licence)
+
+
+def read_retrieval(
+    path: str | Path,
+    *,
+    name: str,
+    split: str = "dev",
+    corpus: str | Path | None = None,
+    language: str | None = None,
+    languages: Sequence[str] | None = None,
+    titles: bool = True,
+    strict: bool = False,
+    licence: str = "",
+) -> RetrievalSet:
+    """The topics of a split against the passages; the judgements of a language concern its own passages.
+
+    The whole corpus is held in memory. For one that is too large take `read`. Arguments are those of `read`.
+
+    Raises:
+        InputError: a file is missing or cannot be read, or no topic has a relevant passage.
+    """
+    tally = Tally(strict=strict)
+    parts, without = _parts(Path(path), split, corpus, language, languages, tally, passages=True)
+    found = _in_memory(Collection(name, parts, titles, licence=licence), tally)
+    if not (found.judgements[:, 2] > 0).any():
+        raise InputError(f"{name}: no topic has a relevant passage in {split}; {'; '.join(tally.lines())}")
+    return replace(found, notes=(*_left(without, split), *tally.notes()))
+
+
+def _left(without: int, split: str) -> tuple[str, ...]:
+    return (f"{without} queries have no relevant passage in {split}",) if without else ()
+
+
+def _parts(
+    folder: Path,
+    split: str,
+    corpus: str | Path | None,
+    language: str | None,
+    languages: Sequence[str] | None,
+    tally: Tally,
+    *,
+    passages: bool,
+) -> tuple[dict[str, Part], int]:
+    """What is judged in each language (nothing, where no topic has a relevant passage), and how many topics have none."""
     found = trec.find_topics(folder, split, language)
     codes = [code for code in found if languages is None or code in languages]
     if not codes:
         raise InputError(f"{folder}: none of the languages {list(languages or ())}; the folder has {', '.join(found)}")
-    files = _corpus(folder if corpus is None else Path(corpus), codes, needed=corpus is not None)
+    files = _corpus(folder if corpus is None else Path(corpus), codes, needed=passages)
     parts: dict[str, Part] = {}
     without = 0
     for code in codes:
         topics = trec.read_topics(found[code]["topics"], tally)
         qrels = trec.read_qrels(found[code]["qrels"], tally)
-        known = np.array([query in topics for query in qrels.queries])
-        if not known.all():
-            first = qrels.queries[int(known.argmin())]
-            tally.leave_out("judgement that names an unknown topic", f"{found[code]['qrels']}: {first}", int((~known).sum()))
+        for row, query in enumerate(qrels.queries):
+            if query not in topics:
+                tally.leave_out("judgement that names an unknown topic", qrels.where(row))
         answered = {query for query, grade in zip(qrels.queries, qrels.grades.tolist(), strict=True) if grade > 0}
         kept = {query: text for query, text in topics.items() if query in answered}
         without += len(topics) - len(kept)
-        rows = [row for row, query in enumerate(qrels.queries) if query in kept]
-        if rows:
-            judged = trec.Qrels([qrels.queries[i] for i in rows], [qrels.documents[i] for i in rows], qrels.grades[rows])
-            parts[code] = Part(kept, judged, tuple(files.get(code, ())))
-    if not parts:
-        raise InputError(f"{name}: no topic has a relevant passage in {split}; {'; '.join(tally.lines())}")
-    notes = (f"{without} queries have no relevant passage in {split}",) if without else ()
-    return Collection(name, parts, titles, (*notes, *tally.notes()), licence)
+        judged = qrels.take([row for row, query in enumerate(qrels.queries) if query in kept])
+        parts[code] = Part(kept, judged, tuple(files.get(code, ())))
+    return parts, without
+
+
+def _in_memory(collection: Collection, tally: Tally) -> RetrievalSet:
+    """Topics, all passages and the judgements of both; ids have the language in front as `Collection.prefix` says."""
+    queries: dict[str, tuple[str, int]] = {}  # id -> text, language
+    passages: dict[str, tuple[str, int]] = {}
+    judged: list[tuple[int, int, int]] = []
+    absent: list[tuple[int, int, int, str]] = []
+    same: set[str] = set()
+    for number, (code, part) in enumerate(collection.parts.items()):
+        prefix = collection.prefix(code)
+        topics = {prefix + identifier: text for identifier, text in part.topics.items()}
+        queries |= {identifier: (text, number) for identifier, text in topics.items()}
+        for documents in collection.documents(code, tally):
+            for identifier, text in zip(documents.ids, documents.texts, strict=True):
+                if identifier in passages:
+                    where = f"{part.files[0].parent}: {identifier.removeprefix(prefix)}"
+                    tally.leave_out("passage whose docid occurred before", where)
+                passages.setdefault(identifier, (text, number))
+            same.update(trec.topics_in(documents, topics))
+    query_row = {identifier: row for row, identifier in enumerate(queries)}
+    passage_row = {identifier: row for row, identifier in enumerate(passages)}
+    for number, (code, part) in enumerate(collection.parts.items()):
+        prefix, qrels = collection.prefix(code), part.qrels
+        for row, (query, document, grade) in enumerate(zip(qrels.queries, qrels.documents, qrels.grades.tolist(), strict=True)):
+            asked, passage = query_row[prefix + query], passage_row.get(prefix + document)
+            if passage is not None:
+                judged.append((asked, passage, grade))
+                continue
+            absent.append((asked, number, grade, prefix + document))
+            if tally.strict:
+                tally.leave_out("judgement that names an unknown passage", qrels.where(row))
+            elif grade > 0:
+                tally.remark(NOT_FOUND, "judgement that names an unknown passage", qrels.where(row))
+    triples = np.array(sorted(judged), np.int64).reshape(-1, 3)
+    relevant = triples[triples[:, 2] > 0]  # judged misses tie nothing, see `clusters`
+    cluster = components(len(queries) + len(passages), relevant[:, 0], relevant[:, 1] + len(queries))
+    of_queries, of_passages = np.split(cluster, [len(queries)])
+    answers = np.isin(np.arange(len(passages)), relevant[:, 1])
+    absent.sort(key=lambda one: one[0])
+    lacking = np.array([one[:3] for one in absent], np.int64).reshape(-1, 3)
+    itself = sorted((query_row[one], passage_row[one]) for one in same)
+    return RetrievalSet(
+        name=collection.name,
+        languages=collection.languages,
+        queries=_texts(queries, np.arange(len(queries), dtype=np.int32), of_queries),
+        passages=_texts(passages, np.where(answers, of_passages, -1).astype(np.int32), of_passages),
+        judgements=triples,
+        parallel=False,
+        licence=collection.licence,
+        absent=Absent(lacking[:, 0], lacking[:, 1], lacking[:, 2], [one[3] for one in absent]),
+        same=np.array(itself, np.int64).reshape(-1, 2),
+    )
+
+
+def _texts(found: Mapping[str, tuple[str, int]], group: np.ndarray, cluster: np.ndarray) -> Texts:
+    lang = np.array([number for _, number in found.values()], np.int16)
+    return Texts(list(found), [text for text, _ in found.values()], lang, group, cluster)
 
 
 def _corpus(root: Path, codes: Sequence[str], *, needed: bool) -> dict[str, list[Path]]:

@@ -9,6 +9,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from triglot.corpus import collection
 from triglot.corpus.formats import trec
 from triglot.corpus.tally import Tally
 from triglot.files import InputError
@@ -40,7 +41,7 @@ def folder(tmp_path):
 
 
 def test_the_layout_of_miracl(folder):
-    found = trec.read_retrieval(folder, name="x", strict=True, licence="CC0")
+    found = collection.read_retrieval(folder, name="x", strict=True, licence="CC0")
     assert (found.languages, found.parallel, found.licence) == (("bn", "sw"), False, "CC0")
     assert found.queries.ids == ["bn-1", "bn-2", "sw-1", "sw-2"]
     assert found.passages.ids == ["bn-a#0", "bn-b#0", "bn-c#1", "sw-a#0", "sw-b#0", "sw-c#1"]  # part 2 before part 10
@@ -52,10 +53,10 @@ def test_the_layout_of_miracl(folder):
 
 
 def test_one_language_and_no_titles(folder):
-    found = trec.read_retrieval(folder, name="x", languages=["sw", "th"], titles=False, strict=True)
+    found = collection.read_retrieval(folder, name="x", languages=["sw", "th"], titles=False, strict=True)
     assert (found.languages, found.queries.ids) == (("sw",), ["1", "2"])
     assert found.passages.texts == ["about a#0", "about b#0", "about c#1"]
-    elsewhere = trec.read_retrieval(folder / "miracl-v1.0-sw", name="x", corpus=folder / "miracl-corpus-v1.0-sw", strict=True)
+    elsewhere = collection.read_retrieval(folder / "miracl-v1.0-sw", name="x", corpus=folder / "miracl-corpus-v1.0-sw", strict=True)
     assert elsewhere.judgements.tolist() == found.judgements.tolist()
 
 
@@ -64,33 +65,33 @@ def test_names_that_tell_no_language_need_it_given(tmp_path):
     put(tmp_path / "qrels.dev.txt", "1 0 a 1")
     put(tmp_path / "collection" / "docs.jsonl", *passages("a"))
     with pytest.raises(InputError, match=r"tells no language .* give `language: xx`"):
-        trec.read_retrieval(tmp_path, name="x")
-    found = trec.read_retrieval(tmp_path, name="x", language="sw")
+        collection.read_retrieval(tmp_path, name="x")
+    found = collection.read_retrieval(tmp_path, name="x", language="sw")
     assert (found.languages, found.judgements.tolist()) == (("sw",), [[0, 0, 1]])
 
 
 def test_what_is_missing_is_named(folder):
     with pytest.raises(InputError, match="no split 'testB'; did you mean 'testA'"):
-        trec.read_retrieval(folder, name="x", split="testB")
+        collection.read_retrieval(folder, name="x", split="testB")
     with pytest.raises(InputError, match="no qrels file for bn in testA"):
-        trec.read_retrieval(folder, name="x", split="testA")
+        collection.read_retrieval(folder, name="x", split="testA")
     with pytest.raises(InputError, match=r"none of the languages \['th'\]; the folder has bn, sw"):
-        trec.read_retrieval(folder, name="x", languages=["th"])
+        collection.read_retrieval(folder, name="x", languages=["th"])
     with pytest.raises(InputError, match="no passages for bn"):
-        trec.read_retrieval(folder, name="x", corpus=folder / "miracl-corpus-v1.0-sw")
+        collection.read_retrieval(folder, name="x", corpus=folder / "miracl-corpus-v1.0-sw")
     with pytest.raises(InputError, match="no passages in it"):
-        trec.read_retrieval(folder / "miracl-v1.0-sw", name="x")
+        collection.read_retrieval(folder / "miracl-v1.0-sw", name="x")
     with pytest.raises(InputError, match=r"a folder with topics"):
-        trec.read_retrieval(folder / "none", name="x")
+        collection.read_retrieval(folder / "none", name="x")
     with pytest.raises(InputError, match=r"no files such as topics"):
-        trec.read_retrieval(folder / "miracl-corpus-v1.0-sw", name="x")
+        collection.read_retrieval(folder / "miracl-corpus-v1.0-sw", name="x")
     loose = put(folder / "loose.jsonl", *passages("z"))
     with pytest.raises(InputError, match=r"loose\.jsonl: neither its name nor its folder tells"):
-        trec.read_retrieval(folder, name="x")
+        collection.read_retrieval(folder, name="x")
     loose.unlink()
     put(folder / "again" / "topics.miracl-v1.0-sw-dev.tsv", "1\tx")
     with pytest.raises(InputError, match="a second file of topics for sw in dev"):
-        trec.read_retrieval(folder, name="x")
+        collection.read_retrieval(folder, name="x")
 
 
 @pytest.mark.parametrize(
@@ -105,17 +106,17 @@ def test_what_is_missing_is_named(folder):
 )
 def test_a_broken_judgement_is_counted_and_fatal_when_strict(folder, line, reason):
     put(folder / "miracl-v1.0-sw" / "qrels" / "qrels.miracl-v1.0-sw-dev.tsv", "1 Q0 a#0 1", line)
-    found = trec.read_retrieval(folder, name="x", languages=["sw"])
+    found = collection.read_retrieval(folder, name="x", languages=["sw"])
     assert found.judgements.tolist() == [[0, 0, 1]]
     assert any(f"1 x {reason}" in note and "dev.tsv:2" in note for note in found.notes)
     with pytest.raises(InputError, match=rf"dev\.tsv:2: {reason}"):
-        trec.read_retrieval(folder, name="x", languages=["sw"], strict=True)
+        collection.read_retrieval(folder, name="x", languages=["sw"], strict=True)
 
 
 def test_judgements_of_grade_0_alone_leave_nothing_to_ask(folder):
     put(folder / "miracl-v1.0-sw" / "qrels" / "qrels.miracl-v1.0-sw-dev.tsv", "1 Q0 a#0 0")
     with pytest.raises(InputError, match="no topic has a relevant passage in dev"):
-        trec.read_retrieval(folder, name="x", languages=["sw"])
+        collection.read_retrieval(folder, name="x", languages=["sw"])
 
 
 @pytest.mark.parametrize(
@@ -230,7 +231,7 @@ def test_a_broken_passage_is_counted_and_fatal_when_strict(tmp_path, record, rea
 
 def test_a_docid_in_two_parts_is_counted_by_the_set(folder):
     put(folder / "miracl-corpus-v1.0-sw" / "docs-3.jsonl", *[{"docid": f"x{i}", "text": "x"} for i in range(16_384)], *passages("a#0"))
-    found = trec.read_retrieval(folder, name="x", languages=["sw"])
+    found = collection.read_retrieval(folder, name="x", languages=["sw"])
     assert len(found.passages) == 3 + 16_384
     assert any("1 x passage whose docid occurred before" in note and "a#0" in note for note in found.notes)
 
@@ -271,7 +272,7 @@ def test_miracl_with_a_corpus_made_for_its_judgements(data, tmp_path):
         total += len(ids)
         put(tmp_path / lang / "docs-0.jsonl.gz", *passages(*ids[::2]))
         put(tmp_path / lang / "docs-1.jsonl.gz", *passages(*ids[1::2]))
-    found = trec.read_retrieval(data / "miracl", name="miracl", corpus=tmp_path, strict=True)
+    found = collection.read_retrieval(data / "miracl", name="miracl", corpus=tmp_path, strict=True)
     assert (len(found.queries), len(found.passages), len(found.judgements)) == (482 + 411, total, 5_092 + 4_206)
     assert (found.languages, found.notes) == (("bn", "sw"), ())
     assert (found.queries.lang[found.judgements[:, 0]] == found.passages.lang[found.judgements[:, 1]]).all()
@@ -280,7 +281,7 @@ def test_miracl_with_a_corpus_made_for_its_judgements(data, tmp_path):
 def test_judged_passages_that_the_corpus_lacks_and_the_topic_itself(folder):
     put(folder / "miracl-v1.0-sw" / "topics" / "topics.miracl-v1.0-sw-dev.tsv", "a#0\tabout a#0 ", "2\tmore?", "3\tnone?")
     put(folder / "miracl-v1.0-sw" / "qrels" / "qrels.miracl-v1.0-sw-dev.tsv", "a#0 0 b#0 1", "a#0 0 x 1.0", "2 0 x 2", "3 0 y 0")
-    found = trec.read_retrieval(folder, name="x", languages=["sw"])
+    found = collection.read_retrieval(folder, name="x", languages=["sw"])
     assert (found.queries.ids, found.passages.texts[0], found.itself.tolist()) == (["a#0", "2"], "T about a#0", [[0, 0]])
     assert (found.absent.query.tolist(), found.absent.grade.tolist(), found.absent.ids) == ([0, 1], [1, 2], ["x", "x"])
     assert found.notes[1].startswith("counted as not found: 2 x judgement that names an unknown passage")

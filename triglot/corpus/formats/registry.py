@@ -119,7 +119,7 @@ TABLE = (
         "trec",
         title="TREC topics and judgements (MIRACL, Mr. TyDi)",
         help="topics.NAME-xx-SPLIT.tsv, qrels.NAME-xx-SPLIT.tsv and passages as JSON lines in any number of parts",
-        retrieval=f"{_HERE}.trec:read_retrieval",
+        retrieval="triglot.corpus.collection:read_retrieval",
         streamed="triglot.corpus.collection:read",
         layout=f"{_HERE}.trec:is_layout",
         names=f"{_HERE}.trec:NAME",

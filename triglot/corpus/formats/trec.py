@@ -13,12 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from triglot.corpus.formats.beir import NOT_FOUND, titled
+from triglot.corpus.formats.beir import titled
 from triglot.corpus.formats.qrels import grade_of
-from triglot.corpus.retrieval import Absent, RetrievalSet, Texts
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, atomic_write, nearest, read_jsonl, read_lines
-from triglot.graph import components
 from triglot.language_tags import ending
 
 NAME = re.compile(r"(topics?|qrels)\.(?:.+[._-])?(?:train|dev|test)(?:[._-]?[abAB])?\.(?:tsv|txt)(?:\.gz)?")
@@ -34,14 +32,27 @@ class Qrels:
     Attributes:
         queries, documents: ids, one a judgement.
         grades: (judgements,) int64; above 0 is relevant.
+        source: the file that they were read from.
+        lines: (judgements,) int64 line numbers there; None where they come from nowhere.
     """
 
     queries: list[str]
     documents: list[str]
     grades: np.ndarray
+    source: str = ""
+    lines: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.queries)
+
+    def take(self, rows: Sequence[int]) -> Qrels:
+        """The judgements at these indices."""
+        lines = None if self.lines is None else self.lines[rows]
+        return Qrels([self.queries[i] for i in rows], [self.documents[i] for i in rows], self.grades[rows], self.source, lines)
+
+    def where(self, row: int) -> str:
+        """File and line of a judgement, for messages."""
+        return f"{self.source}:{self.lines[row]}" if self.lines is not None else self.source
 
 
 @dataclass(frozen=True)
@@ -122,8 +133,8 @@ def write_topics(path: str | os.PathLike[str], topics: dict[str, str]) -> None:
     write_lines(path, (f"{check_id(identifier, 'query')}\t{text}" for identifier, text in topics.items()))
 
 
-def _judgements(path: str | os.PathLike[str], tally: Tally) -> Iterator[tuple[str, str, int, str]]:
-    """(query, document, grade, where), each pair once."""
+def _judgements(path: str | os.PathLike[str], tally: Tally) -> Iterator[tuple[str, str, int, int]]:
+    """(query, document, grade, line), each pair once."""
     seen: dict[tuple[str, str], int] = {}
     for number, line in read_lines(path):
         fields = line.split()
@@ -135,7 +146,7 @@ def _judgements(path: str | os.PathLike[str], tally: Tally) -> Iterator[tuple[st
         if pair not in seen:
             seen[pair] = grade
             tally.count("judgements")
-            yield *pair, grade, f"{path}:{number}"
+            yield *pair, grade, number
         elif seen[pair] == grade:
             tally.count("repeated judgements (read as one)")
         else:
@@ -147,7 +158,8 @@ def read_qrels(path: str | os.PathLike[str], tally: Tally) -> Qrels:
     found = list(_judgements(path, tally))
     if not found:
         raise InputError(f"{path}: no judgement in it can be read; {'; '.join(tally.lines())}")
-    return Qrels([q for q, *_ in found], [d for _, d, *_ in found], np.array([g for _, _, g, _ in found], np.int64))
+    queries, documents, grades, lines = zip(*found, strict=True)
+    return Qrels(list(queries), list(documents), np.array(grades, np.int64), str(path), np.array(lines, np.int64))
 
 
 def write_qrels(path: str | os.PathLike[str], qrels: Qrels) -> None:
@@ -182,7 +194,7 @@ def read_corpus(path: str | Path | Sequence[str | Path], tally: Tally, *, block:
     """Stream a corpus of `{"docid", "title", "text"}` in blocks; no more than one block is in memory.
 
     A docid that comes twice in one block is counted. One that comes again in another block cannot be known without holding all ids;
-    `runs.from_top_k` refuses it where it reaches a ranking, and `read_retrieval`, which holds the corpus, counts it.
+    `runs.from_top_k` refuses it where it reaches a ranking, and `collection.read_retrieval`, which holds the corpus, counts it.
 
     Args:
         path: as in `corpus_files`.
@@ -286,111 +298,6 @@ def passage_files(root: Path, codes: Sequence[str]) -> dict[str, list[Path]]:
         if code not in files:
             raise InputError(f"{root}: no passages for {code}{nearest(code, files)}")
     return files
-
-
-def read_retrieval(
-    path: str | Path,
-    *,
-    name: str,
-    split: str = "dev",
-    corpus: str | Path | None = None,
-    language: str | None = None,
-    languages: Sequence[str] | None = None,
-    titles: bool = True,
-    strict: bool = False,
-    licence: str = "",
-) -> RetrievalSet:
-    """The topics of a split against the passages; the judgements of a language concern its own passages.
-
-    The whole corpus is held in memory. For one that is too large take `read_corpus`, `topk.top_k` and `runs.from_top_k`.
-
-    Args:
-        path: a folder that holds, at any depth, `topics.NAME-xx-SPLIT.tsv`, `qrels.NAME-xx-SPLIT.tsv` and `*.jsonl[.gz]`.
-        name: of the benchmark.
-        split: of topics and qrels.
-        corpus: where the passages are, if not under `path`: a file or a folder.
-        language: of topics whose file names do not tell it.
-        languages: read only these of what the folder has.
-        titles: put a passage's title before its text.
-        strict: a record or judgement that cannot be used is an error.
-        licence: of the data, for the report.
-
-    Raises:
-        InputError: a file is missing or cannot be read, or no topic has a relevant passage.
-    """
-    folder, tally = Path(path), Tally(strict=strict)
-    found = find_topics(folder, split, language)
-    codes = [code for code in found if languages is None or code in languages]
-    if not codes:
-        raise InputError(f"{folder}: none of the languages {list(languages or ())}; the folder has {', '.join(found)}")
-    parts = passage_files(folder if corpus is None else Path(corpus), codes)
-
-    texts: tuple[list[str], list[str]] = ([], [])  # of queries, of passages
-    keys: tuple[dict[tuple[str, str], int], dict[tuple[str, str], int]] = ({}, {})  # (language, id) -> index
-    judged: list[tuple[int, int, int]] = []
-    absent: list[tuple[int, int, int, str]] = []
-    same: set[tuple[str, str]] = set()
-    unanswered = 0
-    for code in codes:
-        topics = read_topics(found[code]["topics"], tally)
-        for documents in read_corpus(parts[code], tally, titles=titles):
-            for identifier, text in zip(documents.ids, documents.texts, strict=True):
-                if keys[1].setdefault((code, identifier), len(texts[1])) == len(texts[1]):
-                    texts[1].append(text)
-                else:
-                    tally.leave_out("passage whose docid occurred before", f"{parts[code][0].parent}: {identifier}")
-            same.update((code, identifier) for identifier in topics_in(documents, topics))
-        grades: dict[str, list[tuple[str, int]]] = {}
-        for query, document, grade, where in _judgements(found[code]["qrels"], tally):
-            if query not in topics:
-                tally.leave_out("judgement that names an unknown topic", where)
-                continue
-            grades.setdefault(query, []).append((document, grade))
-            if (code, document) in keys[1]:
-                continue
-            if strict:
-                tally.leave_out("judgement that names an unknown passage", where)
-            elif grade > 0:
-                tally.remark(NOT_FOUND, "judgement that names an unknown passage", where)
-        for query, text in topics.items():
-            rows = grades.get(query, [])
-            if not any(grade > 0 for _, grade in rows):
-                unanswered += 1
-                continue
-            row, number = len(texts[0]), codes.index(code)
-            judged += ((row, keys[1][code, passage], grade) for passage, grade in rows if (code, passage) in keys[1])
-            absent += ((row, number, grade, passage) for passage, grade in rows if (code, passage) not in keys[1])
-            keys[0][code, query] = row
-            texts[0].append(text)
-    triples = np.array(sorted(judged), np.int64).reshape(-1, 3)
-    relevant = triples[triples[:, 2] > 0]  # judged misses tie nothing, see `collection.clusters`
-    if not len(relevant):
-        raise InputError(f"{name}: no topic has a relevant passage in {split}; {'; '.join(tally.lines())}")
-    cluster = components(len(texts[0]) + len(texts[1]), relevant[:, 0].tolist(), (relevant[:, 1] + len(texts[0])).tolist())
-    answered = np.isin(np.arange(len(texts[1])), relevant[:, 1])
-
-    def name_of(code: str, identifier: str) -> str:
-        return f"{code}-{identifier}" if len(codes) > 1 else identifier
-
-    def side(which: int, group: np.ndarray, cluster: np.ndarray) -> Texts:
-        ids = [name_of(code, identifier) for code, identifier in keys[which]]
-        return Texts(ids, texts[which], np.array([codes.index(code) for code, _ in keys[which]], np.int16), group, cluster)
-
-    of_queries, of_passages = np.split(cluster, [len(texts[0])])
-    notes = (f"{unanswered} queries have no relevant passage in {split}",) if unanswered else ()
-    lacking = np.array([one[:3] for one in absent], np.int64).reshape(-1, 3)
-    return RetrievalSet(
-        name=name,
-        languages=tuple(codes),
-        queries=side(0, np.arange(len(texts[0]), dtype=np.int32), of_queries),
-        passages=side(1, np.where(answered, of_passages, -1).astype(np.int32), of_passages),
-        judgements=triples,
-        parallel=False,
-        notes=(*notes, *tally.notes()),
-        licence=licence,
-        absent=Absent(lacking[:, 0], lacking[:, 1], lacking[:, 2], [name_of(codes[number], passage) for _, number, _, passage in absent]),
-        same=np.array([(keys[0][key], keys[1][key]) for key in same if key in keys[0]], np.int64).reshape(-1, 2),
-    )
 
 
 def topics_in(documents: Documents, topics: Mapping[str, str]) -> list[str]:
