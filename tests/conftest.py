@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,27 @@ def e5_small() -> Path:
         return pretrained.e5_small(script)
     except OSError as error:
         pytest.skip(f"no pretrained model: {error}")
+
+
+@pytest.fixture
+def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """An empty cache of the hub; returns a function from the name of a data set to the folder of its snapshot."""
+    for name in ("constants", "_snapshot_download", "file_download"):
+        module = importlib.import_module(f"huggingface_hub.{name}")
+        for key, value in (("HF_HUB_CACHE", str(tmp_path / "hub")), ("HF_HUB_OFFLINE", True)):
+            if hasattr(module, key):
+                monkeypatch.setattr(module, key, value)
+
+    def snapshot(repo: str) -> Path:
+        commit = "0123456789abcdef0123456789abcdef01234567"
+        root = tmp_path / "hub" / f"datasets--{repo.replace('/', '--')}"
+        (root / "refs").mkdir(parents=True)
+        (root / "refs" / "main").write_text(commit)
+        folder = root / "snapshots" / commit
+        folder.mkdir(parents=True)
+        return folder
+
+    return snapshot
 
 
 MARKS = {"data": "data", "e5_small": "pretrained"}  # fixture -> mark of the tests that use it

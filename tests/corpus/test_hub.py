@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -15,28 +13,6 @@ from triglot.corpus import hub
 from triglot.corpus.tally import Tally
 from triglot.files import InputError
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """An empty cache of the hub; returns a function from the name of a data set to the folder of its snapshot."""
-    for name in ("constants", "_snapshot_download", "file_download"):
-        module = importlib.import_module(f"huggingface_hub.{name}")
-        for key, value in (("HF_HUB_CACHE", str(tmp_path)), ("HF_HUB_OFFLINE", True)):
-            if hasattr(module, key):
-                monkeypatch.setattr(module, key, value)
-
-    def snapshot(repo: str) -> Path:
-        root = tmp_path / f"datasets--{repo.replace('/', '--')}"
-        (root / "refs").mkdir(parents=True)
-        (root / "refs" / "main").write_text(COMMIT)
-        folder = root / "snapshots" / COMMIT
-        folder.mkdir(parents=True)
-        return folder
-
-    return snapshot
-
 
 def test_names():
     assert hub.parse("hub:mteb/scifact") == hub.Spec("mteb/scifact", "", None)
@@ -46,8 +22,8 @@ def test_names():
             hub.parse(wrong)
 
 
-def test_miracl_is_put_together_from_two_data_sets(cache):
-    topics, corpus = cache("miracl/miracl"), cache("miracl/miracl-corpus")
+def test_miracl_is_put_together_from_two_data_sets(hub_cache):
+    topics, corpus = hub_cache("miracl/miracl"), hub_cache("miracl/miracl-corpus")
     put(topics / "miracl-v1.0-sw" / "topics" / "topics.miracl-v1.0-sw-dev.tsv", "1\tnini?")
     put(topics / "miracl-v1.0-sw" / "qrels" / "qrels.miracl-v1.0-sw-dev.tsv", "1\tQ0\ta#0\t1")
     put(corpus / "miracl-corpus-v1.0-sw" / "docs-0.jsonl.gz", {"docid": "a#0", "title": "T", "text": "x"})
@@ -62,8 +38,8 @@ def test_miracl_is_put_together_from_two_data_sets(cache):
 
 
 @pytest.mark.parametrize("part", ["sw", "swahili"])
-def test_mr_tydi_by_code_or_by_name(cache, part):
-    topics, corpus = cache("castorini/mr-tydi"), cache("castorini/mr-tydi-corpus")
+def test_mr_tydi_by_code_or_by_name(hub_cache, part):
+    topics, corpus = hub_cache("castorini/mr-tydi"), hub_cache("castorini/mr-tydi-corpus")
     put(topics / "mrtydi-v1.1-swahili" / "ir-format-data" / "topics.dev.txt", "0\tnini?")
     put(topics / "mrtydi-v1.1-swahili" / "ir-format-data" / "qrels.dev.txt", "0 Q0 5#1 1")
     put(corpus / "mrtydi-v1.1-swahili" / "corpus.jsonl.gz", {"docid": "5#1", "title": "T", "text": "x"})
@@ -74,12 +50,12 @@ def test_mr_tydi_by_code_or_by_name(cache, part):
         retrieval_of("hub:castorini/mr-tydi:tr", name="x")
 
 
-def test_beir_and_mteb_layouts(cache):
-    layout(cache("mteb/toy"))
+def test_beir_and_mteb_layouts(hub_cache):
+    layout(hub_cache("mteb/toy"))
     assert retrieval_of("hub:mteb/toy", name="x").queries.ids == ["q1", "q2"]
-    layout(layout(cache("mteb/many"), "de-"), "el-")
+    layout(layout(hub_cache("mteb/many"), "de-"), "el-")
     assert retrieval_of("hub:mteb/many:el", name="x").languages == ("el",)
-    lines = cache("someone/lines")
+    lines = hub_cache("someone/lines")
     for folder in (lines, lines / "fi"):
         put(folder / "corpus.jsonl", {"_id": "d", "text": "x"})
         put(folder / "queries.jsonl", {"_id": "q", "text": "y"})
@@ -88,7 +64,7 @@ def test_beir_and_mteb_layouts(cache):
     assert retrieval_of("hub:someone/lines:fi", name="x").languages == ("fi",)
 
 
-def test_what_cannot_be_fetched_is_said(cache, monkeypatch):
+def test_what_cannot_be_fetched_is_said(hub_cache, monkeypatch):
     with pytest.raises(InputError, match=r"hub:no/such: cannot be fetched \("):
         retrieval_of("hub:no/such", name="x")
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
