@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -214,3 +215,11 @@ def test_real_questions_have_texts_and_no_false_negatives(data: Path):
             inside = set(passage.tolist())
             assert len(inside) == len(step)
             assert all(len(answers[q] & inside) == 1 for q in query.tolist())
+
+
+def test_a_source_is_called_by_its_name_where_it_is_known():
+    first_is_empty = replace(some_rows(), source=np.ones(400, np.int16))
+    with pytest.raises(InputError, match=r"^source 'clicks': "):
+        plan_run(first_is_empty, Batches(), steps=5, seed=1, names=["clicks", "other"])
+    with pytest.raises(InputError, match=r"^source 0: "):
+        plan_run(first_is_empty, Batches(), steps=5, seed=1)

@@ -69,12 +69,12 @@ class EpochPlan:
         shown: share of the rows that can be used which an epoch shows.
     """
 
-    def __init__(self, ledger: Ledger, epoch: int, languages: Sequence[str] = ()):
+    def __init__(self, ledger: Ledger, epoch: int, languages: Sequence[str] = (), sources: Sequence[str] = ()):
         layout = ledger.layout
         self.batches, self.epoch = layout.batches, epoch
         self.unusable, self.dropped, self.narrowed, self.lonely = layout.unusable, layout.dropped, layout.narrowed, layout.lonely
         self.mixed, self.sizes, self.shown = layout.mixed, _sizes({0: layout}, {0: 1.0}), layout.shown
-        self._ledger, self._layout, self._languages = ledger, layout, languages
+        self._ledger, self._layout, self._languages, self._sources = ledger, layout, languages, sources
 
     def __len__(self) -> int:
         return len(self._layout.group)
@@ -86,8 +86,8 @@ class EpochPlan:
     def warnings(self) -> list[str]:
         """What the settings asked for and cannot have."""
         return [
-            f"source {source}: language {self._languages[x] if x < len(self._languages) else x} cannot have the share that "
-            f"languages: {self.batches.languages} gives it (X-Y: at most half on both sides); it gets the nearest that it can have"
+            f"{_called(source, self._sources)}: language {self._languages[x] if x < len(self._languages) else x} cannot have the share "
+            f"that languages: {self.batches.languages} gives it (X-Y: at most half on both sides); it gets the nearest that it can have"
             for source, x in self._layout.moved()
         ]
 
@@ -173,23 +173,28 @@ def _sizes(layouts: Mapping[int, Layout], shares: Mapping[int, float]) -> Sizes:
     return Sizes(asked, mean, min(int(layout.size.min()) for layout in layouts.values()), means[worst], worst)
 
 
-def _small(layouts: Mapping[int, Layout], sizes: Sizes) -> list[str]:
+def _called(source: int, sources: Sequence[str]) -> str:
+    """A source as warnings and errors call it: by its name where it is known."""
+    return f"source {sources[source]!r}" if source < len(sources) else f"source {source}"
+
+
+def _small(layouts: Mapping[int, Layout], sizes: Sizes, sources: Sequence[str]) -> list[str]:
     """What is said of batches that are smaller than asked for, in one line."""
     short = sum(float(layout.size.mean()) < NEAR * sizes.asked for layout in layouts.values())
     if not short and sizes.min >= FULL * sizes.asked:
         return []
     told = f"batches.size: {sizes.asked:,} rows a batch were asked for, they have {sizes.mean:.1f} on average, the smallest {sizes.min}"
     if len(layouts) > 1:
-        told += f"; {short} of {len(layouts)} sources have less than {NEAR:.0%}, source {sizes.source} {sizes.worst:.1f}"
+        told += f"; {short} of {len(layouts)} sources have less than {NEAR:.0%}, {_called(sizes.source, sources)} {sizes.worst:.1f}"
     return [told]
 
 
-def _checked(layouts: Mapping[int, Layout], sizes: Sizes) -> None:
+def _checked(layouts: Mapping[int, Layout], sizes: Sizes, sources: Sequence[str] = ()) -> None:
     """Raise InputError for batches that are much smaller than asked for, unless that is allowed."""
     layout = layouts[sizes.source]
     if layout.batches.allow_small or not sizes.small:
         return
-    where = f" (source {sizes.source}: {sizes.worst:.1f})" if len(layouts) > 1 else ""
+    where = f" ({_called(sizes.source, sources)}: {sizes.worst:.1f})" if len(layouts) > 1 else ""
     raise InputError(
         f"batches.size: {sizes.asked:,} rows a batch were asked for, but the batches have {sizes.mean:.1f} on average{where}: "
         f"{layout.reason}; ask for fewer (batches.size: {max(1, int(sizes.mean))}), give more data,"
@@ -215,9 +220,18 @@ class RunPlan:
         warnings: what the settings asked for and cannot have.
     """
 
-    def __init__(self, layouts: dict[int, Layout], shares: dict[int, float], steps: int, seed: int, languages: Sequence[str]):
+    def __init__(
+        self,
+        layouts: dict[int, Layout],
+        shares: dict[int, float],
+        steps: int,
+        seed: int,
+        languages: Sequence[str],
+        sources: Sequence[str] = (),
+    ):
         self.batches = next(iter(layouts.values())).batches
-        self._ledgers, self._languages = {s: Ledger(layout, seed) for s, layout in layouts.items()}, languages
+        self._ledgers = {s: Ledger(layout, seed) for s, layout in layouts.items()}
+        self._languages, self._sources = languages, sources
         self._plans: dict[int, EpochPlan] = {}
         self.shares = shares
         self._interleave(steps)
@@ -231,8 +245,8 @@ class RunPlan:
         self.shown = {s: layout.shown for s, layout in layouts.items()}
         self.filled = [s for s, layout in layouts.items() if layout.own is not None]
         self.sizes = _sizes(layouts, shares)
-        _checked(layouts, self.sizes)
-        self.warnings = [*_small(layouts, self.sizes), *(text for s in layouts for text in self._epoch(s, 0).warnings)]
+        _checked(layouts, self.sizes, sources)
+        self.warnings = [*_small(layouts, self.sizes, sources), *(text for s in layouts for text in self._epoch(s, 0).warnings)]
 
     def _interleave(self, steps: int) -> None:
         which, self._nth = interleave(list(self.shares.values()), steps)
@@ -254,7 +268,7 @@ class RunPlan:
         """One epoch a source is kept: the one in use."""
         plan = self._plans.get(source)
         if plan is None or plan.epoch != epoch:
-            plan = self._plans[source] = EpochPlan(self._ledgers[source], epoch, self._languages)
+            plan = self._plans[source] = EpochPlan(self._ledgers[source], epoch, self._languages, self._sources)
         return plan
 
     def __getitem__(self, step: int) -> Step:
@@ -305,7 +319,14 @@ def plan_epoch(rows: Rows, batches: Batches, *, seed: int, epoch: int = 0, langu
 
 
 def plan_run(
-    rows: Rows, batches: Batches, *, steps: int, seed: int, weights: Sequence[float] | None = None, languages: Sequence[str] = ()
+    rows: Rows,
+    batches: Batches,
+    *,
+    steps: int,
+    seed: int,
+    weights: Sequence[float] | None = None,
+    languages: Sequence[str] = (),
+    names: Sequence[str] = (),
 ) -> RunPlan:
     """A run over all sources; each goes through its own epochs.
 
@@ -317,6 +338,7 @@ def plan_run(
         weights: of source 0, 1, ...: its share of the steps, on any scale; 0 leaves it out; None is equal. Under `sources: size` each
             source (of a weight above 0) gets steps in proportion to the length of its epoch instead.
         languages: codes, which name a language in warnings.
+        names: of source 0, 1, ... in warnings and errors; by default their numbers.
 
     Raises:
         InputError: weights that do not fit, a source of which no batch can be made, or batches that have on average less than half of the
@@ -333,11 +355,11 @@ def plan_run(
         try:
             layouts[source] = Layout(rows, batches, np.flatnonzero(rows.source == source))
         except InputError as error:
-            raise InputError(f"source {source}: {error}") from None
+            raise InputError(f"{_called(source, names)}: {error}") from None
     if not layouts:
         raise InputError("no training rows: every source has weight 0" if sources else "no training rows")
     shares = {s: float(len(layout.group)) if batches.sources == "size" else weights[s] for s, layout in layouts.items()}
-    return RunPlan(layouts, {s: share / math.fsum(shares.values()) for s, share in shares.items()}, steps, seed, languages)
+    return RunPlan(layouts, {s: share / math.fsum(shares.values()) for s, share in shares.items()}, steps, seed, languages, names)
 
 
 def counts_of(step: Step) -> dict[tuple[int, int, int], int]:

@@ -70,7 +70,16 @@ def attack_model(
             planted: dict[str, Any] = {}
             for name, benchmark in sets.items():
                 queries, passages = encode_set(encoder, benchmark, progress=progress)
-                planted[name] = {one.method: plant(encoder, benchmark, queries, passages, one) for one in plants}
+                planted[name] = {key: plant(encoder, benchmark, queries, passages, one) for key, one in _numbered(plants).items()}
             write_json(place / "plants.json", planted)
         write_results(place, found, model=model)
     return Path(out) / "results.json"
+
+
+def _numbered(plants: Sequence[Plant]) -> dict[str, Plant]:
+    """Settings by the name of their method; further ones of the same method as `greedy-2`, `greedy-3`."""
+    found: dict[str, Plant] = {}
+    for one in plants:
+        nth = sum(other.method == one.method for other in found.values()) + 1
+        found[one.method if nth == 1 else f"{one.method}-{nth}"] = one
+    return found

@@ -157,7 +157,7 @@ def _parts(
     passages: bool,
 ) -> tuple[dict[str, Part], int]:
     """What is judged in each language (nothing, where no topic has a relevant passage), and how many topics have none."""
-    found = trec.find_topics(folder, split, language)
+    found = trec.find_topics(folder, split, language, tally)
     codes = [code for code in found if languages is None or code in languages]
     if not codes:
         raise InputError(f"{folder}: none of the languages {list(languages or ())}; the folder has {', '.join(found)}")

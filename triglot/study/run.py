@@ -99,7 +99,13 @@ def _train(recipe: Recipe, stage: Stage, name: str, start: Path, out: Path, data
         pieces = encoder.pieces if isinstance(encoder, StaticEncoder) else None
         feed = feed.with_augmenter(Augmenter(stage.augment, seed=recipe.seed, lexicon=lists, pieces=pieces))
     plan = plan_run(
-        feed.rows(), stage.batches, steps=stage.train.steps, seed=recipe.seed, weights=training.weights, languages=training.corpus.languages
+        feed.rows(),
+        stage.batches,
+        steps=stage.train.steps,
+        seed=recipe.seed,
+        weights=training.weights,
+        languages=training.corpus.languages,
+        names=training.corpus.sources,
     )
     warnings = list(plan.warnings)
     for number, reasons in plan.unusable.items():

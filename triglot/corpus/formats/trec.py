@@ -250,8 +250,8 @@ def is_layout(folder: Path) -> bool:
     return any(NAME.fullmatch(file.name) for level in ("*", "*/*", "*/*/*") for file in folder.glob(level))
 
 
-def find_topics(folder: Path, split: str, language: str | None) -> dict[str, dict[str, Path]]:
-    """Language -> topics and qrels files of a split, anywhere under the folder."""
+def find_topics(folder: Path, split: str, language: str | None, tally: Tally) -> dict[str, dict[str, Path]]:
+    """Language -> topics and qrels files of a split, anywhere under the folder. Files of no known kind are counted."""
     if not folder.is_dir():
         raise InputError(f"{folder}: a folder with topics.*.tsv, qrels.*.tsv and the passages was expected")
     found: dict[str, dict[str, Path]] = {}
@@ -260,6 +260,8 @@ def find_topics(folder: Path, split: str, language: str | None) -> dict[str, dic
         match = NAME.fullmatch(file.name)
         parts = _PARTS.fullmatch(re.sub(r"\.(tsv|txt)(\.gz)?$", "", file.name.partition(".")[2])) if match else None
         if match is None or parts is None:
+            if file.is_file() and not _JSONL.fullmatch(file.name) and not file.name.startswith((".", "README", "LICENSE")):
+                tally.pass_over("file that is by its name neither topics, judgements nor passages", file)
             continue
         splits.add(parts[2])
         if parts[2] != split:
