@@ -237,7 +237,7 @@ def _serve() -> None:
             log.seek(0)
             output.seek(max(0, output.seek(0, os.SEEK_END) - 20_000))
             told = {
-                "code": None if status is None else -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status),
+                "code": None if status is None else os.waitstatus_to_exitcode(status),
                 "output": output.read().decode("utf-8", "replace"),
                 "events": [json.loads(one) for one in log.read().decode().splitlines()],
                 "seconds": time.monotonic() - began,

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import typer
 
 from tests.command import triglot
+from triglot.cli import app
+from triglot.cli.app import RENAMED
 from triglot.files import read_json, read_jsonl
 
 WORDS = {
@@ -215,7 +221,7 @@ def test_data_inspect_names_leakage(place: Path) -> None:
 
 
 def test_init_makes_a_model_that_train_can_start_from(place: Path, tmp_path: Path) -> None:
-    done = triglot("init", place / "train", "--dim", "8", "--vocab", "200", "--out", tmp_path / "fresh", "-q")
+    done = triglot("init", place / "train", "--dim", "8", "--vocab-size", "200", "--out", tmp_path / "fresh", "-q")
     assert done.code == 0, done.err
     words = ["encoder.kind=pretrained", f"encoder.model={tmp_path / 'fresh'}", "alignment=null", f"data={place}"]
     done = triglot("train", place / "tiny.yaml", *words, "--out", tmp_path / "run", "-q")
@@ -363,3 +369,35 @@ def test_the_demo_ends_with_table_report_and_searches(tmp_path: Path) -> None:
     searches = done.out.partition("Searches with hybrid")[2]
     assert searches.count("score ") == 3
     assert sum(searches.count(word) for word in (", right\n", ", wrong\n")) == 3
+
+
+def commands(group: Any, *names: str) -> Iterator[tuple[str, Any]]:
+    """(words, command) of all commands of a group and of the groups inside it."""
+    for name, command in getattr(group, "commands", {}).items():
+        inner = list(commands(command, *names, name))
+        yield from inner or [(" ".join([*names, name]), command)]
+
+
+COMMANDS = dict(commands(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_in_whole_phrases(name: str) -> None:
+    """A capital at the beginning, a full stop at the end, and more than one word, for the command and for each of its options."""
+    command = COMMANDS[name]
+    texts = {name: command.help} | {parameter.opts[0]: getattr(parameter, "help", None) for parameter in command.params}
+    for option, text in texts.items():
+        assert text, option
+        assert re.fullmatch(r"[A-Z].* .*\.", text, re.DOTALL), (option, text)
+        assert not re.match(r"(Of|Only|By|In|From) ", text), (option, text)
+
+
+@pytest.mark.parametrize(("name", "old", "new"), [(name, *pair) for name, pairs in RENAMED.items() for pair in pairs.items()])
+def test_an_option_that_was_renamed_is_accepted_with_a_warning(name: str, old: str, new: str) -> None:
+    known = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+    assert new in known
+    assert old not in known
+    for words in ([old, "1"], [f"{old}=1"]):
+        done = triglot(name, *words, "--no-such-option")
+        assert f"triglot: {old} is now called {new}\n" in done.err
+        assert f"No such option: {old}" not in done.err

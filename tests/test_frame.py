@@ -107,6 +107,18 @@ def test_no_module_is_over_500_lines() -> None:
     assert len(lengths) > 10
 
 
+def test_no_conditional_expression_is_inside_another() -> None:
+    """`a if x else b if y else c` is read twice; names or an `if` statement say it once."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in SOURCES
+        if path.suffix == ".py"
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.IfExp) and any(isinstance(part, ast.IfExp) for part in (node.test, node.body, node.orelse))
+    ]
+    assert found == []
+
+
 def test_no_path_of_a_machine_is_in_the_repository() -> None:
     machine = re.compile(r"(?<![\w.~:/-])/(?:work|root|home|opt|Users|mnt)/[\w.]+")
     found = []

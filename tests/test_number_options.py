@@ -23,12 +23,20 @@ def number_options() -> Iterator[tuple[str, str]]:
 
 
 OPTIONS = sorted(number_options())
-POSITIONAL = {"augment": ["x"], "lists": ["x"], "init": ["x"], "evaluate": ["m"], "search": ["m", "p", "q"], "debias": ["m", "d"]}
+POSITIONAL = {
+    "augment": ["x"],
+    "check": ["m"],
+    "debias": ["m", "d"],
+    "evaluate": ["m"],
+    "init": ["x"],
+    "lists": ["x"],
+    "search": ["m", "p", "q"],
+}
 NEEDED = {"evaluate": ["--on", "x=y"]}
 
 
 def test_the_options_are_found() -> None:
-    assert {("search", "-k"), ("evaluate", "--depth"), ("augment", "--beams"), ("debias", "--rank"), ("init", "--seed")} <= set(OPTIONS)
+    assert {("search", "-k"), ("evaluate", "--top-k"), ("augment", "--num-beams"), ("debias", "--rank"), ("init", "--seed")} <= set(OPTIONS)
 
 
 @pytest.mark.parametrize(("command", "option"), OPTIONS)

@@ -306,7 +306,7 @@ def test_a_switch_of_files_killed_anywhere_is_whole_and_goes_on(
             except Killed:
                 done = False
         texts = [(place / name).read_text() if (place / name).exists() else "" for name in ("a.npy", second)]
-        kinds = tuple("old" if "old" in text else "new" if "new" in text else "" for text in texts)
+        kinds = tuple(next((kind for kind in ("old", "new") if kind in text), "") for text in texts)
         assert kinds in {("old", "old"), ("old", ""), ("new", ""), ("new", "new"), *([] if older else [("", "")])}
         states.add(kinds)
         write(place / "a.npy", "newer")

@@ -131,7 +131,9 @@ def fields_with_ranges() -> Iterator[tuple[str, type, str, bool, Range]]:
 def shaped_like(hint: Any, value: Any) -> Any:
     """The value as a field of this annotation takes it: alone, in a tuple or in a mapping."""
     text = str(hint)
-    return {"de": value} if "Mapping" in text else (value,) if "tuple" in text else value
+    if "Mapping" in text:
+        return {"de": value}
+    return (value,) if "tuple" in text else value
 
 
 REQUIRED: dict[str, dict[str, Any]] = {

@@ -53,8 +53,8 @@ def commands(root: Path) -> dict[str, tuple[list[str], list[str], str]]:
     on = ["--on", f"b={root / 'squad'}", "--candidate-text", "sentence", "-q"]
     model, second, pairs, other = (str(root / name) for name in ("model", "second", "pairs.jsonl", "other.jsonl"))
     one, two = str(root / "one.jsonl"), str(root / "two.jsonl")
-    french = ["--translate", str(root / "translator"), "--into", "fr", "--beams", "1", "-q"]
-    fresh = ["--dim", "8", "--vocab", "120", "-q"]
+    french = ["--translation-model", str(root / "translator"), "--into", "fr", "--num-beams", "1", "-q"]
+    fresh = ["--dim", "8", "--vocab-size", "120", "-q"]
     return {
         "evaluate": (["evaluate", second, *on], ["evaluate", model, *on, "--save-run", "--force"], "out"),
         "attack": (

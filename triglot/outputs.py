@@ -33,7 +33,14 @@ from triglot.shapes import shaped, strict
 
 RECORD = ".triglot"
 _KEY = "record"  # of the record, in a report
-_KINDS = {stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFREG: "a file",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+}
 
 
 @strict
@@ -81,7 +88,7 @@ def resolve(out: str | os.PathLike[str], kind: str) -> Path:
         raise InputError(f"{out}: is a link that leads to itself")
     if (stat.S_ISDIR if kind == "folder" else stat.S_ISREG)(mode):
         return place
-    what = "a folder" if stat.S_ISDIR(mode) else "a file" if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "no file or folder")
+    what = _KINDS.get(stat.S_IFMT(mode), "no file or folder")
     raise InputError(f"{out}: is {what}, a {kind} was expected")
 
 

@@ -143,7 +143,7 @@ def check_ranges(settings: Any, prefix: str = "") -> None:
 
 
 def check_number(key: str, value: Any, kind: Any) -> None:
-    """Hold one number to a range: `check_number("--top", k, Top)`. Raises InputError that names key, value and range."""
+    """Hold one number to a range: `check_number("--top-k", k, Top)`. Raises InputError that names key, value and range."""
     for _, number, whole, allowed in _numbers(kind, value, key):
         if complaint := allowed.complaint(number, whole):
             raise InputError(f"{key}: {complaint}")

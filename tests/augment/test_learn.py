@@ -87,7 +87,7 @@ def naive(sources: list[str], targets: list[str], rounds: int) -> dict[tuple[str
 @pytest.mark.parametrize("at_once", [1, 50, 5_000_000])
 def test_scores_are_those_of_naive_loops_in_blocks_of_any_size(at_once: int) -> None:
     sources, targets = sentences(40, seed=1)
-    learned = learn(sources, targets, LearnSettings(rounds=4, score=0.0, most=99, at_once=at_once))
+    learned = learn(sources, targets, LearnSettings(rounds=4, min_score=0.0, max_translations=99, at_once=at_once))
     expected = naive(sources, targets, 4)
     found = dict(zip(zip(learned.sources, learned.targets), learned.scores, strict=True))
     assert len(found) == len(learned)
@@ -100,7 +100,7 @@ def test_scores_are_those_of_naive_loops_in_blocks_of_any_size(at_once: int) -> 
 
 
 def test_a_known_translation_is_found() -> None:
-    learned = learn(*sentences(400, seed=2), LearnSettings(most=1))
+    learned = learn(*sentences(400, seed=2), LearnSettings(max_translations=1))
     right = sum(a[1:] == b[1:] for a, b in zip(learned.sources, learned.targets))
     assert right / len(learned) > 0.95
     assert len(set(learned.sources)) > 50
@@ -151,7 +151,7 @@ def test_a_list_against_a_known_one() -> None:
     learned = learn(
         ["one two", "two one", "one three", "three two"] * 3,
         ["eins zwei", "zwei eins", "eins drei", "drei zwei"] * 3,
-        LearnSettings(most=1, score=0.0, rounds=20),
+        LearnSettings(max_translations=1, min_score=0.0, rounds=20),
     )
     assert dict(zip(learned.sources, learned.targets)) == {"one": "eins", "two": "zwei", "three": "drei"}
     verdict = judge(learned, ["One", "two", "four"], ["EINS", "falsch", "vier"])
@@ -177,7 +177,11 @@ def test_lists_are_written_as_their_reader_reads_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"score": 1.5}, r"score: 1\.5 is not between 0 and 1"), ({"rounds": 0}, "rounds: 0 is below 1"), ({"most": 0}, "most: 0")],
+    [
+        ({"min_score": 1.5}, r"min_score: 1\.5 is not between 0 and 1"),
+        ({"rounds": 0}, "rounds: 0 is below 1"),
+        ({"max_translations": 0}, "max_translations: 0"),
+    ],
 )
 def test_bad_settings(settings: dict[str, float], message: str) -> None:
     with pytest.raises(InputError, match=message):
@@ -213,4 +217,4 @@ def test_nothing_sure_enough_is_an_error_and_no_empty_list() -> None:
     sources = ["the cat sat down", "the dog ran home", "the cat ran home", "the dog sat down"]
     targets = ["die katze sass da", "der hund lief heim", "die katze lief heim", "der hund sass da"]
     with pytest.raises(InputError, match=r"no entry is as sure as 0.9, the surest of \d+ is [0-9.]+; a lower score, or more translations"):
-        learn(sources, targets, LearnSettings(score=0.9))
+        learn(sources, targets, LearnSettings(min_score=0.9))

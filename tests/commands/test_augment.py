@@ -81,8 +81,8 @@ def test_copies_are_masked_in_training_batches(pairs: Path, tmp_path: Path) -> N
         (["--kind", "swap", "--factor", "1,2", "--out", "x.jsonl"], "x.jsonl: 2 factors need a folder"),
         (["--kind", "codeswitch", "--out", "x"], "augment.lists: is missing; codeswitch and synonym need a folder of word lists"),
         (["--kind", "codeswitch", "--lists", "nowhere", "--out", "x"], "nowhere: no file such as"),
-        (["--translate", "nowhere", "--into", "fr", "--out", "x"], "translate: nowhere: no such folder"),
-        (["--translate", "nowhere", "--out", "x"], "into: is missing"),
+        (["--translation-model", "nowhere", "--into", "fr", "--out", "x"], "translate: nowhere: no such folder"),
+        (["--translation-model", "nowhere", "--out", "x"], "into: is missing"),
         (["--recipe", "dmo", "--out", "x"], "no recipe 'dmo'; did you mean 'demo'?"),
     ],
 )

@@ -64,7 +64,7 @@ def by_ir_measures(folder, name) -> dict[str, float]:
 
 def test_several_benchmarks_in_one_command(place, tmp_path):
     on = [f"--on={name}={place / name}" for name in ("beir", "trec", "lines")]
-    done = CliRunner().invoke(app, ["evaluate", str(place / "model"), *on, "--out", str(tmp_path / "out"), "--save-run", "--depth", "20"])
+    done = CliRunner().invoke(app, ["evaluate", str(place / "model"), *on, "--out", str(tmp_path / "out"), "--save-run", "--top-k", "20"])
     assert done.exit_code == 0, done.output
     found = read_results(tmp_path / "out")["benchmarks"]
     assert set(found) == {"beir", "trec", "lines"}
@@ -153,7 +153,7 @@ def test_what_a_model_may_be(place, tmp_path):
         (["--on", "x={beir}", "--languages", "en,dee"], "x: no language 'dee'; known: en"),
         (["--on", "x={trec}", "--split", "tset"], "no split 'tset'; known: dev"),
         (["--on", "x={beir}", "--corpus", "elsewhere"], "format 'beir' has no option 'corpus'"),
-        (["--on", "x={beir}", "--depth", "0"], "depth: 0 is below 1"),
+        (["--on", "x={beir}", "--top-k", "0"], "top-k: 0 is below 1"),
         (["--on", "x=hub:nothing"], "not hub:OWNER/NAME"),
     ],
 )

@@ -106,7 +106,8 @@ def _pairs(path, shape):
         elif shape == "article":
             line["positive_passages"] = [{"docid": str(number), "title": "", "text": body, "article": title}]
         else:
-            line["pos"] = [body if shape == "none" else f"{title}. {body}" if shape == "stop" else f"{title} {body}"]
+            titled = f"{title}. {body}" if shape == "stop" else f"{title} {body}"
+            line["pos"] = [body if shape == "none" else titled]
         lines.append(json.dumps(line))
     path.write_text("\n".join(lines))
 

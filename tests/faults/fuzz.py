@@ -66,15 +66,15 @@ CASES = (
     Case("encode transformer", "encode small passages.tsv --out OUT.npy", ("small",)),
     Case("search", "search model passages.jsonl river", ("passages.jsonl", "model")),
     Case("inspect", "data inspect DAMAGED", ("squad", "beir", "trec", "mteb", "pairs.jsonl", "bitext", "nli", "stance", "muse")),
-    Case("init", "init DAMAGED --dim 8 --vocab 300 --out OUT", ("squad", "pairs.jsonl", "bitext", "beir")),
+    Case("init", "init DAMAGED --dim 8 --vocab-size 300 --out OUT", ("squad", "pairs.jsonl", "bitext", "beir")),
     Case("debias", "debias model bitext --method centre --out OUT", ("bitext", "model")),
     Case("mine", "mine pairs.jsonl --model model negatives=2 depth=10 --out OUT.jsonl", ("pairs.jsonl", "model")),
     Case("mine bm25", "mine squad --model bm25 negatives=2 depth=10 --out OUT.jsonl", ("squad",)),
     Case("augment", "augment pairs.jsonl --kind insert,codeswitch --lists muse --factor 1,2 --out OUT", ("pairs.jsonl", "muse")),
-    Case("translate", "augment few.jsonl --translate translator --into fr --beams 1 --out OUT", ("translator", "few.jsonl")),
+    Case("translate", "augment few.jsonl --translation-model translator --into fr --num-beams 1 --out OUT", ("translator", "few.jsonl")),
     Case(
         "translate again",
-        "augment few.jsonl --translate translator --into fr --beams 1 --out OUT --cache kept.jsonl",
+        "augment few.jsonl --translation-model translator --into fr --num-beams 1 --out OUT --cache kept.jsonl",
         ("kept.jsonl",),
         grows="kept.jsonl",
     ),
@@ -107,7 +107,7 @@ def prepare(folder: Path, server: Server) -> Path:
     inputs.make(folder)
     first = (
         *("train recipe.yaml --out run", "evaluate model --on facts=squad --out other", "debias model bitext --method lsar --out debiased"),
-        "augment few.jsonl --translate translator --into fr --beams 1 --cache kept.jsonl --out whole",
+        "augment few.jsonl --translation-model translator --into fr --num-beams 1 --cache kept.jsonl --out whole",
     )
     for words in first:
         done = server.run(words.split(), cwd=folder)

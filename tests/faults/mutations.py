@@ -73,7 +73,9 @@ _YAML = (
 
 def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     found = [path]
-    children = value.items() if isinstance(value, dict) else enumerate(value[:20]) if isinstance(value, list) else ()
+    children = enumerate(value[:20]) if isinstance(value, list) else ()
+    if isinstance(value, dict):
+        children = value.items()
     for key, child in children:
         found += _paths(child, (*path, key))
     return found

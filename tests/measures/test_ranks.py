@@ -64,7 +64,9 @@ def naive(name: str, ranking: list[int], k: int, lost: list[int]) -> float:
         return gain[0] / gain[1]
     if lost:
         return math.nan
-    return float(ranks[-1]) if name == "max_rank" else (math.nan if total < 2 else float(ranks[-1] - ranks[0]))
+    if name == "max_rank":
+        return float(ranks[-1])
+    return math.nan if total < 2 else float(ranks[-1] - ranks[0])
 
 
 PASSAGES = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=6)

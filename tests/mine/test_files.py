@@ -41,12 +41,12 @@ def place(tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("rule", ["own", "balanced", "any"])
-@pytest.mark.parametrize("layout", ["pairs", "flag"])
+@pytest.mark.parametrize("layout", ["tevatron", "flag"])
 def test_what_is_written_reads_back_with_groups_and_languages(tmp_path, rule, layout) -> None:
     corpus = corpus_of(2, rows=30)
     found = mine(corpus, Mine(negatives=3, languages=rule), embed=embed_of(corpus))
     path = tmp_path / "mined.jsonl"
-    assert write(path, found, layout=layout) == (len(found.lines), 0)
+    assert write(path, found, output_format=layout) == (len(found.lines), 0)
     again, _ = pairs.read_training(path)
     assert again.languages == corpus.languages
     name = {f"passage/group/{one}": number for number, one in enumerate(corpus.group_ids.to_pylist())}
@@ -75,18 +75,18 @@ def test_layouts_of_other_trainers(tmp_path) -> None:
     found = mine(corpus, Mine(negatives=6, languages="own"), embed=embed_of(corpus))
     full = int((found.text >= 0).all(axis=1).sum())
     assert 0 < full < len(found.lines)
-    assert write(tmp_path / "st.jsonl", found, layout="sentence-transformers") == (full, len(found.lines) - full)
+    assert write(tmp_path / "st.jsonl", found, output_format="sentence-transformers") == (full, len(found.lines) - full)
     columns = ["anchor", "positive", *(f"negative_{n}" for n in range(1, 7))]
     assert all(list(line) == columns for _, line in read_jsonl(tmp_path / "st.jsonl"))
-    write(tmp_path / "flag.jsonl", found, layout="flag")
+    write(tmp_path / "flag.jsonl", found, output_format="flag")
     for number, (_, line) in enumerate(read_jsonl(tmp_path / "flag.jsonl")):
         assert list(line)[:1] == ["query"]
         assert len(line["pos"]) == len(line["pos_scores"]) == 1
         assert len(line["neg"]) == len(line["neg_scores"]) == len(line["negative_langs"]) == int((found.text[number] >= 0).sum())
         np.testing.assert_allclose(line["neg_scores"], found.score[number][: len(line["neg"])], rtol=1e-5)
         np.testing.assert_allclose(line["pos_scores"], found.positive[number], rtol=1e-5)
-    with pytest.raises(InputError, match="did you mean 'pairs'"):
-        write(tmp_path / "x.jsonl", found, layout="pair")
+    with pytest.raises(InputError, match="did you mean 'tevatron'"):
+        write(tmp_path / "x.jsonl", found, output_format="tevatrn")
 
 
 def test_negative_languages_of_the_flag_shape_must_fit(tmp_path) -> None:
@@ -137,7 +137,7 @@ def test_bm25_and_vectors_together(place, tmp_path) -> None:
         (["skip=99"], "depth: 100 candidates, less 99 that are skipped, are fewer than 8 negatives"),
         (["sampling=best"], "not one of top, random"),
         (["source=random"], "--model .*: is not used with source=random"),
-        (["--layout", "flags"], "--layout: 'flags' is no layout; did you mean 'flag'"),
+        (["--output-format", "flags"], "--output-format: 'flags' is unknown; did you mean 'flag'"),
         (["--languages", "xx"], "no line can be used; read: 242 lines, 242 lines in other languages"),
     ],
 )

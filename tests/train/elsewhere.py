@@ -62,7 +62,9 @@ def _apply(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     known = {id(leaf.value): leaf for leaf in there}
 
     def moved(leaf: Any) -> Any:
-        return (known[id(leaf)] if id(leaf) in known else There(leaf)) if isinstance(leaf, torch.Tensor) else leaf
+        if not isinstance(leaf, torch.Tensor):
+            return leaf
+        return known[id(leaf)] if id(leaf) in known else There(leaf)
 
     return tree_map(moved, result)
 

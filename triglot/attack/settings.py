@@ -70,7 +70,9 @@ class Attack:
             return self.name
         if self.search == "embedding":
             return f"pgd-{self.eps:g}"
-        what = self.kinds[0] if len(self.kinds) == 1 else "typos" if set(self.kinds) == set(TYPOS) else "mix"
+        what = "typos" if set(self.kinds) == set(TYPOS) else "mix"
+        if len(self.kinds) == 1:
+            what = self.kinds[0]
         how = {"random": "", "worst": f"worst{self.tries}-"}.get(self.search, f"{self.search}-")
         return f"{how}{what}-{self.rate:g}"
 

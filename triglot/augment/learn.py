@@ -36,19 +36,19 @@ class LearnSettings:
 
     Attributes:
         rounds: of expectation maximisation.
-        least: pairs of sentences that a word, and a word with its translation, must occur in.
-        score: entries below it are left out, 0 to 1; higher is more precise and knows fewer words.
-        most: translations of a word.
+        min_count: sentence pairs that a word, and a word with its translation, must occur in.
+        min_score: entries below it are left out, 0 to 1; a higher one gives fewer but more precise entries.
+        max_translations: of a word.
         longest: pairs with more words than this on a side are passed over.
         links: possible links (words of one side times words of the other) that are looked at in all; of more data an even sample of the
             sentences is used. A link takes 12 bytes at most.
-        at_once: links in the making at a time.
+        at_once: links that are counted at a time.
     """
 
     rounds: Annotated[int, Range(1, 1000)] = 5
-    least: Several = 2
-    score: Share = 0.1
-    most: MostWords = 3
+    min_count: Several = 2
+    min_score: Share = 0.1
+    max_translations: MostWords = 3
     longest: Annotated[int, Range(1, 10_000)] = 100
     links: Annotated[int, Range(1, 10**10)] = 300_000_000
     at_once: Several = 5_000_000
@@ -207,7 +207,7 @@ def _blocks(left: Ragged, right: Ragged, targets: int, settings: LearnSettings) 
         at_t = np.arange(len(at_s)) - np.repeat(np.cumsum(sizes) - sizes - right.offsets[sentence[occurrence]], sizes)
         key = left.flat[at_s].astype(np.int64) * targets + right.flat[at_t]
         pairs, pair, times = np.unique(key, return_inverse=True, return_counts=True)
-        kept = times >= settings.least
+        kept = times >= settings.min_count
         links = kept[pair]
         pair = (np.cumsum(kept) - 1)[pair[links]].astype(np.int32)
         blocks.append(_Block(first, int(kept.sum()), pair, at_s[links].astype(np.int32), at_t[links].astype(np.int32)))
@@ -277,8 +277,8 @@ def learn(sources: Sequence[str], targets: Sequence[str], settings: LearnSetting
     settings = settings or LearnSettings()
     if len(sources) != len(targets):
         raise InputError(f"{len(sources)} sentences and {len(targets)} translations")
-    names_s, left = words_of(sources, settings.least)
-    names_t, right = words_of(targets, settings.least)
+    names_s, left = words_of(sources, settings.min_count)
+    names_t, right = words_of(targets, settings.min_count)
     usable = (left.lengths > 0) & (right.lengths > 0)
     rows = np.flatnonzero(usable & (left.lengths <= settings.longest) & (right.lengths <= settings.longest))
     too_long = int(usable.sum()) - len(rows)
@@ -298,11 +298,11 @@ def learn(sources: Sequence[str], targets: Sequence[str], settings: LearnSetting
     times_s, times_t = np.bincount(left.flat, minlength=len(names_s)), np.bincount(right.flat, minlength=len(names_t))
     scores = np.maximum(2 * (linked - _DISCOUNT) / (times_s[of_s] + times_t[of_t]), 0)
     # A pair is kept if it is among the best of either word, so that the list of the other direction is as long.
-    best = (_rank(of_s, scores) < settings.most) | (_rank(of_t, scores) < settings.most)
-    kept = np.flatnonzero(best & (scores >= settings.score) & (scores > 0))
+    best = (_rank(of_s, scores) < settings.max_translations) | (_rank(of_t, scores) < settings.max_translations)
+    kept = np.flatnonzero(best & (scores >= settings.min_score) & (scores > 0))
     if not len(kept):
         raise InputError(
-            f"no entry is as sure as {settings.score:g}, the surest of {len(pairs)} is {scores.max():.2g};"
+            f"no entry is as sure as {settings.min_score:g}, the surest of {len(pairs)} is {scores.max():.2g};"
             " a lower score, or more translations"
         )
     order = kept[np.lexsort((-scores[kept], of_s[kept]))]  # words are in the order of their frequency

@@ -123,7 +123,9 @@ class Translator:
                 raise InputError(f"translate: {error}") from None
         self.model: Any = model.to(self.device).eval()
         kind = self.model.config.model_type
-        self.family = "marian" if kind == "marian" else "m2m100" if hasattr(self.tokenizer, "get_lang_id") else "codes"
+        self.family = "m2m100" if hasattr(self.tokenizer, "get_lang_id") else "codes"
+        if kind == "marian":
+            self.family = "marian"
         if self.family != "marian" and not self.codes:
             raise InputError(f"translate: {self.path}: its tokenizer names no languages; a Marian, M2M100, NLLB or mBART model is needed")
         self.longest = self._room()

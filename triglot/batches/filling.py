@@ -163,7 +163,9 @@ def _coverages(strata: Table, batches: Batches) -> tuple[np.ndarray, Table]:
     """(strata,) the number of each one's coverage, that is of what a batch draws once; and the coverages, without counts."""
     one, pair = _once(batches)
     both, none = strata.query & strata.passage, np.zeros_like(strata.query)
-    query, passage = (strata.query, strata.passage) if pair else (both, both) if one else (none, none)
+    query, passage = (both, both) if one else (none, none)
+    if pair:
+        query, passage = strata.query, strata.passage
     number, example = distinct(strata.source, query, passage)
     count = np.zeros(len(example), np.int64)
     return number, Table(strata.source[example], np.zeros(len(example), bool), query[example], passage[example], count)

@@ -74,7 +74,11 @@ def feasible(query: np.ndarray, passage: np.ndarray) -> tuple[np.ndarray, np.nda
     if excess <= 1e-12:
         return query, passage
     alone = 1 - 1e-12
-    cuts = (0.0, passage[x]) if query[x] > alone else (query[x], 0.0) if passage[x] > alone else (excess / 2, excess / 2)
+    cuts = (excess / 2, excess / 2)
+    if query[x] > alone:
+        cuts = (0.0, passage[x])
+    elif passage[x] > alone:
+        cuts = (query[x], 0.0)
     moved = []
     for share, cut in zip((query, passage), cuts, strict=True):
         share = share * (1 + cut / max(1 - share[x], 1e-300))

@@ -17,15 +17,15 @@ from triglot.language_tags import wanted
 from triglot.ranges import check_number
 
 app = typer.Typer(
-    help="Train, measure and search with one multilingual retriever that is not biased towards a language.",
+    help="Train, evaluate and search with one multilingual retriever that is not biased towards a language.",
     no_args_is_help=True,
     rich_markup_mode=None,  # rich takes two thirds of the time that --help would need
     pretty_exceptions_enable=False,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data_app = typer.Typer(help="Look into data.", no_args_is_help=True, rich_markup_mode=None)
-recipes_app = typer.Typer(help="The recipes that come with Triglot.", no_args_is_help=True, rich_markup_mode=None)
+data_app = typer.Typer(help="Inspect data.", no_args_is_help=True, rich_markup_mode=None)
+recipes_app = typer.Typer(help="List, show and copy the recipes that come with Triglot.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 app.add_typer(recipes_app, name="recipes")
 
@@ -42,11 +42,44 @@ class NamesMeasures(TyperCommand):
         super().format_help(ctx, formatter)
 
 
-def at_home(given: Any) -> Any:
+# Options that had another name before: command -> old name -> name of today.
+RENAMED = {
+    "augment": {
+        "--half": "--lexicon-split",
+        "--translate": "--translation-model",
+        "--beams": "--num-beams",
+        "--shape": "--output-format",
+    },
+    "mine": {"--layout": "--output-format"},
+    "lists": {"--score": "--min-score", "--most": "--max-translations", "--least": "--min-count"},
+    "evaluate": {"--depth": "--top-k"},
+    "attack": {"--plant": "--poison"},
+    "init": {"--vocab": "--vocab-size"},
+    "encode": {"--lang": "--language"},
+    "search": {"--lang": "--language", "--top": "--top-k"},
+    "debias": {"--texts": "--max-texts"},
+}
+
+
+class Command(TyperCommand):
+    """A command that still takes the options that were renamed, with a warning that names the new one."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        renamed = RENAMED.get(self.name or "", {})
+        end = args.index("--") if "--" in args else len(args)
+        for place, word in enumerate(args[:end]):
+            old, equals, value = word.partition("=")
+            if old in renamed:
+                typer.echo(f"triglot: {old} is now called {renamed[old]}", err=True)
+                args = [*args[:place], f"{renamed[old]}{equals}{value}", *args[place + 1 :]]
+        return super().parse_args(ctx, args)
+
+
+def at_home(value: Any) -> Any:
     """Typer's callback of whatever holds a path: `~` becomes the home folder, as `triglot.files.expand` does it."""
-    if isinstance(given, list | tuple):
-        return [at_home(one) for one in given]
-    return type(given)(expand(str(given))) if isinstance(given, str | Path) else given
+    if isinstance(value, list | tuple):
+        return [at_home(item) for item in value]
+    return type(value)(expand(str(value))) if isinstance(value, str | Path) else value
 
 
 def within(kind: Any) -> Callable[..., Any]:
@@ -60,18 +93,72 @@ def within(kind: Any) -> Callable[..., Any]:
     return check
 
 
-Out = Annotated[Path, typer.Option("--out", help="Folder for the results.", callback=at_home)]
+# Arguments and options that several commands share.
+Out = Annotated[Path, typer.Option("--out", help="Folder to write the results to.", callback=at_home)]
 Force = Annotated[
-    bool, typer.Option("--force", help="Replace what another command wrote there, or this one for another model; never anything else.")
+    bool,
+    typer.Option(
+        "--force",
+        help="Replace what another command wrote there, or this one for another model; nothing else is ever replaced.",
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Argument(metavar="KEY=VALUE", help="Settings that replace the recipe's: batches.kind=xy", callback=at_home),
+    typer.Argument(metavar="KEY=VALUE", help="Settings that override the recipe, such as batches.kind=xy.", callback=at_home),
 ]
-RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or a name from `triglot recipes ls`.", callback=at_home)]
-ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A model or run folder, or a hub name.", callback=at_home)]
-ListsFolder = Annotated[str, typer.Option("--lists", help="Folder of word lists.", callback=at_home)]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Warnings and errors only.")]
+RecipeName = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A YAML file, or a name that `triglot recipes ls` lists.", callback=at_home)
+]
+ModelName = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A model folder, a run folder, or a name on the Hugging Face Hub.", callback=at_home)
+]
+Pairs = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="Training pairs, as FORMAT=PATH, or as a path whose format is detected from the file names.",
+        callback=at_home,
+    ),
+]
+Benchmarks = Annotated[
+    list[str],
+    typer.Option(
+        "--on",
+        metavar="NAME=PATH",
+        help="A benchmark: a path, or hub:OWNER/NAME:xx for a data set on the Hub. Can be given several times.",
+        callback=at_home,
+    ),
+]
+TextFile = Annotated[
+    str,
+    typer.Argument(
+        metavar="TEXTS",
+        help="A file of texts: JSON lines, JSON, Parquet, CSV, TSV, or .txt with one text per line.",
+        callback=at_home,
+    ),
+]
+Languages = Annotated[str, typer.Option("--languages", help="Read only these languages, a comma-separated list of codes.")]
+LanguageOfTexts = Annotated[
+    str,
+    typer.Option(
+        "--language",
+        help="Language of the texts, for a model debiased by language; by default detected for each text.",
+    ),
+]
+Format = Annotated[str, typer.Option("--format", help="Format of the data; by default detected from the file names.")]
+CandidateText = Annotated[
+    str,
+    typer.Option(
+        "--candidate-text",
+        help="What a passage consists of: sentence | sentence+context | paragraph; the default depends on the format.",
+    ),
+]
+ReaderOptions = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="KEY=VALUE", help="Option of the format's reader, such as unit=sentence.", callback=at_home),
+]
+ListsFolder = Annotated[str, typer.Option("--lists", help="Folder of bilingual word lists.", callback=at_home)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings and errors only.")]
 
 
 def listen(quiet: bool) -> bool:
@@ -96,7 +183,7 @@ def words(text: str) -> list[str]:
 
 
 def codes(text: str) -> list[str]:
-    """Languages parted by commas, in the spelling that readers give them."""
+    """Language codes of a comma-separated list, in the spelling that readers give them."""
     return wanted(words(text)) or []
 
 

@@ -7,58 +7,105 @@ from typing import Annotated
 
 import typer
 
-from triglot.cli.app import Force, ListsFolder, Quiet, app, at_home, codes, listen, within, words
+from triglot.cli.app import (
+    Command,
+    Force,
+    Format,
+    Languages,
+    ListsFolder,
+    Pairs,
+    Quiet,
+    ReaderOptions,
+    app,
+    at_home,
+    codes,
+    listen,
+    within,
+    words,
+)
 from triglot.ranges import Beams, Count, Half, MostWords, Seed, Several, Share
 
+SIDES = "query | passage | both"
+LAYOUTS = "tevatron | flag (FlagEmbedding) | sentence-transformers"
 
-@app.command()
+
+@app.command(cls=Command)
 def augment(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="SOURCE", help="FORMAT=PATH of pairs that training reads, or a path that tells its format.", callback=at_home
-        ),
-    ],
+    source: Pairs,
     settings: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="With --recipe: settings that replace the recipe's.", callback=at_home),
+        typer.Argument(metavar="KEY=VALUE", help="With --recipe: settings that override the recipe.", callback=at_home),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="A .jsonl file, or a folder for x1.jsonl, x2.jsonl, ...", callback=at_home)
+        Path | None,
+        typer.Option("--out", help="The .jsonl file to write, or a folder for x1.jsonl, x2.jsonl, ...", callback=at_home),
     ] = None,
     kinds: Annotated[
-        list[str] | None, typer.Option("--kind", metavar="KIND[,KIND...]", help="typo, insert, codeswitch, synonym, ...; several times.")
+        list[str] | None,
+        typer.Option(
+            "--kind",
+            metavar="KIND[,KIND...]",
+            help="Kind of change: typo, insert, codeswitch, synonym, ... Can be given several times.",
+        ),
     ] = None,
     parts: Annotated[
-        list[str] | None, typer.Option("--part", metavar="'KEY=VALUE ...'", help="'kinds=insert,swap rate=0.2 share=0.5'; several times.")
+        list[str] | None,
+        typer.Option(
+            "--part",
+            metavar="'KEY=VALUE ...'",
+            help="Kinds with settings of their own, such as 'kinds=insert,swap rate=0.2 share=0.5'. Can be given several times.",
+        ),
     ] = None,
-    rate: Annotated[float, typer.Option(help="Share of the words changed in a text.", callback=within(Share))] = 0.2,
-    share: Annotated[float, typer.Option(help="Share of the texts changed in a copy.", callback=within(Share))] = 1.0,
-    side: Annotated[str, typer.Option(help="query | passage | both")] = "query",
-    into: Annotated[str, typer.Option(help="Languages to translate into, and those that code-switching may use.")] = "",
+    rate: Annotated[float, typer.Option(help="Share of the words to change in a text.", callback=within(Share))] = 0.2,
+    share: Annotated[float, typer.Option(help="Share of the texts to change in a copy.", callback=within(Share))] = 1.0,
+    side: Annotated[str, typer.Option(help=f"Whose texts are changed: {SIDES}.")] = "query",
+    into: Annotated[
+        str,
+        typer.Option(help="Languages to translate into, and those that code-switching may use, a comma-separated list of codes."),
+    ] = "",
     mode: Annotated[
-        str, typer.Option(help="Of code-switching: multilingual (a language a word) | bilingual (a language a text).")
+        str,
+        typer.Option(help="How code-switching chooses languages: multilingual (one per word) | bilingual (one per text)."),
     ] = "multilingual",
     lists: ListsFolder = "",
-    half: Annotated[
-        int | None, typer.Option(help="Only this half of the lists, 0 or 1, so that an attack can have the other.", callback=within(Half))
+    lexicon_split: Annotated[
+        int | None,
+        typer.Option(
+            "--lexicon-split",
+            help="Use only this half of the word lists, 0 or 1, so that an attack can use the other half.",
+            callback=within(Half),
+        ),
     ] = None,
-    recipe: Annotated[str, typer.Option(help="Take the changes from a recipe's key `augment`.", callback=at_home)] = "",
-    factor: Annotated[str, typer.Option(help="Sizes as multiples of the source, 1,2,4,8; the larger contain the smaller.")] = "",
-    translate: Annotated[
-        str, typer.Option(metavar="DIR", help="Folder of a Marian, M2M100, NLLB or mBART model; needs --into.", callback=at_home)
+    recipe: Annotated[str, typer.Option(help="Take the changes from the key `augment` of a recipe.", callback=at_home)] = "",
+    factor: Annotated[
+        str,
+        typer.Option(help="Sizes to write, as multiples of the source, such as 1,2,4,8; larger files contain the smaller ones."),
     ] = "",
-    translate_side: Annotated[str, typer.Option(help="Whose texts are translated: query | passage | both")] = "both",
-    beams: Annotated[int, typer.Option(help="Of the search for translations.", callback=within(Beams))] = 4,
-    cache: Annotated[str, typer.Option(metavar="FILE", help="Where translations are kept; by default beside OUT.", callback=at_home)] = "",
-    languages: Annotated[str, typer.Option(help="Only these, parted by commas.")] = "",
-    option: Annotated[
-        list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="Of the format's reader: unit=sentence.", callback=at_home)
-    ] = None,
-    shape: Annotated[str, typer.Option(help="tevatron | flag | sentence-transformers")] = "tevatron",
-    seed: Annotated[int | None, typer.Option(help="Of the draws.", callback=within(Seed))] = None,
+    translation_model: Annotated[
+        str,
+        typer.Option(
+            "--translation-model",
+            metavar="DIR",
+            help="Folder of a Marian, M2M100, NLLB or mBART model to translate with; needs --into.",
+            callback=at_home,
+        ),
+    ] = "",
+    translate_side: Annotated[str, typer.Option(help=f"Whose texts are translated: {SIDES}.")] = "both",
+    num_beams: Annotated[int, typer.Option("--num-beams", help="Number of beams when translating.", callback=within(Beams))] = 4,
+    cache: Annotated[
+        str,
+        typer.Option(metavar="FILE", help="File that keeps the translations; by default beside the output.", callback=at_home),
+    ] = "",
+    languages: Languages = "",
+    option: ReaderOptions = None,
+    output_format: Annotated[str, typer.Option("--output-format", help=f"Format of the output: {LAYOUTS}.")] = "tevatron",
+    seed: Annotated[int | None, typer.Option(help="Random seed; by default the recipe's, or 1.", callback=within(Seed))] = None,
     sample: Annotated[
-        int | None, typer.Option(help="Only show so many texts of each kind and language, before and after.", callback=within(Count))
+        int | None,
+        typer.Option(
+            help="Write nothing, and show this many texts of each kind and language before and after the change.",
+            callback=within(Count),
+        ),
     ] = None,
     force: Force = False,
     quiet: Quiet = False,
@@ -69,10 +116,19 @@ def augment(
 
     from triglot.commands import augment as augmenting
 
+    translation = {"translate": translation_model, "translated": translate_side, "beams": num_beams, "cache": cache}
     job = augmenting.job(
         source,
         out,
-        {"rate": rate, "share": share, "side": side, "into": codes(into), "mode": mode, "lists": lists, "half": half},
+        {
+            "rate": rate,
+            "share": share,
+            "side": side,
+            "into": codes(into),
+            "mode": mode,
+            "lists": lists,
+            "half": lexicon_split,
+        },
         kinds=kinds or [],
         parts=parts or [],
         recipe=recipe,
@@ -80,75 +136,102 @@ def augment(
         factor=words(factor),
         languages=codes(languages),
         options=option or [],
-        shape=shape,
+        shape=output_format,
         seed=seed,
         sample=sample,
-        translation={"translate": translate, "translated": translate_side, "beams": beams, "cache": cache} if translate else None,
+        translation=translation if translation_model else None,
     )
-    told = augmenting.augment(
-        job, force=force, progress=progress, stream=sys.stdout if sample is not None else None if quiet else sys.stderr
-    )
-    for name, one in told.get("files", {}).items():
-        typer.echo(f"{out if out and out.name == name else out / name if out else name}: {one['lines']} lines, factor {one['factor']:g}")
+    examples_to = None if quiet else sys.stderr
+    if sample is not None:
+        examples_to = sys.stdout
+    report = augmenting.augment(job, force=force, progress=progress, stream=examples_to)
+    for name, file in report.get("files", {}).items():
+        path = out if out is None or out.name == name else out / name
+        typer.echo(f"{path}: {file['lines']} lines, factor {file['factor']:g}")
 
 
-@app.command()
+@app.command(cls=Command)
 def mine(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="SOURCE", help="FORMAT=PATH of pairs that training reads, or a path that tells its format.", callback=at_home
-        ),
+    source: Pairs,
+    out: Annotated[
+        Path, typer.Option("--out", help="The .jsonl file to write; FILE.report.json beside it holds statistics.", callback=at_home)
     ],
-    out: Annotated[Path, typer.Option("--out", help="A .jsonl file; what was found is told in FILE.report.json.", callback=at_home)],
     settings: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="negatives=8 languages=balanced margin=0.1 skip=5 depth=200 sampling=random ..."),
+        typer.Argument(
+            metavar="KEY=VALUE",
+            help="Settings of the search for negatives, such as negatives=8 languages=balanced margin=0.1 skip=5.",
+        ),
     ] = None,
-    model: Annotated[str, typer.Option(help="A model or run folder, a hub name, bm25 or random.", callback=at_home)] = "",
-    layout: Annotated[str, typer.Option(help="pairs | flag (FlagEmbedding) | sentence-transformers")] = "pairs",
-    languages: Annotated[str, typer.Option(help="Read only these, parted by commas.")] = "",
-    option: Annotated[
-        list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="Of the format's reader: unit=sentence.", callback=at_home)
-    ] = None,
+    model: Annotated[
+        str,
+        typer.Option(
+            help="Model to search with: a model folder, a run folder, a name on the Hugging Face Hub, bm25 or random.",
+            callback=at_home,
+        ),
+    ] = "",
+    output_format: Annotated[str, typer.Option("--output-format", help=f"Format of the output: {LAYOUTS}.")] = "tevatron",
+    languages: Languages = "",
+    option: ReaderOptions = None,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write training pairs with hard negatives: passages that a model or BM25 takes for answers."""
+    """Write training pairs with hard negatives: passages that a model or BM25 mistakes for answers."""
     progress = listen(quiet)
     from triglot.commands.mine import mine_source, settings_of
     from triglot.settings import key_values
 
-    chosen = settings_of(settings or [], model)
-    more = {"model": model, "layout": layout, "languages": codes(languages), "options": key_values(option or [])}
-    told = mine_source(source, out, chosen, force=force, progress=progress, **more)
-    typer.echo(f"{out}: {told['written']} lines, {told['negatives']} negatives")
+    report = mine_source(
+        source,
+        out,
+        settings_of(settings or [], model),
+        model=model,
+        output_format=output_format,
+        languages=codes(languages),
+        options=key_values(option or []),
+        force=force,
+        progress=progress,
+    )
+    typer.echo(f"{out}: {report['written']} lines, {report['negatives']} negatives")
 
 
-@app.command()
+@app.command(cls=Command)
 def lists(
     paths: Annotated[
-        list[str], typer.Argument(metavar="DATA...", help="Translations, or anything else in several languages.", callback=at_home)
+        list[str],
+        typer.Argument(metavar="DATA...", help="Translations, or any other training data in several languages.", callback=at_home),
     ],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the lists, xx-yy.txt.", callback=at_home)],
-    pivot: Annotated[str, typer.Option(help="The language that all lists go through.")] = "en",
-    languages: Annotated[str, typer.Option(help="Only these, parted by commas.")] = "",
-    score: Annotated[
-        float, typer.Option(help="How sure an entry must be, 0 to 1: higher is more precise and knows fewer words.", callback=within(Share))
+    out: Annotated[Path, typer.Option("--out", help="Folder to write the word lists to, as xx-yy.txt.", callback=at_home)],
+    pivot: Annotated[str, typer.Option(help="Language that is one side of every list.")] = "en",
+    languages: Languages = "",
+    min_score: Annotated[
+        float,
+        typer.Option(
+            "--min-score",
+            help="Minimum confidence of an entry, from 0 to 1; a higher one gives fewer but more precise entries.",
+            callback=within(Share),
+        ),
     ] = 0.1,
-    most: Annotated[int, typer.Option(help="Translations of a word.", callback=within(MostWords))] = 3,
-    least: Annotated[int, typer.Option(help="Pairs of sentences that a word must occur in.", callback=within(Several))] = 2,
-    against: Annotated[str, typer.Option(help="Folder of known lists: print how far they agree.", callback=at_home)] = "",
-    format: Annotated[str, typer.Option(help="Of the data; by default told from the names.")] = "",
+    max_translations: Annotated[
+        int, typer.Option("--max-translations", help="Maximum number of translations of a word.", callback=within(MostWords))
+    ] = 3,
+    min_count: Annotated[
+        int,
+        typer.Option("--min-count", help="Minimum number of sentence pairs that a word occurs in.", callback=within(Several)),
+    ] = 2,
+    against: Annotated[
+        str, typer.Option(help="Folder of reference lists: print how far the learned ones agree with them.", callback=at_home)
+    ] = "",
+    format: Format = "",
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Learn word lists from translations, for code-switching and synonyms."""
+    """Learn bilingual word lists from translations, for code-switching and synonyms."""
     listen(quiet)
     from triglot.augment.learn import LearnSettings
     from triglot.commands.lists import lists_from, verdict_lines
 
-    settings = LearnSettings(score=score, most=most, least=least)
+    settings = LearnSettings(min_score=min_score, max_translations=max_translations, min_count=min_count)
     verdicts = lists_from(paths, out, settings, pivot=pivot, languages=codes(languages), format=format, against=against, force=force)
     for line in verdict_lines(verdicts) if verdicts else ():
         typer.echo(line)

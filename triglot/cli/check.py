@@ -1,4 +1,4 @@
-"""The command that tells whether a model prefers languages."""
+"""The command that checks a model for language bias."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from triglot.cli.app import Force, ModelName, Quiet, app, at_home, codes, listen, within
+from triglot.cli.app import Force, Languages, ModelName, Quiet, app, at_home, codes, listen, within
 from triglot.ranges import Count, Seed
 
 
@@ -19,7 +19,7 @@ def check(
         typer.Option(
             "--on",
             metavar="NAME=PATH",
-            help="A benchmark, a path or hub:OWNER/NAME:xx; several times.",
+            help="A benchmark: a path, or hub:OWNER/NAME:xx for a data set on the Hub. Can be given several times.",
             callback=at_home,
         ),
     ] = None,
@@ -31,21 +31,21 @@ def check(
             callback=at_home,
         ),
     ] = "",
-    questions: Annotated[str, typer.Option(help="Questions for --texts; by default drawn from them.", callback=at_home)] = "",
-    languages: Annotated[str, typer.Option(help="Only these languages, comma-separated.")] = "",
-    sample: Annotated[int, typer.Option(help="Texts of the pool that are looked at, about.", callback=within(Count))] = 4000,
-    full: Annotated[bool, typer.Option("--full", help="Look at all texts and questions.")] = False,
+    questions: Annotated[str, typer.Option(help="Questions to ask of --texts; by default drawn from the texts.", callback=at_home)] = "",
+    languages: Languages = "",
+    sample: Annotated[int, typer.Option(help="Approximate number of texts to sample from the pool.", callback=within(Count))] = 4000,
+    full: Annotated[bool, typer.Option("--full", help="Use all texts and questions instead of a sample.")] = False,
     limit: Annotated[
         list[str] | None,
-        typer.Option(metavar="MEASURE=VALUE", help="End with status 1 where a measure is past this value; several times."),
+        typer.Option(metavar="MEASURE=VALUE", help="Exit with status 1 if a measure is past this value. Can be given several times."),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for check.json and check.html.", callback=at_home)] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to write check.json and check.html to.", callback=at_home)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print check.json instead of the verdict.")] = False,
-    seed: Annotated[int, typer.Option(help="Seed of the sample.", callback=within(Seed))] = 1,
+    seed: Annotated[int, typer.Option(help="Random seed of the sample.", callback=within(Seed))] = 1,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Tell in plain words how much a model prefers languages, and what would mend it."""
+    """Report in plain words how much a model prefers some languages, and what would reduce it."""
     progress = listen(quiet)
     import json
 
@@ -57,7 +57,7 @@ def check(
 
     settings = FULL if full else CheckSettings(passages=sample, seed=seed)
     limits = key_values(limit or [])
-    found = check_model(
+    reports = check_model(
         model,
         out,
         on=named_paths(on or []),
@@ -71,19 +71,20 @@ def check(
         progress=progress,
     )
     if as_json:
-        typer.echo(json.dumps(to_json(model, found), indent=1, ensure_ascii=False))
+        typer.echo(json.dumps(to_json(model, reports), indent=1, ensure_ascii=False))
     else:
-        for one in found:
-            typer.echo(f"{one.check.name} ({one.check.counts['queries']:,} questions, {one.check.counts['passages']:,} texts)")
-            for sentence in one.verdict.sentences:
+        for report in reports:
+            questions_asked, passages = (report.check.counts[key] for key in ("queries", "passages"))
+            typer.echo(f"{report.check.name} ({questions_asked:,} questions, {passages:,} texts)")
+            for sentence in report.verdict.sentences:
                 typer.echo(f"  {sentence}")
-            if one.verdict.mend:
-                typer.echo(f"  Mend it: {one.verdict.mend}")
-            for note in one.check.notes:
+            if report.verdict.mend:
+                typer.echo(f"  Mend it: {report.verdict.mend}")
+            for note in report.check.notes:
                 typer.echo(f"  Note: {note}")
     if out:
         typer.echo(f"report: {out / 'check.html'}", err=True)
-    past = [line for one in found for line in one.past]
+    past = [line for report in reports for line in report.past]
     for line in past:
         typer.echo(f"triglot: {line}", err=True)
     if past:

@@ -8,57 +8,100 @@ from typing import Annotated
 
 import typer
 
-from triglot.cli.app import Force, ListsFolder, NamesMeasures, Out, Quiet, app, at_home, codes, listen, print_tables, within
+from triglot.cli.app import (
+    Benchmarks,
+    CandidateText,
+    Command,
+    Force,
+    Languages,
+    ListsFolder,
+    NamesMeasures,
+    Out,
+    Quiet,
+    app,
+    at_home,
+    codes,
+    listen,
+    print_tables,
+    within,
+)
 from triglot.corpus.formats.registry import formats_for
 from triglot.ranges import Depth
 
 
-@app.command()
+@app.command(cls=Command)
 def evaluate(
     model: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL", help="A model or run folder, a hub name, bm25, bm25-translated, a TREC run, or embeddings.", callback=at_home
+            metavar="MODEL",
+            help="A model folder, a run folder, a name on the Hugging Face Hub, bm25, bm25-translated, "
+            "a TREC run file, or embeddings made elsewhere.",
+            callback=at_home,
         ),
     ],
-    on: Annotated[
-        list[str],
-        typer.Option("--on", metavar="NAME=PATH", help="A benchmark, a path or hub:OWNER/NAME:xx; several times.", callback=at_home),
-    ],
+    on: Benchmarks,
     out: Out,
-    format: Annotated[str, typer.Option(help=f"{formats_for(['retrieval', 'classification'])}; by default told from the names.")] = "",
-    candidate_text: Annotated[str, typer.Option(help="sentence | sentence+context | paragraph; by default the reader's.")] = "",
-    languages: Annotated[str, typer.Option(help="Only these, parted by commas.")] = "",
+    format: Annotated[
+        str,
+        typer.Option(
+            help=f"Format of the benchmarks: {formats_for(['retrieval', 'classification'])}; by default detected from the file names."
+        ),
+    ] = "",
+    candidate_text: CandidateText = "",
+    languages: Languages = "",
     lists: ListsFolder = "",
-    split: Annotated[str, typer.Option(help="Of topics and judgements: dev, test; by default the reader's.")] = "",
-    corpus: Annotated[str, typer.Option(help="Where the passages of TREC topics are, if not beside them.", callback=at_home)] = "",
+    split: Annotated[
+        str, typer.Option(help="Split of the topics and judgements, such as dev or test; the default depends on the format.")
+    ] = "",
+    corpus: Annotated[
+        str, typer.Option(help="Path of the passages of TREC topics, where they are not beside the topics.", callback=at_home)
+    ] = "",
     classify: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="KEY=VALUE", help="How heads for nli and stance are trained: pairs=hybrid, train_languages=[en].", callback=at_home
+            metavar="KEY=VALUE",
+            help="Setting of the classification heads for nli and stance, such as pairs=hybrid or train_languages=[en]. "
+            "Can be given several times.",
+            callback=at_home,
         ),
     ] = None,
-    depth: Annotated[int, typer.Option(help="Passages a query in top-k runs.", callback=within(Depth))] = 1000,
-    similarity: Annotated[str, typer.Option(help="Of embeddings made elsewhere: dot | cosine; by default dot.")] = "",
+    top_k: Annotated[
+        int, typer.Option("--top-k", help="Number of passages that a run keeps for each query.", callback=within(Depth))
+    ] = 1000,
+    similarity: Annotated[str, typer.Option(help="Similarity of embeddings made elsewhere: dot | cosine; dot by default.")] = "",
     subset: Annotated[
-        list[str] | None, typer.Option(help="Report the pool of these languages alone as well, de,en; several times.")
+        list[str] | None,
+        typer.Option(help="Report the pool of these languages as well, a comma-separated list of codes. Can be given several times."),
     ] = None,
-    save_run: Annotated[bool, typer.Option("--save-run", help="Write NAME.run.gz and NAME.qrels.gz of every benchmark.")] = False,
+    save_run: Annotated[
+        bool, typer.Option("--save-run", help="Write the run and the judgements of every benchmark as TREC files.")
+    ] = False,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Evaluate a model in the three settings, with language bias; streamed corpora by top-k runs."""
+    """Evaluate a model in the monolingual, cross-lingual and multilingual settings, with its language bias."""
     progress = listen(quiet)
     from triglot.commands.evaluate import evaluate_model
     from triglot.commands.sources import named_paths
     from triglot.settings import key_values
 
-    given = {"candidate_text": candidate_text, "languages": codes(languages), "split": split, "corpus": corpus}
-    options = {key: value for key, value in given.items() if value}
-    more = {"format": format, "options": options, "lists": lists, "depth": depth, "save_run": save_run, "force": force}
-    more |= {"similarity": similarity}
-    more |= {"classify": key_values(classify or []), "subsets": [codes(one) for one in subset or []]}
-    path = evaluate_model(model, named_paths(on), out, **more, progress=progress)
+    reader = {"candidate_text": candidate_text, "languages": codes(languages), "split": split, "corpus": corpus}
+    path = evaluate_model(
+        model,
+        named_paths(on),
+        out,
+        format=format,
+        options={key: value for key, value in reader.items() if value},
+        lists=lists,
+        depth=top_k,
+        save_run=save_run,
+        similarity=similarity,
+        classify=key_values(classify or []),
+        subsets=[codes(languages_of_pool) for languages_of_pool in subset or []],
+        force=force,
+        progress=progress,
+    )
     print_tables([out])
     typer.echo(path)
 
@@ -68,19 +111,20 @@ def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run, arm or study folders.", callback=at_home)],
     measure: Annotated[
         str,
-        typer.Option(help="What the tables show; `bias` is all measures of language bias: {measures}."),
+        typer.Option(help="Measure that the tables show; `bias` is all measures of language bias: {measures}."),
     ] = "map",
-    reference: Annotated[str, typer.Option(help="The arm that the others are compared with; by default the first trained one.")] = "",
-    output: Annotated[str, typer.Option("--format", help="table | markdown | csv | latex | json")] = "table",
+    reference: Annotated[str, typer.Option(help="Arm that the others are compared with; by default the first one that was trained.")] = "",
+    output: Annotated[str, typer.Option("--format", help="Output format: table | markdown | csv | latex | json.")] = "table",
     report: Annotated[
-        Path | None, typer.Option(help="Write report.html, report.md and report.json into this folder.", callback=at_home)
+        Path | None, typer.Option(help="Folder to write report.html, report.md and report.json to.", callback=at_home)
     ] = None,
     mteb: Annotated[
-        Path | None, typer.Option(help="Write results/MODEL/REVISION/TASK.json, as MTEB does, into this folder.", callback=at_home)
+        Path | None,
+        typer.Option(help="Folder to write results to as MTEB does, results/MODEL/REVISION/TASK.json.", callback=at_home),
     ] = None,
     force: Force = False,
 ) -> None:
-    """Print runs side by side, with intervals, and what differs from the reference."""
+    """Compare runs side by side, with intervals and the differences from the reference."""
     from triglot import outputs
     from triglot.report import find_arms, render, write_mteb, write_report
 

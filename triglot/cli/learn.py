@@ -7,13 +7,27 @@ from typing import Annotated
 
 import typer
 
-from triglot.cli.app import Force, Out, Quiet, RecipeName, Settings, app, at_home, listen, print_tables, within, words
+from triglot.cli.app import (
+    Command,
+    Force,
+    Format,
+    Out,
+    Quiet,
+    RecipeName,
+    Settings,
+    app,
+    at_home,
+    listen,
+    print_tables,
+    within,
+    words,
+)
 from triglot.ranges import Dim, Heads, Layers, Seed, Vocab
 
 
 @app.command()
 def demo(settings: Settings = None, out: Out = Path("runs/demo"), quiet: Quiet = False) -> None:
-    """Train and compare three arms on the built-in corpus."""
+    """Train and compare three models on the built-in corpus, then search with one of them."""
     progress = listen(quiet)
     from triglot.commands.demo import examples
     from triglot.recipe import load_recipe
@@ -25,30 +39,33 @@ def demo(settings: Settings = None, out: Out = Path("runs/demo"), quiet: Quiet =
     print_tables([out], report)
     arm = list(recipe.arms)[-1]
     typer.echo(f"\nSearches with {arm}, question and answer in different languages:")
-    for one in examples(out / "arms" / arm / f"seed-{recipe.seeds[0]}" / "model", recipe):
-        gloss = f"\n      ({one.gloss})" if one.gloss else ""
-        typer.echo(f"\n  {one.question_lang}  {one.question}{gloss}")
-        typer.echo(f"  {one.passage_lang}  {one.passage}\n      score {one.score:.3f}, {'right' if one.right else 'wrong'}")
+    for example in examples(out / "arms" / arm / f"seed-{recipe.seeds[0]}" / "model", recipe):
+        gloss = f"\n      ({example.gloss})" if example.gloss else ""
+        verdict = "right" if example.right else "wrong"
+        typer.echo(f"\n  {example.question_lang}  {example.question}{gloss}")
+        typer.echo(f"  {example.passage_lang}  {example.passage}\n      score {example.score:.3f}, {verdict}")
 
 
-@app.command()
+@app.command(cls=Command)
 def init(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH...", help="Training data to make the tokenizer from; `atlas` is built in.", callback=at_home),
+        typer.Argument(
+            metavar="PATH...", help="Training data to build the tokenizer from; `atlas` is the built-in corpus.", callback=at_home
+        ),
     ],
     out: Out,
-    kind: Annotated[str, typer.Option(help="static | transformer")] = "static",
+    kind: Annotated[str, typer.Option(help="Kind of encoder: static | transformer.")] = "static",
     dim: Annotated[int, typer.Option(help="Dimensions of the vectors.", callback=within(Dim))] = 512,
-    vocab: Annotated[int, typer.Option(help="Tokens.", callback=within(Vocab))] = 65536,
-    layers: Annotated[int, typer.Option(help="Of a transformer.", callback=within(Layers))] = 4,
-    heads: Annotated[int, typer.Option(help="Of a transformer.", callback=within(Heads))] = 4,
-    seed: Annotated[int, typer.Option(help="Of the fresh weights.", callback=within(Seed))] = 1,
-    format: Annotated[str, typer.Option(help="Of the data; by default told from the names.")] = "",
+    vocab: Annotated[int, typer.Option("--vocab-size", help="Number of tokens in the vocabulary.", callback=within(Vocab))] = 65536,
+    layers: Annotated[int, typer.Option(help="Number of layers of a transformer.", callback=within(Layers))] = 4,
+    heads: Annotated[int, typer.Option(help="Number of attention heads of a transformer.", callback=within(Heads))] = 4,
+    seed: Annotated[int, typer.Option(help="Random seed for the initial weights.", callback=within(Seed))] = 1,
+    format: Format = "",
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make a fresh encoder from the texts of a corpus."""
+    """Create an untrained encoder, with a tokenizer built from the texts of a corpus."""
     listen(quiet)
     from triglot.commands.init import fresh_encoder
 
@@ -58,7 +75,7 @@ def init(
 
 @app.command()
 def train(recipe: RecipeName, out: Out, settings: Settings = None, quiet: Quiet = False) -> None:
-    """Train and evaluate one model. Started again, it goes on where it stopped."""
+    """Train and evaluate one model. Started again, it resumes where it stopped."""
     progress = listen(quiet)
     from triglot.recipe import load_recipe
     from triglot.study.run import run
@@ -75,11 +92,11 @@ def study(
     recipe: RecipeName,
     out: Out,
     settings: Settings = None,
-    arms: Annotated[str, typer.Option(help="Only these arms, parted by commas.")] = "",
-    seeds: Annotated[str, typer.Option(help="Only these seeds, parted by commas.")] = "",
+    arms: Annotated[str, typer.Option(help="Run only these arms, a comma-separated list of names.")] = "",
+    seeds: Annotated[str, typer.Option(help="Run only these seeds, a comma-separated list of numbers.")] = "",
     quiet: Quiet = False,
 ) -> None:
-    """Run every arm of a recipe with every seed, and report. Started again, it goes on where it stopped."""
+    """Run every arm of a recipe with every seed and write a report. Started again, it resumes where it stopped."""
     progress = listen(quiet)
     from triglot.recipe import load_recipe
     from triglot.study.arms import seed_numbers

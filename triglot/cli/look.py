@@ -1,4 +1,4 @@
-"""Commands that look into data and recipes."""
+"""Commands that inspect data and recipes."""
 
 from __future__ import annotations
 
@@ -14,23 +14,28 @@ from triglot.cli.app import RecipeName, Settings, at_home, data_app, recipes_app
 def data_inspect(
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files or folders of training data.", callback=at_home)],
     against: Annotated[
-        list[str] | None, typer.Option("--eval", help="Evaluation data: what of it occurs in the training data?", callback=at_home)
+        list[str] | None,
+        typer.Option(
+            "--eval",
+            help="Evaluation data: report how much of it occurs in the training data. Can be given several times.",
+            callback=at_home,
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="A record that cannot be used is an error.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Treat a record that cannot be used as an error.")] = False,
 ) -> None:
-    """Tell format, languages, counts, parallel coverage, duplicates and leakage."""
+    """Show the format, languages, counts, parallel coverage, duplicates and leakage of data."""
     import json
 
     from triglot.corpus.inspect import inspect_paths, render
 
-    found = inspect_paths(paths, against or [], strict=strict)
-    typer.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else render(found))
+    report = inspect_paths(paths, against or [], strict=strict)
+    typer.echo(json.dumps(report, indent=2, ensure_ascii=False) if as_json else render(report))
 
 
 @recipes_app.command("ls")
 def recipes_ls() -> None:
-    """List them."""
+    """List the recipes that come with Triglot."""
     from triglot import recipes
 
     for name in recipes.names():
@@ -41,9 +46,11 @@ def recipes_ls() -> None:
 def recipes_show(
     recipe: RecipeName,
     settings: Settings = None,
-    resolved: Annotated[bool, typer.Option("--resolved", help="Every setting, with defaults and with what KEY=VALUE changes.")] = False,
+    resolved: Annotated[
+        bool, typer.Option("--resolved", help="Print every setting, including defaults and what KEY=VALUE overrides.")
+    ] = False,
 ) -> None:
-    """Print one."""
+    """Print a recipe."""
     from triglot import recipes
 
     if resolved or settings:
@@ -59,7 +66,7 @@ def recipes_cp(
     recipe: RecipeName,
     target: Annotated[Path, typer.Argument(help="File or folder to copy it to.", callback=at_home)] = Path(),
 ) -> None:
-    """Copy one, to change it."""
+    """Copy a recipe, as a start for one of your own."""
     from triglot import recipes
 
     typer.echo(recipes.copy(recipe, target))

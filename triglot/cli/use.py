@@ -7,20 +7,33 @@ from typing import Annotated
 
 import typer
 
-from triglot.cli.app import Force, ModelName, Quiet, app, at_home, codes, listen, one_line, within
+from triglot.cli.app import (
+    Command,
+    Force,
+    Format,
+    LanguageOfTexts,
+    Languages,
+    ModelName,
+    Quiet,
+    TextFile,
+    app,
+    at_home,
+    codes,
+    listen,
+    one_line,
+    within,
+)
 from triglot.language_tags import language
 from triglot.ranges import Count, Rank, Seed, Top
 
 
-@app.command()
+@app.command(cls=Command)
 def encode(
     model: ModelName,
-    texts: Annotated[
-        str, typer.Argument(metavar="TEXTS", help="JSONL, JSON, Parquet, CSV, TSV, or a .txt of one text a line.", callback=at_home)
-    ],
-    out: Annotated[Path, typer.Option("--out", help="A .npy file; row i is text i.", callback=at_home)],
-    side: Annotated[str, typer.Option(help="query | passage")] = "passage",
-    lang: Annotated[str, typer.Option(help="Language of the texts, for a model debiased by language; by default told from each.")] = "",
+    texts: TextFile,
+    out: Annotated[Path, typer.Option("--out", help="The .npy file to write; row i is text i.", callback=at_home)],
+    side: Annotated[str, typer.Option(help="Encode the texts as query | passage.")] = "passage",
+    lang: LanguageOfTexts = "",
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -32,19 +45,17 @@ def encode(
     typer.echo(f"{out}: {rows} x {dim}")
 
 
-@app.command()
+@app.command(cls=Command)
 def search(
     model: ModelName,
-    passages: Annotated[
-        str, typer.Argument(metavar="PASSAGES", help="JSONL, JSON, Parquet, CSV, TSV, or a .txt of one text a line.", callback=at_home)
-    ],
-    queries: Annotated[list[str], typer.Argument(metavar="QUERY...", help="What to search for.")],
-    k: Annotated[int, typer.Option("-k", "--top", help="Passages a query.", callback=within(Top))] = 10,
-    lang: Annotated[str, typer.Option(help="Language of the passages, for a model debiased by language; by default told from each.")] = "",
+    passages: TextFile,
+    queries: Annotated[list[str], typer.Argument(metavar="QUERY...", help="The questions to search for.")],
+    k: Annotated[int, typer.Option("-k", "--top-k", help="Number of passages to show for each query.", callback=within(Top))] = 10,
+    lang: LanguageOfTexts = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Search in a file of passages, exactly."""
+    """Search a file of passages by exact nearest neighbours."""
     progress = listen(quiet)
     import json
     from dataclasses import asdict
@@ -59,28 +70,40 @@ def search(
             typer.echo(line if as_json else f"{hit.rank:4d}  {hit.score:7.4f}  {one_line(hit.id)}\t{one_line(hit.text)}")
 
 
-@app.command()
+@app.command(cls=Command)
 def debias(
     model: ModelName,
     texts: Annotated[
-        str, typer.Argument(metavar="DATA", help="Training data in several languages; its texts are the sample.", callback=at_home)
+        str,
+        typer.Argument(
+            metavar="DATA", help="Training data in several languages, whose texts are the sample to learn from.", callback=at_home
+        ),
     ],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the new model.", callback=at_home)],
-    method: Annotated[str, typer.Option(help="centre | lir | lsar | shift")] = "lsar",
-    rank: Annotated[int, typer.Option(help="Directions that lir and lsar remove; 0: their default.", callback=within(Rank))] = 0,
-    sample: Annotated[int, typer.Option("--texts", help="Texts of each language at most.", callback=within(Count))] = 10_000,
-    pivot: Annotated[str, typer.Option(help="Language whose vectors `shift` leaves as they are.")] = "en",
+    out: Annotated[Path, typer.Option("--out", help="Folder to write the new model to.", callback=at_home)],
+    method: Annotated[str, typer.Option(help="Debiasing method: centre | lir | lsar | shift.")] = "lsar",
+    rank: Annotated[
+        int, typer.Option(help="Number of directions that lir and lsar remove; 0 for the method's default.", callback=within(Rank))
+    ] = 0,
+    sample: Annotated[
+        int, typer.Option("--max-texts", help="Maximum number of texts to use for each language.", callback=within(Count))
+    ] = 10_000,
+    pivot: Annotated[str, typer.Option(help="Language whose vectors the method `shift` leaves unchanged.")] = "en",
     held_out: Annotated[
         list[str] | None,
-        typer.Option("--held-out", metavar="NAME=PATH", help="A benchmark whose texts must not be used.", callback=at_home),
+        typer.Option(
+            "--held-out",
+            metavar="NAME=PATH",
+            help="A benchmark whose texts must not be used. Can be given several times.",
+            callback=at_home,
+        ),
     ] = None,
-    format: Annotated[str, typer.Option(help="Of the data; by default told from the files.")] = "",
-    languages: Annotated[str, typer.Option(help="Only these, parted by commas.")] = "",
-    seed: Annotated[int, typer.Option(help="Of the sample.", callback=within(Seed))] = 1,
+    format: Format = "",
+    languages: Languages = "",
+    seed: Annotated[int, typer.Option(help="Random seed for drawing the texts.", callback=within(Seed))] = 1,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Take the language out of a model's vectors, without training."""
+    """Remove the language from a model's vectors, without training."""
     progress = listen(quiet)
     from triglot.commands.debias import debias_model
     from triglot.commands.sources import named_paths

@@ -77,7 +77,7 @@ class Job:
         check_ranges(self)
         check_choice("translate-side", self.translated, SIDES)
         if self.translate and not self.into:
-            raise InputError("into: is missing; --translate needs the languages to translate into")
+            raise InputError("into: is missing; --translation-model needs the languages to translate into")
 
 
 def compose(

@@ -22,7 +22,7 @@ def in_language(encoder: Any, lang: str) -> Any:
 
     if not lang or isinstance(encoder, ByLanguage):
         return encoder.in_language(language(lang)) if lang else encoder
-    raise InputError(f"--lang: {encoder.name} encodes texts of all languages alike; leave it out")
+    raise InputError(f"--language: {encoder.name} encodes texts of all languages alike; leave it out")
 
 
 def encode_file(

@@ -11,7 +11,7 @@ from triglot import outputs
 from triglot.commands.models import BM25, load_model, paths_of
 from triglot.commands.sources import read_source, source_path
 from triglot.files import InputError, write_json
-from triglot.mine import Mine, check_layout, clear_parts, digest, mine, parts_folder, render, write
+from triglot.mine import Mine, check_output_format, clear_parts, digest, mine, parts_folder, render, write
 from triglot.progress import Bar
 from triglot.settings import Document, build, key_values, plain
 
@@ -45,7 +45,7 @@ def mine_source(
     settings: Mine,
     *,
     model: str = "",
-    layout: str = "pairs",
+    output_format: str = "tevatron",
     languages: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
     force: bool = False,
@@ -58,7 +58,7 @@ def mine_source(
         out: a `.jsonl` file; the report stands beside it, under `.report.json`.
         settings: of the mining.
         model: a model or run folder, or a hub name.
-        layout: of the lines, see `triglot.mine.write`.
+        output_format: of the lines, see `triglot.mine.write`.
         languages: read only these.
         options: of the format's reader.
         force: replace what another command wrote.
@@ -70,7 +70,7 @@ def mine_source(
     Raises:
         InputError: names what does not fit.
     """
-    check_layout(layout)
+    output_format = check_output_format(output_format)
     out = Path(out)
     report = out.with_name(out.name + ".report.json")
     inputs = [source_path(source), *paths_of(model)]
@@ -80,12 +80,19 @@ def mine_source(
         parts = parts_folder(out, digest(corpus, settings, encoder))
         with Bar("mining", progress) as bar:
             found = mine(corpus, settings, encoder, parts=parts, progress=bar.reach)
-        written, left_out = write(place / out.name, found, layout=layout)
-        told = {"source": source, "model": model, "settings": plain(settings), "layout": layout, "written": written, **found.report}
+        written, left_out = write(place / out.name, found, output_format=output_format)
+        report_of_run = {
+            "source": source,
+            "model": model,
+            "settings": plain(settings),
+            "output_format": output_format,
+            "written": written,
+            **found.report,
+        }
         if left_out:
-            told["left_out_short"] = left_out
-            log.warning("%s: %d lines with fewer negatives than asked for left out; %s cannot hold them", out, left_out, layout)
-        write_json(place / report.name, told)
+            report_of_run["left_out_short"] = left_out
+            log.warning("%s: %d lines with fewer negatives than asked for left out; %s cannot hold them", out, left_out, output_format)
+        write_json(place / report.name, report_of_run)
     clear_parts(out)
     log.info("%s", render(found.report))
-    return told
+    return report_of_run

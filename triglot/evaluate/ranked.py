@@ -240,7 +240,7 @@ class Judge:
             InputError: run and judgements share no query, or no returned passage is one of the benchmark's.
         """
         against, deepest = self._against, max((one.cut or 1 for one in self._measures), default=1)
-        pool = len(against.pool) if against.pool is not None else max(passages.values(), default=0) if passages else 0
+        pool = max((passages or {}).values(), default=0) if against.pool is None else len(against.pool)
         lengths = np.concatenate([np.zeros(0, np.int64), *self._lengths])
         covered = coverage_of(self._returned, lengths, against.qrels, k=min(deepest, pool or deepest))
         said = [*notes, *covered, *self._strangers(), *self._twins()]

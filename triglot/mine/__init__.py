@@ -3,14 +3,14 @@
 from triglot.mine.report import render
 from triglot.mine.run import Mined, clear_parts, digest, mine, negatives_of, parts_folder, refreshed
 from triglot.mine.settings import Mine, Refresh
-from triglot.mine.write import LAYOUTS, check_layout, write
+from triglot.mine.write import OUTPUT_FORMATS, check_output_format, write
 
 __all__ = [
-    "LAYOUTS",
+    "OUTPUT_FORMATS",
     "Mine",
     "Mined",
     "Refresh",
-    "check_layout",
+    "check_output_format",
     "clear_parts",
     "digest",
     "mine",

@@ -1,6 +1,6 @@
-"""What was mined as JSON lines, in the layouts that trainers read.
+"""What was mined as JSON lines, in the formats that trainers read.
 
-`pairs` is Tevatron's layout with languages and groups, so that Triglot reads back which texts are translations of one another. `flag`
+`tevatron` is Tevatron's layout with languages and groups, so that Triglot reads back which texts are translations of one another. `flag`
 is FlagEmbedding's (`query`, `pos`, `neg`, `pos_scores`, `neg_scores`) with the same keys added. `sentence-transformers` has the columns
 `anchor`, `positive`, `negative_1` and so on; it needs the same columns in all lines, so lines with fewer negatives are left out.
 """
@@ -8,6 +8,7 @@ is FlagEmbedding's (`query`, `pos`, `neg`, `pos_scores`, `neg_scores`) with the 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,30 +19,39 @@ from triglot.corpus.parallel import ParallelCorpus
 from triglot.files import InputError, atomic_write, nearest
 from triglot.mine.run import Mined
 
-LAYOUTS = ("pairs", "flag", "sentence-transformers")
+log = logging.getLogger("triglot")
+OUTPUT_FORMATS = ("tevatron", "flag", "sentence-transformers")
 _AT_ONCE = 1024  # lines
 
 
-def check_layout(layout: str) -> None:
-    """Raise InputError for a layout that there is not."""
-    if layout not in LAYOUTS:
-        raise InputError(f"--layout: {layout!r} is no layout{nearest(layout, LAYOUTS)}")
+def check_output_format(name: str) -> str:
+    """The name of an output format; `pairs`, as `tevatron` was called before, is accepted with a warning.
+
+    Raises:
+        InputError: there is no such format.
+    """
+    if name == "pairs":
+        log.warning("--output-format: pairs is now called tevatron")
+        return "tevatron"
+    if name not in OUTPUT_FORMATS:
+        raise InputError(f"--output-format: {name!r} is unknown{nearest(name, OUTPUT_FORMATS)}")
+    return name
 
 
-def write(path: str | Path, mined: Mined, *, layout: str = "pairs") -> tuple[int, int]:
+def write(path: str | Path, mined: Mined, *, output_format: str = "tevatron") -> tuple[int, int]:
     """Write atomically.
 
     Returns:
-        lines written, and lines left out since the layout cannot hold them.
+        lines written, and lines left out because the format cannot hold them.
 
     Raises:
-        InputError: no such layout, or the file cannot be written.
+        InputError: no such format, or the file cannot be written.
     """
-    check_layout(layout)
+    output_format = check_output_format(output_format)
     written = left_out = 0
     with atomic_write(path) as handle:
         block: list[str] = []
-        for line in _lines(mined, layout):
+        for line in _lines(mined, output_format):
             if line is None:
                 left_out += 1
                 continue
@@ -55,18 +65,18 @@ def write(path: str | Path, mined: Mined, *, layout: str = "pairs") -> tuple[int
     return written, left_out
 
 
-def _lines(mined: Mined, layout: str) -> Iterator[str | None]:
-    made = {"pairs": _pairs, "flag": _flag, "sentence-transformers": _columns}[layout]
+def _lines(mined: Mined, output_format: str) -> Iterator[str | None]:
+    line_of = {"tevatron": _tevatron, "flag": _flag, "sentence-transformers": _columns}[output_format]
     parts = _Parts(mined.corpus)
     width = mined.text.shape[1]
     lines, text = mined.lines, mined.text.tolist()
     scores, positive = _numbers(mined.score), _numbers(mined.positive[:, None])
     for number, (query, passage) in enumerate(zip(lines.query.tolist(), lines.passage.tolist(), strict=True)):
         negatives = [one for one in text[number] if one >= 0]
-        if layout == "sentence-transformers" and len(negatives) < width:
+        if output_format == "sentence-transformers" and len(negatives) < width:
             yield None
         else:
-            yield made(parts, query, passage, negatives, positive[number], scores[number])
+            yield line_of(parts, query, passage, negatives, positive[number], scores[number])
 
 
 def _numbers(values: np.ndarray) -> list[list[str]]:
@@ -121,7 +131,7 @@ def _head(parts: _Parts, query: int) -> str:
     return f'"query": {parts.text(query)}, "query_lang": {parts.lang(query)}, "query_group": {parts.group(query)}'
 
 
-def _pairs(parts: _Parts, query: int, passage: int, negatives: list[int], positive: list[str], scores: list[str]) -> str:
+def _tevatron(parts: _Parts, query: int, passage: int, negatives: list[int], positive: list[str], scores: list[str]) -> str:
     return (
         f'{{"query_id": {parts.identifier(query)}, {_head(parts, query)}, "positive_passages": [{parts.passage(passage)}],'
         f' "negative_passages": [{", ".join(map(parts.passage, negatives))}],'

@@ -179,7 +179,8 @@ def findings(table: Table) -> list[str]:
     for index, (column, name) in enumerate(zip(table.columns, names, strict=True)):
         winners = [(row.name, cell) for row in table.rows if row.name in table.best(index) and (cell := row.cells[index]) is not None]
         if winners:
-            kind = "Lowest" if column.lower_is_better else f"Highest {find(column.measure).title}" if index in short else "Highest"
+            highest = f"Highest {find(column.measure).title}" if index in short else "Highest"
+            kind = "Lowest" if column.lower_is_better else highest
             best.setdefault(kind, []).append(f"{_listed([arm for arm, _ in winners])} ({name}, {number(winners[0][1].value, column)})")
     said = [f"{kind}: {', '.join(parts)}." for kind, parts in best.items()]
     if not table.reference:

@@ -119,8 +119,11 @@ def _difference(recipe: Recipe, path: Path, out: Path) -> str:
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else None
-    if not items:
+    if isinstance(value, list):
+        items = enumerate(value)
+    elif isinstance(value, Mapping) and value:
+        items = value.items()
+    else:
         return {prefix: value}
     return {key: item for name, child in items for key, item in _flat(child, f"{prefix}.{name}" if prefix else str(name)).items()}
 

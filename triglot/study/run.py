@@ -169,9 +169,12 @@ def _save(recipe: Recipe, stage: Stage, name: str, encoder: Any, out: Path, summ
     pretrained = recipe.encoder.kind == "pretrained"
     local = pretrained and Path(recipe.encoder.model).expanduser().exists()
     base = recipe.encoder.model if pretrained and not local else ""
-    begun = f"started from the folder {Path(recipe.encoder.model).name}" if local else "" if base else "started from fresh weights"
     if before:
         begun = "started from the model of the alignment stage"
+    elif local:
+        begun = f"started from the folder {Path(recipe.encoder.model).name}"
+    else:
+        begun = "" if base else "started from fresh weights"
     told = [*([begun] if begun else []), *(_told(recipe, stage, key, seen) for key, seen in summary["stages"].items())]
     encoder.save(out / "model", card=Card(languages=recipe.languages, base=base, sources=own, training=told))
     save_summary(out, summary)

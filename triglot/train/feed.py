@@ -256,7 +256,10 @@ class Feed:
         owner, groups = np.repeat(np.arange(len(lists)), lists.lengths), lists.flat
         own = np.uint64(1) << step.passage_lang[owner, 0].astype(np.uint64)
         masks = self.masks[groups]
-        masks = masks & own if languages == "own" else masks & ~own if languages == "others" else masks
+        if languages == "own":
+            masks = masks & own
+        elif languages == "others":
+            masks = masks & ~own
         able = np.flatnonzero(masks)
         owner, groups, masks = owner[able], groups[able], masks[able]
         lengths = np.bincount(owner, minlength=len(lists))

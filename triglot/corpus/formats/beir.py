@@ -393,7 +393,9 @@ def _absent(
     code_of = {number: code for code, number in number_of.items()}
 
     def languages_for(row: int) -> list[int]:
-        return languages if translated else [lang[row]] if lang[row] in languages else languages[:1]
+        if translated:
+            return languages
+        return [lang[row]] if lang[row] in languages else languages[:1]
 
     found = sorted(
         (row, number, grade, f"{code_of[number]}-{document}" if len(languages) > 1 else document)

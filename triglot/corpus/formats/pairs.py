@@ -140,7 +140,8 @@ def _passage(value: Any, lang: str, group: str, place: str, titles: bool, where:
         raise _Broken(f"a {place.split('/')[-2]} is not text")
     if not text.strip():
         return None
-    key = f"group/{group}" if group else f"{lang}/{docid}" if docid else place
+    own_id = f"{lang}/{docid}" if docid else place
+    key = f"group/{group}" if group else own_id
     return Passage(f"{title} {text}" if title and titles else text, title or article, lang, key)
 
 
@@ -251,7 +252,8 @@ def read_training(
             if languages is not None and query_lang not in languages:
                 tally.count("lines in other languages (not asked for)")
                 continue
-            query_key = "question/" + (f"group/{group}" if group else f"{query_lang}/{identifier}" if identifier else place)
+            own_id = f"{query_lang}/{identifier}" if identifier else place
+            query_key = f"question/group/{group}" if group else f"question/{own_id}"
             if not give(query_key, query_lang, query, "", where):
                 continue
             hard = []
