@@ -279,7 +279,8 @@ def test_arms_made_of_others(tmp_path: Path) -> None:
     told = read_json(tmp_path / "study" / "arms" / "centred" / "seed-1" / "summary.json")["debias"]
     assert told["source"] == "atlas"
     assert told["texts"] == {"de": 60, "en": 60, "th": 60}
-    assert "centred" in report.read_text(encoding="utf-8")
+    assert report is not None
+    assert "centred" in report.path.read_text(encoding="utf-8")
     again = study(recipe, tmp_path / "study")  # nothing is left to do
     assert again == report
 

@@ -119,7 +119,7 @@ def test_tables_and_the_report_show_runs(place, tmp_path):
         compare(arms, "trec", measure="ndcg@11")
     for output in ("markdown", "csv", "latex", "json"):
         assert "nDCG@10" in render(arms, output) or "ndcg@10" in render(arms, output)
-    page = write_report(arms, tmp_path / "report", title="x").read_text()
+    page = write_report(arms, tmp_path / "report", title="x").path.read_text()
     assert "nDCG@10" in page
     assert "12 queries, 30 passages" in page
 

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from triglot.report.bias import by_language, composition, language_bars, rank_distributions
-from triglot.report.resampling import PerQuery
+from triglot.report.bias import composition, language_bars, rank_distributions
+from triglot.report.resampling import PerQuery, by_language
 
 CODES = ["ar", "de", "el", "en", "th"]
 

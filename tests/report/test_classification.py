@@ -99,7 +99,7 @@ def test_tables_have_intervals_over_questions(study: Path) -> None:
 
 
 def test_the_page_shows_the_matrix(study: Path, tmp_path: Path) -> None:
-    page = write_report(find_arms([study]), tmp_path / "report", title="Stances").read_text("utf-8")
+    page = write_report(find_arms([study]), tmp_path / "report", title="Stances").path.read_text("utf-8")
     assert "Accuracy on stances by the language of the first text" in page
     assert page.count('<table class="heat">') == 2
     assert "90 items" in page

@@ -96,7 +96,7 @@ def test_lines_and_settings(run: Path, tmp_path: Path, name: str, text: str, mes
 def test_a_dollar_in_a_name_is_a_dollar(run: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(run, tmp_path / r"$\frac{x$ =1`<b>[a](javascript:x)"))
     arms = find_arms([folder])
-    page = write_report(arms, tmp_path / "report", title="x").read_text("utf-8")
+    page = write_report(arms, tmp_path / "report", title="x").path.read_text("utf-8")
     assert "<b>[a]" not in page
     assert "[a](" not in (tmp_path / "report" / "report.md").read_text("utf-8").replace("\\[a\\](", "")
     assert "\\frac" not in render(arms, "latex").replace("\\textbackslash{}frac", "")

@@ -161,7 +161,7 @@ def test_formats_say_the_same(study: Path) -> None:
 
 
 def test_every_table_of_the_report_has_intervals_and_marks(study: Path, tmp_path: Path) -> None:
-    page = write_report(find_arms([study]), tmp_path, title="All").read_text("utf-8")
+    page = write_report(find_arms([study]), tmp_path, title="All").path.read_text("utf-8")
     others = page[page.index("Other measures on toy") : page.index("Micro averages on toy")]
     assert others.count('class="interval"') == others.count('class="value"') > 0
     assert 'aria-label="undecided against x-x"' in page

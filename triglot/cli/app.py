@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -15,6 +15,9 @@ from typer.core import TyperCommand
 from triglot.files import InputError, expand
 from triglot.language_tags import wanted
 from triglot.ranges import check_number
+
+if TYPE_CHECKING:
+    from triglot.report import Report, Table
 
 app = typer.Typer(
     help="Train, evaluate and search with one multilingual retriever that is not biased towards a language.",
@@ -187,14 +190,25 @@ def codes(text: str) -> list[str]:
     return wanted(words(text)) or []
 
 
-def print_tables(paths: list[Path], report: Path | None = None, *, measure: str = "map", reference: str = "") -> None:
-    from triglot.report import find_arms, tables_of
+def print_tables(tables: Iterable[Table]) -> None:
     from triglot.report.terminal import print_table
 
-    for table in tables_of(find_arms(paths), measure=measure, reference=reference):
+    for table in tables:
         print_table(table, sys.stdout)
-    if report:
-        typer.echo(f"\nreport: {report}")
+
+
+def print_results(folder: Path) -> None:
+    """The tables of a run folder."""
+    from triglot.report import find_arms, tables_of
+
+    print_tables(tables_of(find_arms([folder])))
+
+
+def print_report(report: Report | None) -> None:
+    """The tables of a report that was written, and where it is; nothing where another process wrote it."""
+    if report is not None:
+        print_tables(report.tables)
+        typer.echo(f"\nreport: {report.path}")
 
 
 def main() -> None:

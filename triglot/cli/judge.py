@@ -22,6 +22,7 @@ from triglot.cli.app import (
     at_home,
     codes,
     listen,
+    print_results,
     print_tables,
     within,
 )
@@ -102,7 +103,7 @@ def evaluate(
         force=force,
         progress=progress,
     )
-    print_tables([out])
+    print_results(out)
     typer.echo(path)
 
 
@@ -126,17 +127,22 @@ def compare(
 ) -> None:
     """Compare runs side by side, with intervals and the differences from the reference."""
     from triglot import outputs
-    from triglot.report import find_arms, render, write_mteb, write_report
+    from triglot.report import check_format, find_arms, render, tables_of, write_mteb, write_report
 
+    check_format(output)
     arms = find_arms(runs)
     with outputs.folder(report, "compare", inputs=runs, force=force) if report else nullcontext() as place:
-        if output == "table":
-            print_tables(runs, measure=measure, reference=reference)
-        else:
-            typer.echo(render(arms, output, measure=measure, reference=reference), nl=False)
+        command = " ".join(["triglot", "compare", *map(str, runs)])
+        tables = []
+        if not place or measure != "map":  # the tables of mAP are those of the report
+            tables = tables_of(arms, measure=measure, reference=reference)
         if place:
-            command = " ".join(["triglot", "compare", *map(str, runs)])
-            write_report(arms, place, title="Comparison", command=command, reference=reference)
+            written = write_report(arms, place, title="Comparison", command=command, reference=reference)
+            tables = tables or written.tables
+        if output == "table":
+            print_tables(tables)
+        else:
+            typer.echo(render(arms, output, tables=tables), nl=False)
     if report:
         typer.echo(report / "report.html", err=True)
     if mteb:

@@ -18,7 +18,8 @@ from triglot.cli.app import (
     app,
     at_home,
     listen,
-    print_tables,
+    print_report,
+    print_results,
     within,
     words,
 )
@@ -36,7 +37,7 @@ def demo(settings: Settings = None, out: Out = Path("runs/demo"), quiet: Quiet =
     recipe = load_recipe("demo", settings or [])
     command = " ".join(["triglot", "demo", *(settings or []), "--out", str(out)])
     report = study(recipe, out, command=command, progress=progress)
-    print_tables([out], report)
+    print_report(report)
     arm = list(recipe.arms)[-1]
     typer.echo(f"\nSearches with {arm}, question and answer in different languages:")
     for example in examples(out / "arms" / arm / f"seed-{recipe.seeds[0]}" / "model", recipe):
@@ -82,7 +83,7 @@ def train(recipe: RecipeName, out: Out, settings: Settings = None, quiet: Quiet 
 
     results = run(load_recipe(recipe, settings or []), out, progress=progress)
     if results.get("benchmarks"):
-        print_tables([out])
+        print_results(out)
     if results:
         typer.echo(out / "model")
 
@@ -105,4 +106,4 @@ def study(
     command = " ".join(["triglot", "study", recipe, *(settings or []), "--out", str(out)])
     loaded = load_recipe(recipe, settings or [])
     report = run_study(loaded, out, arms=words(arms), seeds=seed_numbers(words(seeds)), command=command, progress=progress)
-    print_tables([out], report)
+    print_report(report)

@@ -20,7 +20,7 @@ from triglot.cli.app import (
     app,
     codes,
     listen,
-    print_tables,
+    print_results,
 )
 
 
@@ -74,5 +74,5 @@ def attack(
         force=force,
         progress=progress,
     )
-    print_tables([out])
+    print_results(out)
     typer.echo(path)

@@ -11,27 +11,11 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from triglot.evaluate.bias.measures import TOP
 from triglot.report.plots import ARMS, INK, MARKERS, STYLE, to_svg
-from triglot.report.resampling import PerQuery, figures_of
 from triglot.report.runs import Arm
-from triglot.stats import Interval, bootstrap, cluster_sums
+from triglot.stats import Interval
 
 _HATCHES = ["", "///", "...", "\\\\\\", "xxx", "---", "ooo", "|||", "++", "oo", "**"]
 SHARES = f"shares@{TOP}"
-
-
-def by_language(runs: Sequence[dict[str, PerQuery]], measure: str, *, samples: int = 1000) -> dict[str, Interval]:
-    """Query language -> mean over seeds and queries of a measure of bias, with its interval over seeds and paragraphs."""
-    found = figures_of(runs, "bias", measure)
-    if found is None:
-        return {}
-    lang = np.array([cell.partition("/")[0] for cell in found.rows.cell.to_pylist()], dtype=object)
-    clusters, _ = found.rows.codes
-    result = {}
-    for code in sorted(set(lang.tolist())):
-        rows = lang == code
-        if not np.isnan(found.values[:, rows]).all():
-            result[code] = bootstrap(cluster_sums(found.values[:, rows], clusters[rows]), samples=samples)
-    return result
 
 
 def language_bars(found: Mapping[str, Mapping[str, Interval]], arms: Sequence[str], *, label: str, prefix: str, x_label: str) -> str:

@@ -10,10 +10,11 @@ import numpy as np
 import yaml
 
 from triglot.measures import find, reported
-from triglot.report.resampling import read_arms
+from triglot.report.resampling import by_language, read_arms
 from triglot.report.robustness import compare_attacks
 from triglot.report.runs import Arm
 from triglot.report.tables import Table, benchmark_names, columns_for, compare, number
+from triglot.stats import Interval
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,21 @@ class Seen:
 
 @dataclass(frozen=True)
 class Content:
-    """A report: tables by benchmark (main measure first, one for each attack), what arms saw, settings, licences, versions, warnings."""
+    """A report: all that is worked out from run folders, before anything is formatted.
+
+    Attributes:
+        title, command: of the page.
+        arms: in their order.
+        tables: benchmark -> its main table.
+        more: benchmark -> a table for each other measure of the settings.
+        bias: benchmark -> the table of language bias.
+        attacks: benchmark -> a table for each attack on it.
+        distances: benchmark -> arm -> query language -> rank distance with its interval.
+        seen: what the arms saw in training.
+        differences: setting -> arm -> value, where arms differ.
+        licences, versions, warnings: of data, packages and runs.
+        study: further facts.
+    """
 
     title: str
     command: str
@@ -43,6 +58,7 @@ class Content:
     more: Mapping[str, tuple[Table, ...]]
     bias: Mapping[str, Table]
     attacks: Mapping[str, tuple[Table, ...]]
+    distances: Mapping[str, Mapping[str, Mapping[str, Interval]]]
     seen: tuple[Seen, ...]
     differences: Mapping[str, Mapping[str, str]]
     licences: Mapping[str, str]
@@ -61,16 +77,18 @@ def gather(
     resamples: int = 2000,
 ) -> Content:
     """Everything that a report of these arms says."""
-    tables, more, bias, attacks = {}, {}, {}, {}
+    tables, more, bias, attacks, distances = {}, {}, {}, {}, {}
     for benchmark in benchmark_names(arms):
         present = [arm for arm in arms if benchmark in arm.benchmarks]
-        options = {"reference": reference, "resamples": resamples, "read": read_arms(present, benchmark)}
+        read = read_arms(present, benchmark)
+        options = {"reference": reference, "resamples": resamples, "read": read}
+        distances[benchmark] = {name: by_language(runs, "rank_distance") for name, runs in read.items()}
         tables[benchmark] = compare(arms, benchmark, **options)
         others = [name for name in _in_settings() if name != "map" and _has(arms, benchmark, name)]
         more[benchmark] = tuple(compare(arms, benchmark, measure=measure, bias=False, **options) for measure in others)
         if columns_for(arms, benchmark, "bias"):
             bias[benchmark] = compare(arms, benchmark, measure="bias", **options)
-        found = compare_attacks(arms, benchmark, reference=reference, resamples=resamples) if resamples else []
+        found = compare_attacks(arms, benchmark, **options) if resamples else []
         attacks |= {benchmark: tuple(found)} if found else {}
     return Content(
         title=title,
@@ -80,6 +98,7 @@ def gather(
         more=more,
         bias=bias,
         attacks=attacks,
+        distances=distances,
         seen=tuple(seen_by(arms)),
         differences=setting_differences(arms),
         licences=_licences(arms),

@@ -8,10 +8,9 @@ import numpy as np
 
 from triglot.evaluate.bias.measures import TOP
 from triglot.measures import find
-from triglot.report.bias import by_language, composition, language_bars, mean_shares, rank_distributions
+from triglot.report.bias import composition, language_bars, mean_shares, rank_distributions
 from triglot.report.content import Content
 from triglot.report.plots import Bar, Curve, bars, curves
-from triglot.report.resampling import read_arms
 from triglot.report.runs import Arm
 from triglot.report.tables import TITLES, Table
 
@@ -78,10 +77,9 @@ def bias_figures(content: Content, benchmark: str, prefix: str) -> list[tuple[st
     """(caption, SVG) of bias by query language, ranks by passage language, and languages of the top of rankings."""
     present = [arm for arm in content.arms if benchmark in arm.benchmarks]
     names, figures = [arm.name for arm in content.arms], []
-    read = read_arms(present, benchmark)
-    by_arm = {name: by_language(runs, "rank_distance") for name, runs in read.items()}
     label = f"Rank distance by query language on {benchmark}"
-    svg = language_bars(by_arm, names, label=label, prefix=f"{prefix}l", x_label="rank distance (lower is better)")
+    found, below = content.distances.get(benchmark, {}), "rank distance (lower is better)"
+    svg = language_bars(found, names, label=label, prefix=f"{prefix}l", x_label=below)
     if svg:
         figures.append((f"{label}, mean over seeds; lines: 95 % intervals over seeds and paragraphs.", svg))
     ranks = {arm.name: arm.runs[0].languages(benchmark).get("ranks", {}) for arm in present}

@@ -117,6 +117,21 @@ def figures_of(runs: Sequence[Mapping[str, PerQuery]], setting: str, measure: st
     return None if np.isnan(values).all() else Figures(values, found[0])
 
 
+def by_language(runs: Sequence[Mapping[str, PerQuery]], measure: str, *, samples: int = 1000) -> dict[str, Interval]:
+    """Query language -> mean over seeds and queries of a measure of bias, with its interval over seeds and paragraphs."""
+    found = figures_of(runs, "bias", measure)
+    if found is None:
+        return {}
+    lang = np.array([cell.partition("/")[0] for cell in found.rows.cell.to_pylist()], dtype=object)
+    clusters, _ = found.rows.codes
+    result = {}
+    for code in sorted(set(lang.tolist())):
+        rows = lang == code
+        if not np.isnan(found.values[:, rows]).all():
+            result[code] = bootstrap(cluster_sums(found.values[:, rows], clusters[rows]), samples=samples)
+    return result
+
+
 def paired(arm: Arm, base: Arm) -> bool:
     """Whether the seeds of two arms belong together: the same numbers, and known."""
     seeds = [run.seed for run in arm.runs]

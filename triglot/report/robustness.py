@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from triglot.measures import find
 from triglot.report.heatmap import matrix
-from triglot.report.resampling import Figures, contest, figures_of, paired, read_arms
+from triglot.report.resampling import Figures, PerQuery, contest, figures_of, paired, read_arms
 from triglot.report.runs import Arm
 from triglot.report.tables import SETTINGS, TITLES, Cell, Column, Row, Table, is_attacked, make_cell, pick_reference
 from triglot.report.verdicts import decide, margin_of, notes
@@ -33,7 +33,14 @@ def lost(arm: Arm, benchmark: str, name: str) -> tuple[tuple[str, ...], np.ndarr
 
 
 def compare_attacks(
-    arms: Sequence[Arm], benchmark: str, *, reference: str = "", resamples: int = 2000, level: float = 0.95, seed: int = 0
+    arms: Sequence[Arm],
+    benchmark: str,
+    *,
+    reference: str = "",
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+    read: Mapping[str, list[dict[str, PerQuery]]] | None = None,
 ) -> list[Table]:
     """One table an attack on a benchmark: attacked mAP and the mAP that was lost, in each setting, and how often the attack succeeded.
 
@@ -44,16 +51,18 @@ def compare_attacks(
         resamples: of the bootstrap.
         level: of the intervals.
         seed: of the bootstrap.
+        read: what `read_arms` gives of the clean benchmark, where it is there already.
     """
+    attacks = attacks_of(arms).get(benchmark, [])
+    if not attacks:
+        return []
     reference = pick_reference(arms, benchmark, reference)
-    clean = read_arms(arms, benchmark)
-    return [
-        _table(arms, benchmark, name, clean, reference, {"samples": resamples, "seed": seed, "level": level})
-        for name in attacks_of(arms).get(benchmark, [])
-    ]
+    clean = read_arms(arms, benchmark) if read is None else read
+    options = {"samples": resamples, "seed": seed, "level": level}
+    return [_table(arms, benchmark, name, clean, reference, options) for name in attacks]
 
 
-def _table(arms: Sequence[Arm], benchmark: str, name: str, clean: dict, reference: str, options: dict) -> Table:
+def _table(arms: Sequence[Arm], benchmark: str, name: str, clean: Mapping, reference: str, options: dict) -> Table:
     present = [arm for arm in arms if name in arm.benchmarks and benchmark in arm.benchmarks]
     attacked = read_arms(present, name)
     settings = [s for s in SETTINGS if any(s in run.benchmarks[name] for arm in present for run in arm.runs)]

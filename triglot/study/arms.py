@@ -19,7 +19,7 @@ from triglot.files import InputError, nearest, read_json, write_json, write_text
 from triglot.outputs import resolve
 from triglot.ranges import Seed, check_number
 from triglot.recipe import Recipe, alignment_recipe, arm_recipe, digest
-from triglot.report import find_arms, write_report
+from triglot.report import Report, find_arms, write_report
 from triglot.sealed import read_sealed, write_sealed
 from triglot.settings import plain
 from triglot.shapes import shaped, strict
@@ -119,7 +119,7 @@ def study(
     seeds: Sequence[int] | None = None,
     command: str = "",
     progress: bool = False,
-) -> Path:
+) -> Report | None:
     """Run what is not finished yet, then write the report.
 
     Args:
@@ -131,7 +131,7 @@ def study(
         progress: show bars.
 
     Returns:
-        the path of report.html.
+        the report: its path and its tables; None in processes that do not write it.
     """
     out = resolve(out, "folder")
     chosen, numbers = choose(recipe, arms, seeds)
@@ -150,7 +150,7 @@ def study(
         for number, seed in enumerate(numbers):
             _arms(recipe, chosen, seed, (number * len(chosen), len(chosen) * len(numbers)), place, data, progress)
         if not is_main():
-            return out / "report.html"
+            return None
         facts["seconds"] = round(time.perf_counter() - began, 1)
         return write_report(find_arms([out]), out, title=recipe.name, command=command, study=facts, reference=_reference(recipe, chosen))
 
