@@ -34,7 +34,7 @@ def pool_of(tmp_path: Path, vector: list[float], passages: int) -> str:
 @pytest.mark.parametrize("depth", [1, 1000])
 def test_equal_vectors_tie_whatever_they_are(tmp_path: Path, vector: list[float], passages: int, depth: int) -> None:
     benchmark = make_set([0], [0] * passages, [(0, 0, 1)], languages=1)
-    found = evaluate(Vectors(pool_of(tmp_path, vector, passages)), benchmark, ranked=True, depth=depth).result.to_json()
+    found = evaluate(Vectors(pool_of(tmp_path, vector, passages)), benchmark, ranked=True, depth=depth).summary
     expected = np.mean([1 / rank for rank in range(1, passages + 1)])
     assert found["mono"]["mrr"] == pytest.approx(expected)
     json.dumps(found, allow_nan=False)
@@ -78,7 +78,7 @@ def test_a_subset_where_the_pool_is_not_ranked_has_the_settings_that_are() -> No
     part = whole.summary["subsets"]["de+el"]
     assert part["mono"] == whole.summary["mono"]
     assert "bias" not in part
-    assert "subsets" in evaluate(Bm25(), benchmark, subsets=[("de", "el")]).result.to_json()
+    assert "subsets" in evaluate(Bm25(), benchmark, subsets=[("de", "el")]).summary
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_language_in_which_bm25_finds_nothing_scores_0_beside_the_others(tmp_p
     part = Part({"1": "river"}, Qrels(["1"], ["a"], np.array([1])), (tmp_path / "one.jsonl",))
     other = Part({"1": "nothing alike"}, Qrels(["1"], ["a"], np.array([1])), (tmp_path / "one.jsonl",))
     (tmp_path / "one.jsonl").write_text('{"docid": "a", "text": "a river"}\n')
-    found = evaluate(Bm25(), Collection("toy", {"de": part, "en": other})).result
+    found = evaluate(Bm25(), Collection("toy", {"de": part, "en": other}))
     assert [found.by_language["ranked"][code]["mrr@10"] for code in ("de", "en")] == [1, 0]
     with pytest.raises(InputError, match="toy: run: no results"):
         evaluate(Bm25(), Collection("toy", {"en": other}))

@@ -77,23 +77,24 @@ def folder(tmp_path_factory) -> Path:
     return write_collection(tmp_path_factory.mktemp("miracl"))
 
 
-def same_figures(folder: Path, answer, run) -> None:
+def same_figures(folder: Path, answer, run, benchmark) -> None:
     """Write run and judgements, read them with ir_measures, and compare its means over languages with ours.
 
     ir_measures has one order of ties, by id. Where none of the relevant passages ties, the figures that are reported are the same;
     where some do, those with `ties="trec"`, and the note says how far away the others are at most.
     """
     write_run(folder / "x.run.gz", run)
-    write_qrels(folder / "x.qrels.gz", answer.against.qrels)
+    against = judged(benchmark)
+    write_qrels(folder / "x.qrels.gz", against.qrels)
     qrels = list(_lines(folder / "x.qrels.gz", "qrels"))
     scored = list(_lines(folder / "x.run.gz", "run"))
     of_query: dict[str, dict[str, float]] = {name: {} for name in FIGURES}
     names = {str(ir_measures.parse_measure(theirs)): ours for ours, theirs in FIGURES.items()}
     for metric in ir_measures.iter_calc([ir_measures.parse_measure(name) for name in FIGURES.values()], qrels, scored):
         of_query[names[str(metric.measure)]][metric.query_id] = metric.value
-    code_of = dict(zip(answer.against.ids, answer.against.lang.tolist(), strict=True))
-    reported = answer.result.summary
-    in_order = evaluate_run(run, answer.against, ties="trec").summary
+    code_of = dict(zip(against.ids, against.lang.tolist(), strict=True))
+    reported = answer.summary
+    in_order = evaluate_run(run, against, ties="trec").summary
     for name, values in of_query.items():
         by_language: dict[int, list[float]] = {}
         for identifier, code in code_of.items():
@@ -116,13 +117,13 @@ def test_a_collection_is_streamed_by_language(folder, tmp_path):
     assert isinstance(collection, Collection)
     encoder = Hashed()
     answer = evaluate(Dense(encoder), collection, depth=50)
-    summary = answer.result.summary
+    summary = answer.summary
     assert summary["counts"]["queries"] == 50
     assert summary["counts"]["passages"] == 600
     assert summary["counts"]["results"] == 50 * 50
     assert set(summary["ranked"]) == {"ndcg@10", "r@100", "mrr@10", "mrr@100", "map"}
     assert 0.2 < summary["ranked"]["ndcg@10"] < 1
-    assert answer.result.by_language["passages"] == {"bn": 300, "sw": 300}
+    assert answer.by_language["passages"] == {"bn": 300, "sw": 300}
     assert "50 queries have fewer than 100 results" in summary["notes"]
     # By hand: every topic against all passages of its language.
     for code, part in collection.parts.items():
@@ -134,14 +135,14 @@ def test_a_collection_is_streamed_by_language(folder, tmp_path):
             order = np.argsort(-scores[row], kind="stable").tolist()
             ranks.append(next(rank for rank, place in enumerate(order, 1) if (topic, passages[place]["docid"]) in relevant))
         first = [1 / rank if rank <= 10 else 0 for rank in ranks]
-        assert answer.result.by_language["ranked"][code]["mrr@10"] == pytest.approx(np.mean(first), abs=0.02)  # ties
-    write_results(tmp_path, {"toy": answer.result}, model="hashed")
+        assert answer.by_language["ranked"][code]["mrr@10"] == pytest.approx(np.mean(first), abs=0.02)  # ties
+    write_results(tmp_path, {"toy": answer}, model="hashed")
     assert json.loads((tmp_path / "results.json").read_text())["benchmarks"]["toy"]["ranked"] == summary["ranked"]
 
 
 def test_one_language_alone_has_the_figures_it_has_among_several(folder):
-    both = evaluate(Dense(Hashed()), retrieval_of(folder, name="toy")).result
-    alone = evaluate(Dense(Hashed()), retrieval_of(folder, name="toy", languages=["sw"])).result
+    both = evaluate(Dense(Hashed()), retrieval_of(folder, name="toy"))
+    alone = evaluate(Dense(Hashed()), retrieval_of(folder, name="toy", languages=["sw"]))
     assert alone.summary["ranked"] == both.by_language["ranked"]["sw"]
     assert alone.queries["query_id"][0] == "0"
     assert both.queries["query_id"][-1] == "sw-24"
@@ -164,17 +165,17 @@ def test_saved_runs_give_the_same_figures_in_ir_measures(folder, tmp_path, retri
     benchmark = make_set([0, 1] * 10, [0, 1] * 30, sorted(judgements), languages=2, texts=(queries, texts))
     parts = []
     answer = evaluate(retriever, benchmark, ranked=True, depth=30, keep=parts.append)
-    same_figures(tmp_path, answer, concat(parts))
+    same_figures(tmp_path, answer, concat(parts), benchmark)
     if isinstance(retriever, Dense) and isinstance(retriever.encoder, Drawn):
-        assert answer.result.summary["counts"]["ties"] == 0
+        assert answer.summary["counts"]["ties"] == 0
     again = evaluate(RunFile(tmp_path / "x.run.gz"), benchmark)
-    assert again.result.summary["ranked"] == pytest.approx(answer.result.summary["ranked"])
-    assert "mono" not in again.result.summary
+    assert again.summary["ranked"] == pytest.approx(answer.summary["ranked"])
+    assert "mono" not in again.summary
     collection = retrieval_of(folder, name="toy")
     parts = []
     answer = evaluate(retriever, collection, depth=40, keep=parts.append)
     write_run(tmp_path / "toy.run", concat(parts))
-    assert evaluate(RunFile(tmp_path), collection).result.summary["ranked"] == pytest.approx(answer.result.summary["ranked"])
+    assert evaluate(RunFile(tmp_path), collection).summary["ranked"] == pytest.approx(answer.summary["ranked"])
 
 
 @pytest.mark.parametrize("retriever", [Bm25(), Dense(Hashed())], ids=["bm25", "dense"])
@@ -184,11 +185,11 @@ def test_parts_of_a_run_have_the_figures_of_the_whole(folder, monkeypatch, retri
     judgements = sorted({(int(q), int(p), 1 + int(g)) for q, p, g in zip(*rng.integers(0, [[23], [50], [2]], (3, 60)), strict=True)})
     benchmark = make_set([0, 1] * 12, [0, 1] * 25, judgements, languages=2, texts=(texts[:24], texts))
     for one, options in ((benchmark, {"ranked": True}), (retrieval_of(folder, name="toy"), {})):
-        whole = evaluate(retriever, one, depth=20, **options).result
+        whole = evaluate(retriever, one, depth=20, **options)
         parts = []
         for module in (topruns, ranked):
             monkeypatch.setattr(module, "_RESULTS", 41)  # two queries, or one
-        small = evaluate(retriever, one, depth=20, keep=parts.append, **options).result
+        small = evaluate(retriever, one, depth=20, keep=parts.append, **options)
         monkeypatch.undo()
         assert len(parts) > 1
         assert small.summary == whole.summary
@@ -219,11 +220,11 @@ def test_embeddings_made_elsewhere(folder, tmp_path):
     for side, texts in (("queries", benchmark.queries), ("passages", benchmark.passages)):
         np.save(tmp_path / f"{side}.npy", encoder.encode(texts.texts, side="query")[::-1])
         (tmp_path / f"{side}.ids.txt").write_text("".join(f"{one}\n" for one in reversed(texts.ids)))
-    given = evaluate(Vectors(str(tmp_path)), benchmark, ranked=True).result
-    ours = evaluate(Dense(encoder), benchmark, ranked=True).result
+    given = evaluate(Vectors(str(tmp_path)), benchmark, ranked=True)
+    ours = evaluate(Dense(encoder), benchmark, ranked=True)
     assert given.summary == ours.summary
     pair = f"{tmp_path / 'queries.npy'},{tmp_path / 'passages.npy'}"
-    assert evaluate(Vectors(pair), benchmark, ranked=True).result.summary == ours.summary
+    assert evaluate(Vectors(pair), benchmark, ranked=True).summary == ours.summary
     np.save(tmp_path / "passages.npy", np.ones((3, 5), np.float32))
     with pytest.raises(InputError, match="queries have 64 dimensions, passages 5"):
         evaluate(Vectors(str(tmp_path)), benchmark)
@@ -231,7 +232,7 @@ def test_embeddings_made_elsewhere(folder, tmp_path):
     with pytest.raises(InputError, match="3 passage embeddings are not finite, the first that of 'p0'"):
         evaluate(Vectors(str(tmp_path)), benchmark)
     np.save(tmp_path / "passages.npy", np.zeros((3, 64), np.float32))
-    notes = evaluate(Vectors(str(tmp_path)), benchmark).result.summary["notes"]
+    notes = evaluate(Vectors(str(tmp_path)), benchmark).summary["notes"]
     assert "3 passage embeddings are zero: all their scores are 0 and tie" in notes
 
 
@@ -251,8 +252,8 @@ def test_embeddings_of_a_collection_need_no_passages(folder, tmp_path):
         (topics / file.parent.name).mkdir(parents=True, exist_ok=True)
         (topics / file.parent.name / file.name).write_bytes(file.read_bytes())
     without = retrieval_of(topics, name="toy")
-    found = evaluate(Vectors(str(tmp_path)), without, depth=40).result
-    assert found.summary == evaluate(Dense(encoder), collection, depth=40).result.summary
+    found = evaluate(Vectors(str(tmp_path)), without, depth=40)
+    assert found.summary == evaluate(Dense(encoder), collection, depth=40).summary
     with pytest.raises(InputError, match="toy, bn: toy: no passages for bn"):
         evaluate(Dense(encoder), without)
     vectors.ids_file(tmp_path / "toy" / "sw" / "passages.npy").unlink()
@@ -263,9 +264,9 @@ def test_embeddings_of_a_collection_need_no_passages(folder, tmp_path):
 def test_relevant_passages_that_the_corpus_lacks_count_as_not_found(tmp_path):
     root = write_collection(tmp_path, languages=("sw",), passages=40, topics=5)
     qrels = next(root.rglob("qrels.*"))
-    whole = evaluate(Dense(Hashed()), retrieval_of(root, name="toy")).result.summary
+    whole = evaluate(Dense(Hashed()), retrieval_of(root, name="toy")).summary
     qrels.write_text(qrels.read_text() + "0\tQ0\telsewhere\t1\n")
-    less = evaluate(Dense(Hashed()), retrieval_of(root, name="toy")).result.summary
+    less = evaluate(Dense(Hashed()), retrieval_of(root, name="toy")).summary
     assert "1 relevant passages are not in the corpus and count as not found (first: elsewhere)" in less["notes"]
     assert less["ranked"]["r@100"] < whole["ranked"]["r@100"]
     qrels.write_text("0\tQ0\tother\t1\n")
@@ -282,7 +283,7 @@ def test_a_docid_that_comes_twice_is_counted(tmp_path):
     (file.parent / "docs-1.jsonl").write_text(first + "\n")
     collection = retrieval_of(root, name="toy")
     for retriever in (Dense(Hashed()), Bm25()):
-        found = evaluate(retriever, collection).result.summary
+        found = evaluate(retriever, collection).summary
         assert found["counts"]["passages"] == 40
         assert any("1 x passage whose docid occurred before" in note for note in found["notes"])
 
@@ -291,7 +292,7 @@ def test_bitext_runs_leave_the_query_itself_out(tmp_path):
     for code, lines in {"de": ["ein Haus", "zwei Hunde"], "en": ["ein house", "zwei dogs"]}.items():
         (tmp_path / f"{code}.txt").write_text("".join(f"{line}\n" for line in lines))
     benchmark = retrieval_of(tmp_path, name="lines")
-    found = evaluate(Dense(Hashed()), benchmark, ranked=True, depth=1).result.summary
+    found = evaluate(Dense(Hashed()), benchmark, ranked=True, depth=1).summary
     assert found["cross"]["hit@1"] == 1
     assert found["ranked"]["mrr@10"] == 1
     assert "the passage that is the query itself is left out of its ranking" in found["notes"]
@@ -310,7 +311,7 @@ def test_names_of_runs(tmp_path):
     with pytest.raises(InputError, match=r"toy.run: no result in it can be read"):
         evaluate(RunFile(tmp_path), benchmark)
     (tmp_path / "toy.run").write_text("q0 Q0 p0 1 1.0 t\nq0 Q0 p1 2 nan t\nq0 Q0 p0 3 0.5 t\n")
-    notes = evaluate(RunFile(tmp_path), benchmark).result.summary["notes"]
+    notes = evaluate(RunFile(tmp_path), benchmark).summary["notes"]
     assert any("1 x line whose score is not a finite number" in note for note in notes)
     assert any("1 x line whose query and document occurred before" in note for note in notes)
     (tmp_path / "toy.run").write_text("q7 Q0 p0 1 1.0 t\n")
@@ -335,7 +336,7 @@ def test_mlqa_r_questions_in_two_to_four_languages(tmp_path):
         (tmp_path / f"{code}.json").write_text(json.dumps({"data": [{"title": "t", "paragraphs": paragraphs}]}))
     benchmark = retrieval_of(tmp_path, name="mlqa-r")
     answer = evaluate(Dense(Hashed()), benchmark, ranked=True)
-    table = answer.result.queries
+    table = answer.queries
     cross = [(q, p) for q, p, s in zip(table["query_id"], table["passage_lang"], table["setting"], strict=True) if s == "cross"]
     assert sorted(cross) == sorted(
         (f"{code}-{identifier}", other) for identifier, codes in held.items() for code in codes for other in codes if code != other
@@ -348,16 +349,16 @@ def test_real_scifact_with_bm25(data, tmp_path):
     benchmark = retrieval_of(data / "scifact", name="scifact")
     parts = []
     found = evaluate(Bm25(), benchmark, keep=parts.append)
-    assert found.result.summary["ranked"]["ndcg@10"] == pytest.approx(0.6634, abs=0.0005)
-    assert found.result.summary["counts"]["passages"] == 5183
+    assert found.summary["ranked"]["ndcg@10"] == pytest.approx(0.6634, abs=0.0005)
+    assert found.summary["counts"]["passages"] == 5183
     write_run(tmp_path / "x.run.gz", concat(parts))
-    assert evaluate(RunFile(tmp_path / "x.run.gz"), benchmark).result.summary["ranked"] == pytest.approx(found.result.summary["ranked"])
+    assert evaluate(RunFile(tmp_path / "x.run.gz"), benchmark).summary["ranked"] == pytest.approx(found.summary["ranked"])
 
 
 def test_real_tydi_qa_with_bm25(data):
     benchmark = retrieval_of(data / "tydiqa", name="tydiqa")
     assert (len(benchmark.queries), len(benchmark.languages)) == (5077, 9)
-    found = evaluate(Bm25(), benchmark).result.summary
+    found = evaluate(Bm25(), benchmark).summary
     assert found["mono"]["map"] == pytest.approx(0.7191, abs=0.0005)
     assert found["candidate_text"] == "paragraph"
 
@@ -380,8 +381,8 @@ def test_embeddings_of_unequal_length_are_compared_as_asked_and_it_is_said(tmp_p
     for similarity, array in (("dot", vectors["passages"]), ("cosine", pool)):
         answer = evaluate(Vectors(str(tmp_path), similarity), benchmark, ranked=True)
         rank = (-(queries @ array.T)).argsort(1).argsort(1)[np.arange(10), np.arange(10)]
-        assert answer.result.summary["micro"]["ranked"]["mrr@100"] == pytest.approx((1 / (rank + 1)).mean())
-        notes = " ".join(answer.result.summary["notes"])
+        assert answer.summary["micro"]["ranked"]["mrr@100"] == pytest.approx((1 / (rank + 1)).mean())
+        notes = " ".join(answer.summary["notes"])
         assert ("compared by dot product, the default" in notes) == (similarity == "dot")
         assert ("compared by cosine" in notes) == (similarity == "cosine")
     vectors["passages"][3] = np.nan
@@ -405,7 +406,7 @@ def test_the_topic_itself_is_left_out_of_a_streamed_corpus(tmp_path, retriever):
         found[run.queries[query]].append(run.documents[document])
     assert all((query in returned) == (query == "t3") for query, returned in found.items())
     assert {len(returned) for returned in found.values()} == {3}
-    assert "the passage that is the query itself is left out of its ranking" in answer.result.summary["notes"]
+    assert "the passage that is the query itself is left out of its ranking" in answer.summary["notes"]
 
 
 def test_ids_that_a_run_cannot_hold_are_found_before_any_work(tmp_path):

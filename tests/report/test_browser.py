@@ -45,7 +45,7 @@ def drawn(chromium: str, tmp_path: Path, page: Path, *options: str) -> str:
 
 @pytest.mark.parametrize("width", [1200, 500])
 def test_the_report_draws_itself_without_the_network(chromium: str, study: Path, tmp_path: Path, width: int) -> None:
-    page = write_report(find_arms([study]), tmp_path / "report", title="Report", command="triglot study")
+    page = write_report(find_arms([study]), tmp_path / "report", title="Report", command="triglot study").path
     probed = tmp_path / "probed.html"
     probed.write_text(page.read_text(encoding="utf-8").replace("</body>", PROBE + "</body>"), encoding="utf-8")
     dom = drawn(chromium, tmp_path, probed, "--dump-dom", f"--window-size={width},900")
@@ -57,7 +57,7 @@ def test_the_report_draws_itself_without_the_network(chromium: str, study: Path,
 
 
 def test_the_report_is_not_a_blank_picture(chromium: str, study: Path, tmp_path: Path) -> None:
-    page = write_report(find_arms([study]), tmp_path / "report", title="Report", command="triglot study")
+    page = write_report(find_arms([study]), tmp_path / "report", title="Report", command="triglot study").path
     picture = tmp_path / "report.png"
     drawn(chromium, tmp_path, page, f"--screenshot={picture}", "--window-size=1000,1400")
     pixels = matplotlib.image.imread(picture)[..., :3]

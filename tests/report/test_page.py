@@ -169,7 +169,7 @@ def test_what_was_seen_counts_pairs_and_negatives(study: Path) -> None:
 
 
 def test_report_files(study: Path, tmp_path: Path) -> None:
-    path = write_report(find_arms([study]), tmp_path / "out", title="A study", command="triglot study x")
+    path = write_report(find_arms([study]), tmp_path / "out", title="A study", command="triglot study x").path
     assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
     plain = read_json(tmp_path / "out" / "report.json")
     table = plain["benchmarks"]["toy"]

@@ -62,7 +62,7 @@ def test_attacked_forms_stand_in_tables_of_attacks_alone(attacked: Path) -> None
     arms = find_arms([attacked])
     assert [table.benchmark for table in tables_of(arms, reference="frail")] == ["toy", "toy+typos"]
     assert [table.benchmark for table in tables_of(arms, measure="r@1")] == ["toy"]
-    path = write_report(arms, attacked / "report", title="x", reference="frail")
+    path = write_report(arms, attacked / "report", title="x", reference="frail").path
     page = path.read_text(encoding="utf-8")
     assert 'id="robustness"' in page
     assert "Lost by language, toy+typos" in page

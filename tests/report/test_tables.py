@@ -184,3 +184,10 @@ def test_a_broken_per_query_file_is_named(study: Path, tmp_path: Path) -> None:
     (tmp_path / "run" / "toy.queries.parquet").write_bytes(b"not parquet")
     with pytest.raises(InputError, match=r"toy\.queries\.parquet: not a Parquet file"):
         compare(find_arms([tmp_path / "run"]), "toy")
+
+
+def test_tables_of_arms_are_shown_likewise(study: Path) -> None:
+    table = compare(find_arms([study]), "toy", resamples=50)
+    assert repr(table).splitlines()[0] == "toy"
+    assert "x-y (3 seeds)" in repr(table)
+    assert "<td>" in table._repr_html_()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,12 +18,13 @@ from triglot.corpus.labelled import Labelled
 from triglot.encoder.once import encode_once
 from triglot.files import InputError
 from triglot.measures import Measure, known
+from triglot.measures.result import Part, Result
 
 SETTINGS = ("classification", "generalised")  # both texts in one language, or in two
 
 
-@dataclass(frozen=True)
-class Classification:
+@dataclass(frozen=True, repr=False)
+class Classification(Result):
     """What a head on one encoder reached on one benchmark.
 
     Attributes:
@@ -38,10 +39,12 @@ class Classification:
     by_language: dict[str, Any]
     items: dict[str, np.ndarray]
     head: Head
+    unit: ClassVar = "items"
 
-    def to_json(self) -> dict[str, Any]:
-        """The benchmark's entry in results.json."""
-        return self.summary
+    @property
+    def parts(self) -> Mapping[str, Part]:
+        """The head."""
+        return {"head": self.head}
 
 
 def evaluate_task(encoder: Any, task: Task, *, progress: bool = False) -> Classification:

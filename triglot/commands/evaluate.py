@@ -11,6 +11,7 @@ from triglot import outputs
 from triglot.commands.models import paths_of, retriever
 from triglot.commands.sources import source_path
 from triglot.files import InputError
+from triglot.measures.result import Result
 
 log = logging.getLogger("triglot")
 
@@ -59,7 +60,7 @@ def evaluate_model(
         given = {"format": format, "options": options or {}, "classify": classify or {}, "lists": lists, "depth": depth}
         given |= {"similarity": similarity, "runs": place if save_run else None}
         answers = _answers(model, on, **given, subsets=subsets, progress=progress)
-        write_results(place, {name: getattr(answer, "result", answer) for name, answer in answers.items()}, model=model)
+        write_results(place, answers, model=model)
     return Path(out) / "results.json"
 
 
@@ -76,7 +77,7 @@ def _answers(
     runs: Path | None,
     subsets: Sequence[Sequence[str]],
     progress: bool,
-) -> dict[str, Any]:
+) -> dict[str, Result]:
     """The answers to each benchmark, and the classifications, by name; all benchmarks are read before the first is judged.
 
     With `runs`, that folder gets NAME.run.gz and NAME.qrels.gz of every benchmark.
@@ -110,7 +111,7 @@ def _answers(
     if classify and not tasks:
         formats = " or ".join(row.name for row in FORMATS if row.classification)
         raise InputError(f"--classify: nothing is classified; that takes a benchmark of format {formats} and a model with vectors")
-    answers: dict[str, Any] = {}
+    answers: dict[str, Result] = {}
     for name, one in benchmarks.items():
         log.info("%s: %s", name, ", ".join(one.languages))
         how = {"depth": depth, "subsets": subsets, "tag": Path(model).name}

@@ -7,7 +7,7 @@ beyond k as not found, as trec_eval does. Ties within the run are expectations (
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from triglot.evaluate.tables import Evaluation
 from triglot.files import InputError
 from triglot.measures import Measure, reported
 from triglot.measures.ranks import Blocks, tie_blocks
+from triglot.measures.result import Result
 
 SETTING = "ranked"
 _RESULTS = 1 << 19  # measured at a time
@@ -55,17 +56,13 @@ class Judged:
     candidate_text: str = ""
 
 
-@dataclass(frozen=True)
-class Outcome:
+@dataclass(frozen=True, repr=False)
+class Outcome(Result):
     """What `write_results` writes of a benchmark: its entry, the figures by language, the columns of the per-query file."""
 
     summary: dict[str, Any]
     by_language: dict[str, Any]
-    queries: dict[str, np.ndarray] = field(repr=False)
-
-    def to_json(self) -> dict[str, Any]:
-        """The benchmark's entry in results.json."""
-        return self.summary
+    queries: dict[str, np.ndarray]
 
 
 def judged(benchmark: RetrievalSet | Collection) -> Judged:

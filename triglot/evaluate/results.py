@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from triglot.classify.judge import Classification
-from triglot.evaluate.ranked import Outcome
-from triglot.evaluate.tables import Evaluation
 from triglot.files import InputError, atomic_write, nearest, read_json, write_json
 from triglot.measures import FORMER, current, reported
+from triglot.measures.result import Result
 from triglot.names import check_name
 from triglot.parquet import read_table
 
@@ -36,7 +34,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def write_results(folder: str | Path, evaluations: Mapping[str, Evaluation | Outcome | Classification], *, model: str) -> Path:
+def write_results(folder: str | Path, evaluations: Mapping[str, Result], *, model: str) -> Path:
     """Write results.json, NAME.languages.json and NAME.queries.parquet into a folder (made if absent), each file whole or absent.
 
     A classification has NAME.items.parquet in place of NAME.queries.parquet, and its head in the folder NAME.head. results.json is written
@@ -57,13 +55,11 @@ def write_results(folder: str | Path, evaluations: Mapping[str, Evaluation | Out
     for name in evaluations:
         check_name("benchmark", name)
     for name, evaluation in evaluations.items():
-        if isinstance(evaluation, Classification):
-            _write_rows(folder / f"{name}.items.parquet", evaluation.items)
-            evaluation.head.save(folder / f"{name}.head")
-        else:
-            _write_rows(folder / f"{name}.queries.parquet", evaluation.queries)
+        _write_rows(folder / f"{name}.{evaluation.unit}.parquet", evaluation.table)
+        for part, content in evaluation.parts.items():
+            content.save(folder / f"{name}.{part}")
         write_json(folder / f"{name}.languages.json", evaluation.by_language)
-    benchmarks = {name: evaluation.to_json() for name, evaluation in evaluations.items()}
+    benchmarks = {name: evaluation.summary for name, evaluation in evaluations.items()}
     write_json(folder / "results.json", {"schema": SCHEMA, "model": model, "benchmarks": benchmarks, "versions": versions()})
     return folder / "results.json"
 

@@ -22,7 +22,7 @@ from triglot.evaluate.baselines import bm25_scores, translated_scores
 from triglot.evaluate.bias.scope import check_subsets
 from triglot.evaluate.counts import ScoreBlock
 from triglot.evaluate.evaluator import evaluate_embeddings, evaluate_scores, similarity_notes
-from triglot.evaluate.ranked import Judge, Judged, Outcome, evaluate_run, join, judged
+from triglot.evaluate.ranked import Judge, Outcome, evaluate_run, join, judged
 from triglot.evaluate.tables import SETTINGS, Evaluation
 from triglot.evaluate.topruns import Parts, finite, parts_of_scores, parts_of_vectors, stream_of_blocks
 from triglot.evaluate.wordwise import WordLists
@@ -121,14 +121,6 @@ def run_files(folder: Path) -> list[Path]:
     return [path for path in found if path.is_file()]
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What `evaluate` found: the figures, and where a run was made or read, what it was measured against."""
-
-    result: Outcome | Evaluation
-    against: Judged | None = None
-
-
 Keep = Callable[[Run], None]
 """Is shown every part of a run, each with the results of some queries."""
 
@@ -143,7 +135,7 @@ def evaluate(
     subsets: Sequence[Sequence[str]] = (),
     tag: str = "triglot",
     keep: Keep | None = None,
-) -> Answer:
+) -> Outcome | Evaluation:
     """Judge a retriever on a benchmark.
 
     A `RetrievalSet` is ranked whole, in the three settings. A `Collection` is streamed, each language within its own corpus, and its
@@ -183,12 +175,11 @@ def evaluate(
         whole = evaluate_embeddings(queries, passages, benchmark, extra=wanted, notes=notes, subsets=subsets)
         made = parts_of_vectors(queries, passages, benchmark, depth, tag=tag) if ranked else None
     if made is None:
-        return Answer(whole)
-    against = judged(benchmark)
-    judge = Judge(against, extra=extra)
+        return whole
+    judge = Judge(judged(benchmark), extra=extra)
     if not _show(judge, made.runs, keep):
         raise InputError(f"{benchmark.name}: {_NOTHING}")
-    return Answer(join(whole, judge.outcome(notes=made.notes)), against)
+    return join(whole, judge.outcome(notes=made.notes))
 
 
 _NOTHING = "run: no results; no query finds a passage"
@@ -224,7 +215,7 @@ def _bm25(retriever: Bm25, benchmark: RetrievalSet) -> tuple[ScoreBlock, tuple[s
     return *translated_scores(benchmark, retriever.lists(benchmark.languages)), SETTINGS
 
 
-def _judge_file(retriever: RunFile, benchmark: RetrievalSet | Collection, extra: Sequence[str | Measure], keep: Keep | None) -> Answer:
+def _judge_file(retriever: RunFile, benchmark: RetrievalSet | Collection, extra: Sequence[str | Measure], keep: Keep | None) -> Outcome:
     tally, against = Tally(), judged(benchmark)
     path = retriever.file(benchmark.name)
     run = runs.read_run(path, tally)
@@ -236,15 +227,14 @@ def _judge_file(retriever: RunFile, benchmark: RetrievalSet | Collection, extra:
         raise InputError(f"{path}: {error}") from None
     if keep:
         keep(run)
-    return Answer(outcome, against)
+    return outcome
 
 
 def _judge_collection(
     retriever: Dense | Bm25 | Vectors, collection: Collection, depth: int, extra: Sequence[str | Measure], tag: str, keep: Keep | None
-) -> Answer:
+) -> Outcome | Evaluation:
     notes, sizes, found = [], {}, False
-    against = judged(collection)
-    judge = Judge(against, extra=extra)
+    judge = Judge(judged(collection), extra=extra)
     for code, part in collection.parts.items():
         tally = Tally()
         try:
@@ -257,7 +247,7 @@ def _judge_collection(
         log.info("%s, %s: %d queries, %d passages", collection.name, code, len(part.topics), sizes[code])
     if not found:
         raise InputError(f"{collection.name}: {_NOTHING}")
-    return Answer(judge.outcome(notes=notes, passages=sizes), against)
+    return judge.outcome(notes=notes, passages=sizes)
 
 
 def _run_of_part(

@@ -12,12 +12,13 @@ from triglot.corpus.retrieval import RetrievalSet
 from triglot.evaluate.counts import ITSELF, Counts
 from triglot.measures import Measure, reported
 from triglot.measures.ranks import tie_blocks
+from triglot.measures.result import Result
 
 SETTINGS = ("mono", "cross", "multi")
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, repr=False)
+class Evaluation(Result):
     """What one retriever reached on one benchmark.
 
     Attributes:
@@ -46,10 +47,6 @@ class Evaluation:
             "setting": np.array(SETTINGS, dtype=object)[self.rows["setting"]],
             "passage_lang": texts[self.rows["passage_lang"]],
         } | {name: column for name, column in self.rows.items() if name not in ("query", "setting", "passage_lang")}
-
-    def to_json(self) -> dict[str, Any]:
-        """The benchmark's entry in results.json."""
-        return self.summary
 
 
 def _measure(

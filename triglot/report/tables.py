@@ -12,6 +12,7 @@ import numpy as np
 
 from triglot import escapes
 from triglot.files import InputError, nearest
+from triglot.grid import as_html, as_text
 from triglot.measures import Measure, find, known, reported
 from triglot.report.resampling import PerQuery, resample
 from triglot.report.runs import Arm
@@ -74,7 +75,7 @@ class Row:
     cells: tuple[Cell | None, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Table:
     """Arms on one benchmark, compared with `reference`; `margin` is that of `not_below`, and `notes` go below the table."""
 
@@ -84,6 +85,17 @@ class Table:
     reference: str = ""
     notes: tuple[str, ...] = ()
     margin: float | None = None
+
+    def _grid(self) -> tuple[list[str], list[list[str]]]:
+        """Head and rows as plain text."""
+        head = ["", *(column.title for column in self.columns)]
+        return head, [[_name(row), *map(cell_text, row.cells, self.columns)] for row in self.rows]
+
+    def __repr__(self) -> str:
+        return "\n".join([self.benchmark, as_text(*self._grid()), *self.notes])
+
+    def _repr_html_(self) -> str:
+        return as_html(*self._grid(), caption=self.benchmark, notes=self.notes)
 
     def best(self, column: int) -> set[str]:
         """Names of the rows with the best value of a column, as far as it is printed; none where all are equal."""

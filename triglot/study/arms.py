@@ -204,7 +204,7 @@ def baseline(recipe: Recipe, name: str, out: Path, data: Data) -> None:
                 log.info("%s: nothing to retrieve, and %s does not classify", one.name, name)
                 continue
             retriever = Bm25() if name == "bm25" else Bm25(lambda codes: data.lists(recipe.lists, codes))
-            found[one.name] = evaluate(retriever, benchmark, depth=one.depth, subsets=one.subsets).result
+            found[one.name] = evaluate(retriever, benchmark, depth=one.depth, subsets=one.subsets)
         write_results(folder, found, model=name)
         write_sealed(folder / BASELINE, plain(asked))
     record(out, recipe, name, None, folder / RESULTS)

@@ -10,16 +10,16 @@ from typing import Any
 
 from triglot.augment.apply import Augmenter
 from triglot.batches import plan_run
-from triglot.classify.judge import Classification, evaluate_task
+from triglot.classify.judge import evaluate_task
 from triglot.encoder import init_encoder, load_encoder
 from triglot.encoder.card import Card, add_scores
 from triglot.encoder.static import StaticEncoder
 from triglot.encoder.tokenizer import word_counts
 from triglot.evaluate import Evaluation, write_results
-from triglot.evaluate.ranked import Outcome
 from triglot.evaluate.results import versions
 from triglot.evaluate.retrievers import Dense, evaluate
 from triglot.files import InputError, atomic_folder, read_json
+from triglot.measures.result import Result
 from triglot.memory import check_fits
 from triglot.outputs import resolve
 from triglot.recipe import Recipe, Stage, alignment_recipe, single
@@ -204,15 +204,13 @@ def _told(recipe: Recipe, stage: Stage, name: str, seen: Mapping[str, Any]) -> s
     return f"{recipe.name}, {name}: {counted}, {batches}, {loss}, learning rate {stage.train.lr:g}, seed {recipe.seed}"
 
 
-def evaluate_all(
-    recipe: Recipe, encoder: Any, data: Data, which: str, *, ranked: bool | None = None
-) -> dict[str, Evaluation | Outcome | Classification]:
+def evaluate_all(recipe: Recipe, encoder: Any, data: Data, which: str, *, ranked: bool | None = None) -> dict[str, Result]:
     """An encoder on the recipe's `validation` or `evaluate` benchmarks; `ranked` as for `evaluate.retrievers.evaluate`."""
-    found: dict[str, Evaluation | Outcome | Classification] = {}
+    found: dict[str, Result] = {}
     for one in getattr(recipe, which):
         benchmark, task = data.benchmark(one, recipe.languages), data.task(one, recipe.languages)
         if benchmark is not None:
-            found[one.name] = evaluate(Dense(encoder), benchmark, ranked=ranked, depth=one.depth, subsets=one.subsets).result
+            found[one.name] = evaluate(Dense(encoder), benchmark, ranked=ranked, depth=one.depth, subsets=one.subsets)
         if task is not None:
             found[task.name] = evaluate_task(encoder, task)
     return found
