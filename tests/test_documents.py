@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
 import triglot
+from tests.command import triglot as command_line
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -34,6 +37,42 @@ def test_the_examples_of_the_python_page_run(tmp_path: Path, monkeypatch: pytest
     assert "did you mean 'kind'?" in said
     assert re.search(r"\| *again", said)
     assert (tmp_path / "runs/report/report.html").is_file()
+
+
+def blocks(path: Path) -> list[tuple[str, str, str]]:
+    """(language, title, text) of every block of a document, in order."""
+    return re.findall(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```', path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.slow
+def test_the_tutorial_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = {}
+    for language, title, text in blocks(ROOT / "docs/tutorial.md"):
+        if title:
+            Path(title).write_text(text, encoding="utf-8")
+        elif language == "python":
+            exec(compile(text, "tutorial", "exec"), {"__name__": "tutorial"})
+        else:
+            assert language == "sh"
+            for line in text.splitlines():
+                _, command, *words = shlex.split(line)
+                done = command_line(command, *words)
+                assert done.code == 0, (line, done.err)
+                said[command] = done.out
+    assert "12" in said["data"] or "8" in said["data"]
+    assert "hybrid" in said["compare"]
+    assert "Multilingual" in said["compare"]
+    assert "Jede Rechnung" in said["search"]
+
+
+def test_the_pages_stand_in_the_four_groups() -> None:
+    """Tutorial, how-to, reference, explanation (diataxis.fr); every page is in one of them."""
+    nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))["nav"]
+    groups = {name: pages for entry in nav for name, pages in entry.items() if isinstance(pages, list)}
+    assert list(groups) == ["Tutorial", "How-to", "Reference", "Explanation"]
+    pages = [page for group in groups.values() for entry in group for page in entry.values()]
+    assert sorted([*pages, "index.md"]) == sorted(str(path.relative_to(ROOT / "docs")) for path in ROOT.glob("docs/**/*.md"))
 
 
 def test_the_python_page_describes_every_public_name() -> None:
