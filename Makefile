@@ -28,11 +28,11 @@ help:
 	@echo "Variables: PYTHON, TORCH_INDEX, WHEELS, UV, ARGS (see the top of the Makefile)"
 
 $(BIN)/.installed: pyproject.toml constraints.txt tools/setup.sh $(CHOICE)
-	@$(SETUP) -e ".[test]"
+	@$(SETUP) -e ".[all,test]"
 	@touch $@
 
 $(BIN)/.installed-dev: $(BIN)/.installed
-	@$(SETUP) -e ".[test,dev,docs]"
+	@$(SETUP) -e ".[all,test,dev,docs]"
 	@touch $@
 
 install: $(BIN)/.installed

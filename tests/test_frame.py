@@ -20,6 +20,7 @@ import pytest
 import typer
 
 import triglot
+from triglot.extras import EXTRAS
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("torch", "transformers", "sentence_transformers", "pyarrow", "matplotlib", "scipy", "faiss", "sklearn")
@@ -166,8 +167,11 @@ def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
     def names(lines: list[str]) -> set[str]:
         return {normal(re.split(r"[<>=\[;]", line)[0]) for line in lines}
 
-    optional = names(project["optional-dependencies"]["trainers"])
-    assert needed - optional | {"tensorboard"} == names(project["dependencies"])  # torch imports tensorboard
+    extras = {name: names(project["optional-dependencies"][name]) for name in ("train", "report", "augment", "hub", "trainers")}
+    assert needed | {"tensorboard", "triglot"} == names(project["dependencies"]).union(*extras.values())  # torch imports tensorboard
+    assert not names(project["dependencies"]) & set().union(*extras.values())
+    assert all(normal(providers[module][0]) in extras[extra] for module, extra in EXTRAS.items())
+    assert {normal(providers[module][0]) for module in EXTRAS} | {"datasets", "triglot"} == set().union(*extras.values())
 
 
 def test_the_readme_shows_the_floors_that_import_linter_holds() -> None:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Make a virtual environment and install into it what the arguments name, as `pip install` takes them:
-#   sh tools/setup.sh -e ".[test]"
+#   sh tools/setup.sh -e ".[all,test]"
 # Settings, all optional, from the environment: VENV (.venv), PYTHON, TORCH_INDEX, WHEELS, UV (a path, or "no" for pip alone).
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)

@@ -1,4 +1,4 @@
-"""Triglot: train, measure and serve one multilingual retriever that is not biased towards a language.
+"""Triglot: train and evaluate one multilingual retriever that is not biased towards a language.
 
 The names below are loaded when first used, so that `import triglot` costs nothing.
 """
@@ -87,8 +87,11 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
+        from triglot.extras import named
+
         module, _, attribute = _HOMES[name].partition(":")
-        return getattr(import_module(module), attribute)
+        with named():
+            return getattr(import_module(module), attribute)
     from triglot.files import nearest
 
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}{nearest(name, _HOMES)}")

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
+from triglot.extras import named
+
 
 def face(room: str, homes: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
     """The `__getattr__` of a package whose names live in its modules.
@@ -19,6 +21,7 @@ def face(room: str, homes: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
     def __getattr__(name: str) -> Any:
         if name not in home:
             raise AttributeError(f"module {room!r} has no attribute {name!r}")
-        return getattr(import_module(f"{room}.{home[name]}"), name)
+        with named():
+            return getattr(import_module(f"{room}.{home[name]}"), name)
 
     return __getattr__

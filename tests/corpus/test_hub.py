@@ -11,6 +11,7 @@ from tests.corpus.test_collection import put
 from tests.opening import retrieval_of
 from triglot.corpus import hub
 from triglot.corpus.tally import Tally
+from triglot.extras import MissingExtra
 from triglot.files import InputError
 
 
@@ -68,5 +69,5 @@ def test_what_cannot_be_fetched_is_said(hub_cache, monkeypatch):
     with pytest.raises(InputError, match=r"hub:no/such: cannot be fetched \("):
         retrieval_of("hub:no/such", name="x")
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(InputError, match="hub:no/such: needs huggingface_hub: pip install huggingface_hub"):
+    with pytest.raises(MissingExtra, match=r'huggingface_hub is not installed; pip install "triglot\[hub\]"'):
         retrieval_of("hub:no/such", name="x")

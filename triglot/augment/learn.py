@@ -16,6 +16,7 @@ from typing import Annotated
 import numpy as np
 import regex
 
+from triglot.extras import named
 from triglot.files import InputError
 from triglot.ragged import Ragged
 from triglot.ranges import MostWords, Range, Several, Share, check_ranges
@@ -112,7 +113,8 @@ def segmenter(texts: Sequence[str]) -> Cut:
     size = sum(map(len, runs))
     if size < _LEAST_CHARACTERS:
         return regex.compile(r"\X").findall
-    import sentencepiece
+    with named():
+        import sentencepiece
 
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.Train(

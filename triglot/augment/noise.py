@@ -18,6 +18,7 @@ import regex
 
 from triglot import seeds
 from triglot.augment.keyboards import HOMOGLYPHS, neighbours, script_letters
+from triglot.extras import named
 from triglot.files import InputError, check_choice
 
 _WORD = regex.compile(r"[\p{L}\p{M}\u200c\u200d]+(?:['’]\p{L}[\p{L}\p{M}]*)*")
@@ -134,7 +135,8 @@ def casing(word: str, draws: Draws) -> str:
 
 def romanise(word: str, draws: Draws) -> str:
     """In Latin letters (anyascii). Latin words lose their diacritics."""
-    from anyascii import anyascii
+    with named():
+        from anyascii import anyascii
 
     return anyascii(word)
 

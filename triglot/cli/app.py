@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from triglot.extras import MissingExtra, named
 from triglot.files import InputError, expand
 from triglot.language_tags import wanted
 from triglot.ranges import check_number
@@ -216,8 +217,9 @@ def main() -> None:
     # Threads that wait by spinning lose nine tenths of their speed as soon as another process wants a core. Set before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
-        app()
-    except InputError as error:
+        with named():
+            app()
+    except (InputError, MissingExtra) as error:
         print(f"triglot: {error}", file=sys.stderr)
         sys.exit(2)
     except FloatingPointError as error:

@@ -24,6 +24,7 @@ from triglot.corpus.formats.pairs import Shape
 from triglot.corpus.formats.wordlist import read_lists
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.tally import say
+from triglot.extras import named
 from triglot.files import InputError, check_choice, nearest, read_json, write_json
 from triglot.progress import Bar
 from triglot.ranges import Beams, Count, Range, Seed, check_ranges
@@ -286,7 +287,8 @@ def _made(job: Job, files: Mapping[float, Path], *, progress: bool, stream: IO[s
 
 def _translated(job: Job, corpus: ParallelCorpus, *, progress: bool, stream: IO[str] | None) -> Translated:
     """The corpus with translations; with a sample alone, only so many."""
-    from triglot.augment.translate import TranslateSettings, Translator
+    with named():
+        from triglot.augment.translate import TranslateSettings, Translator
 
     translator = Translator(job.translate, TranslateSettings(beams=job.beams))
     sides = ("query", "passage") if job.translated == "both" else (job.translated,)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from triglot.extras import named
 from triglot.files import InputError, nearest
 
 PREFIX = "hub:"
@@ -52,13 +53,12 @@ def fetch(repo: str, patterns: Sequence[str], revision: str | None = None) -> Pa
     """The folder with the files of a data set that match the patterns, from the cache or the network.
 
     Raises:
-        InputError: `huggingface_hub` is not installed, there is no such data set, or the network does not answer.
+        InputError: there is no such data set, or the network does not answer.
+        MissingExtra: `huggingface_hub` is not installed.
     """
-    try:
+    with named():
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-    except ImportError:
-        raise InputError(f"{PREFIX}{repo}: needs huggingface_hub: pip install huggingface_hub") from None
     try:
         return Path(snapshot_download(repo, repo_type="dataset", revision=revision, allow_patterns=list(patterns)))
     except HFValidationError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from triglot.encoder.settings import EncoderSettings
+from triglot.extras import named
 from triglot.files import InputError
 from triglot.memory import check_fits
 
@@ -57,7 +58,8 @@ def init_encoder(
         from triglot.encoder.static import StaticEncoder
 
         return StaticEncoder(tokenizer, fresh_rows(tokenizer, words, settings, seed=seed))
-    from triglot.encoder.pretrained import fresh_transformer
+    with named():
+        from triglot.encoder.pretrained import fresh_transformer
 
     return fresh_transformer(settings, tokenizer, seed=seed)
 
@@ -120,7 +122,8 @@ def load_encoder(
             replace(settings, kind="static", model="")  # prefixes are refused here as they are for a fresh one
         encoder = load_static(folder, name=name)
     else:
-        from triglot.encoder.pretrained import load_transformer
+        with named():
+            from triglot.encoder.pretrained import load_transformer
 
         encoder = load_transformer(folder, settings=settings, name=name)
     if encoder.similarity != "cosine":
@@ -145,8 +148,14 @@ def model_folder(path_or_name: str | os.PathLike[str]) -> Path:
     looks_like_a_name = isinstance(path_or_name, str) and text.count("/") <= 1 and not text.startswith((".", "~", "/")) and "\\" not in text
     if not looks_like_a_name or path.exists() or not owner or (model == "" and "/" in text):
         raise InputError(f"{path_or_name}: {'is a file, a model folder was expected' if path.is_file() else 'no such model folder'}")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
+    with named():
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import (
+            HfHubHTTPError,
+            HFValidationError,
+            LocalEntryNotFoundError,
+            RepositoryNotFoundError,
+        )
 
     try:
         wanted = ["*.json", "*.safetensors", "*.txt", "*.model", "README.md"]

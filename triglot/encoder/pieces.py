@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from triglot.extras import named
 from triglot.files import InputError
 
 _MOST_CHARACTERS = 12_000_000  # of distinct words; beyond it the rarest words are left out, which bounds time and memory
@@ -34,7 +35,8 @@ def learn_pieces(
     Raises:
         InputError: `size` is too small for the characters.
     """
-    import sentencepiece
+    with named():
+        import sentencepiece
 
     names = sorted(words, key=lambda word: (-words[word][0], word))
     total = itertools.accumulate(len(word) for word in names)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from triglot.report.runs import Arm
-from triglot.report.templates import environment
 
 
 def language_name(code: str) -> str:
@@ -98,5 +97,7 @@ class HeatMap:
 
 def heat_map(title: str, codes: Sequence[str], values: np.ndarray, top: float) -> str:
     """One map as HTML."""
+    from triglot.report.templates import environment
+
     macros: Any = environment().get_template("tables.html").module
     return str(macros.heat_map(HeatMap(title, codes, values, top)))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from triglot import escapes
+from triglot.extras import named
 from triglot.files import InputError, nearest, write_json, write_text
 from triglot.report.content import Content, gather
 from triglot.report.resampling import read_arms
@@ -104,8 +105,12 @@ def write_report(
 
     Returns:
         The report: the path of report.html, and its tables.
+
+    Raises:
+        MissingExtra: matplotlib or Jinja is not installed.
     """
-    from triglot.report.html import to_html
+    with named():
+        from triglot.report.html import to_html
     from triglot.report.markdown import to_page
     from triglot.report.plain import to_json
 

@@ -1,0 +1,40 @@
+"""What comes with an extra of Triglot and not with `pip install triglot`: a package that is missing is named with its extra."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# module -> the extra that installs it; pyproject.toml says the same (a test compares)
+EXTRAS = {
+    "torch": "train",
+    "sentence_transformers": "train",
+    "transformers": "train",
+    "tensorboard": "train",
+    "sentencepiece": "train",
+    "jinja2": "report",
+    "markupsafe": "report",
+    "matplotlib": "report",
+    "anyascii": "augment",
+    "huggingface_hub": "hub",
+}
+
+
+class MissingExtra(ImportError):
+    """A package is needed that an extra of Triglot installs; the message says which."""
+
+
+@contextmanager
+def named() -> Iterator[None]:
+    """The block may import what comes with an extra.
+
+    Raises:
+        MissingExtra: a package that is not installed, with the extra that installs it.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRAS:
+            raise
+        raise MissingExtra(f'{package} is not installed; pip install "triglot[{EXTRAS[package]}]"', name=package) from error
