@@ -10,7 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -34,22 +34,35 @@ UNKNOWN = -1
 class Removal:
     """What is taken from the unit vectors of each language; the rest is normalised again.
 
+    A vector v in language l becomes v - s offset_l, less s times its part along the directions of l; where there are maps it is then drawn
+    to the reference language, (1 - s) v + s v map_l. The strength s is that of the side and the language.
+
     Attributes:
         languages: codes.
         offsets: (languages, dim) float32, subtracted first.
-        directions: (languages, rank, dim) float32 orthonormal rows; a vector's part along them is taken away. The rank may be 0.
+        directions: (languages, rank, dim) float32 orthonormal rows. The rank may be 0.
         method: shown in tables and cards.
+        query_offsets: (languages, dim) float32, those of queries; None where they have the same as passages.
+        maps: (languages, dim, dim) float32; None for none.
+        strengths: (2, languages) float32 in 0 to 1, of queries and of passages; None for 1 everywhere.
     """
 
     languages: tuple[str, ...]
     offsets: np.ndarray
     directions: np.ndarray
     method: str = ""
+    query_offsets: np.ndarray | None = None
+    maps: np.ndarray | None = None
+    strengths: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         count, dim = len(self.languages), self.offsets.shape[-1]
-        if self.offsets.shape != (count, dim) or self.directions.ndim != 3 or self.directions.shape[::2] != (count, dim):
-            raise InputError(f"{count} languages: offsets {self.offsets.shape} and directions {self.directions.shape} do not fit")
+        wanted = {"offsets": (count, dim), "query_offsets": (count, dim), "maps": (count, dim, dim), "strengths": (2, count)}
+        wanted["directions"] = (count, *self.directions.shape[1:2], dim)
+        for name, shape in wanted.items():
+            array = getattr(self, name)
+            if array is not None and array.shape != shape:
+                raise InputError(f"{count} languages: {name} have the shape {array.shape}, {shape} was expected")
 
     def number(self, code: str) -> int:
         """Index of a language, or of its main language (`zh` for `zh-hant`); `UNKNOWN` where neither is there."""
@@ -58,18 +71,28 @@ class Removal:
                 return self.languages.index(name)
         return UNKNOWN
 
-    def apply(self, vectors: np.ndarray, lang: np.ndarray) -> np.ndarray:
+    def at(self, strength: float | np.ndarray) -> Removal:
+        """The same at another strength: one for all, or (2, languages) for queries and passages of each language."""
+        return replace(self, strengths=np.broadcast_to(np.float32(strength), (2, len(self.languages))).astype(np.float32))
+
+    def apply(self, vectors: np.ndarray, lang: np.ndarray, side: str = "passage") -> np.ndarray:
         """Unit vectors without what is taken away; zero vectors and those of unknown languages stay.
 
         Args:
             vectors: (texts, dim) float32 unit vectors.
             lang: (texts,) indices of `languages`, or `UNKNOWN`.
+            side: "query" or "passage".
         """
+        check_side(side)
+        offsets = self.offsets if side == "passage" or self.query_offsets is None else self.query_offsets
         out = vectors.copy()
         for number in np.unique(lang[lang != UNKNOWN]).tolist():
+            strength = 1.0 if self.strengths is None else self.strengths[int(side == "passage"), number]
             rows = np.flatnonzero((lang == number) & vectors.any(axis=1))
-            part = vectors[rows] - self.offsets[number]
-            part -= (part @ self.directions[number].T) @ self.directions[number]
+            part = vectors[rows] - strength * offsets[number]
+            part -= strength * (part @ self.directions[number].T) @ self.directions[number]
+            if self.maps is not None:
+                part = (1 - strength) * part + strength * (part @ self.maps[number])
             out[rows] = part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12)
         return out
 
@@ -108,7 +131,7 @@ class ByLanguage:
     @property
     def parameters(self) -> int:
         """Numbers learned or fitted."""
-        return int(self.inner.parameters + self.removal.offsets.size + self.removal.directions.size)
+        return int(self.inner.parameters + sum(array.size for array in _arrays(self.removal).values()))
 
     def in_language(self, code: str) -> ByLanguage:
         """The same encoder for texts of one language. Raises InputError for one that it was not fitted on."""
@@ -136,7 +159,7 @@ class ByLanguage:
             langs = [self.language] * len(texts) if self.language else detect(texts, self.removal.languages)
         if len(langs) != len(texts):
             raise InputError(f"{len(texts)} texts and {len(langs)} languages")
-        return self.removal.apply(vectors, self._numbers(langs))
+        return self.removal.apply(vectors, self._numbers(langs), side)
 
     def _numbers(self, langs: Sequence[str], strict: bool = False) -> np.ndarray:
         number = {code: self.removal.number(code) for code in dict.fromkeys(langs)}
@@ -156,12 +179,19 @@ class ByLanguage:
             readable_by_all(folder)
 
 
+_REQUIRED, _OPTIONAL = ("offsets", "directions"), ("query_offsets", "maps", "strengths")
+
+
+def _arrays(removal: Removal) -> dict[str, np.ndarray]:
+    return {name: getattr(removal, name) for name in (*_REQUIRED, *_OPTIONAL) if getattr(removal, name) is not None}
+
+
 def write_removal(removal: Removal, folder: Path) -> None:
     """Put the step of each language into a model folder, in bytes that depend on it alone."""
-    arrays = {"offsets": removal.offsets, "directions": removal.directions}
     about = json.dumps({"languages": removal.languages, "method": removal.method})
     told = {"removal": about}  # one entry: safetensors writes several in any order
-    save_file({key: np.ascontiguousarray(value, np.float32) for key, value in arrays.items()}, folder / FILE, metadata=told)
+    arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in _arrays(removal).items()}
+    save_file(arrays, folder / FILE, metadata=told)
 
 
 def read_removal(folder: Path) -> Removal | None:
@@ -171,14 +201,17 @@ def read_removal(folder: Path) -> Removal | None:
         return None
     try:
         with safe_open(file, framework="numpy") as held:
-            told = held.metadata() or {}
-            about = _about(told, file)
-            offsets, directions = (held.get_tensor(key).astype(np.float32, copy=False) for key in ("offsets", "directions"))
+            about = _about(held.metadata() or {}, file)
+            there = [*_REQUIRED, *(name for name in _OPTIONAL if name in held.keys())]  # noqa: SIM118 (it is no dictionary)
+            arrays = {name: held.get_tensor(name).astype(np.float32, copy=False) for name in there}
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise InputError(f"{file}: cannot be read ({error})") from None
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise InputError(f"{file}: {name} has numbers that are not finite")
     try:
-        return Removal(tuple(about["languages"]), offsets, directions, about["method"])
-    except InputError as error:
+        return Removal(tuple(about["languages"]), method=about["method"], **arrays)
+    except (InputError, IndexError) as error:
         raise InputError(f"{file}: {error}") from None
 
 
