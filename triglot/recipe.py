@@ -20,7 +20,7 @@ from triglot.augment.settings import Augment
 from triglot.batches import Batches
 from triglot.classify.tasks import split_options
 from triglot.corpus.formats.registry import FORMATS, check_format
-from triglot.debias import Debias
+from triglot.debias.settings import Debias
 from triglot.encoder import EncoderSettings
 from triglot.evaluate.bias.scope import check_subsets
 from triglot.files import InputError, nearest

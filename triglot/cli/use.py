@@ -12,7 +12,6 @@ from triglot.cli.app import (
     Force,
     Format,
     LanguageOfTexts,
-    Languages,
     ModelName,
     Quiet,
     TextFile,
@@ -24,7 +23,7 @@ from triglot.cli.app import (
     within,
 )
 from triglot.language_tags import language
-from triglot.ranges import Count, Rank, Seed, Top
+from triglot.ranges import Count, Rank, Seed, Strength, Top
 
 
 @app.command(cls=Command)
@@ -72,22 +71,33 @@ def search(
 
 @app.command(cls=Command)
 def debias(
-    model: ModelName,
+    model: Annotated[str, typer.Argument(metavar="[MODEL]", help="A model or run folder, or a hub name.", callback=at_home)] = "",
     texts: Annotated[
         str,
         typer.Argument(
-            metavar="DATA", help="Training data in several languages, whose texts are the sample to learn from.", callback=at_home
+            metavar="[DATA]", help="Training data in several languages, whose texts are the sample to learn from.", callback=at_home
         ),
-    ],
-    out: Annotated[Path, typer.Option("--out", help="Folder to write the new model to.", callback=at_home)],
-    method: Annotated[str, typer.Option(help="Debiasing method: centre | lir | lsar | shift.")] = "lsar",
+    ] = "",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder to write the new model to; with --vectors, the .npy file.", callback=at_home),
+    ] = None,
+    method: Annotated[str, typer.Option(help="Debiasing method: centre | lir | lsar | shift | map.")] = "lsar",
+    strength: Annotated[
+        float,
+        typer.Option(help="How much of it to apply, 0 to 1; by default chosen on text held out from DATA.", callback=within(Strength)),
+    ] = -1.0,
+    sides: Annotated[
+        str,
+        typer.Option(help="Whether queries have offsets of their own (centre, shift): both | passage."),
+    ] = "both",
     rank: Annotated[
         int, typer.Option(help="Number of directions that lir and lsar remove; 0 for the method's default.", callback=within(Rank))
     ] = 0,
     sample: Annotated[
         int, typer.Option("--max-texts", help="Maximum number of texts to use for each language.", callback=within(Count))
     ] = 10_000,
-    pivot: Annotated[str, typer.Option(help="Language whose vectors the method `shift` leaves unchanged.")] = "en",
+    pivot: Annotated[str, typer.Option(help="Language whose vectors the methods shift and map leave unchanged.")] = "en",
     held_out: Annotated[
         list[str] | None,
         typer.Option(
@@ -98,26 +108,43 @@ def debias(
         ),
     ] = None,
     format: Format = "",
-    languages: Languages = "",
+    vectors: Annotated[
+        str,
+        typer.Option(help="Vectors made elsewhere (.npy) to remove the language from, without a model.", callback=at_home),
+    ] = "",
+    side: Annotated[str, typer.Option(help="What the vectors are: passage | query.")] = "passage",
+    languages: Annotated[
+        str,
+        typer.Option(help="Comma-separated languages to use; with --vectors, a file with one code a line.", callback=at_home),
+    ] = "",
     seed: Annotated[int, typer.Option(help="Random seed for drawing the texts.", callback=within(Seed))] = 1,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Remove the language from a model's vectors, without training."""
     progress = listen(quiet)
-    from triglot.commands.debias import debias_model
+    from triglot.commands.debias import debias_model, debias_vectors
     from triglot.commands.sources import named_paths
+    from triglot.files import InputError
 
-    line = debias_model(
-        model,
-        texts,
-        out,
-        {"method": method, "rank": rank, "texts": sample, "pivot": language(pivot)},
-        format=format,
-        languages=codes(languages),
-        held_out=named_paths(held_out or [], "--held-out"),
-        seed=seed,
-        force=force,
-        progress=progress,
-    )
+    settings = {"method": method, "rank": rank, "texts": sample, "pivot": language(pivot), "strength": strength, "sides": sides}
+    if out is None or not (vectors or (model and texts)):
+        raise InputError("debias: give MODEL DATA --out FOLDER, or --vectors IN.npy --languages FILE --out OUT.npy")
+    if vectors:
+        if texts or held_out or not languages:
+            raise InputError("--vectors: goes with --languages FILE, and with no DATA and no --held-out")
+        line = debias_vectors(vectors, languages, out, settings, model=model, side=side, force=force)
+    else:
+        line = debias_model(
+            model,
+            texts,
+            out,
+            settings,
+            format=format,
+            languages=codes(languages),
+            held_out=named_paths(held_out or [], "--held-out"),
+            seed=seed,
+            force=force,
+            progress=progress,
+        )
     typer.echo(f"{out}: {line}")

@@ -7,10 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from triglot import outputs
 from triglot.commands.models import load_model, paths_of
 from triglot.commands.sources import read_source, source_path
-from triglot.files import InputError
+from triglot.encoder.languages import UNKNOWN
+from triglot.files import InputError, read_lines
+from triglot.language_tags import language
 
 log = logging.getLogger("triglot")
 
@@ -46,7 +50,8 @@ def debias_model(
         one line about what was done.
     """
     from triglot.benchmark import open_benchmark
-    from triglot.debias import Debias, debias
+    from triglot.debias.fit import debias
+    from triglot.debias.settings import Debias
     from triglot.encoder.card import Card
     from triglot.settings import Document, build
     from triglot.study.derive import fit_line
@@ -65,7 +70,81 @@ def debias_model(
         fitted = debias(load_model(model), corpus, chosen, seed=seed, held_out=hidden, progress=progress)
         source = Path(path).resolve().name
         line = fit_line(chosen, fitted, source)
+        for tried in fitted.choice.lines() if fitted.choice else ():
+            log.info("%s", tried)
         base = "" if Path(model).expanduser().exists() else model
         begun = [] if base else [f"made of the model {Path(model).resolve().name}, whose own card tells how that was trained"]
         fitted.encoder.save(place, card=Card(languages=corpus.languages, base=base, sources={source: ""}, training=[*begun, line]))
     return line
+
+
+def debias_vectors(
+    vectors: str,
+    languages: str,
+    out: str | Path,
+    settings: Mapping[str, Any],
+    *,
+    model: str = "",
+    side: str = "passage",
+    force: bool = False,
+) -> str:
+    """Take the language out of vectors that were made elsewhere, and write them in the same order.
+
+    Args:
+        vectors: a `.npy` of (texts, dim) numbers, brought to unit length.
+        languages: a file with the language of each, one code a line; a blank line leaves its vector as it is.
+        out: the `.npy` to write, float32.
+        settings: of `triglot.debias.Debias`: `centre`, `lir` or `lsar`, fitted on these very vectors.
+        model: a model debiased by language, whose step is applied; nothing is fitted then.
+        side: `query` or `passage`, where a step differs between them.
+        force: replace what another command wrote.
+
+    Returns:
+        one line about what was done.
+
+    Raises:
+        InputError: files that do not fit each other or the model, or a method that needs texts.
+    """
+    from triglot.debias.fit import UNTRIED, step_of
+    from triglot.debias.settings import CHOSEN, Debias
+    from triglot.encoder.languages import read_removal
+    from triglot.settings import Document, build
+
+    chosen = build(Debias, Document(dict(settings), "debias"))
+    with outputs.files({"vectors": Path(out)}, "debias", inputs=[vectors, languages, model], force=force) as place:
+        array, codes = read_vectors(vectors), [line.strip() for _, line in read_lines(languages)]
+        if len(codes) != len(array):
+            raise InputError(f"{languages}: {len(codes):,} lines, but {vectors} has {len(array):,} vectors")
+        spoken = [language(code, f"{languages}:{number}") if code else "" for number, code in enumerate(codes, 1)]
+        if model:
+            folder = Path(model) / "model" if (Path(model) / "model").is_dir() else Path(model)
+            if (step := read_removal(folder)) is None:
+                raise InputError(f"{model}: has no step for each language; debias it by centre, lir, shift or map first")
+        else:
+            strength = UNTRIED if chosen.strength == CHOSEN else chosen.strength
+            samples = {code: array[[row for row, one in enumerate(spoken) if one == code]] for code in sorted({*spoken} - {""})}
+            step = step_of(chosen, samples).at(strength)
+        if step.offsets.shape[1] != array.shape[1]:
+            raise InputError(f"{vectors}: vectors of {array.shape[1]} dimensions, but {model} has {step.offsets.shape[1]}")
+        numbers = {code: step.number(code) if code else UNKNOWN for code in set(spoken)}
+        moved = step.apply(array, np.array([numbers[code] for code in spoken], np.int64), side)
+        with (place / Path(out).name).open("wb") as handle:
+            np.save(handle, moved)
+    known = sum(numbers[code] != UNKNOWN for code in spoken)
+    return f"{len(array):,} vectors, {known:,} of them changed by {step.method}"
+
+
+def read_vectors(path: str) -> np.ndarray:
+    """(texts, dim) float32 unit vectors of a `.npy`; zero vectors stay. Raises InputError for anything else."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: no .npy of numbers ({error})") from None
+    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f" or not array.size:
+        raise InputError(f"{path}: an array (texts, dim) of floating-point numbers was expected")
+    array = array.astype(np.float32)
+    if not np.isfinite(array).all():
+        raise InputError(f"{path}: has numbers that are not finite")
+    return array / np.maximum(np.linalg.norm(array, axis=1, keepdims=True), 1e-12)

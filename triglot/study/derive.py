@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from triglot.corpus.retrieval import RetrievalSet
-from triglot.debias import Debias, Fitted, average, debias
+from triglot.debias.fit import Fitted, average, debias
+from triglot.debias.settings import Debias
 from triglot.encoder.card import Card
 from triglot.evaluate.results import versions
 from triglot.files import InputError, nearest
@@ -91,11 +92,16 @@ def evaluated_texts(recipe: Recipe, data: Data) -> set[str]:
 
 def fit_facts(settings: Debias, fitted: Fitted, source: str) -> Mapping[str, Any]:
     """For summaries."""
-    return {"method": settings.method, "rank": settings.rank, "source": source, "texts": fitted.texts, "held_out": fitted.held_out}
+    facts = {"method": settings.method, "rank": settings.rank, "source": source, "texts": fitted.texts}
+    facts |= {"held_out": fitted.held_out, "strength": fitted.strength}
+    return facts | ({"curve": {f"{one:g}": found for one, found in fitted.choice.curve.items()}} if fitted.choice else {})
 
 
 def fit_line(settings: Debias, fitted: Fitted, source: str) -> str:
     """For logs and model cards."""
     listed = ", ".join(f"{code} {count:,}" for code, count in fitted.texts.items())
     held = f"; {fitted.held_out:,} texts passed over because they are evaluated on" if fitted.held_out else ""
-    return f"debiased by {settings.method}, fitted on {source} ({listed}){held}"
+    strength = f" at strength {fitted.strength:g}" if fitted.strength != 1 else ""
+    if fitted.choice:
+        strength += f", chosen on {fitted.choice.groups:,} {fitted.choice.data} held back"
+    return f"debiased by {settings.method}{strength}, fitted on {source} ({listed}){held}"

@@ -1,0 +1,49 @@
+"""How the language is taken out of vectors, as settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from triglot.files import InputError, nearest
+from triglot.ranges import Range, Rank, Strength, check_ranges
+
+Method = Literal["", "centre", "lir", "lsar", "shift", "map"]
+METHODS = ("centre", "lir", "lsar", "shift", "map")
+OF_PAIRS = ("shift", "map")  # these need translations in the pivot language
+CHOSEN = -1.0  # stands for a strength that is chosen on text held back
+FEWEST = 50  # texts of a language; a mean of fewer says more about the texts than about the language
+
+
+@dataclass(frozen=True)
+class Debias:
+    """How the language is taken out of a trained encoder.
+
+    Attributes:
+        method: see the module; empty for none.
+        rank: directions removed by `lir` (0: one) and `lsar` (0: one less than there are languages).
+        texts: of each language at most; pairs of each language for `shift` and `map`.
+        pivot: of `shift` and `map`: its vectors stay as they are.
+        strength: 0 to 1, how much of it is applied; -1 to have it chosen on a fifth of the data, which is then not fitted on.
+        sides: `both`: queries and passages have steps of their own; `passage`: queries have that of passages.
+        source: label of the source whose texts are used; empty for all sources of natural text.
+    """
+
+    method: Method = ""
+    rank: Rank = 0
+    texts: Annotated[int, Range(FEWEST, 10**9)] = 10_000
+    pivot: str = "en"
+    source: str = ""
+    strength: Strength = 1.0
+    sides: Literal["passage", "both"] = "passage"
+
+    def __post_init__(self) -> None:
+        if self.method and self.method not in METHODS:
+            raise InputError(f"method: {self.method!r} is not known{nearest(self.method, METHODS)}")
+        check_ranges(self)
+        if not (self.strength == CHOSEN or self.strength >= 0):
+            raise InputError(f"strength: {self.strength:g} is not in 0 to 1 (or -1, to have it chosen)")
+        if self.sides not in ("passage", "both"):
+            raise InputError(f"sides: {self.sides!r} is not passage or both")
+        if self.rank and self.method not in ("", "lir", "lsar"):
+            raise InputError(f"rank: {self.method} has none; lir and lsar have")
