@@ -307,7 +307,20 @@ def test_an_arm_needs_the_arms_that_it_is_made_of(tmp_path: Path) -> None:
 
 def test_the_command(encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pairs: Path) -> None:
     encoder.save(tmp_path / "raw")
-    words = ["debias", str(tmp_path / "raw"), str(pairs), "--out", str(tmp_path / "new"), "--method", "shift", "--max-texts", "80", "-q"]
+    words = [
+        "debias",
+        str(tmp_path / "raw"),
+        str(pairs),
+        "--out",
+        str(tmp_path / "new"),
+        "--method",
+        "shift",
+        "--strength",
+        "1",
+        "--max-texts",
+        "80",
+        "-q",
+    ]
     monkeypatch.setattr(sys, "argv", ["triglot", *words])
     with pytest.raises(SystemExit, match="0"):
         cli.main()

@@ -23,7 +23,7 @@ from triglot.cli.app import (
     within,
 )
 from triglot.language_tags import language
-from triglot.ranges import Count, Rank, Seed, Strength, Top
+from triglot.ranges import Count, Rank, Seed, Share, Top
 
 
 @app.command(cls=Command)
@@ -84,9 +84,9 @@ def debias(
     ] = None,
     method: Annotated[str, typer.Option(help="Debiasing method: centre | lir | lsar | shift | map.")] = "lsar",
     strength: Annotated[
-        float,
-        typer.Option(help="How much of it to apply, 0 to 1; by default chosen on text held out from DATA.", callback=within(Strength)),
-    ] = -1.0,
+        float | None,
+        typer.Option(help="How much of it to apply, 0 to 1; by default chosen on text held out from DATA.", callback=within(Share)),
+    ] = None,
     sides: Annotated[
         str,
         typer.Option(help="Whether queries have offsets of their own (centre, shift): both | passage."),
@@ -125,9 +125,11 @@ def debias(
     progress = listen(quiet)
     from triglot.commands.debias import debias_model, debias_vectors
     from triglot.commands.sources import named_paths
+    from triglot.debias.settings import CHOSEN
     from triglot.files import InputError
 
-    settings = {"method": method, "rank": rank, "texts": sample, "pivot": language(pivot), "strength": strength, "sides": sides}
+    settings = {"method": method, "rank": rank, "texts": sample, "pivot": language(pivot), "sides": sides}
+    settings |= {"strength": CHOSEN if strength is None else strength}
     if out is None or not (vectors or (model and texts)):
         raise InputError("debias: give MODEL DATA --out FOLDER, or --vectors IN.npy --languages FILE --out OUT.npy")
     if vectors:

@@ -204,6 +204,8 @@ def debias(
         strength = choice.chosen if choice else UNTRIED
         if not choice:
             log.warning("strength: no text in two languages to choose it on; it is %g", strength)
+    if strength == 0:
+        log.warning("strength: nothing that %s takes away helps on the text held back; the model stays as it is", settings.method)
     if settings.method == "lsar":
         language = removal.directions[0].astype(np.float64)
         projection = np.eye(language.shape[1]) - strength * language.T @ language
