@@ -28,6 +28,7 @@ from triglot.settings import Document, build
 FACTS = {
     "triglot.augment.grow.Grown",
     "triglot.augment.learn.Learned",
+    "triglot.debias.fit.Fitted",
     "triglot.ranges.Range",
     "triglot.report.tables.Cell",
     "triglot.train.distributed.World",

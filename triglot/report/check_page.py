@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from triglot.check.run import Check
 from triglot.check.verdict import MEASURES, Verdict
 from triglot.report.bias import composition
 from triglot.report.heatmap import language_name
+from triglot.report.templates import environment
 
 
 def to_html(model: str, found: Sequence[tuple[Check, Verdict]]) -> str:
     """One page for the checks of a model, with nothing outside of it."""
-    pages = Environment(loader=PackageLoader("triglot.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    style = resources.files("triglot.report").joinpath("style.css").read_text(encoding="utf-8")
     parts = [
         {
             "check": check,
@@ -30,7 +27,7 @@ def to_html(model: str, found: Sequence[tuple[Check, Verdict]]) -> str:
         for number, (check, verdict) in enumerate(found)
     ]
     name = Path(model).name or model
-    return pages.get_template("check.html").render(model=name, style=Markup(style), parts=parts)
+    return environment().get_template("check.html").render(model=name, parts=parts)
 
 
 def _picture(check: Check, number: int) -> str:
