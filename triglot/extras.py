@@ -15,6 +15,7 @@ EXTRAS = {
     "jinja2": "report",
     "markupsafe": "report",
     "matplotlib": "report",
+    "pandas": "report",
     "anyascii": "augment",
     "huggingface_hub": "hub",
 }

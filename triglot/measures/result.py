@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
+from triglot.extras import named
 from triglot.grid import as_html, as_text
 from triglot.measures.table import known
 
@@ -64,12 +65,10 @@ class Result:
                 all are meant), `setting` for the macro averages.
 
         Raises:
-            ImportError: pandas is not installed.
+            MissingExtra: pandas is not installed.
         """
-        try:
+        with named():
             import pandas
-        except ImportError as error:
-            raise ImportError("to_pandas needs pandas, which is not installed: pip install pandas") from error
         if by == "row":
             return pandas.DataFrame(dict(self.table))
         if by == "language":
