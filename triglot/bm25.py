@@ -17,9 +17,10 @@ import bm25s
 import numpy as np
 from scipy import sparse
 
+from triglot.text import HAN_BLOCKS, THAI_BLOCKS, fold, ranges
+
 K1, B = 1.2, 0.75
-# Han, kana, Thai, Lao, Burmese, Khmer: no spaces between words.
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_UNSPACED = ranges((*HAN_BLOCKS, *THAI_BLOCKS))
 
 
 @lru_cache(maxsize=1)
@@ -32,14 +33,9 @@ def _runs() -> re.Pattern[str]:
     return re.compile(f"([{_UNSPACED}]+)|((?:(?![{_UNSPACED}])(?:[^\\W_]|[{marks}]))+)")
 
 
-def normalise(text: str) -> str:
-    """NFKC and case folding."""
-    return unicodedata.normalize("NFKC", text).casefold()
-
-
 def runs(text: str) -> list[tuple[str, bool]]:
-    """(run, whether its script is unspaced) of a text, normalised."""
-    return [(unspaced or spaced, bool(unspaced)) for unspaced, spaced in _runs().findall(normalise(text))]
+    """(run, whether its script is unspaced) of a text, folded."""
+    return [(unspaced or spaced, bool(unspaced)) for unspaced, spaced in _runs().findall(fold(text))]
 
 
 def tokenise(text: str) -> list[str]:

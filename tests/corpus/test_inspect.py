@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from triglot.corpus.inspect import inspect_paths, normalise, render
+from triglot.corpus.inspect import inspect_paths, render
 from triglot.files import InputError
 
 PARAGRAPH = "The lake is deep and cold in winter. Nobody has ever dared to swim there."
@@ -27,31 +25,6 @@ def squad(path, *articles):
     ]
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({"data": data}, ensure_ascii=False), encoding="utf-8")
-
-
-@pytest.mark.parametrize(
-    ("text", "normal"),
-    [
-        ("  Super_Bowl  _ 50 ", "super bowl 50"),
-        ("Straße!", "strasse"),
-        ("ＡＢＣ，１２３", "abc 123"),
-        ("it’s", "it s"),
-        ("soft\u00adhyphen\u200b", "softhyphen"),
-        ("पानी।", "पानी"),
-        ("สุนัข", "สุนัข"),
-        ("…", ""),
-    ],
-)
-def test_normalise(text, normal):
-    assert normalise(text) == normal
-
-
-@given(st.text(max_size=30))
-def test_normalise_has_single_spaces_and_no_case(text):
-    once = normalise(text)
-    assert "  " not in once
-    assert once == once.strip()
-    assert normalise(f"  {text}!") == once
 
 
 def test_counts_coverage_and_repeats(tmp_path):

@@ -17,11 +17,12 @@ import regex
 from triglot import seeds
 from triglot.files import InputError
 from triglot.ragged import Ragged
-from triglot.text import UNSPACED
+from triglot.text import HAN_BLOCKS, THAI_BLOCKS, UNSPACED, ranges
 
 _UNIT = regex.compile(r"[\p{L}\p{M}\p{N}\u200c\u200d]+(?:['’][\p{L}\p{M}\p{N}]+)*|\S")  # a word keeps its vowel signs
-_NO_SPACE_BEFORE = regex.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff.,;:!?%)\]}’”»。，、；：！？؟،؛।]")
-_NO_SPACE_AFTER = regex.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff(\[{‘“«¿¡]")
+_BLOCKS = ranges((*HAN_BLOCKS, *THAI_BLOCKS))
+_NO_SPACE_BEFORE = regex.compile(rf"[{_BLOCKS}.,;:!?%)\]}}’”»。，、；：！？؟،؛।]")
+_NO_SPACE_AFTER = regex.compile(rf"[{_BLOCKS}(\[{{‘“«¿¡]")
 
 
 def split_units(text: str) -> list[str]:

@@ -20,9 +20,9 @@ from triglot import seeds
 from triglot.augment.keyboards import HOMOGLYPHS, neighbours, script_letters
 from triglot.extras import named
 from triglot.files import InputError, check_choice
+from triglot.text import UNSPACED
 
 _WORD = regex.compile(r"[\p{L}\p{M}\u200c\u200d]+(?:['’]\p{L}[\p{L}\p{M}]*)*")
-_UNSPACED = regex.compile(r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Han}\p{Hiragana}\p{Katakana}]")
 _FIRST_UNSPACED = "\u0e00"
 _PUNCTUATION = regex.compile(r"[\p{P}\p{S}]")
 SHORTEST = 3  # letters of a word that may get a typo
@@ -184,7 +184,7 @@ def word_spans(text: str, *, typo: bool) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     for match in _WORD.finditer(text):
         start, end = match.span()
-        if text[start] >= _FIRST_UNSPACED and _UNSPACED.match(text, start):
+        if text[start] >= _FIRST_UNSPACED and UNSPACED.match(text, start):
             step = start
             while step < end:
                 stop = _cluster_end(text[:end], step)

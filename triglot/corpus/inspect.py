@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from triglot.corpus.formats import beir, mlqa, squad
 from triglot.corpus.formats import registry as formats
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.tally import Tally
+from triglot.text import normalise
 
 SHORTEST = 24  # bytes of UTF-8, so 8 Chinese characters. A shorter sentence ("Yes.", a name) on both sides says nothing about leakage
 EXAMPLES = 5
@@ -66,32 +65,6 @@ class Inventory:
             for start, end in spans:
                 if len(text[start:end].encode()) >= SHORTEST:
                     yield lang, text[start:end], key if len(spans) == 1 else hash(normalise(text[start:end]))
-
-
-@cache
-def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Runs of punctuation, symbols, separators and controls; and invisible format characters."""
-    spaces, nothing = [], []
-    for code in range(0x10000):  # beyond it `re` searches a class range by range, 20 times slower
-        category = unicodedata.category(chr(code))
-        if category == "Cf":
-            nothing.append(code)
-        elif category[0] in "PSZC":
-            spaces.append(code)
-    return re.compile(f"[{_ranges(spaces)}]+"), re.compile(f"[{_ranges(nothing)}]+")
-
-
-def _ranges(codes: list[int]) -> str:
-    """Ascending code points as the inside of a character class."""
-    starts = [code for code, before in zip(codes, [-2, *codes[:-1]], strict=True) if code != before + 1]
-    ends = [code for code, after in zip(codes, [*codes[1:], -2], strict=True) if code != after - 1]
-    return "".join(f"\\U{low:08x}-\\U{high:08x}" for low, high in zip(starts, ends, strict=True))
-
-
-def normalise(text: str) -> str:
-    """NFKC, casefold, every run of white space and punctuation one space. Vowel signs and accents stay."""
-    spaces, nothing = _patterns()
-    return spaces.sub(" ", nothing.sub("", unicodedata.normalize("NFKC", text).casefold())).strip()
 
 
 def _from_contents(inventory: Inventory, contents: squad.Contents) -> None:

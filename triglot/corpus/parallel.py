@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from triglot.files import InputError, nearest
 from triglot.graph import components
+from triglot.text import said
 
 MAX_LANGUAGES = 64  # a row's languages travel as the bits of one uint64
 _MEMBER = "~~"
@@ -28,14 +28,6 @@ def member_id(family: str, member: str) -> str:
 def variant_id(group: str, copy: int) -> str:
     """The id of a changed copy of a group: another group, but of its family."""
     return member_id(group, f"aug{copy}")
-
-
-def said(texts: pa.Array) -> np.ndarray:
-    """(texts,) a number for what each text says; case and white space make no difference."""
-    folded = pc.call_function("utf8_lower", [texts])
-    folded = pc.call_function("replace_substring_regex", [folded], pc.ReplaceSubstringOptions(r"\s+", " "))
-    folded = pc.call_function("utf8_trim_whitespace", [folded])
-    return pa.chunked_array([folded]).combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from triglot.debias.strength import Choice, choose_strength
 from triglot.encoder.languages import ByLanguage, Removal
 from triglot.encoder.static import StaticEncoder
 from triglot.files import InputError, nearest
+from triglot.text import normalise
 
 log = logging.getLogger("triglot")
 UNTRIED = 0.5  # the strength where there is nothing to choose it on: half of a mean costs little within a language
@@ -285,8 +286,8 @@ def _samples(corpus: ParallelCorpus, usable: np.ndarray, order: np.ndarray, sett
 def _usable(texts: list[str], held_out: Collection[str]) -> np.ndarray:
     if not held_out:
         return np.ones(len(texts), bool)
-    hidden = {" ".join(text.casefold().split()) for text in held_out}
-    return np.array([" ".join(text.casefold().split()) not in hidden for text in texts], bool)
+    hidden = set(map(normalise, held_out))
+    return np.array([normalise(text) not in hidden for text in texts], bool)
 
 
 def _pairs(corpus: ParallelCorpus, usable: np.ndarray, order: np.ndarray, settings: Debias) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from triglot.extras import named
 from triglot.files import InputError
+from triglot.text import HAN_BLOCKS, THAI_BLOCKS, within
 
 _MOST_CHARACTERS = 12_000_000  # of distinct words; beyond it the rarest words are left out, which bounds time and memory
 _HAN, _THAI = 6, 12  # characters of a candidate in scripts without spaces, where a "word" is a whole clause
@@ -134,7 +135,5 @@ def seed_pieces(
 
 def _limits(characters: np.ndarray, longest: int) -> np.ndarray:
     """(characters,) the longest piece that may begin with each: blocks of Han and kana, then of Thai, Lao, Burmese and Khmer."""
-    within = lambda first, last: (characters >= first) & (characters <= last)  # noqa: E731
-    han = within(0x2E80, 0x9FFF) | within(0xF900, 0xFAFF) | within(0x20000, 0x3FFFF)
-    thai = within(0xE00, 0xEFF) | within(0x1000, 0x109F) | within(0x1780, 0x17FF)
+    han, thai = within(characters, HAN_BLOCKS), within(characters, THAI_BLOCKS)
     return np.where(han, min(_HAN, longest), np.where(thai, min(_THAI, longest), longest))

@@ -20,12 +20,12 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 from triglot.encoder.cut import Cut
 from triglot.encoder.pieces import learn_pieces
 from triglot.files import InputError
+from triglot.text import unspaced_letters
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PAD, UNK, CLS, SEP, MASK = range(5)
 
-# U+30FC is the long vowel mark of kana; Unicode gives it the script Common.
-_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\x{30FC}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+_UNSPACED = unspaced_letters(r"\x{30FC}")
 _WORD = rf"[\p{{L}}\p{{M}}&&[^{_UNSPACED}]]"
 _LETTER = rf"[\p{{L}}&&[^{_UNSPACED}]]"
 # Control and format characters, the dot that lower-casing leaves of a Turkish capital I, Arabic tatweel and short vowels,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from triglot import bm25
 from triglot.files import InputError
+from triglot.text import fold
 
 WordLists = Mapping[tuple[str, str], tuple[Sequence[str], Sequence[str]]]
 """(source language, target language) -> words and their translations side by side, as `corpus.wordlist.read_lists` gives them."""
@@ -80,8 +81,8 @@ class Translator:
         if step not in self._tables:
             table: dict[str, list[str]] = {}
             for word, meaning in zip(*self.lists[step]):
-                kept = table.setdefault(bm25.normalise(word), [])
-                meaning = bm25.normalise(meaning)
+                kept = table.setdefault(fold(word), [])
+                meaning = fold(meaning)
                 if len(kept) < KEPT and meaning not in kept:
                     kept.append(meaning)
             self._tables[step] = table

@@ -10,10 +10,11 @@ import pyarrow as pa
 
 from triglot import seeds
 from triglot.corpus.formats.pairs import language_pairs
-from triglot.corpus.parallel import ParallelCorpus, said
+from triglot.corpus.parallel import ParallelCorpus
 from triglot.files import InputError, nearest
 from triglot.graph import components
 from triglot.mine.settings import Mine
+from triglot.text import said
 
 
 @dataclass(frozen=True)
