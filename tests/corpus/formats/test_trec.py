@@ -54,10 +54,10 @@ def test_the_layout_of_miracl(folder):
 
 def test_files_of_no_known_kind_are_counted(folder):
     put(folder / "README.md", "of the data")
-    assert trec.read_retrieval(folder, name="x").notes == ("2 queries have no relevant passage in dev",)
+    assert collection.read_retrieval(folder, name="x").notes == ("2 queries have no relevant passage in dev",)
     put(folder / "docs.tsv", "a#0\tmeant as passages")
     put(folder / "topics.csv", "1,nini?")
-    (told,) = [one for one in trec.read_retrieval(folder, name="x", strict=True).notes if "neither" in one]
+    (told,) = [one for one in collection.read_retrieval(folder, name="x", strict=True).notes if "neither" in one]
     assert "left out: 2 x file that is by its name neither topics, judgements nor passages" in told
     assert "docs.tsv" in told
 
