@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from triglot.encoder.build import load_encoder
     from triglot.evaluate import Evaluation, evaluate_encoder, write_results
     from triglot.files import InputError
+    from triglot.measures import Measure
     from triglot.recipe import load_recipe
     from triglot.report import compare, find_arms, to_markdown, write_report
     from triglot.study.arms import study as run_study
@@ -29,6 +30,7 @@ __all__ = [
     "Evaluation",
     "GroupMaskedRankingLoss",
     "InputError",
+    "Measure",
     "ParallelCorpus",
     "RetrievalSet",
     "__version__",
@@ -60,6 +62,7 @@ _HOMES = {
     "Evaluation": "triglot.evaluate:Evaluation",
     "GroupMaskedRankingLoss": "triglot.trainers:GroupMaskedRankingLoss",
     "InputError": "triglot.files:InputError",
+    "Measure": "triglot.measures:Measure",
     "ParallelCorpus": "triglot.corpus.parallel:ParallelCorpus",
     "RetrievalSet": "triglot.corpus.retrieval:RetrievalSet",
     "batch_sampler": "triglot.trainers:batch_sampler",

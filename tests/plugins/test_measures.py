@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import numpy as np
 import pytest
 
 from tests.command import triglot as command
+from tests.conftest import ROOT
 from tests.evaluate.evaluation_sets import make_set
 from tests.plugins import install
+from tests.report.test_classification import Noisy, task
 from triglot.corpus.retrieval import RetrievalSet
-from triglot.evaluate import evaluate_embeddings, read_queries, write_results
+from triglot.evaluate import evaluate_embeddings, evaluate_task, read_queries, write_results
 from triglot.files import InputError, read_json
 from triglot.measures import Measure, find, known, reported
 from triglot.report import compare, find_arms, write_mteb
@@ -127,3 +130,34 @@ def test_a_name_may_have_any_cut_off_and_be_a_former_one(name: str, now: str) ->
 def test_what_is_no_measure(name: str) -> None:
     with pytest.raises(InputError, match=f"no measure '{name}'"):
         find(name)
+
+
+def balanced(confusion: np.ndarray) -> np.ndarray:
+    """Mean over classes of the share that was found."""
+    right = np.einsum("...ii->...i", confusion)
+    return (right / np.maximum(confusion.sum(-1), 1)).mean(-1)
+
+
+def test_classification_has_room_for_more(tmp_path: Path) -> None:
+    known().add(Measure("balanced", "Balanced accuracy", "mean share found", balanced, of="classes", where=("classification",)))
+    try:
+        found = evaluate_task(Noisy(1.0, 1), replace(task(30), train=task(60, first=30).test))
+        write_results(tmp_path / "one", {"stances": found}, model="one")
+        table = compare(find_arms([tmp_path / "one"]), "stances", resamples=50)
+    finally:
+        known().remove("balanced")
+    column = [column.title for column in table.columns].index("Balanced accuracy")
+    cell = table.rows[0].cells[column]
+    assert cell is not None
+    assert cell.value == found.summary["classification"]["balanced"]
+    assert cell.low is None  # without `shares` there is nothing to resample
+
+
+def test_the_page_has_the_table_of_today() -> None:
+    spec = importlib.util.spec_from_file_location("measures_page", ROOT / "tools/measures.py")
+    assert spec is not None
+    assert spec.loader is not None
+    page = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(page)
+    text = page.PAGE.read_text("utf-8")
+    assert page.placed(text) == text, "python tools/measures.py --write"

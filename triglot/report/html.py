@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from triglot.evaluate.bias.summary import TOP
+from triglot.evaluate.bias.measures import TOP
+from triglot.measures import reported
 from triglot.report.bias import mean_shares
 from triglot.report.content import FIGURES, Content, Seen, findings
 from triglot.report.curves import bias_bars, bias_figures, training_curves
 from triglot.report.heatmap import HeatMap, language_name, matrix
-from triglot.report.robustness import lost
+from triglot.report.robustness import SUCCESS, lost
 from triglot.report.tables import Table
 from triglot.report.templates import environment
 
@@ -129,13 +130,9 @@ def _bias_by_language(content: Content, benchmark: str) -> Context:
     return {"languages": [(code, language_name(code)) for code in codes], "rows": rows}
 
 
-_EFFECTS = {
-    "jaccard@10": "shared first ten",
-    "rbo@10": "overlap of the first ten (RBO)",
-    "changed": "questions changed",
-    "drift": "drift (1 - cosine)",
-    "calls": "model calls a question",
-}
+def _effect_titles() -> dict[str, str]:
+    """Measure -> heading, of what an attack did beside what the table of attacks shows."""
+    return {row.name: row.title for row in reported("robustness") if row.name != SUCCESS}
 
 
 def _robustness(content: Content) -> Context:
@@ -155,7 +152,7 @@ def _robustness(content: Content) -> Context:
                     "effects": _effects(content, table.benchmark),
                 }
             )
-    return {"attacks": attacks, "effects": list(_EFFECTS.values())}
+    return {"attacks": attacks, "effects": list(_effect_titles().values())}
 
 
 def _effects(content: Content, name: str) -> list[tuple[str, list[float | None]]]:
@@ -164,7 +161,7 @@ def _effects(content: Content, name: str) -> list[tuple[str, list[float | None]]
     for arm in content.arms:
         if name in arm.benchmarks:
             entries = [run.benchmarks[name]["robustness"] for run in arm.runs]
-            rows.append((arm.name, [_mean([entry.get(key) for entry in entries]) for key in _EFFECTS]))
+            rows.append((arm.name, [_mean([entry.get(key) for entry in entries]) for key in _effect_titles()]))
     return rows
 
 

@@ -14,6 +14,8 @@ from triglot.report.tables import SETTINGS, TITLES, Cell, Column, Row, Table, is
 from triglot.report.verdicts import decide, margin_of, notes
 from triglot.stats import bootstrap, bootstrap_ratio
 
+SUCCESS = "success@10"
+
 
 def attacks_of(arms: Sequence[Arm]) -> dict[str, list[str]]:
     """Benchmark -> the names of its attacked forms (`NAME+ATTACK`), in the order of their first mention."""
@@ -66,7 +68,7 @@ def _table(arms: Sequence[Arm], benchmark: str, name: str, clean: Mapping, refer
     present = [arm for arm in arms if name in arm.benchmarks and benchmark in arm.benchmarks]
     attacked = read_arms(present, name)
     settings = [s for s in SETTINGS if any(s in run.benchmarks[name] for arm in present for run in arm.runs)]
-    success = find("success@10")
+    success = find(SUCCESS)
     columns = [Column(s, "map", f"{TITLES[s]} {find('map').title}") for s in settings]
     columns += [Column(s, "lost", f"lost, {TITLES[s].lower()}", lower_is_better=True) for s in settings]
     columns += [Column(s, success.name, f"{success.title}, {TITLES[s].lower()}", success.lower_is_better) for s in settings]
