@@ -97,6 +97,7 @@ def left_over(folder: Path) -> list[str]:
 # --- what a study leaves
 
 
+@pytest.mark.slow
 def test_a_study_leaves_what_the_contract_says(study: Path) -> None:
     for arm in ("alignment", "x-x", "x-y"):
         for seed in (1, 2):
@@ -123,6 +124,7 @@ def test_a_study_leaves_what_the_contract_says(study: Path) -> None:
     assert left_over(study) == []
 
 
+@pytest.mark.slow
 def test_arms_differ_in_their_languages_alone(study: Path) -> None:
     stages = {arm: read_json(study / f"arms/{arm}/seed-1/summary.json")["stages"]["fine-tuning"] for arm in ("x-x", "x-y")}
     assert stages["x-x"]["steps"] == stages["x-y"]["steps"] == 10
@@ -132,6 +134,7 @@ def test_arms_differ_in_their_languages_alone(study: Path) -> None:
     assert read_json(study / "arms/alignment/seed-1/summary.json")["stages"].keys() == {"alignment"}
 
 
+@pytest.mark.slow
 def test_validation_is_logged_and_kept(study: Path) -> None:
     lines = [line for _, line in read_jsonl(study / "arms/x-x/seed-1/metrics.jsonl") if "validation" in line]
     assert [line["step"] for line in lines] == [5, 10]
@@ -139,6 +142,7 @@ def test_validation_is_logged_and_kept(study: Path) -> None:
     assert "valid" in read_json(study / "arms/x-x/seed-1/validation/results.json")["benchmarks"]
 
 
+@pytest.mark.slow
 def test_each_look_at_the_test_data_is_recorded_once(study: Path, place: Path) -> None:
     def lines() -> list[tuple[str, int | None]]:
         return [(line["arm"], line["seed"]) for _, line in read_jsonl(study / "evaluations.jsonl")]
@@ -156,6 +160,7 @@ def test_each_look_at_the_test_data_is_recorded_once(study: Path, place: Path) -
     assert model.stat().st_mtime_ns == trained
 
 
+@pytest.mark.slow
 def test_a_study_goes_on_where_it_was_killed(study: Path, place: Path, tmp_path: Path) -> None:
     out = tmp_path / "again"
     shutil.copytree(study, out)
@@ -167,6 +172,7 @@ def test_a_study_goes_on_where_it_was_killed(study: Path, place: Path, tmp_path:
     assert read_json(out / "arms/x-y/seed-2/results.json")["benchmarks"] == whole["benchmarks"]
 
 
+@pytest.mark.slow
 def test_other_settings_in_the_same_folder_are_refused(study: Path, place: Path) -> None:
     done = triglot("study", place / "tiny.yaml", f"data={place}", "train.lr=0.3", "--out", study, "--seeds", "1")
     assert done.code == 2
@@ -177,6 +183,7 @@ def test_other_settings_in_the_same_folder_are_refused(study: Path, place: Path)
 # --- the other commands, on what the study left
 
 
+@pytest.mark.slow
 def test_compare(study: Path, tmp_path: Path) -> None:
     done = triglot("compare", study / "arms" / "x-x", study / "arms" / "x-y", "--report", tmp_path / "r")
     assert (done.code, "x-x x2" in done.out) == (0, True)
@@ -186,6 +193,7 @@ def test_compare(study: Path, tmp_path: Path) -> None:
     assert triglot("compare", study, "--measure", "r@l").code == 2
 
 
+@pytest.mark.slow
 def test_evaluate_encode_and_search(study: Path, place: Path, tmp_path: Path) -> None:
     run = study / "arms" / "x-x" / "seed-1"
     done = triglot(
@@ -323,6 +331,7 @@ def test_a_loss_that_is_no_number_is_said_without_a_traceback(place: Path, tmp_p
     assert not (tmp_path / "run" / "model").exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(place: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     words = ["train", place / "tiny.yaml", f"data={place}", "train.steps=1000000", "alignment=null", "train.validate_every=0"]
@@ -344,6 +353,7 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(place: Path, tmp_p
         assert line["stage"] == "fine-tuning"
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_with_2_and_leaves_nothing_half_written(place: Path, tmp_path: Path) -> None:
     resource = pytest.importorskip("resource")
     out = tmp_path / "run"

@@ -17,6 +17,7 @@ def server() -> Iterator[Server]:
         yield started
 
 
+@pytest.mark.slow
 def test_it_tells_how_a_command_ended_and_counts_what_it_writes(server: Server, tmp_path: Path) -> None:
     target = tmp_path / "recipe.yaml"
     done = server.run(["recipes", "cp", "demo", target], under=[target])

@@ -67,6 +67,7 @@ def check(name: str, now: dict[str, bytes], old: dict[str, bytes], new: dict[str
         assert seen in ({path: content for path, content in one.items() if not path.startswith(f".{target}")} for one in (old, new))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("over", [False, True], ids=["fresh", "over-an-older-one"])
 @pytest.mark.parametrize("name", NAMES)
 def test_killed_anywhere(server: Server, root: Path, tmp_path: Path, name: str, over: bool) -> None:

@@ -54,6 +54,7 @@ def test_resampling_sums_equals_resampling_rows():
 CROSSED = [(1.0, 0.0, 0.1), (0.0, 1.0, 0.1), (0.35, 1.0, 0.3), (0.2, 0.5, 1.0)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [3, 5])
 @pytest.mark.parametrize(("seed_sd", "cluster_sd", "noise_sd"), CROSSED)
 def test_intervals_cover_the_truth(number, seed_sd, cluster_sd, noise_sd):

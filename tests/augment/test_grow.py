@@ -50,6 +50,7 @@ def written(folder: Path, factors: list[float], **given: Any) -> dict[float, lis
     return {factor: path.read_text("utf-8").splitlines() for factor, path in files.items()}
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(1, 4.5), min_size=1, max_size=5, unique=True), st.integers(0, 99), st.sampled_from(["query", "passage", "both"]))
 @settings(max_examples=40, deadline=None)
 def test_larger_factors_contain_smaller_ones(factors: list[float], seed: int, side: str) -> None:
@@ -306,6 +307,7 @@ def test_sources_are_told_by_format_or_by_name(pairs: Path) -> None:
         locate(f"piars={pairs}")
 
 
+@pytest.mark.slow
 def test_real_questions_with_everything_at_once(data: Path, tmp_path: Path) -> None:
     settings = augmenting.compose(["typo,diacritics", "codeswitch"], [], rate=0.3, share=1.0, side="both", lists=str(data / "muse"), half=0)
     job = augmenting.Job(f"squad={data / 'xquad-r'}", tmp_path / "out", settings, factors=(1.0, 1.5, 2.0), languages=("de", "zh"))

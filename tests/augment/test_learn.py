@@ -202,6 +202,7 @@ def test_bad_data(tmp_path: Path) -> None:
         lists_from([str(tmp_path)], None, LearnSettings(), pivot="fr")
 
 
+@pytest.mark.slow
 def test_half_of_what_ntrex_teaches_is_in_muse(data: Path) -> None:
     corpus, _ = read_training(data / "ntrex", format="bitext", languages=["en", "es", "th"])
     learned = learn_lists(columns([corpus], pivot="en"))

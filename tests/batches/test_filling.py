@@ -94,6 +94,7 @@ def test_arms_that_are_comparable_see_the_same_rows(name: str):
         assert len(steps[0]) >= FULL * 128
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["one article with half", "Zipf 1.2", "a tiny language, all clicks on one article"])
 def test_every_row_is_shown_over_epochs(name: str):
     """Rows of a popular article take turns: all have had one after as many epochs as it has rows for each that it may show."""
@@ -183,6 +184,7 @@ def any_log(draw: st.DrawFn) -> Rows:
     )
 
 
+@pytest.mark.slow
 @given(any_log(), st.sampled_from(KINDS), st.booleans(), st.sampled_from(["row", "batch"]), st.integers(1, 64), st.integers(0, 5))
 @settings(max_examples=150, deadline=None)
 def test_any_rows_make_a_plan_that_is_what_it_says(rows: Rows, kind, comparable: bool, by, size: int, epoch: int):

@@ -47,6 +47,7 @@ def test_equal_shares_within_one_per_cent(arm: Batches):
             np.testing.assert_allclose(marginal[:11], 1 / 11, rtol=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampling", [{"languages": "size"}, {"languages": "temperature", "temperature": 2.0}])
 def test_shares_by_size_agree_between_arms_and_with_the_rows(sampling: dict):
     """Rows in all languages, and more rows in some: p ~ n^(1/T) in each pool, for every arm."""

@@ -196,6 +196,7 @@ def test_another_process_makes_the_same_plan():
     assert done[0] == done[1] == "ce8aa634388f03d62bf5d7ff7df04990328b01886bb84238e0b7225fb835088d"
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_real_questions_have_texts_and_no_false_negatives(data: Path):
     """MLQA: questions in two to six languages, several on one paragraph, several paragraphs to one question."""

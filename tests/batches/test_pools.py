@@ -66,6 +66,7 @@ def can(row_query: int, row_passage: int, same: bool, batches: Batches) -> bool:
     return {"xx": xx, "xx-mixed": xx, "xy": xy, "independent": bool(query and passage) and (xy or not same)}[batches.kind]
 
 
+@pytest.mark.slow
 @given(any_rows(), st.sampled_from(SETTINGS), st.integers(1, 80), st.integers(0, 9), st.integers(0, 3))
 @settings(max_examples=150, deadline=None)
 def test_every_row_once_and_no_family_twice(rows: Rows, batches: Batches, size: int, seed: int, epoch: int):
@@ -102,6 +103,7 @@ def test_every_row_once_and_no_family_twice(rows: Rows, batches: Batches, size: 
     assert (later.lonely, later.narrowed, later.unusable) == (plan.lonely, plan.narrowed, plan.unusable)
 
 
+@pytest.mark.slow
 @given(any_rows(), st.integers(1, 60), st.integers(0, 9))
 @settings(max_examples=60, deadline=None)
 def test_rows_do_not_depend_on_the_arm(rows: Rows, size: int, seed: int):

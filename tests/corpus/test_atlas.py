@@ -348,6 +348,7 @@ def digest() -> str:
     return hashlib.sha256(repr((numbers, texts)).encode()).hexdigest()
 
 
+@pytest.mark.slow
 def test_same_seed_same_corpus_in_any_process(facts):
     code = "import sys; sys.path.insert(0, sys.argv[1]); import test_atlas; print(test_atlas.digest())"
     here = os.path.dirname(__file__)

@@ -145,6 +145,7 @@ def test_every_format_can_be_inspected(tmp_path):
     assert (beir["format"], beir["counts"]["articles"]) == ("beir", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_xquad_r_against_squad_dev_parallel_and_mlqa(data):
     report = inspect_paths([data / "squad-dev-parallel", data / "mlqa"], [data / "xquad-r"])

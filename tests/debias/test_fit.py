@@ -177,6 +177,7 @@ def test_a_debiased_model_is_saved_and_loaded(method: str, encoder, corpus, tmp_
     assert np.allclose(lengths[:3], 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_texts_of_benchmarks_are_not_used(encoder, corpus) -> None:
     texts = corpus.texts.to_pylist()
     hidden = [text.upper() + "  " for text in texts[:500]]
@@ -267,6 +268,7 @@ ARMS = """
 """
 
 
+@pytest.mark.slow
 def test_arms_made_of_others(tmp_path: Path) -> None:
     recipe = small_recipe(tmp_path, ARMS)
     report = study(recipe, tmp_path / "study")

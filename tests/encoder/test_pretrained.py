@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from sentence_transformers import SentenceTransformer
 
 from triglot.encoder import load_encoder
@@ -21,12 +22,14 @@ TEXTS = [
 ]
 
 
+@pytest.mark.slow
 def test_vectors_equal_those_of_sentence_transformers(e5_small: Path) -> None:
     ours, theirs = load_encoder(e5_small), SentenceTransformer(str(e5_small), device="cpu", local_files_only=True)
     np.testing.assert_allclose(ours.encode(TEXTS, side="query"), theirs.encode_query(TEXTS), atol=1e-5)
     np.testing.assert_allclose(ours.encode(TEXTS, side="passage"), theirs.encode_document(TEXTS), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_translations_of_a_question_are_nearer_than_anything_else(e5_small: Path) -> None:
     vectors = load_encoder(e5_small).encode(TEXTS[:5], side="query")
     scores = vectors @ vectors.T

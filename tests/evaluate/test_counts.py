@@ -35,6 +35,7 @@ def as_table(counts: Counts):
     return {(query, passage): (above, tied) for query, passage, above, tied in rows}
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(scored_sets())
 def test_counts_equal_a_double_loop(drawn):

@@ -59,6 +59,7 @@ def test_figures_are_those_of_ir_measures_with_its_order_of_ties(drawn, seed):
         np.testing.assert_array_equal(result.queries[f"mrr@{k}"], np.where(whole >= 1 / k, whole, 0))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6))
 def test_ties_are_expectations_over_all_orders(seed, size):

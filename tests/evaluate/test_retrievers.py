@@ -345,6 +345,7 @@ def test_mlqa_r_questions_in_two_to_four_languages(tmp_path):
     assert ranked == {f"{code}-{identifier}": len(codes) for identifier, codes in held.items() for code in codes}
 
 
+@pytest.mark.slow
 def test_real_scifact_with_bm25(data, tmp_path):
     benchmark = retrieval_of(data / "scifact", name="scifact")
     parts = []

@@ -67,6 +67,7 @@ def test_the_cut_off_says_where_it_falls_among_equal_scores():
     assert run_of_blocks(["a", "b"], queries, [(ids, pool)], 4)[1] == []
 
 
+@pytest.mark.slow
 def test_the_benchmark_checks_itself():
     script = Path(__file__).parents[2] / "benchmarks" / "streaming.py"
     sizes = ["--passages", "20000", "--dim", "16", "--queries", "12", "--depth", "40"]

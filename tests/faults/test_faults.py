@@ -30,6 +30,7 @@ def source(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Path:
     return fuzz.prepare(tmp_path_factory.mktemp("faults") / "inputs", server)
 
 
+@pytest.mark.slow
 def test_undamaged_inputs_end_in_a_result(source: Path, server: Server, tmp_path: Path) -> None:
     for case in fuzz.CASES:
         shutil.rmtree(tmp_path / "inputs", ignore_errors=True)
@@ -38,6 +39,7 @@ def test_undamaged_inputs_end_in_a_result(source: Path, server: Server, tmp_path
         assert done.code == 0, (case.name, done.output)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300 + 120 * MORE)
 def test_damaged_inputs_end_in_a_message_or_in_a_result(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert fuzz.main(["--inputs", str(source), "--seconds", str(25 * MORE)]) == 0, capsys.readouterr().err[-5000:]

@@ -182,6 +182,7 @@ def test_macro_f1_is_that_of_scikit_learn() -> None:
     assert np.isnan(stacked[1])
 
 
+@pytest.mark.slow
 def test_shares_of_macro_f1() -> None:
     rng = np.random.default_rng(1)
     cell, label = rng.integers(0, 3, 300), rng.integers(0, 3, 300)

@@ -208,6 +208,7 @@ SLOW = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["static", pytest.param("transformer", marks=pytest.mark.slow)])
 def test_killed_and_started_again_it_ends_with_the_same_bytes(place, tmp_path, model) -> None:
     script = tmp_path / "job.py"
@@ -284,6 +285,7 @@ def test_sentence_transformers_finds_the_same(place, bounds) -> None:
             assert any(abs((ours | their)[text] - score) < 1e-5 for other, score in (ours | their).items() if other != text)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_real_data_in_eleven_languages(data, tmp_path) -> None:
     from triglot.corpus.formats.registry import read_training

@@ -69,6 +69,7 @@ def test_any_takes_the_best_whatever_the_language(skip) -> None:
         assert found.text[line].tolist() == list(groups.values())[:5]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(0, 10**6),

@@ -43,6 +43,7 @@ def drawn(chromium: str, tmp_path: Path, page: Path, *options: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1200, 500])
 def test_the_report_draws_itself_without_the_network(chromium: str, study: Path, tmp_path: Path, width: int) -> None:
     page = write_report(find_arms([study]), tmp_path / "report", title="Report", command="triglot study").path
@@ -56,6 +57,7 @@ def test_the_report_draws_itself_without_the_network(chromium: str, study: Path,
     assert seen["figures"] >= 1
 
 
+@pytest.mark.slow
 def test_the_report_is_not_a_blank_picture(chromium: str, study: Path, tmp_path: Path) -> None:
     page = write_report(find_arms([study]), tmp_path / "report", title="Report", command="triglot study").path
     picture = tmp_path / "report.png"

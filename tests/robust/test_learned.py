@@ -53,6 +53,7 @@ def test_the_closed_form_is_the_gradient_of_a_softmax_over_bank_and_batch() -> N
     torch.testing.assert_close(bank.bank, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_reversed_gradient_hides_what_the_discriminator_sees() -> None:
     """Vectors move so that a discriminator trained on them can no longer tell their language."""
     lang = torch.arange(120) % 3
@@ -80,6 +81,7 @@ def test_the_ramp_goes_from_nothing_to_the_whole_weight() -> None:
     assert rising[3] == rising[4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["static", "transformer"])
 def test_a_stopped_run_goes_on_with_bank_and_discriminator(tmp_path, corpus, make_static, make_transformer, kind: str) -> None:
     robust = Robust(method="pgd", side="query", negatives=Negatives(count=5, lr=0.1), language=Adversary(weight=0.3, hidden=8))

@@ -284,6 +284,7 @@ def test_the_divergence_of_tiny_noise_is_above_zero(tmp_path, make_transformer, 
     assert all(line["divergence"] > 0 for line in lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [m for m in METHODS if m != "none"])
 @pytest.mark.parametrize("kind", ["xx", "xy", "hybrid"])
 def test_training_learns_with_every_method_and_kind(tmp_path, make_static, corpus, method: str, kind: str) -> None:
@@ -294,6 +295,7 @@ def test_training_learns_with_every_method_and_kind(tmp_path, make_static, corpu
     assert np.mean([line["loss"] for line in lines[-8:]]) < 0.8 * np.mean([line["loss"] for line in lines[:4]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_transformers_train_with_chunks_views_and_a_method_at_once(tmp_path, make_transformer, corpus, precision: str) -> None:
     from triglot.augment.apply import Augmenter

@@ -41,6 +41,7 @@ def copy(finished, tmp_path) -> Path:
     return tmp_path / "run"
 
 
+@pytest.mark.slow
 def test_a_failed_start_does_not_block_the_next_try(tmp_path) -> None:
     wrong = tmp_path / "wrong.yaml"
     out = tmp_path / "run"
@@ -60,6 +61,7 @@ def test_a_failed_start_does_not_block_the_next_try(tmp_path) -> None:
     assert not [path for path in out.rglob("*") if path.name.endswith(".part")]
 
 
+@pytest.mark.slow
 def test_a_folder_with_something_trained_keeps_its_settings(copy, tmp_path) -> None:
     (copy / "results.json").unlink()
     recipe = small_recipe(tmp_path, ARMS)
@@ -80,6 +82,7 @@ def test_a_foreign_folder_is_refused_and_left_alone(tmp_path, name) -> None:
     assert {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()} == {name, part.name}
 
 
+@pytest.mark.slow
 def test_one_process_writes(tmp_path, finished) -> None:
     recipe = small_recipe(tmp_path, ARMS)
     for start in (run, study):
@@ -113,6 +116,7 @@ def test_every_path_is_checked_before_the_first_baseline(tmp_path) -> None:
     assert not (tmp_path / "study" / "baselines").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
@@ -130,6 +134,7 @@ def test_a_changed_model_or_summary_is_not_evaluated(copy, tmp_path, name, old, 
         run(small_recipe(tmp_path, ARMS), copy)
 
 
+@pytest.mark.slow
 def test_the_card_of_a_model_may_be_edited(copy) -> None:
     (copy / "model" / "README.md").write_text("mine")
     assert trained(copy) == copy / "model"
@@ -178,6 +183,7 @@ def test_damaged_lines_of_the_evaluations_stop_no_study(tmp_path, caplog, damage
     assert "is cut or damaged, and left out" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_baseline_is_evaluated_again_on_other_benchmarks(tmp_path) -> None:
     recipe, data = small_recipe(tmp_path, ARMS), Data(tmp_path)
     baseline(recipe, "bm25", tmp_path, data)

@@ -88,6 +88,7 @@ def chosen(events: int, few: int) -> list[int]:
     return sorted({2, *np.linspace(3, events, few).astype(int).tolist()})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "few"), [("train", 5), ("study", 3)])
 def test_killed_at_any_file_event_and_started_again(server, place, tmp_path, command, few) -> None:
     whole = tmp_path / "whole" / "out"
@@ -108,6 +109,7 @@ def test_killed_at_any_file_event_and_started_again(server, place, tmp_path, com
         shutil.rmtree(out.parent)
 
 
+@pytest.mark.slow
 def test_killed_twice(server, place, tmp_path) -> None:
     """The second time while what the first one left is mended."""
     whole = tmp_path / "whole"
@@ -165,6 +167,7 @@ STATE = ["state.json", "state.safetensors", "summary.json", "recipe.yaml", "metr
 STATE += ["checksums.json", "tokenizer.json", "baseline.json", "model.safetensors"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["train", "study"])
 def test_damaged_state_is_found_or_mended(server, place, tmp_path, stopped, command) -> None:
     whole = tmp_path / "whole"

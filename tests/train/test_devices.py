@@ -62,6 +62,7 @@ def compare(tmp_path: Path, make: Any, device: Any, robust: Robust, **more: Any)
 CASES = [("none", 5), ("fgm", 0), ("pgd", 5), ("freelb", 0), ("freelb", 5), ("smart", 0), ("r3f", 5)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "chunk"), CASES)
 @pytest.mark.parametrize("kind", ["static", "transformer"])
 def test_a_step_mixes_no_devices(tmp_path, make_static, make_transformer, kind, method, chunk) -> None:

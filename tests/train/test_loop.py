@@ -188,6 +188,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
+@pytest.mark.slow
 def test_resume_after_kill_9_is_bitwise(tmp_path, make_static) -> None:
     from safetensors.torch import load_file
 
@@ -205,6 +206,7 @@ def test_resume_after_kill_9_is_bitwise(tmp_path, make_static) -> None:
     assert same(load_file(tmp_path / "whole" / "end.safetensors"), load_file(tmp_path / "killed" / "end.safetensors"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="names of threads are read from /proc")
 def test_the_threads_of_the_process_group_end_before_python_does(tmp_path) -> None:
     job = tmp_path / "leave.py"
@@ -226,6 +228,7 @@ def test_the_threads_of_the_process_group_end_before_python_does(tmp_path) -> No
     subprocess.run([*torchrun, str(job)], check=True, env=environment(), timeout=100)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "method"), [("static", "none"), ("transformer", "none"), ("static", "pgd"), ("transformer", "fgm")])
 def test_two_processes_have_the_loss_and_weights_of_one(tmp_path, make_static, make_transformer, kind, method) -> None:
     from safetensors.torch import load_file

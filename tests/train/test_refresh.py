@@ -118,6 +118,7 @@ SCRIPT = """
 """
 
 
+@pytest.mark.slow
 def test_two_processes_share_what_the_first_finds(tmp_path, make_static) -> None:
     from safetensors.torch import load_file
 

@@ -121,6 +121,7 @@ def test_late_interaction_by_a_double_loop() -> None:
     torch.testing.assert_close(late_interaction(model, *features).detach(), torch.tensor(wanted))
 
 
+@pytest.mark.slow
 @pytest.mark.peers
 def test_two_steps_in_pylate(tmp_path: Path, make_transformer: Any) -> None:
     pytest.importorskip("datasets")

@@ -187,6 +187,7 @@ def token_ids(model: Any, pairs: Shown) -> list:
     return [model.tokenize(list(side))["input_ids"].tolist() for side in zip(*pairs, strict=True)]
 
 
+@pytest.mark.slow
 def test_the_trainer_sees_our_batches_and_goes_on_with_them(tmp_path: Path, make_transformer: Any) -> None:
     corpus = make_corpus(24).select(np.arange(24))
     dataset = to_dataset(corpus)
@@ -201,6 +202,7 @@ def test_the_trainer_sees_our_batches_and_goes_on_with_them(tmp_path: Path, make
     assert later == [token_ids(model, texts(corpus, step)) for step in plan][2:]
 
 
+@pytest.mark.slow
 def test_the_trainer_sees_the_batches_of_several_datasets(tmp_path: Path, make_transformer: Any) -> None:
     from datasets import DatasetDict
 

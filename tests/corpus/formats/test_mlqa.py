@@ -153,6 +153,7 @@ def test_seeds_draw_different_parts(many):
     assert one != other
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_real_counts(data):
     corpus, tally = mlqa.read_training(data / "mlqa", strict=True)

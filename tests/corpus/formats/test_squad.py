@@ -357,6 +357,7 @@ def test_xquad_r_gold_by_brute_force(data):
     assert relevant == expected
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_squad_train(data):
     corpus, tally = squad.read_training(data / "squad-train")

@@ -175,6 +175,7 @@ def test_it_is_a_format_of_sources(place: Path) -> None:
     assert member_id("a", "b") == "a~~b"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ask", "rows"), [("topic", 10_506), ("stance", 10_506), ("comments", 19_440)])
 def test_real_comments(data: Path, ask: str, rows: int) -> None:
     corpus, tally = read_training(data / "xstance", format="stance", ask=ask)
