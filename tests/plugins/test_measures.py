@@ -1,4 +1,6 @@
-"""A package adds measures by entry points: they are in results, per-query files, tables, figures of trainers, MTEB's layout and help."""
+"""A package adds measures by entry points: they are in results, per-query files, tables, figures of trainers, MTEB's
+layout and help.
+"""
 
 from __future__ import annotations
 

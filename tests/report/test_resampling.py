@@ -18,7 +18,9 @@ from triglot.stats import bootstrap
 
 
 def agree(arms: list[Arm], benchmark: str) -> set[tuple[str, str]]:
-    """Hold every mean in results.json against that of the per-query file; returns the (setting, measure) pairs that both have."""
+    """Hold every mean in results.json against that of the per-query file; returns the (setting, measure) pairs that
+    both have.
+    """
     found = set()
     read = read_arms(arms, benchmark)
     for arm in arms:

@@ -91,9 +91,9 @@ def evaluate_translated_bm25(
 ) -> Evaluation:
     """BM25 across languages: each passage is scored with the query translated word by word into the passage's language.
 
-    One index a language. In the pool the scores of the indices are compared as they are: on the MLQA data for training that gave the
-    best pool of four ways tried (mAP .234; divided by the query's highest possible score .219, z-scores .181, by the best score of
-    each language .172).
+    One index a language. In the pool the scores of the indices are compared as they are: on the MLQA data for training
+    that gave the best pool of four ways tried (mAP .234; divided by the query's highest possible score .219, z-scores
+    .181, by the best score of each language .172).
 
     Args:
         benchmark: what to evaluate on.

@@ -1,8 +1,10 @@
-"""One pass over all scores: how many passages of each language stand above each relevant passage, and how many tie with it.
+"""One pass over all scores: how many passages of each language stand above each relevant passage, and how many tie with
+it.
 
-With above[i, l] for every judged pair i and language l, the rank of a relevant passage in any pool made of whole languages is a sum of
-a few numbers, so the monolingual setting, every ordered pair of languages, the multilingual pool and any subset of languages come from
-one product. The scores themselves are never kept: a block of queries is scored, counted and forgotten.
+With above[i, l] for every judged pair i and language l, the rank of a relevant passage in any pool made of whole
+languages is a sum of a few numbers, so the monolingual setting, every ordered pair of languages, the multilingual pool
+and any subset of languages come from one product. The scores themselves are never kept: a block of queries is scored,
+counted and forgotten.
 """
 
 from __future__ import annotations
@@ -30,15 +32,17 @@ ITSELF = "the passage that is the query itself is left out of its ranking"
 
 @dataclass(frozen=True)
 class Counts:
-    """The count table of a retrieval set, one row a (query, relevant passage). A passage that is the query itself is counted nowhere.
+    """The count table of a retrieval set, one row a (query, relevant passage). A passage that is the query itself is
+    counted nowhere.
 
     Attributes:
         query, passage: (pairs,) int64 indices into the set, ordered by query.
         grade: (pairs,) int64, above 0.
         above: (pairs, languages) int32: passages of that language with a higher score.
         tied: (pairs, languages) int32: other passages of that language with the same score.
-        top: (queries, k) int64 passages of the whole pool, best first, where they were asked for. Equal scores stand in a random order that
-            does not depend on ids or languages. -1 for queries without a judged pair, and where there are fewer passages.
+        top: (queries, k) int64 passages of the whole pool, best first, where they were asked for. Equal scores stand in
+            a random order that does not depend on ids or languages. -1 for queries without a judged pair, and where
+            there are fewer passages.
     """
 
     query: np.ndarray
@@ -57,7 +61,8 @@ _CACHED = 1 << 20  # bytes of comparisons held at a time, likewise
 class _Layout:
     """Columns of a score block: passages by language, each language filled up to a multiple of 8 columns.
 
-    Eight bytes of a comparison are then added at once as one 64-bit word; a segment has at most 255 words, so that no byte overflows.
+    Eight bytes of a comparison are then added at once as one 64-bit word; a segment has at most 255 words, so that no
+    byte overflows.
     """
 
     order: np.ndarray  # (columns,) passage of a column, -1 for filling
@@ -143,7 +148,9 @@ class _Task:
 
 @contextmanager
 def _plain_loops() -> Iterator[None]:
-    """NumPy copies broadcast operands whose rows are shorter than half its buffer into that buffer, which is four times slower."""
+    """NumPy copies broadcast operands whose rows are shorter than half its buffer into that buffer, which is four times
+    slower.
+    """
     before = np.setbufsize(16)
     try:
         yield
@@ -200,7 +207,9 @@ def _count_block(task: _Task, rows: np.ndarray, scores: np.ndarray) -> None:
 
 
 def _leaders(scores: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
-    """(rows, k) columns with the highest scores, best first; equal ones in an order drawn for (query, column); -1 for NaN columns."""
+    """(rows, k) columns with the highest scores, best first; equal ones in an order drawn for (query, column); -1 for
+    NaN columns.
+    """
     known = np.where(np.isnan(scores), -np.inf, scores)
     bar = -np.partition(-known, k - 1, axis=1)[:, k - 1]
     row, column = np.nonzero(known >= bar[:, None])
@@ -263,7 +272,8 @@ def _count(
             best = _leaders(scores, rows, leaders.shape[1])
             leaders[rows] = np.where(best >= 0, layout.order[best], -1)
 
-    # Each worker multiplies on its own: BLAS threads that wait by spinning would take the processors from those that count.
+    # Each worker multiplies on its own: BLAS threads that wait by spinning would take the processors from those that
+    # count.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
         for _ in pool.map(work, blocks):  # raises what a worker raised
             pass

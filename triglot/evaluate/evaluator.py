@@ -17,7 +17,9 @@ from triglot.measures import Measure
 
 
 def _vectors(array: np.ndarray, texts: Texts, what: str, benchmark: RetrievalSet) -> tuple[np.ndarray, list[str]]:
-    """As contiguous fp32, and notes about zero vectors. Raises InputError for a wrong shape or a number that is not finite."""
+    """As contiguous fp32, and notes about zero vectors. Raises InputError for a wrong shape or a number that is not
+    finite.
+    """
     array = np.ascontiguousarray(array, dtype=np.float32)
     if array.ndim != 2 or len(array) != len(texts):
         raise InputError(f"{benchmark.name}: {what} embeddings have shape {array.shape}, but there are {len(texts)} {what} texts")
@@ -101,8 +103,9 @@ def evaluate_scores(
 ) -> Evaluation:
     """As `evaluate_embeddings`, all arguments but the first included, for a retriever that gives scores.
 
-    `score` takes query indices (rows,) and returns their scores with all passages, (rows, passages), in the set's order. What lies
-    outside of `settings` is not looked at: with mono alone, only scores with passages of the query's language matter.
+    `score` takes query indices (rows,) and returns their scores with all passages, (rows, passages), in the set's
+    order. What lies outside of `settings` is not looked at: with mono alone, only scores with passages of the query's
+    language matter.
     """
     _check(settings, benchmark)
     query, passage, _ = judged_pairs(benchmark)

@@ -33,22 +33,25 @@ def for_sentence_transformers(
 ) -> MultilingualRetrievalEvaluator:
     """An evaluator that reports the three settings and the language bias of whatever model is in training.
 
-    Its metrics are called `NAME_multi_map`, `NAME_cross_r@10`, `NAME_bias_rank_distance` and so on; a trainer puts `eval_` before them.
-    All measures of language bias are among them; one that this benchmark has no answers for is left out.
-    Queries are encoded by the model's `encode_query`, passages by `encode_document`, so its prompts hold unless others are given.
-    Scores are those of the model's similarity. sentence-transformers is imported by this call, not before.
+    Its metrics are called `NAME_multi_map`, `NAME_cross_r@10`, `NAME_bias_rank_distance` and so on; a trainer puts
+    `eval_` before them. All measures of language bias are among them; one that this benchmark has no answers for is
+    left out. Queries are encoded by the model's `encode_query`, passages by `encode_document`, so its prompts hold
+    unless others are given. Scores are those of the model's similarity. sentence-transformers is imported by this call,
+    not before.
 
     Args:
         benchmark: from `triglot.read_retrieval`.
         settings: which of mono, cross, multi.
         extra: measures beside the usual ones: names such as `ndcg@10`, or rows of one's own (`triglot.Measure`).
-        primary: the metric that chooses the best checkpoint, `multi_map` or the mAP of the last setting by default; more must be better.
+        primary: the metric that chooses the best checkpoint, `multi_map` or the mAP of the last setting by default;
+            more must be better.
         by_language: report each language too (`NAME_multi_map_de`).
         name: before the metrics and in the name of the CSV file; the benchmark's by default, empty for none.
         batch_size: of encoding.
         show_progress_bar: while encoding.
         truncate_dim: keep this many dimensions.
-        write_csv: add a line to `Multilingual-Retrieval_evaluation_NAME_results.csv` in the trainer's `eval` folder at each call.
+        write_csv: add a line to `Multilingual-Retrieval_evaluation_NAME_results.csv` in the trainer's `eval` folder at
+            each call.
         query_prompt: text before queries, in place of the model's own prompt.
         query_prompt_name: name of a prompt of the model.
         corpus_prompt: as `query_prompt`, for passages.

@@ -1,7 +1,8 @@
 """Measures of top-k runs: nDCG@10, R@100, MRR, mAP per language, macro and per query, for runs made here or elsewhere.
 
-A run holds the first k passages of each query alone. Measures whose cut-off is within k are exact; mAP counts a relevant passage
-beyond k as not found, as trec_eval does. Ties within the run are expectations (see `triglot.measures`).
+A run holds the first k passages of each query alone. Measures whose cut-off is within k are exact; mAP counts a
+relevant passage beyond k as not found, as trec_eval does. Ties within the run are expectations (see
+`triglot.measures`).
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ class Judged:
 
 @dataclass(frozen=True, repr=False)
 class Outcome(Result):
-    """What `write_results` writes of a benchmark: its entry, the figures by language, the columns of the per-query file."""
+    """What `write_results` writes of a benchmark: its entry, the figures by language, the columns of the per-query
+    file.
+    """
 
     summary: dict[str, Any]
     by_language: dict[str, Any]
@@ -66,7 +69,9 @@ class Outcome(Result):
 
 
 def judged(benchmark: RetrievalSet | Collection) -> Judged:
-    """The queries and judgements of a benchmark. Passages of grade 0 are kept: they are judged, and runs are saved with them."""
+    """The queries and judgements of a benchmark. Passages of grade 0 are kept: they are judged, and runs are saved with
+    them.
+    """
     if isinstance(benchmark, Collection):
         ids, documents, queries, grades, lang, cluster = [], [], [], [], [], []
         first = 0
@@ -118,7 +123,8 @@ def check_ids(benchmark: RetrievalSet | Collection, *, passages: bool = True) ->
 
 
 class Judge:
-    """The figures of a run that is shown in parts, each query in one of them; what is held of a part are its queries' figures.
+    """The figures of a run that is shown in parts, each query in one of them; what is held of a part are its queries'
+    figures.
 
     Args:
         against: from `judged`.

@@ -1,4 +1,6 @@
-"""Results on disk: results.json with macro averages, and per benchmark a JSON per language and a Parquet file per query."""
+"""Results on disk: results.json with macro averages, and per benchmark a JSON per language and a Parquet file per
+query.
+"""
 
 from __future__ import annotations
 
@@ -35,10 +37,11 @@ def versions() -> dict[str, str]:
 
 
 def write_results(folder: str | Path, evaluations: Mapping[str, Result], *, model: str) -> Path:
-    """Write results.json, NAME.languages.json and NAME.queries.parquet into a folder (made if absent), each file whole or absent.
+    """Write results.json, NAME.languages.json and NAME.queries.parquet into a folder (made if absent), each file whole
+    or absent.
 
-    A classification has NAME.items.parquet in place of NAME.queries.parquet, and its head in the folder NAME.head. results.json is written
-    last, so where it exists the others do.
+    A classification has NAME.items.parquet in place of NAME.queries.parquet, and its head in the folder NAME.head.
+    results.json is written last, so where it exists the others do.
 
     Args:
         folder: where to write.

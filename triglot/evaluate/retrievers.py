@@ -69,7 +69,9 @@ class RunFile:
 
 @dataclass(frozen=True)
 class Vectors:
-    """Embeddings made elsewhere (see `triglot.corpus.formats.vectors`), compared by `dot` (as they are) or `cosine` (of length 1)."""
+    """Embeddings made elsewhere (see `triglot.corpus.formats.vectors`), compared by `dot` (as they are) or `cosine` (of
+    length 1).
+    """
 
     path: str
     similarity: str = SIMILARITIES[0]
@@ -79,7 +81,9 @@ class Vectors:
         return vectors / np.maximum(_lengths(vectors), np.finfo(np.float32).tiny)[:, None] if self.similarity == "cosine" else vectors
 
     def notes(self, shortest: float, longest: float) -> list[str]:
-        """How they were compared, where it makes a difference: lengths of passages count in a dot product, and here differ by over 1 %."""
+        """How they were compared, where it makes a difference: lengths of passages count in a dot product, and here
+        differ by over 1 %.
+        """
         if self.similarity == "cosine":
             return ["embeddings made elsewhere, compared by cosine"]
         differ = (
@@ -138,13 +142,14 @@ def evaluate(
 ) -> Outcome | Evaluation:
     """Judge a retriever on a benchmark.
 
-    A `RetrievalSet` is ranked whole, in the three settings. A `Collection` is streamed, each language within its own corpus, and its
-    figures are those of a top-k run; so are those of a run file on any benchmark.
+    A `RetrievalSet` is ranked whole, in the three settings. A `Collection` is streamed, each language within its own
+    corpus, and its figures are those of a top-k run; so are those of a run file on any benchmark.
 
     Args:
         retriever: what is judged.
         benchmark: on what.
-        ranked: make a top-k run over the pool of a `RetrievalSet` too, and add its figures; None leaves it to the benchmark.
+        ranked: make a top-k run over the pool of a `RetrievalSet` too, and add its figures; None leaves it to the
+            benchmark.
         depth: passages a query in runs made here.
         extra: measures beside the usual ones.
         subsets: languages of smaller pools of a `RetrievalSet` to report as well.

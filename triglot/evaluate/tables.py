@@ -1,4 +1,6 @@
-"""From a count table to the tables that are reported: three settings, every language and ordered pair, bias, each query."""
+"""From a count table to the tables that are reported: three settings, every language and ordered pair, bias, each
+query.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,9 @@ class Evaluation(Result):
         benchmark: what it was measured on.
         summary: macro averages a setting, micro averages, bias, counts, notes: a benchmark's entry in results.json.
         by_language: per language and as a matrix: the content of NAME.languages.json.
-        rows: columns of equal length, one row a (query, setting, passage language), all as numbers: `query` and `passage_lang` index
-            the benchmark (-1 for the pool), `setting` indexes `SETTINGS`, then `relevant` and a column a measure.
+        rows: columns of equal length, one row a (query, setting, passage language), all as numbers: `query` and
+            `passage_lang` index the benchmark (-1 for the pool), `setting` indexes `SETTINGS`, then `relevant` and a
+            column a measure.
         counts: the count table, for other pools (any subset of languages).
     """
 
@@ -60,7 +63,8 @@ def _measure(
 ) -> dict[str, np.ndarray]:
     """Measures of each row (a query in a setting), each (rows,), from the relevant passages in it, ordered by row.
 
-    Most rows have one relevant passage and no tie: their values are looked up by rank, the others worked out one by one.
+    Most rows have one relevant passage and no tie: their values are looked up by rank, the others worked out one by
+    one.
 
     Args:
         row: (relevant,) the row of each relevant passage.
@@ -143,8 +147,9 @@ def tabulate(
 ) -> Evaluation:
     """Every setting, language and query of a benchmark from its count table.
 
-    A setting counts the queries that have a relevant passage in it. Macro averages are over languages (mono, multi) or ordered
-    pairs (cross); micro averages over queries. A setting without queries is absent, and so is bias where answers are not parallel.
+    A setting counts the queries that have a relevant passage in it. Macro averages are over languages (mono, multi) or
+    ordered pairs (cross); micro averages over queries. A setting without queries is absent, and so is bias where
+    answers are not parallel.
 
     Args:
         counts: from `count_embeddings` or `count_scores`.

@@ -61,8 +61,8 @@ class Stream:
         query_ids: unique.
         queries: (queries, dim).
         depth: passages a query.
-        itself: ids of queries whose passage of the same id is the query itself, and is left out of its ranking; may grow as passages are
-            shown. None where that cannot be.
+        itself: ids of queries whose passage of the same id is the query itself, and is left out of its ranking; may
+            grow as passages are shown. None where that cannot be.
 
     Attributes:
         passages: shown so far.
@@ -77,7 +77,8 @@ class Stream:
         self.queries, self._zero_queries = finite(queries, self.query_ids, "query")
         self.depth = depth
         self._itself = itself
-        # One more than asked for shows whether the cut-off falls among equal scores, and another stands in for the query itself.
+        # One more than asked for shows whether the cut-off falls among equal scores, and another stands in for the
+        # query itself.
         self._best = Best(len(self.query_ids), depth + 1 + (itself is not None), grow=True)
         self._ids: dict[int, str] = {}
         self._limit = 0
@@ -89,7 +90,9 @@ class Stream:
         return self._best.seen
 
     def add(self, ids: list[str], vectors: np.ndarray) -> None:
-        """Show a block of passages: (passages, dim). Raises InputError where it does not fit or holds a number that is not finite."""
+        """Show a block of passages: (passages, dim). Raises InputError where it does not fit or holds a number that is
+        not finite.
+        """
         vectors, zero = finite(vectors, ids, "passage")
         self._zero_passages += zero
         if vectors.shape[1] != self.queries.shape[1]:
@@ -114,8 +117,8 @@ class Stream:
     def parts(self, *, tag: str = "triglot") -> Parts:
         """The ranking.
 
-        Of passages with one id the first counts, and how many such ids were met is noted. An id that comes again is known only where it
-        reaches a ranking: all ids are never held.
+        Of passages with one id the first counts, and how many such ids were met is noted. An id that comes again is
+        known only where it reaches a ranking: all ids are never held.
 
         Raises:
             InputError: no passage came.
@@ -168,7 +171,9 @@ def _parts(queries: int, width: int) -> Iterator[slice]:
 
 
 class _Cut:
-    """Makes parts of a run out of the best `depth + 1`, and counts queries with equal scores on both sides of the cut-off."""
+    """Makes parts of a run out of the best `depth + 1`, and counts queries with equal scores on both sides of the
+    cut-off.
+    """
 
     def __init__(self, depth: int):
         self._depth = depth
@@ -269,7 +274,9 @@ def stream_of_blocks(
     depth: int,
     itself: Set[str] | None = None,
 ) -> Stream:
-    """The search of a corpus that comes as (ids, embeddings) blocks, when all of it was shown; `itself` as for `Stream`."""
+    """The search of a corpus that comes as (ids, embeddings) blocks, when all of it was shown; `itself` as for
+    `Stream`.
+    """
     stream = Stream(query_ids, queries, depth, itself)
     for ids, vectors in blocks:
         stream.add(ids, vectors)
@@ -285,6 +292,8 @@ def run_of_blocks(
     tag: str = "triglot",
     itself: Set[str] | None = None,
 ) -> tuple[runs.Run, list[str], int]:
-    """The top of a corpus that is streamed as (ids, embeddings) blocks: the run, notes, and how many passages there were. See `Stream`."""
+    """The top of a corpus that is streamed as (ids, embeddings) blocks: the run, notes, and how many passages there
+    were. See `Stream`.
+    """
     stream = stream_of_blocks(query_ids, queries, blocks, depth, itself)
     return stream.run(tag=tag), stream.notes, stream.passages

@@ -57,7 +57,8 @@ class _Model:
 
 
 class MultilingualRetrievalEvaluator(SentenceEvaluator):
-    """Monolingual, cross-lingual and multilingual retrieval with language bias, as a trainer of sentence-transformers calls it.
+    """Monolingual, cross-lingual and multilingual retrieval with language bias, as a trainer of sentence-transformers
+    calls it.
 
     Make one with `triglot.evaluate.for_sentence_transformers`.
 

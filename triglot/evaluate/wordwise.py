@@ -10,7 +10,9 @@ from triglot.files import InputError
 from triglot.text import fold
 
 WordLists = Mapping[tuple[str, str], tuple[Sequence[str], Sequence[str]]]
-"""(source language, target language) -> words and their translations side by side, as `corpus.wordlist.read_lists` gives them."""
+"""(source language, target language) -> words and their translations side by side, as `corpus.wordlist.read_lists`
+gives them.
+"""
 
 KEPT = 3
 """Translations of a word that count: the first ones of its list. Each weighs 1 / their number."""
@@ -20,8 +22,9 @@ KEPT = 3
 class Translator:
     """Word lists ready for look-up.
 
-    Where two languages have no list, a word goes through the pivot language and weights multiply. A word without a translation stays
-    as it is, which serves names and numbers. Scripts without spaces are cut greedily into the longest words that the list knows.
+    Where two languages have no list, a word goes through the pivot language and weights multiply. A word without a
+    translation stays as it is, which serves names and numbers. Scripts without spaces are cut greedily into the longest
+    words that the list knows.
     """
 
     lists: WordLists

@@ -1,4 +1,4 @@
-"""The table of measures, and the measures of ranks and classes: expectations over random tie breaking (McSherry and Najork 2008)."""
+"""The table of measures; measures of ranks, as expectations over random tie breaking, and of classes."""
 
 from triglot.measures.table import FORMER, Measure, current, find, known, reported
 

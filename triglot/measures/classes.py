@@ -29,7 +29,8 @@ def macro_f1(confusion: np.ndarray) -> np.ndarray:
     """Mean over classes of 2 TP / (true + predicted), as scikit-learn's `f1_score(average="macro")`.
 
     Args:
-        confusion: (..., classes, classes) counts, rows by true and columns by predicted class; classes that are neither are passed over.
+        confusion: (..., classes, classes) counts, rows by true and columns by predicted class; classes that are neither
+            are passed over.
 
     Returns:
         (...), NaN where there is no item.
@@ -44,8 +45,8 @@ def macro_f1(confusion: np.ndarray) -> np.ndarray:
 def f1_shares(label: np.ndarray, predicted: np.ndarray, cell: np.ndarray, classes: int) -> np.ndarray:
     """(items,) values whose mean in each cell is its macro F1, and whose spread is that of macro F1 over items.
 
-    Macro F1 is no mean, but close to its value it is linear in the weights of the items: a share is macro F1 plus the item's influence on
-    it (the infinitesimal jackknife; Efron 1982). So it can be resampled like a mean.
+    Macro F1 is no mean, but close to its value it is linear in the weights of the items: a share is macro F1 plus the
+    item's influence on it (the infinitesimal jackknife; Efron 1982). So it can be resampled like a mean.
 
     Args:
         label: (items,) true classes.

@@ -1,8 +1,9 @@
 """Numbers from ranks: every measure is its expectation over random tie breaking (McSherry and Najork 2008).
 
-A relevant passage is known by `above` (passages scored higher) and `tied` (others scored the same). Those of one query that share a
-score form a block: `size` passages at ranks above+1 .. above+size, `relevant` of them relevant, in an order drawn at random. All
-measures below are closed forms over blocks, vectorised over queries; nothing is sampled and no order of ids decides anything.
+A relevant passage is known by `above` (passages scored higher) and `tied` (others scored the same). Those of one query
+that share a score form a block: `size` passages at ranks above+1 .. above+size, `relevant` of them relevant, in an
+order drawn at random. All measures below are closed forms over blocks, vectorised over queries; nothing is sampled and
+no order of ids decides anything.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ def tie_blocks(
         query: (relevant,) index of the query that each relevant passage belongs to.
         above: (relevant,) passages scored above it, relevant ones included.
         tied: (relevant,) other passages with its score, relevant ones included.
-        queries: number of queries; one that never occurs in `query` has no relevant passage and gets NaN from every measure.
+        queries: number of queries; one that never occurs in `query` has no relevant passage and gets NaN from every
+            measure.
         grade: (relevant,) grade above 0; 1 each by default.
         missing_query: queries of the relevant passages that were not ranked at all (a run that was cut off).
         missing_grade: their grades; 1 each by default.
@@ -150,8 +152,9 @@ def _reach(above: np.ndarray, size: np.ndarray, k: int | None) -> np.ndarray:
 def average_precision(blocks: Blocks, k: int | None = None) -> np.ndarray:
     """AP or AP@k, (queries,). Divided by all relevant passages, as trec_eval's `map` and `map_cut` are.
 
-    At rank above+j of a block the passage is relevant with probability m/n, and then before + 1 + (j-1)(m-1)/(n-1) relevant ones
-    are expected down to it. The sum over j of (a + b (j-1)) / (above+j) is b n + (a - b (1+above)) (H(above+n) - H(above)).
+    At rank above+j of a block the passage is relevant with probability m/n, and then before + 1 + (j-1)(m-1)/(n-1)
+    relevant ones are expected down to it. The sum over j of (a + b (j-1)) / (above+j) is b n + (a - b (1+above))
+    (H(above+n) - H(above)).
     """
     a, g = blocks.before + 1.0, blocks.above
     out = a / (g + 1) * (_reach(g, blocks.size, k) > 0)
@@ -165,7 +168,9 @@ def average_precision(blocks: Blocks, k: int | None = None) -> np.ndarray:
 
 
 def _first_of(above: np.ndarray, size: np.ndarray, relevant: np.ndarray, k: int | None) -> np.ndarray:
-    """E[1/rank of the first relevant passage] within one block each (0 beyond k). Works on unique (above, size, relevant)."""
+    """E[1/rank of the first relevant passage] within one block each (0 beyond k). Works on unique (above, size,
+    relevant).
+    """
     out = (_reach(above, size, k) > 0) / (above + 1)
     tied = np.flatnonzero(size > 1)
     if len(tied):

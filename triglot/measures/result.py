@@ -34,8 +34,8 @@ class Part(Protocol):
 class Result:
     """What was reached on one benchmark.
 
-    `write_results` writes `summary` into results.json, `by_language` as NAME.languages.json, `table` as NAME.UNIT.parquet and each of
-    `parts` into the folder NAME.PART.
+    `write_results` writes `summary` into results.json, `by_language` as NAME.languages.json, `table` as
+    NAME.UNIT.parquet and each of `parts` into the folder NAME.PART.
 
     Attributes:
         summary: setting -> measure -> macro average; bias, micro averages, counts, notes.
@@ -61,8 +61,8 @@ class Result:
         """The figures as a DataFrame; a measure is a column.
 
         Args:
-            by: `row` for `table`, `language` for a line a setting, language of the query and language of the passages (empty where
-                all are meant), `setting` for the macro averages.
+            by: `row` for `table`, `language` for a line a setting, language of the query and language of the passages
+                (empty where all are meant), `setting` for the macro averages.
 
         Raises:
             MissingExtra: pandas is not installed.

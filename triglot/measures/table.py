@@ -1,8 +1,9 @@
-"""The table of measures: one row each, from which results, tables, figures, options, metrics and the documentation are made.
+"""The table of measures: one row each, from which results, tables, figures, options, metrics and the documentation are
+made.
 
-A measure has one name on its whole way: `map@20` in results.json, in the per-query file, in tables, in `--measure` and in the metrics
-of other libraries. A new one is a row in the module that computes it, among its `MEASURES`. Another package adds one by an entry point
-of the group `triglot.measures`; `known().add(row)` adds one to this process.
+A measure has one name on its whole way: `map@20` in results.json, in the per-query file, in tables, in `--measure` and
+in the metrics of other libraries. A new one is a row in the module that computes it, among its `MEASURES`. Another
+package adds one by an entry point of the group `triglot.measures`; `known().add(row)` adds one to this process.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ Of = Literal["ranks", "pool", "classes", "attack"]
 Where = Literal["settings", "ranked", "bias", "classification", "robustness"]
 Need = Literal["parallel", "rankings"]
 
-# Modules with rows, in the order of the table. They are named and not imported, since some are on higher floors than this one.
+# Modules with rows, in the order of the table. They are named and not imported, since some are on higher floors than
+# this one.
 _HOMES = ("triglot.measures.ranks", "triglot.measures.classes", "triglot.evaluate.bias.measures", "triglot.measures.attacks")
 
 FORMER = {"ap": "map", "rr": "mrr"}
@@ -41,10 +43,10 @@ class Measure:
             `pool`: `triglot.evaluate.bias.measures.Pool` -> (queries,), NaN for a query to which it does not apply.
             `classes`: (..., classes, classes) int64 counts, rows by true and columns by predicted class -> (...).
             `attack`: nothing; it stands under `robustness` in results.json.
-        where: where it is reported unasked: in the three settings, of top-k runs (`ranked`), as language bias, of classification, of
-            attacks. Elsewhere it must be asked for with `extra`.
-        cut_off: whether the function takes a cut-off as its second argument, so that the name may, or must, have one: `r@50` is then
-            known though the table has `r@10` alone.
+        where: where it is reported unasked: in the three settings, of top-k runs (`ranked`), as language bias, of
+            classification, of attacks. Elsewhere it must be asked for with `extra`.
+        cut_off: whether the function takes a cut-off as its second argument, so that the name may, or must, have one:
+            `r@50` is then known though the table has `r@10` alone.
         lower_is_better: which way the verdicts go.
         rank: whether it counts ranks; otherwise it is a share of 1.
         needs: `parallel` answers, `rankings` of the pool; it is left out where the benchmark has none.
@@ -52,7 +54,8 @@ class Measure:
         main: whether others may take it as the one figure of a task: MTEB's main score.
         headline: whether a model card shows it.
         mteb: what MTEB calls it, without cut-off; empty if the same.
-        shares: of `classes`: (label, predicted, cell, classes) -> (items,) values whose mean in a cell is the measure, for intervals.
+        shares: of `classes`: (label, predicted, cell, classes) -> (items,) values whose mean in a cell is the measure,
+            for intervals.
         notes: of `pool`: what is printed beside the figures.
     """
 
@@ -109,7 +112,9 @@ def current(name: str) -> str:
 
 
 def find(measure: str | Measure) -> Measure:
-    """A measure by its name, also one with a cut-off that the table does not have. Raises InputError for an unknown one."""
+    """A measure by its name, also one with a cut-off that the table does not have. Raises InputError for an unknown
+    one.
+    """
     rows = known()
     name = measure if isinstance(measure, Measure) else current(measure)
     if isinstance(name, Measure) or name in rows:
@@ -126,7 +131,9 @@ def find(measure: str | Measure) -> Measure:
 
 
 def reported(where: Where, extra: Iterable[str | Measure] = ()) -> tuple[Measure, ...]:
-    """The measures that are reported there, those that are reported nowhere else first, and then `extra` ones (of rankings)."""
+    """The measures that are reported there, those that are reported nowhere else first, and then `extra` ones (of
+    rankings).
+    """
     rows = [row for row in known() if where in row.where]
     own = sorted(rows, key=lambda row: where == "ranked" and len(row.where) > 1)
     asked = [find(one) for one in extra]

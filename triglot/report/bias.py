@@ -1,4 +1,6 @@
-"""Figures of language bias: by query language with intervals, ranks by passage language, and the languages of the top of rankings."""
+"""Figures of language bias: by query language with intervals, ranks by passage language, and the languages of the top
+of rankings.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ def language_bars(found: Mapping[str, Mapping[str, Interval]], arms: Sequence[st
 
 
 def mean_shares(arm: Arm, benchmark: str) -> tuple[list[str], np.ndarray]:
-    """Codes, and (query languages, passage languages) mean over seeds of the shares of the top; empty where a run has none."""
+    """Codes, and (query languages, passage languages) mean over seeds of the shares of the top; empty where a run has
+    none.
+    """
     found = [run.languages(benchmark).get(SHARES, {}) for run in arm.runs]
     codes = [code for code in found[0] if all(code in run for run in found)] if found and all(found) else []
     if not codes:
@@ -114,8 +118,8 @@ def composition(rows: Mapping[str, Mapping[str, float]], *, label: str, prefix: 
 def rank_distributions(arms: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]], *, label: str, prefix: str) -> str:
     """Where relevant passages of each language stand in the pool, a panel an arm.
 
-    A line from the 5th to the 95th percentile, a thick one from the 25th to the 75th, and a mark at the median: filled for questions in
-    the passage's language, open for the others.
+    A line from the 5th to the 95th percentile, a thick one from the 25th to the 75th, and a mark at the median: filled
+    for questions in the passage's language, open for the others.
 
     Args:
         arms: name -> passage language -> `same`, `other` -> the five quantiles.

@@ -1,4 +1,6 @@
-"""The documents of a run folder, read with their shapes checked: what is wrong is named with file and key, whoever wrote it."""
+"""The documents of a run folder, read with their shapes checked: what is wrong is named with file and key, whoever
+wrote it.
+"""
 
 from __future__ import annotations
 

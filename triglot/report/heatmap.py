@@ -22,8 +22,8 @@ def matrix(arm: Arm, benchmark: str, measure: str = "map") -> tuple[tuple[str, .
     """Mean over seeds of a measure by query language and pool.
 
     Returns:
-        Language codes, and (languages, languages + 1): one column a passage language (the diagonal is monolingual) and the
-        multilingual pool last; NaN where there is no figure.
+        Language codes, and (languages, languages + 1): one column a passage language (the diagonal is monolingual) and
+        the multilingual pool last; NaN where there is no figure.
     """
     found = [run.languages(benchmark) for run in arm.runs]
     codes = tuple(found[0].get("languages", ()))
@@ -44,7 +44,9 @@ def _pick(cell: Mapping[str, Any] | None, measure: str) -> float:
 
 @dataclass(frozen=True)
 class HeatCell:
-    """A cell: its text (empty without a figure), the share of the full colour in per cent, and its class in the style sheet."""
+    """A cell: its text (empty without a figure), the share of the full colour in per cent, and its class in the style
+    sheet.
+    """
 
     text: str
     percent: float

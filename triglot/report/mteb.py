@@ -1,8 +1,9 @@
-"""Results in the layout of MTEB: `results/<model>/<revision>/<Task>.json`, as its `TaskResult.from_disk` and `ResultCache` read them.
+"""Results in the layout of MTEB: `results/<model>/<revision>/<Task>.json`, as its `TaskResult.from_disk` and
+`ResultCache` read them.
 
-MTEB averages a task's main score over its subsets. A setting is therefore a task of its own (`xquad-r-mono`, `xquad-r-cross`,
-`xquad-r-multi`) and a language, or an ordered pair, is a subset: MTEB's average is then our macro average. `mteb_version` is null, since
-MTEB has not computed these figures.
+MTEB averages a task's main score over its subsets. A setting is therefore a task of its own (`xquad-r-mono`,
+`xquad-r-cross`, `xquad-r-multi`) and a language, or an ordered pair, is a subset: MTEB's average is then our macro
+average. `mteb_version` is null, since MTEB has not computed these figures.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ SETTINGS = ("mono", "cross", "multi", "ranked")
 NO_REVISION = "no_revision_available"  # MTEB's words for a model that is in no hub
 NO_DATASET_REVISION = "dataset revision not available"  # likewise
 _META = "model_meta.json"
-# Three-letter codes that CLDR turns into a two-letter one although ISO 639-3 pairs it with another: bibliographic and narrower codes.
+# Three-letter codes that CLDR turns into a two-letter one although ISO 639-3 pairs it with another: bibliographic and
+# narrower codes.
 _NOT_PAIRED = (
     "adp alb als arb arm ayr azj baq bur chi cls cmn cwd cze drh dut ekk esk fat fre fuc gaz geo ger gre gug ice ike khk kmr knc kng kpv "
     "lvs mac mao may mol npi ojg ory pbu per pes plt prp quz rum scc scr slo src swh tib twi uzn wel ydd zsm zyb"
@@ -60,7 +62,9 @@ def _measure(name: str) -> str:
 
 
 def _main_scores() -> list[str]:
-    """The first of these that a task has is its main score: accuracy for classification, nDCG@10 where runs are judged, else mAP."""
+    """The first of these that a task has is its main score: accuracy for classification, nDCG@10 where runs are judged,
+    else mAP.
+    """
     return [row.name for row in reversed(list(known())) if row.main]
 
 

@@ -1,4 +1,6 @@
-"""Figures as inline SVG that takes its colours and fonts from the page; every line also differs in dashes, marker and label."""
+"""Figures as inline SVG that takes its colours and fonts from the page; every line also differs in dashes, marker and
+label.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,9 @@ class Curve:
 
 
 def to_svg(figure: Figure, label: str, prefix: str) -> str:
-    """The figure as an `svg` element: page colours, ids that no other figure has, the label for those who cannot see it."""
+    """The figure as an `svg` element: page colours, ids that no other figure has, the label for those who cannot see
+    it.
+    """
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}, transparent=True)
     text = out.getvalue()

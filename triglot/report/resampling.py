@@ -108,7 +108,9 @@ def _codes(column: pa.Array) -> np.ndarray:
 
 
 def figures_of(runs: Sequence[Mapping[str, PerQuery]], setting: str, measure: str) -> Figures | None:
-    """None where a run has no such figures, or where the runs have different queries. Bias stands in the multilingual rows."""
+    """None where a run has no such figures, or where the runs have different queries. Bias stands in the multilingual
+    rows.
+    """
     setting = "multi" if setting == "bias" else setting
     found = [run[setting] for run in runs if setting in run and measure in run[setting].values]
     if len(found) < len(runs) or not all(found[0].same_rows(run) for run in found[1:]):
@@ -139,7 +141,9 @@ def paired(arm: Arm, base: Arm) -> bool:
 
 
 def difference(own: Figures, other: Figures, same_seeds: bool, samples: int, seed: int, level: float) -> Interval | None:
-    """Interval of `own` - `other`, paired by query, and by seed where the seeds are the same. None if the queries differ."""
+    """Interval of `own` - `other`, paired by query, and by seed where the seeds are the same. None if the queries
+    differ.
+    """
     if not own.rows.same_rows(other.rows):
         return None
     if same_seeds:
@@ -167,7 +171,8 @@ class Contest:
 def contest(own: Figures, other: Figures, arm: Arm, base: Arm, *, margin: float, samples: int, seed: int, level: float) -> Contest | None:
     """Compare two arms by the same queries; None if their queries differ.
 
-    Where both have a single set of weights there is no spread over seeds, and the p-values are those of the paired permutation test.
+    Where both have a single set of weights there is no spread over seeds, and the p-values are those of the paired
+    permutation test.
     """
     found = difference(own, other, paired(arm, base), samples, seed, level)
     if found is None:

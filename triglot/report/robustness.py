@@ -1,4 +1,6 @@
-"""What attacks cost each arm: attacked measures beside the clean ones, with intervals, and the loss as a share of the reference's loss."""
+"""What attacks cost each arm: attacked measures beside the clean ones, with intervals, and the loss as a share of the
+reference's loss.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,8 @@ def compare_attacks(
     seed: int = 0,
     read: Mapping[str, list[dict[str, PerQuery]]] | None = None,
 ) -> list[Table]:
-    """One table an attack on a benchmark: attacked mAP and the mAP that was lost, in each setting, and how often the attack succeeded.
+    """One table an attack on a benchmark: attacked mAP and the mAP that was lost, in each setting, and how often the
+    attack succeeded.
 
     Args:
         arms: in the order of the rows.

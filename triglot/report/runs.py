@@ -63,7 +63,9 @@ class Run:
         return (self.folder / "recipe.yaml").read_text(encoding="utf-8") if self.settings else ""
 
     def read_all(self) -> Run:
-        """The run itself, after each of its documents was read, so that whatever is wrong with one is said before anything is written."""
+        """The run itself, after each of its documents was read, so that whatever is wrong with one is said before
+        anything is written.
+        """
         for name in self.benchmarks:
             self.languages(name)
         _ = self.metrics, self.summary, self.settings
@@ -114,7 +116,8 @@ def _arm_folders(study: Path) -> list[Path]:
 def find_arms(paths: Sequence[str | Path]) -> list[Arm]:
     """Arms from run folders, arm folders (with `seed-*` inside) and study folders, in the order given.
 
-    Runs of one arm are put together. Arms of different folders that have the same name get their folder's name before it.
+    Runs of one arm are put together. Arms of different folders that have the same name get their folder's name before
+    it.
 
     Raises:
         InputError: a path is none of these, or is given twice.

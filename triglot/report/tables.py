@@ -44,8 +44,10 @@ class Cell:
     Attributes:
         low, high: interval of the crossed bootstrap over seeds and paragraphs; None without per-query figures.
         versus: 1 better, -1 worse than the reference arm, 0 where this is undecided or was not asked.
-        p: that there is no difference from the reference, corrected for the comparisons of the table; None where this was not asked.
-        not_below: `yes`, `no` or `undecided`: not below the reference by more than the margin; empty where this was not asked.
+        p: that there is no difference from the reference, corrected for the comparisons of the table; None where this
+            was not asked.
+        not_below: `yes`, `no` or `undecided`: not below the reference by more than the margin; empty where this was not
+            asked.
     """
 
     value: float
@@ -77,7 +79,9 @@ class Row:
 
 @dataclass(frozen=True, repr=False)
 class Table:
-    """Arms on one benchmark, compared with `reference`; `margin` is that of `not_below`, and `notes` go below the table."""
+    """Arms on one benchmark, compared with `reference`; `margin` is that of `not_below`, and `notes` go below the
+    table.
+    """
 
     benchmark: str
     columns: tuple[Column, ...]
@@ -120,7 +124,9 @@ def interval(cell: Cell, column: Column) -> str:
 
 
 def columns_for(arms: Sequence[Arm], benchmark: str, measure: str = "map", bias: bool = True) -> tuple[Column, ...]:
-    """The columns that at least one arm has figures for; a benchmark of classification has its own, whatever the measure."""
+    """The columns that at least one arm has figures for; a benchmark of classification has its own, whatever the
+    measure.
+    """
     if measure not in measure_names():
         raise InputError(f"no measure {measure!r}{nearest(measure, measure_names())}")
     biased = [_column("bias", row) for row in reported("bias") if not row.chance]
@@ -163,7 +169,9 @@ def is_attacked(arm: Arm, name: str) -> bool:
 
 
 def pick_reference(arms: Sequence[Arm], benchmark: str, name: str = "") -> str:
-    """The arm to compare with: the named one, the first trained arm that is evaluated on the benchmark, or the first of all."""
+    """The arm to compare with: the named one, the first trained arm that is evaluated on the benchmark, or the first of
+    all.
+    """
     names = [arm.name for arm in arms]
     if name and name not in names:
         raise InputError(f"no arm {name!r} to compare with{nearest(name, names)}")
@@ -283,7 +291,9 @@ def notes_markdown(table: Table) -> str:
 
 
 def to_csv(tables: Sequence[Table]) -> str:
-    """One line an arm and column, with full precision: value, interval, verdict against the reference, corrected p, non-inferiority."""
+    """One line an arm and column, with full precision: value, interval, verdict against the reference, corrected p,
+    non-inferiority.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
@@ -320,7 +330,9 @@ _SIGNS = {"better": r"$^{+}$", "worse": r"$^{-}$", "undecided": r"$^{?}$", "": "
 
 
 def to_latex(table: Table) -> str:
-    """A `tabular` with booktabs: intervals in small print, best values bold, + - ? for better, worse and undecided; notes as comments."""
+    """A `tabular` with booktabs: intervals in small print, best values bold, + - ? for better, worse and undecided;
+    notes as comments.
+    """
     best = [table.best(index) for index in range(len(table.columns))]
     lines = [
         rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}",

@@ -1,4 +1,6 @@
-"""What a table may claim: comparisons corrected for their number, better, worse or undecided, and what is said below the table."""
+"""What a table may claim: comparisons corrected for their number, better, worse or undecided, and what is said below
+the table.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ class Decision:
     Attributes:
         p: that there is no difference, corrected.
         versus: 1 better, -1 worse, 0 undecided.
-        not_below: `yes`, `no`, `undecided`; empty where the margin makes no sense (ranks, measures where less is better).
+        not_below: `yes`, `no`, `undecided`; empty where the margin makes no sense (ranks, measures where less is
+            better).
     """
 
     p: float
@@ -35,7 +38,8 @@ class Decision:
 def decide(
     contests: Mapping[Key, Contest], lower_is_better: Mapping[Key, bool], margins: Mapping[Key, bool], margin: float
 ) -> dict[Key, Decision]:
-    """Decisions on all comparisons of a table. Those on a difference are one family for Holm's correction, those on the margin another.
+    """Decisions on all comparisons of a table. Those on a difference are one family for Holm's correction, those on the
+    margin another.
 
     Args:
         contests: by arm and column.

@@ -46,7 +46,9 @@ class Report(os.PathLike):
 
 
 def tables_of(arms: Sequence[Arm], *, measure: str = "map", reference: str = "") -> list[Table]:
-    """A table for each benchmark that has the measure, and with mAP one for each attack. A warning names those without the measure."""
+    """A table for each benchmark that has the measure, and with mAP one for each attack. A warning names those without
+    the measure.
+    """
     found = []
     for name in benchmark_names(arms):
         read = read_arms([arm for arm in arms if name in arm.benchmarks], name)
@@ -69,7 +71,9 @@ def check_format(output: str, known: Sequence[str] = ("table", *FORMATS)) -> Non
 
 
 def render(arms: Sequence[Arm], output: str, *, measure: str = "map", reference: str = "", tables: Sequence[Table] | None = None) -> str:
-    """Tables of all benchmarks as `markdown`, `csv`, `latex` or `json`; `tables` are those of these arms, where they are there already."""
+    """Tables of all benchmarks as `markdown`, `csv`, `latex` or `json`; `tables` are those of these arms, where they
+    are there already.
+    """
     check_format(output, FORMATS)
     if tables is None:
         tables = tables_of(arms, measure=measure, reference=reference)

@@ -26,7 +26,8 @@ class LanguageShares:
         same: share of the query's own language in the top k.
         expected: share of the query's own language in the pool.
         entropy: of the languages in a query's top k, 1 when all languages of the pool are equally frequent.
-        short: queries with fewer results than k and than the pool; their shares are of what they have. Those with none are left out.
+        short: queries with fewer results than k and than the pool; their shares are of what they have. Those with none
+            are left out.
     """
 
     languages: tuple[str, ...]
@@ -48,7 +49,8 @@ class RankCorrelation:
         k: the cut-off.
         candidates: `pool` or `union`, the list that is ranked.
         correlation: mean correlation of each query with its parallels in other languages.
-        matrix: (languages, languages) mean correlation of each pair of languages, symmetric; NaN without parallel queries.
+        matrix: (languages, languages) mean correlation of each pair of languages, symmetric; NaN without parallel
+            queries.
         pairs: (languages, languages) int64, how many pairs of queries each mean counts.
         short: queries with fewer results than k and than the pool.
     """
@@ -63,7 +65,9 @@ class RankCorrelation:
 
 
 def _top(ranking: np.ndarray, benchmark: RetrievalSet, scope: Scope, k: int) -> tuple[np.ndarray, int]:
-    """First k passages in the languages asked for, (queries, k) with -1 filling, and how many queries have fewer than they could."""
+    """First k passages in the languages asked for, (queries, k) with -1 filling, and how many queries have fewer than
+    they could.
+    """
     ranking, passages = np.asarray(ranking), len(benchmark.passages)
     if k < 1:
         raise InputError(f"k is {k}; it must be at least 1")
@@ -90,18 +94,20 @@ def language_shares(ranking: np.ndarray, benchmark: RetrievalSet, languages: Seq
     """Which languages the top k holds, by query language, against their share of the pool.
 
     share(q, l) = passages of language l in q's top k / passages in it; `same` is l = the query's language. Entropy is
-    -sum_l share log share / log L over the L languages that have passages; with k below L it cannot pass log k / log L, and with
-    L = 1 it is NaN.
+    -sum_l share log share / log L over the L languages that have passages; with k below L it cannot pass log k / log L,
+    and with L = 1 it is NaN.
 
     Args:
-        ranking: (queries, at least k) passage indices, best first, as `top_k` gives; -1 where there is none. Which of several equal
-            scores stands first, and so the languages of a tied cut-off, is for who ranks to decide.
+        ranking: (queries, at least k) passage indices, best first, as `top_k` gives; -1 where there is none. Which of
+            several equal scores stands first, and so the languages of a tied cut-off, is for who ranks to decide.
         benchmark: what was ranked.
-        languages: of queries and pool; passages in others are passed over, so a ranking cut off too early is counted in `short`.
+        languages: of queries and pool; passages in others are passed over, so a ranking cut off too early is counted in
+            `short`.
         k: the cut-off.
 
     Raises:
-        InputError: an unknown language, k below 1, or a ranking that does not fit the benchmark or names a passage twice.
+        InputError: an unknown language, k below 1, or a ranking that does not fit the benchmark or names a passage
+            twice.
     """
     scope, size = scope_of(benchmark, languages), len(benchmark.queries)
     top, short = _top(ranking, benchmark, scope, k)
@@ -123,9 +129,11 @@ def language_shares(ranking: np.ndarray, benchmark: RetrievalSet, languages: Seq
 
 
 def _spearman(a: np.ndarray, b: np.ndarray, candidates: int | None) -> np.ndarray:
-    """Spearman's correlation of top lists a and b, (pairs, k) with -1 filling, over `candidates` passages, or over their union if None.
+    """Spearman's correlation of top lists a and b, (pairs, k) with -1 filling, over `candidates` passages, or over
+    their union if None.
 
-    Passages that a list does not hold tie after its end. Lists without any variance in ranks correlate 1 if equal, else NaN.
+    Passages that a list does not hold tie after its end. Lists without any variance in ranks correlate 1 if equal, else
+    NaN.
     """
     k = a.shape[1]
     both = np.concatenate([a, b], axis=1)
@@ -157,13 +165,15 @@ def _spearman(a: np.ndarray, b: np.ndarray, candidates: int | None) -> np.ndarra
 def rank_correlation(
     ranking: np.ndarray, benchmark: RetrievalSet, languages: Sequence[str] | None = None, *, k: int, candidates: str = "pool"
 ) -> RankCorrelation:
-    """MRC@k, mean rank correlation (Yang, Jiang and Baldwin 2025, arXiv 2509.06195): do parallel queries rank alike? Higher is fairer.
+    """MRC@k, mean rank correlation (Yang, Jiang and Baldwin 2025, arXiv 2509.06195): do parallel queries rank alike?
+    Higher is fairer.
 
-    RC(q) = mean over the parallels q' of q in other languages of Spearman's correlation between the two rankings of one list of
-    candidates; then the mean over queries of a language, and over languages. A cut-off ranking ties what it does not hold after its
-    end. With `candidates="pool"` the list is the whole pool in these languages, so that in a large pool two disjoint top lists
-    correlate about 0; with `"union"` it is what either of the two holds, so that they correlate far below 0. Queries are parallel
-    if they share a group that is 0 or more. How the cut-off enters is our reading: the paper's formula ranks the same documents.
+    RC(q) = mean over the parallels q' of q in other languages of Spearman's correlation between the two rankings of one
+    list of candidates; then the mean over queries of a language, and over languages. A cut-off ranking ties what it
+    does not hold after its end. With `candidates="pool"` the list is the whole pool in these languages, so that in a
+    large pool two disjoint top lists correlate about 0; with `"union"` it is what either of the two holds, so that they
+    correlate far below 0. Queries are parallel if they share a group that is 0 or more. How the cut-off enters is our
+    reading: the paper's formula ranks the same documents.
 
     Args:
         ranking: as for `language_shares`.

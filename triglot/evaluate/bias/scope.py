@@ -19,7 +19,8 @@ class Figure:
     """One figure of bias at every level of averaging.
 
     Attributes:
-        by_query: (queries of the benchmark,) NaN where the figure does not apply or the query is not in the languages asked for.
+        by_query: (queries of the benchmark,) NaN where the figure does not apply or the query is not in the languages
+            asked for.
         by_language: (languages,) mean over the queries of each language, NaN for one without any.
         queries: (languages,) int64, how many queries each mean counts.
         left_out: queries in these languages that the figure does not apply to.

@@ -1,8 +1,9 @@
 """Language bias and fairness of a ranking, from the count table and from the top k of each query.
 
-Every function takes the whole pool or any subset of its languages. A subset keeps the queries and passages in these languages, as
-`RetrievalSet.restrict` does, and needs no new scores: ranks within it are sums over its languages. All figures come per query, per
-query language and as a macro average over query languages, so that they can be compared between arms and resampled by cluster.
+Every function takes the whole pool or any subset of its languages. A subset keeps the queries and passages in these
+languages, as `RetrievalSet.restrict` does, and needs no new scores: ranks within it are sums over its languages. All
+figures come per query, per query language and as a macro average over query languages, so that they can be compared
+between arms and resampled by cluster.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ class RankSpread:
 
 @dataclass(frozen=True)
 class RemovalTest:
-    """mAP with all answers, without those in the query's language, and without those in another language (mean over these)."""
+    """mAP with all answers, without those in the query's language, and without those in another language (mean over
+    these).
+    """
 
     languages: tuple[str, ...]
     complete: Figure
@@ -60,7 +63,9 @@ class RemovalTest:
 
 @dataclass(frozen=True)
 class PreferenceRate:
-    """How often the best-ranked relevant passage is in the query's language, and how often a fair ranking would put it there."""
+    """How often the best-ranked relevant passage is in the query's language, and how often a fair ranking would put it
+    there.
+    """
 
     languages: tuple[str, ...]
     rate: Figure
@@ -103,7 +108,9 @@ class _Pairs:
 
 
 def _pairs(counts: Counts, benchmark: RetrievalSet, scope: Scope, parallel_for: str = "") -> _Pairs:
-    """Raises InputError when the table is not of this benchmark, or answers are not parallel and `parallel_for` needs them to be."""
+    """Raises InputError when the table is not of this benchmark, or answers are not parallel and `parallel_for` needs
+    them to be.
+    """
     if parallel_for and not benchmark.parallel:
         raise InputError(f"{benchmark.name}: answers are not translations of one another, so {parallel_for} does not apply")
     judged = int((benchmark.judgements[:, 2] > 0).sum())
@@ -117,7 +124,8 @@ def _pairs(counts: Counts, benchmark: RetrievalSet, scope: Scope, parallel_for: 
 
 
 def rank_spread(counts: Counts, benchmark: RetrievalSet, languages: Sequence[str] | None = None) -> RankSpread:
-    """Rank distance (worst minus best rank of the parallel answers; Elmahdy, Lin and Ahmad 2024, arXiv 2408.10536) and Max@R.
+    """Rank distance (worst minus best rank of the parallel answers; Elmahdy, Lin and Ahmad 2024, arXiv 2408.10536) and
+    Max@R.
 
     Both count queries with two answers or more in the pool, all of them there, and are expectations over ties.
 
@@ -136,13 +144,13 @@ def rank_spread(counts: Counts, benchmark: RetrievalSet, languages: Sequence[str
 def removal_test(counts: Counts, benchmark: RetrievalSet, languages: Sequence[str] | None = None) -> RemovalTest:
     """What a query loses when the answer in its own language is taken out of pool and labels, against any other answer.
 
-    (a) mAP with all answers; (b) without those in the query's language; (c) without those in another language, averaged over the
-    other languages that have one. `difference` is (c) - (b): 0 for a ranking that treats languages alike, above 0 where the query's
-    own language was ranked higher than the others. Several answers in one language go together. Queries need an answer in their
-    own language and in another.
+    (a) mAP with all answers; (b) without those in the query's language; (c) without those in another language, averaged
+    over the other languages that have one. `difference` is (c) - (b): 0 for a ranking that treats languages alike,
+    above 0 where the query's own language was ranked higher than the others. Several answers in one language go
+    together. Queries need an answer in their own language and in another.
 
-    Exact without new scores: passage s stands above r when fewer passages are above s than above r, and they tie when as many are;
-    so taking s out lowers r's count of passages above, or of ties, by one.
+    Exact without new scores: passage s stands above r when fewer passages are above s than above r, and they tie when
+    as many are; so taking s out lowers r's count of passages above, or of ties, by one.
 
     Raises:
         InputError: as for `rank_spread`.
@@ -176,9 +184,9 @@ def removal_test(counts: Counts, benchmark: RetrievalSet, languages: Sequence[st
 def preference_rate(counts: Counts, benchmark: RetrievalSet, languages: Sequence[str] | None = None) -> PreferenceRate:
     """Language preference rate: share of queries whose best-ranked relevant passage is in the query's language.
 
-    Where several share the best place, each counts equally, as a random order of ties would have it. `expected` is the share of the
-    query's relevant passages that are in its language: 1/|Rel| with one a language. Queries need an answer in their own language and
-    in another.
+    Where several share the best place, each counts equally, as a random order of ties would have it. `expected` is the
+    share of the query's relevant passages that are in its language: 1/|Rel| with one a language. Queries need an answer
+    in their own language and in another.
 
     Raises:
         InputError: as for `rank_spread`.
@@ -198,8 +206,9 @@ def preference_rate(counts: Counts, benchmark: RetrievalSet, languages: Sequence
 def kruskal_wallis(cell: np.ndarray, group: np.ndarray, value: np.ndarray, *, cells: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Many Kruskal-Wallis tests at once.
 
-    H = (n - 1) * (sum of squares between groups) / (sum of squares in all), over mid-ranks, which includes the correction for ties;
-    p is the upper tail of chi-squared with groups - 1 degrees of freedom. Values that are all equal give p = 1.
+    H = (n - 1) * (sum of squares between groups) / (sum of squares in all), over mid-ranks, which includes the
+    correction for ties; p is the upper tail of chi-squared with groups - 1 degrees of freedom. Values that are all
+    equal give p = 1.
 
     Args:
         cell: (values,) which test a value belongs to.
@@ -236,16 +245,18 @@ def peer(
     k: int | None = None,
     weights: Mapping[int, float] | None = None,
 ) -> Peer:
-    """PEER@k, the probability of equal expected rank (Yang, Jänich, Mayfield and Lawrie 2024, arXiv 2405.00978). Higher is fairer.
+    """PEER@k, the probability of equal expected rank (Yang, Jänich, Mayfield and Lawrie 2024, arXiv 2405.00978). Higher
+    is fairer.
 
-    For each query and grade, the Kruskal-Wallis p-value that the ranks of the relevant passages of that grade are equal across their
-    languages; then the weighted mean over grades: PEER(q) = sum_r w_r p_r / sum_r w_r. Passages ranked below k tie after it. A
-    passage in a tie stands at the middle of its block; where that is below k the block counts as not retrieved. A grade that
-    occurs in one language only compares nothing and is left out (the authors' code gives it p = 1); when all are tied, p = 1.
+    For each query and grade, the Kruskal-Wallis p-value that the ranks of the relevant passages of that grade are equal
+    across their languages; then the weighted mean over grades: PEER(q) = sum_r w_r p_r / sum_r w_r. Passages ranked
+    below k tie after it. A passage in a tie stands at the middle of its block; where that is below k the block counts
+    as not retrieved. A grade that occurs in one language only compares nothing and is left out (the authors' code gives
+    it p = 1); when all are tied, p = 1.
 
-    With one relevant passage a language all variance is between languages: H = n - 1 whatever the ranking, and p is a constant
-    (.4405 for 11 languages), or 1 where all tie, as when none is within k. Such tests say nothing; they are counted in `constant`
-    and noted.
+    With one relevant passage a language all variance is between languages: H = n - 1 whatever the ranking, and p is a
+    constant (.4405 for 11 languages), or 1 where all tie, as when none is within k. Such tests say nothing; they are
+    counted in `constant` and noted.
 
     Args:
         counts: all judged pairs.
@@ -255,7 +266,8 @@ def peer(
         weights: of each grade above 0; equal by default. Passages of grade 0 are not in the count table.
 
     Raises:
-        InputError: an unknown language, a partial count table, k below 1, or weights without any above 0, negative, or of grade 0.
+        InputError: an unknown language, a partial count table, k below 1, or weights without any above 0, negative, or
+            of grade 0.
     """
     if k is not None and k < 1:
         raise InputError(f"k is {k}; it must be at least 1")

@@ -1,4 +1,5 @@
-"""All measures of language bias of one evaluation: macro averages, figures by language, a column for each query, and notes.
+"""All measures of language bias of one evaluation: macro averages, figures by language, a column for each query, and
+notes.
 
 The names here are those in results.json, in the per-query file and in tables.
 """
@@ -96,7 +97,9 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def _ranks(evaluation: Evaluation) -> dict[str, dict[str, list[float]]]:
-    """Passage language -> `same` and `other` (language of the query) -> quantiles of the ranks of relevant passages in the whole pool."""
+    """Passage language -> `same` and `other` (language of the query) -> quantiles of the ranks of relevant passages in
+    the whole pool.
+    """
     counts, benchmark = evaluation.counts, evaluation.benchmark
     rank = 1 + counts.above.sum(1, dtype=np.int64) + counts.tied.sum(1, dtype=np.int64) / 2
     lang = benchmark.passages.lang[counts.passage]
@@ -111,9 +114,11 @@ def _ranks(evaluation: Evaluation) -> dict[str, dict[str, list[float]]]:
 
 
 def with_subsets(evaluation: Evaluation, subsets: Sequence[Sequence[str]], settings: Sequence[str]) -> Evaluation:
-    """An `Evaluation` whose summary has a part `subsets`: `de+en` -> settings and bias in the pool of these languages alone.
+    """An `Evaluation` whose summary has a part `subsets`: `de+en` -> settings and bias in the pool of these languages
+    alone.
 
-    Measures that need the top of a ranking are left out there, and those of bias where the pool of all languages is not ranked.
+    Measures that need the top of a ranking are left out there, and those of bias where the pool of all languages is not
+    ranked.
 
     Raises:
         InputError: as `triglot.evaluate.bias.scope.check_subsets`.
