@@ -50,7 +50,7 @@ _JSON_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)")
 
 
 class InputError(ValueError):
-    """Input that the user can mend. The message names the file, the line or key, and where it helps the nearest known name.
+    """Input that the user can correct. The message names the file, the line or key, and where it helps the nearest known name.
 
     The command line prints it without a traceback and exits with 2.
     """

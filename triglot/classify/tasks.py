@@ -34,7 +34,7 @@ class Classify:
         sides: as what the encoder takes the first and the second text; None for passage and passage (nli), query and passage (stance).
         trained: folder of a head that was trained before; nothing is trained then.
         head: see `HeadSettings`.
-        seed: of the split, the languages, and the part held apart.
+        seed: of the split, the languages, and the held-out part.
         strict: a record that cannot be used is an error.
     """
 

@@ -42,7 +42,7 @@ class Job:
     """What `triglot augment` is asked for.
 
     Attributes:
-        source: `FORMAT=PATH`, or a path whose format its names tell.
+        source: `FORMAT=PATH`, or a path whose format is detected from the file names.
         out: a `.jsonl` file, or a folder of `x2.jsonl`, ...; None where only a sample is wanted.
         augment: the changes.
         seed: of the draws.
@@ -103,16 +103,24 @@ def compose(
         raise InputError("kind: goes with --rate and --share; beside --part give all of them as parts")
     if not 0 <= share <= 1:
         raise InputError(f"share: {share} is not between 0 and 1")
-    made = [
-        Part(tuple(_kinds(one.split(","))), share=share / len(kinds), rate=rate, into=tuple(into) if "codeswitch" in one else (), mode=mode)
-        for one in kinds
+    composed = [
+        Part(
+            tuple(_kinds(names.split(","))),
+            share=share / len(kinds),
+            rate=rate,
+            into=tuple(into) if "codeswitch" in names else (),
+            mode=mode,
+        )
+        for names in kinds
     ]
-    made += [replace(part, kinds=tuple(_kinds(part.kinds))) for part in parse([_typos(word) for word in parts], Part, "--part")]
-    return Augment(parts=tuple(made), side=side, lists=lists, half=half)
+    composed += [replace(part, kinds=tuple(_kinds(part.kinds))) for part in parse([_typos(word) for word in parts], Part, "--part")]
+    return Augment(parts=tuple(composed), side=side, lists=lists, half=half)
 
 
 def _kinds(names: Sequence[str]) -> list[str]:
-    found = [kind for name in names for kind in ([k for k, how in KINDS.items() if how.typo] if name.strip() == TYPO else [name.strip()])]
+    typos = [kind for kind, how in KINDS.items() if how.typo]
+    stripped = [name.strip() for name in names]
+    found = [kind for name in stripped for kind in (typos if name == TYPO else [name])]
     return list(dict.fromkeys(kind for kind in found if kind))
 
 
@@ -131,15 +139,15 @@ def of_recipe(name: str, settings: Sequence[str] = ()) -> tuple[Augment, int]:
         InputError: the recipe changes no texts.
     """
     recipe = load_recipe(name, settings)
-    found = recipe.augment
-    if not found.parts:
+    augmentation = recipe.augment
+    if not augmentation.parts:
         arms = [arm for arm, keys in recipe.arms.items() if any(str(key).startswith("augment.parts") for key in keys)]
         hint = f"; the arms {', '.join(arms)} have: give its settings as `augment.parts=[...]`" if arms else ""
         raise InputError(f"--recipe {name}: augment.parts is empty{hint}")
-    if found.segment:
+    if augmentation.segment:
         log.warning("augment.segment: is for tokens, in training; texts stay whole")
-    lists = str(Path(recipe.data) / Path(found.lists).expanduser()) if found.lists else ""
-    return replace(found, lists=lists, segment=0.0, mode="replace"), recipe.seed
+    lists = str(Path(recipe.data) / Path(augmentation.lists).expanduser()) if augmentation.lists else ""
+    return replace(augmentation, lists=lists, segment=0.0, mode="replace"), recipe.seed
 
 
 def job(
@@ -183,20 +191,20 @@ def job(
         raise InputError("recipe: has its own kinds; leave out --kind and --part, or the recipe")
     if out is None and sample is None:
         raise InputError("--out: is missing (or --sample 3, to look only)")
-    told, of = of_recipe(recipe, settings) if recipe else (compose(kinds, parts, **given), 1)
+    changes, own_seed = of_recipe(recipe, settings) if recipe else (compose(kinds, parts, **given), 1)
     check_choice("shape", shape, get_args(Shape))
-    made = Job(
+    asked = Job(
         source,
         None if sample is not None else out,
-        told,
-        seed=of if seed is None else seed,
-        factors=tuple(_number(word) for word in factor or ["2" if told.parts else "1"]),
+        changes,
+        seed=own_seed if seed is None else seed,
+        factors=tuple(_number(word) for word in factor or ["2" if changes.parts else "1"]),
         languages=tuple(languages),
         options=key_values(options),
         shape=cast(Shape, shape),
         sample=1 if sample is None else sample,
     )
-    return replace(made, into=tuple(given["into"]), **translation) if translation else made
+    return replace(asked, into=tuple(given["into"]), **translation) if translation else asked
 
 
 def _number(word: str) -> float:
@@ -219,14 +227,14 @@ def augment(job: Job, *, force: bool = False, progress: bool = False, stream: IO
         what was written: also in `augment.json` in the folder, or beside the file.
     """
     if job.out is None:
-        _made(job, {}, progress=progress, stream=stream)
+        _read_and_write(job, {}, progress=progress, stream=stream)
         return {}
     files = grow.file_names(job.out, job.factors)
     first = next(iter(files.values()))
     report = first.with_suffix(".json") if Path(job.out) == first else first.with_name(_REPORT)
     with _claimed(job, files, report, force) as place:
-        told = _made(job, {factor: place / path.name for factor, path in files.items()}, progress=progress, stream=stream)
-        write_json(place / report.name, told)
+        summary = _read_and_write(job, {factor: place / path.name for factor, path in files.items()}, progress=progress, stream=stream)
+        write_json(place / report.name, summary)
     return read_json(report)
 
 
@@ -248,15 +256,15 @@ def _claimed(job: Job, files: Mapping[float, Path], report: Path, force: bool) -
     return outputs.files({"lines": targets[0], "report": report}, "augment", inputs=inputs, force=force, report="report")
 
 
-def _made(job: Job, files: Mapping[float, Path], *, progress: bool, stream: IO[str] | None) -> dict[str, Any]:
+def _read_and_write(job: Job, files: Mapping[float, Path], *, progress: bool, stream: IO[str] | None) -> dict[str, Any]:
     """Read, show and write. Returns the report; empty where no files are wanted."""
     corpus = read_source(job.source, languages=job.languages, options=job.options)
-    made = None
+    translated = None
     if job.translate:
-        made = _translated(job, corpus, progress=progress, stream=stream)
-        corpus = made.corpus
+        translated = _translated(job, corpus, progress=progress, stream=stream)
+        corpus = translated.corpus
     augmenter = _augmenter(job, corpus)
-    if augmenter is None and made is None:
+    if augmenter is None and translated is None:
         log.info("no kind of change is given: the pairs are written as they are")
     if stream is not None and augmenter is not None and job.sample:
         print_examples(grow.examples(corpus, augmenter, job.sample), stream)
@@ -264,12 +272,14 @@ def _made(job: Job, files: Mapping[float, Path], *, progress: bool, stream: IO[s
         return {}
     began = time.perf_counter()
     with Bar("augmenting", progress, len(corpus) * math.ceil(job.factors[-1])) as bar:
-        origins = made.origins if made else None
+        origins = translated.origins if translated else None
         grown = grow.write(corpus, augmenter, files, shape=job.shape, origins=origins, advance=bar.advance)
     seconds = time.perf_counter() - began
     changed, lines = sum(grown.changed.values()), sum(grown.lines.values())
     texts, each = changed + sum(grown.unchanged.values()), max(seconds, 1e-9)
-    log.info("%s lines in %s s, %s a second; %s texts changed, %s a second", *_told(lines, seconds, lines / each, changed, texts / each))
+    log.info(
+        "%s lines in %s s, %s a second; %s texts changed, %s a second", *_in_words(lines, seconds, lines / each, changed, texts / each)
+    )
     _warn(grown)
     return {
         "source": job.source,
@@ -281,7 +291,7 @@ def _made(job: Job, files: Mapping[float, Path], *, progress: bool, stream: IO[s
         "changed": _table(grown.changed),
         "unchanged": _table(grown.unchanged),
         "clean": grown.clean,
-        "translated": {"texts": made.texts, "without": made.without, "cut": made.cut} if made else {},
+        "translated": {"texts": translated.texts, "without": translated.without, "cut": translated.cut} if translated else {},
     }
 
 
@@ -306,12 +316,17 @@ def _translated(job: Job, corpus: ParallelCorpus, *, progress: bool, stream: IO[
             return few
         began = time.perf_counter()
         with Bar("translating", progress, want.texts) as bar:
-            made = translate_corpus(corpus, translator, want, store, advance=bar.advance)
+            translated = translate_corpus(corpus, translator, want, store, advance=bar.advance)
     seconds = max(time.perf_counter() - began, 1e-9)
-    log.info("%s texts translated; %s sentences now, %.1f a second", f"{made.texts:,}", f"{made.sentences:,}", made.sentences / seconds)
-    if made.cut:
-        log.warning("translate: %s sentences were too long for the model and cut", f"{made.cut:,}")
-    return made
+    log.info(
+        "%s texts translated; %s sentences now, %.1f a second",
+        f"{translated.texts:,}",
+        f"{translated.sentences:,}",
+        translated.sentences / seconds,
+    )
+    if translated.cut:
+        log.warning("translate: %s sentences were too long for the model and cut", f"{translated.cut:,}")
+    return translated
 
 
 def _cache(job: Job) -> str | Path | None:
@@ -322,27 +337,27 @@ def _cache(job: Job) -> str | Path | None:
     return out.with_suffix(".translations.jsonl") if out.suffix == ".jsonl" else out / _CACHE
 
 
-def _translations(corpus: ParallelCorpus, made: Translated) -> list[grow.Example]:
+def _translations(corpus: ParallelCorpus, translated: Translated) -> list[grow.Example]:
     """Each translation beside the text that it was made from."""
-    found = []
-    for number, origin in made.origins.items():
-        group, lang = int(made.corpus.text_group[number]), int(made.corpus.text_lang[number])
+    examples = []
+    for number, origin in translated.origins.items():
+        group, lang = int(translated.corpus.text_group[number]), int(translated.corpus.text_lang[number])
         before = int(corpus.text_of[group, corpus.languages.index(origin.removeprefix("mt:"))])
-        target = made.corpus.languages[lang]
-        texts = corpus.texts[before].as_py(), made.corpus.texts[number].as_py()
-        found.append(grow.Example(f"translate {origin.removeprefix('mt:')}", target, "", *texts))
-    return found
+        target = translated.corpus.languages[lang]
+        texts = corpus.texts[before].as_py(), translated.corpus.texts[number].as_py()
+        examples.append(grow.Example(f"translate {origin.removeprefix('mt:')}", target, "", *texts))
+    return examples
 
 
-def _told(*numbers: float) -> tuple[str, ...]:
+def _in_words(*numbers: float) -> tuple[str, ...]:
     return tuple(f"{number:,.0f}" if number > 100 or number == int(number) else f"{number:.1f}" for number in numbers)
 
 
 def _table(counts: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = {}
+    by_kind: dict[str, dict[str, int]] = {}
     for (kind, lang), number in sorted(counts.items()):
-        found.setdefault(kind, {})[lang] = number
-    return found
+        by_kind.setdefault(kind, {})[lang] = number
+    return by_kind
 
 
 def _warn(grown: grow.Grown) -> None:
@@ -379,9 +394,9 @@ def print_examples(examples: Sequence[grow.Example], stream: IO[str]) -> None:
     table = Table(box=None, pad_edge=False, header_style="italic")
     for title in ("kind", "lang", "before", "after"):
         table.add_column(title, overflow="fold" if title in ("before", "after") else "ellipsis", no_wrap=title in ("kind", "lang"))
-    for one in examples:
-        before, after = excerpts(one.before, one.after)
-        table.add_row(one.kind, one.lang, before, after)
+    for example in examples:
+        before, after = excerpts(example.before, example.after)
+        table.add_row(example.kind, example.lang, before, after)
     console.print(table, markup=False)
 
 

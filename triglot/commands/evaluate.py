@@ -112,15 +112,15 @@ def _answers(
         formats = " or ".join(row.name for row in FORMATS if row.classification)
         raise InputError(f"--classify: nothing is classified; that takes a benchmark of format {formats} and a model with vectors")
     answers: dict[str, Result] = {}
-    for name, one in benchmarks.items():
-        log.info("%s: %s", name, ", ".join(one.languages))
-        how = {"depth": depth, "subsets": subsets, "tag": Path(model).name}
+    for name, benchmark in benchmarks.items():
+        log.info("%s: %s", name, ", ".join(benchmark.languages))
+        wanted = {"depth": depth, "subsets": subsets, "tag": Path(model).name}
         if runs is None:
-            answers[name] = evaluate(chosen, one, **how)
+            answers[name] = evaluate(chosen, benchmark, **wanted)
             continue
         with run_written(runs / f"{name}.run.gz") as keep:
-            answers[name] = evaluate(chosen, one, ranked=True, keep=keep, **how)
-        write_qrels(runs / f"{name}.qrels.gz", judged(one).qrels)
+            answers[name] = evaluate(chosen, benchmark, ranked=True, keep=keep, **wanted)
+        write_qrels(runs / f"{name}.qrels.gz", judged(benchmark).qrels)
     for task in tasks:
         log.info("%s: %s", task.name, ", ".join(task.codes))
         answers[task.name] = evaluate_task(chosen.encoder, task, progress=progress)

@@ -61,11 +61,11 @@ def _learned(
     corpora = [read_source(path, format=format) for path in paths]
     pivot = language(pivot)
     learned = learn_lists(columns(corpora, pivot=pivot, languages=[code for code in wanted(languages) or () if code != pivot]), settings)
-    for (a, b), one in learned.items():
+    for (a, b), word_list in learned.items():
         if a == pivot:
-            more = f", {one.too_long:,} pairs passed over for their length" if one.too_long else ""
-            more += f", {one.too_many:,} left out of the sample" if one.too_many else ""
-            log.info("%s-%s: %s entries from %s pairs of sentences%s", a, b, f"{len(one):,}", f"{one.sentences:,}", more)
+            left_out = f", {word_list.too_long:,} pairs passed over for their length" if word_list.too_long else ""
+            left_out += f", {word_list.too_many:,} left out of the sample" if word_list.too_many else ""
+            log.info("%s-%s: %s entries from %s pairs of sentences%s", a, b, f"{len(word_list):,}", f"{word_list.sentences:,}", left_out)
     return learned, judge_lists(learned, gold)
 
 

@@ -27,16 +27,16 @@ def settings_of(words: Sequence[str], model: str = "") -> Mine:
     Raises:
         InputError: an unknown key or value, a model where none is needed, or none where one is.
     """
-    given = key_values(words)
-    if model in (BM25, RANDOM) and given.setdefault("source", model) != model:
-        hint = "; give the model, BM25 needs none" if given["source"] == "both" else ""
-        raise InputError(f"--model {model}: does not go with source={given['source']}{hint}")
-    chosen = build(Mine, Document(given, "mine"))
-    if chosen.needs_model and not model:
-        raise InputError(f"--model: is missing; source={chosen.source} needs a model folder or hub name, or take --model bm25")
-    if not chosen.needs_model and model not in ("", chosen.source):
-        raise InputError(f"--model {model}: is not used with source={chosen.source}; leave one of them out")
-    return chosen
+    values = key_values(words)
+    if model in (BM25, RANDOM) and values.setdefault("source", model) != model:
+        hint = "; give the model, BM25 needs none" if values["source"] == "both" else ""
+        raise InputError(f"--model {model}: does not go with source={values['source']}{hint}")
+    settings = build(Mine, Document(values, "mine"))
+    if settings.needs_model and not model:
+        raise InputError(f"--model: is missing; source={settings.source} needs a model folder or hub name, or take --model bm25")
+    if not settings.needs_model and model not in ("", settings.source):
+        raise InputError(f"--model {model}: is not used with source={settings.source}; leave one of them out")
+    return settings
 
 
 def mine_source(
@@ -54,7 +54,7 @@ def mine_source(
     """Mine a source and write it with its hard negatives. Started again after it was killed, it goes on where it stopped.
 
     Args:
-        source: `FORMAT=PATH`, or a path whose format its names tell.
+        source: `FORMAT=PATH`, or a path whose format is detected from the file names.
         out: a `.jsonl` file; the report stands beside it, under `.report.json`.
         settings: of the mining.
         model: a model or run folder, or a hub name.
@@ -79,20 +79,20 @@ def mine_source(
         encoder = load_model(model) if settings.needs_model else None
         parts = parts_folder(out, digest(corpus, settings, encoder))
         with Bar("mining", progress) as bar:
-            found = mine(corpus, settings, encoder, parts=parts, progress=bar.reach)
-        written, left_out = write(place / out.name, found, output_format=output_format)
+            mined = mine(corpus, settings, encoder, parts=parts, progress=bar.reach)
+        written, left_out = write(place / out.name, mined, output_format=output_format)
         report_of_run = {
             "source": source,
             "model": model,
             "settings": plain(settings),
             "output_format": output_format,
             "written": written,
-            **found.report,
+            **mined.report,
         }
         if left_out:
             report_of_run["left_out_short"] = left_out
             log.warning("%s: %d lines with fewer negatives than asked for left out; %s cannot hold them", out, left_out, output_format)
         write_json(place / report.name, report_of_run)
     clear_parts(out)
-    log.info("%s", render(found.report))
+    log.info("%s", render(mined.report))
     return report_of_run

@@ -1,4 +1,4 @@
-"""The data that a command is given: NAME=PATH, FORMAT=PATH, or a path whose format its names tell."""
+"""The data that a command is given: NAME=PATH, FORMAT=PATH, or a path whose format is detected from the file names."""
 
 from __future__ import annotations
 

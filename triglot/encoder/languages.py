@@ -130,7 +130,7 @@ class ByLanguage:
 
     @property
     def parameters(self) -> int:
-        """Numbers learned or fitted."""
+        """Number of trainable or fitted parameters."""
         return int(self.inner.parameters + sum(array.size for array in _arrays(self.removal).values()))
 
     def in_language(self, code: str) -> ByLanguage:
@@ -146,7 +146,7 @@ class ByLanguage:
         Args:
             texts: any sequence of str.
             side: "query" or "passage".
-            langs: (texts,) codes; None to have them told from the texts, among the languages of the step.
+            langs: (texts,) codes; None to detect them from the texts, among the languages of the step.
             progress: a bar on stderr.
 
         Returns:

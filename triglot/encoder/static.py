@@ -107,7 +107,7 @@ class StaticEncoder:
 
     @property
     def parameters(self) -> int:
-        """Numbers learned."""
+        """Number of trainable parameters."""
         return int(self.embeddings.size + sum(step.weight.size + step.bias.size for step in self.after))
 
     @property

@@ -104,7 +104,7 @@ class TransformerEncoder:
 
     @property
     def parameters(self) -> int:
-        """Numbers learned."""
+        """Number of trainable parameters."""
         return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
 
     @property

@@ -39,7 +39,7 @@ def finite(vectors: np.ndarray, ids: Sequence[str], what: str) -> tuple[np.ndarr
 
 @dataclass
 class Parts:
-    """A run in the making.
+    """A run that is being built.
 
     Attributes:
         runs: its parts, each with the results of some queries; may be gone through once.

@@ -40,7 +40,7 @@ class Chosen:
 def choose(
     corpus: ParallelCorpus, lines: Lines, pools: Pools, quota: np.ndarray, search: Search, mine: Mine, turns: Sequence[int]
 ) -> Chosen:
-    """Negatives of some lines; each line's are its own affair, whichever lines stand beside it.
+    """Negatives of some lines; those of one line do not depend on the other lines.
 
     Args:
         corpus: the training data.

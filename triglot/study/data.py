@@ -215,7 +215,7 @@ class Data:
 
 
 def word_pairs(lists: Lists, source: str, target: str) -> Iterator[tuple[str, str]]:
-    """(word, translation) of the list in this direction, then of the one in the other direction, turned round; one may occur twice."""
+    """(word, translation) of the list in this direction, then of the one in the other direction, reversed; one may occur twice."""
     for key, turned in (((source, target), False), ((target, source), True)):
         for left, right in zip(*lists.get(key, ([], [])), strict=True):
             yield (right, left) if turned else (left, right)

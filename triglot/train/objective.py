@@ -116,7 +116,7 @@ class Terms:
         return vectors[: len(lang)], torch.from_numpy(lang).to(vectors.device)
 
     def _reversed(self, vectors: Tensor) -> Tensor | float:
-        """A term of value 0 whose gradient is the adversary's, turned round; the adversary's own step is made on the way."""
+        """A term of value 0 whose gradient is the adversary's, reversed; the adversary's own step is made on the way."""
         adversary = self._objective.adversary
         if adversary is None:
             return 0.0
