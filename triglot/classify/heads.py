@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -19,11 +19,6 @@ from triglot import seeds
 from triglot.files import InputError, atomic_folder, read_json, write_json
 from triglot.memory import check_fits
 from triglot.ranges import Range, check_ranges
-
-if TYPE_CHECKING:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.neural_network import MLPClassifier
-    from sklearn.preprocessing import StandardScaler
 
 SCHEMA = 1
 FEATURES = ("u", "v", "|u-v|", "u*v")
@@ -192,24 +187,27 @@ def fit_head(
         raise ValueError(f"{len(rows)} rows, {len(target)} targets and {len(group)} groups: lengths differ")
     _check_classes(target, labels, "the training part")
     held = _held_out(group, settings.held, seed)
-    losses: dict[float, float] = {}
+    losses: dict[str, float] = {}
+    chosen = settings.penalties[0]
     if len(settings.penalties) > 1:
         if not held.any():
             raise InputError("one premise or question alone cannot be split to choose a penalty; give more data, or a single penalty")
         _check_classes(target[~held], labels, f"the training part without the {settings.held:.0%} of groups that are held out")
         trainer = _Trainer(first, second, rows[~held], target[~held], labels, settings, seed)
+        best = float("inf")
         for penalty in sorted(settings.penalties, reverse=True):
             head, _ = trainer.fit(penalty)
             log_p = head.scores(first, second, rows[held])
-            losses[penalty] = float(-log_p[np.arange(len(log_p)), target[held]].mean())
-            if losses[penalty] > min(losses.values()):
+            loss = float(-log_p[np.arange(len(log_p)), target[held]].mean())
+            losses[f"{penalty:g}"] = loss
+            if loss >= best:
                 break
+            best, chosen = loss, penalty
         del trainer
-    chosen = min(losses, key=lambda penalty: losses[penalty]) if losses else settings.penalties[0]
     head, ended = _Trainer(first, second, rows, target, labels, settings, seed).fit(chosen)
     trained = {
         "penalty": chosen,
-        "held_loss": {f"{penalty:g}": loss for penalty, loss in losses.items()},
+        "held_loss": losses,
         "hidden": settings.hidden,
         **ended,
         "rows": len(rows),
@@ -263,7 +261,7 @@ class _Trainer:
 
         check_fits(16.0 * len(rows) * len(FEATURES) * first.shape[1], f"{len(rows):,} rows of features")
         inputs = features(first[rows[:, 0]], second[rows[:, 1]])
-        self.scaler: StandardScaler = StandardScaler(copy=False).fit(inputs)
+        self.scaler: Any = StandardScaler(copy=False).fit(inputs)
         self.inputs = self.scaler.transform(inputs)
         self.target, self.labels, self.settings = target, tuple(labels), settings
         self.model = _classifier(settings, seed)
@@ -284,7 +282,6 @@ class _Trainer:
         iterations = int(np.max(self.model.n_iter_))
         ended = {"iterations": iterations, "converged": iterations < self.settings.iterations}
         (weight, bias), *rest = _layers(self.model, two_classes)
-        assert self.scaler.mean_ is not None
         weight = weight / self.scaler.scale_[:, None]
         layers = [(weight, bias - self.scaler.mean_ @ weight), *rest]
         return Head(self.labels, tuple(w for w, _ in layers), tuple(b for _, b in layers)), ended
@@ -309,18 +306,18 @@ def _classifier(settings: HeadSettings, seed: int) -> Any:
     )
 
 
-def _layers(model: LogisticRegression | MLPClassifier, two_classes: bool) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(weight, bias) a layer, the last with one output a class."""
+def _layers(model: Any, two_classes: bool) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(weight, bias) of each layer of a `LogisticRegression` or an `MLPClassifier`, the last with one output a class."""
     from sklearn.linear_model import LogisticRegression
 
     if isinstance(model, LogisticRegression):
-        layers = [(model.coef_.T, model.intercept_)]
+        weights, biases = [np.asarray(model.coef_.T)], [np.asarray(model.intercept_)]
     else:
-        layers = list(zip(model.coefs_, model.intercepts_, strict=True))
+        weights, biases = list(model.coefs_), list(model.intercepts_)
     if two_classes:
-        weight, bias = layers[-1]
-        layers[-1] = np.hstack([-weight / 2, weight / 2]), np.hstack([-bias / 2, bias / 2])
-    return layers
+        weights[-1] = np.hstack([-weights[-1] / 2, weights[-1] / 2])
+        biases[-1] = np.hstack([-biases[-1] / 2, biases[-1] / 2])
+    return list(zip(weights, biases, strict=True))
 
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:
