@@ -122,12 +122,12 @@ def planned(rows: Rows, kind: str, size: int, **settings: bool) -> EpochPlan | N
 
 def main(size: int) -> None:
     print(f"{size} rows a batch were asked for\n")
-    print("| log | rows | most clicked | whole | " + " | ".join(KINDS) + " |\n|---|---:|---:|---:|" + "---:|" * len(KINDS))
+    print("| log | rows | most clicked | whole | " + " | ".join(KINDS.names()) + " |\n|---|---:|---:|---:|" + "---:|" * len(KINDS))
     for name, shape in SHAPES.items():
         rows = shape()
-        wholes = [plan.sizes.mean for kind in KINDS if (plan := planned(rows, kind, size, every_row=True, allow_small=True))]
+        wholes = [plan.sizes.mean for kind in KINDS.names() if (plan := planned(rows, kind, size, every_row=True, allow_small=True))]
         cells = [name, f"{len(rows):,}", f"{np.bincount(rows.family).max():,}", f"{min(wholes):.1f}"]
-        for kind in KINDS:
+        for kind in KINDS.names():
             plan = planned(rows, kind, size)
             cells.append(f"{plan.sizes.mean:.0f}, {plan.sizes.min}, {plan.shown:.0%}" if plan else "—")
         print("| " + " | ".join(cells) + " |", flush=True)

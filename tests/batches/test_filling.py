@@ -54,7 +54,7 @@ def check(rows: Rows, plan) -> None:
             assert (step.query_lang != first).all()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS.names())
 @pytest.mark.parametrize("name", logs.SHAPES)
 def test_batches_are_near_the_size_on_every_shape_of_log(name: str, kind: str):
     rows = logs.SHAPES[name]()
@@ -76,7 +76,7 @@ def test_batches_are_near_the_size_on_every_shape_of_log(name: str, kind: str):
 @pytest.mark.parametrize("name", ["Zipf 1.0", "one article with half", "a tiny language, 20 clicks", "all pairs in two languages"])
 def test_other_sizes_hold_as_well(name: str, size: int):
     rows = logs.SHAPES[name]()
-    for kind in KINDS:
+    for kind in KINDS.names():
         plan = logs.planned(rows, kind, size)
         assert plan.sizes.mean >= NEAR * size
         assert plan.sizes.min >= FULL * size
@@ -87,7 +87,7 @@ def test_other_sizes_hold_as_well(name: str, size: int):
 )
 def test_arms_that_are_comparable_see_the_same_rows(name: str):
     rows = logs.SHAPES[name]()
-    arms = [Batches(kind=kind, size=128, positives=positives) for kind in KINDS for positives in (1, 2)]  # type: ignore[arg-type]
+    arms = [Batches(kind=kind, size=128, positives=positives) for kind in KINDS.names() for positives in (1, 2)]  # type: ignore[arg-type]
     arms.append(Batches(kind="xy", by="batch", size=128))
     for steps in zip(*(plan_run(rows, arm, steps=60, seed=3) for arm in arms), strict=True):
         assert len({step.rows.tobytes() for step in steps}) == 1

@@ -34,7 +34,7 @@ def shares(plan) -> tuple[np.ndarray, np.ndarray]:
 
 
 ARMS = [
-    *[Batches(kind=kind, size=32) for kind in KINDS],
+    *[Batches(kind=kind, size=32) for kind in KINDS.names()],
     Batches(kind="xy", by="batch", size=32),
     Batches(kind="hybrid", alpha=0.3, by="batch", size=32),
 ]
@@ -172,7 +172,7 @@ def test_hybrid_at_its_ends_is_the_other_kind(alpha: float, kind: str, by: str):
             np.testing.assert_array_equal(getattr(a, field), getattr(b, field))
 
 
-@pytest.mark.parametrize("arm", [Batches(kind=kind, size=32, positives=3) for kind in KINDS], ids=lambda arm: arm.kind)
+@pytest.mark.parametrize("arm", [Batches(kind=kind, size=32, positives=3) for kind in KINDS.names()], ids=lambda arm: arm.kind)
 def test_several_positives_are_in_different_languages(arm: Batches):
     masks = np.concatenate([np.full(320, ALL), np.full(320, 0b11)])
     for step in plan_run(rows_with(masks), arm, steps=100, seed=2):

@@ -30,7 +30,7 @@ def equal(a: Step, b: Step) -> bool:
     return arrays and (a.kind, a.source, a.epoch) == (b.kind, b.source, b.epoch)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS.names())
 def test_a_step_is_the_same_whenever_it_is_asked_for(kind: str):
     batches = Batches(kind=kind, size=16, positives=2)
     run = list(plan_run(some_rows(), batches, steps=120, seed=5, weights=[1, 2, 0.5]))
@@ -44,7 +44,7 @@ def test_a_step_is_the_same_whenever_it_is_asked_for(kind: str):
         fresh[120]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS.names())
 def test_a_run_is_made_of_the_epochs_of_its_sources(kind: str):
     rows, batches = some_rows(), Batches(kind=kind, size=16)
     run = plan_run(rows, batches, steps=150, seed=5)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from triglot.batches.kinds import parts_of
 from triglot.batches.settings import Batches
 from triglot.batches.strata import Table, distinct, merge
 
@@ -142,9 +143,8 @@ class Filling:
 
 def _once(batches: Batches) -> tuple[bool, bool]:
     """Whether a whole batch may have to be shown in one language, and in one pair of languages."""
-    by_batch = batches.by == "batch" and (batches.kind == "xy" or (batches.kind == "hybrid" and batches.alpha < 1))
-    one = batches.kind == "xx" or (batches.kind == "hybrid" and batches.alpha > 0)
-    return batches.comparable or one, batches.comparable or by_batch
+    once = [kind.needs for kind in parts_of(batches) if kind.once(batches)]
+    return batches.comparable or "one" in once, batches.comparable or bool({"two", ""} & set(once))
 
 
 def _able(groups: Table, batches: Batches) -> np.ndarray:

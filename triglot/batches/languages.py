@@ -1,6 +1,7 @@
 """In which languages the rows of a batch are shown.
 
-Every kind of batch is a joint distribution over (query language, passage language), drawn once a batch or once a row:
+Every kind of batch (see `kinds`) is a joint distribution over (query language, passage language), drawn once a batch
+or once a row:
 
     xx       the diagonal, a batch                          xx-mixed       the diagonal, a row
     xy       off the diagonal, a row (or a batch: `by`)     independent    the product, a row
@@ -15,10 +16,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from triglot.batches.settings import Batches
+if TYPE_CHECKING:
+    from triglot.batches.kinds import Kind
+    from triglot.batches.settings import Batches
 
 # Irrational and independent of each other, so that one sequence never falls in step with the other.
 _GOLDEN, _SQRT2 = (math.sqrt(5) - 1) / 2, math.sqrt(2) - 1
@@ -159,14 +163,13 @@ class Cells:
         return np.searchsorted(self._ends, points, side="right")
 
 
-def cells(kind: str, query: np.ndarray, passage: np.ndarray, both: np.ndarray, same: bool) -> Cells:
-    """The joint distribution of a kind (not hybrid) with these marginals; `same` rows never get one language on both sides."""
-    if kind == "xy" or same:
+def cells(kind: Kind, query: np.ndarray, passage: np.ndarray, both: np.ndarray, same: bool) -> Cells:
+    """The joint distribution of a plain kind with these marginals; `same` rows never get one language on both sides."""
+    if same:
         joint = off_diagonal(query, passage)
-    elif kind == "independent":
-        joint = np.outer(query, passage)
     else:
-        joint = np.diag(both)
+        assert kind.joint is not None, kind.name
+        joint = kind.joint(query, passage, both)
     q, p = np.nonzero(joint)
     order = np.lexsort(((p - q) % len(joint), q))  # cyclic from the query's language on: keeps passage languages even over short runs
     q, p = q[order], p[order]

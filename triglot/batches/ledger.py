@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from triglot.batches.kinds import KINDS, parts_of
 from triglot.batches.pools import Layout
-from triglot.batches.settings import KINDS
 from triglot.seeds import generator, shuffled, uniform
 
 _JITTER = 0.1 * 2.0**-64  # of random bits: decides between languages that are owed the same, and no more
@@ -23,7 +23,7 @@ class Page:
     """The steps of one epoch."""
 
     batch: np.ndarray  # (steps,) which batch of the layout
-    kind: np.ndarray  # (steps,) int8, index into KINDS; never hybrid
+    kind: np.ndarray  # (steps,) int8, index into the ledger's kinds
     number: np.ndarray  # (steps,) the cell of a batch that draws its languages once; else how many rows of group and kind came before
 
 
@@ -33,10 +33,15 @@ class Ledger:
     Each batch that draws its languages once adds to what the languages that it can be shown in are owed, and goes to the pair that is owed
     most: on the query side, on the passage side and as a pair. Shares are then right to about one step, also over groups of batches that
     differ in their languages, which draws within each group could not bring about.
+
+    Attributes:
+        kinds: names of the plain kinds that batches are of.
     """
 
     def __init__(self, layout: Layout, seed: int):
         self.layout, self.seed = layout, seed
+        self._parts = parts_of(layout.batches)
+        self.kinds = [kind.name for kind in self._parts]
         self.stream = layout.sources[0] if len(layout.sources) == 1 else -1
         self.starts = uniform(seed, "batches.starts", self.stream, np.arange(2)).tolist()
         self._pages: list[Page] = []
@@ -51,7 +56,7 @@ class Ledger:
 
     def once(self, kind: str, group: int) -> bool:
         """Whether a batch of this kind draws its languages once."""
-        return (kind == "xx" or (kind == "xy" and self.layout.batches.by == "batch")) and not self.layout.groups[group].mixed
+        return KINDS[kind].once(self.layout.batches) and not self.layout.groups[group].mixed
 
     def _write(self, epoch: int) -> Page:
         layout, count = self.layout, len(self.layout.group)
@@ -60,7 +65,7 @@ class Ledger:
         number = np.zeros(count, np.int64)
         ties = generator(self.seed, "batches.ties", self.stream, epoch).bit_generator
         for step, (group, size, k) in enumerate(zip(layout.group[batch].tolist(), layout.size[batch].tolist(), kind.tolist(), strict=True)):
-            key = group, KINDS[k]
+            key = group, self.kinds[k]
             if self.once(key[1], group):
                 number[step] = self._most_owed(key, size / layout.batches.size, ties)
             else:
@@ -69,13 +74,18 @@ class Ledger:
         return Page(batch, kind, number)
 
     def _kinds(self, index: np.ndarray) -> np.ndarray:
-        """The kind of each step of all epochs: after any number of steps the share of xx is alpha, to within one step."""
-        settings = self.layout.batches
-        if settings.kind in ("xx-mixed", "independent"):
-            return np.full(len(index), KINDS.index(settings.kind), np.int8)
-        alpha = {"xx": 1.0, "xy": 0.0}.get(settings.kind, settings.alpha)
-        before, after = (np.floor(i * alpha + self.starts[0]) for i in (index, index + 1))
-        return np.where(after > before, KINDS.index("xx"), KINDS.index("xy")).astype(np.int8)
+        """The kind of each step of all epochs: after any number of steps each has had its share, to within one step.
+
+        The first kind takes the steps at which its share comes to the next whole number; the others share the rest.
+        """
+        kind = np.zeros(len(index), np.int8)
+        places, rest = np.arange(len(index)), 1.0
+        for number, share in enumerate(list(self._parts.values())[:-1]):
+            before, after = (np.floor(i * (share / rest) + self.starts[0]) for i in (index, index + 1))
+            later = after <= before
+            places, index, rest = places[later], (index - before)[later], rest - share
+            kind[places] = number + 1
+        return kind
 
     def _most_owed(self, key: tuple[int, str], weight: float, ties: np.random.BitGenerator) -> int:
         cells = self.layout.cells(*key)

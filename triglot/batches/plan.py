@@ -12,9 +12,10 @@ from functools import cached_property
 import numpy as np
 
 from triglot.batches.filling import FULL, NEAR
+from triglot.batches.kinds import KINDS
 from triglot.batches.ledger import Ledger
 from triglot.batches.pools import Layout
-from triglot.batches.settings import KINDS, Batches, Rows
+from triglot.batches.settings import Batches, Rows
 from triglot.files import InputError
 from triglot.seeds import spread, uniform
 
@@ -98,7 +99,7 @@ class EpochPlan:
     def __getitem__(self, step: int) -> Step:
         step = range(len(self))[step]
         layout, page = self._layout, self._ledger[self.epoch]
-        batch, kind, number = int(page.batch[step]), KINDS[page.kind[step]], int(page.number[step])
+        batch, kind, number = int(page.batch[step]), self._ledger.kinds[page.kind[step]], int(page.number[step])
         deck, group = int(layout.deck[batch]), int(layout.group[batch])
         first = int(layout.start[deck]) + batch - int(layout.first[deck])
         places = self._order[first : int(layout.stop[deck]) : int(layout.deals[deck])]
@@ -111,7 +112,8 @@ class EpochPlan:
             for one in np.unique(own).tolist():
                 part = np.flatnonzero(own == one)
                 query[part], passage[part] = self._shown(one, kind, number, step, part, False)
-        return Step(rows, query, passage, "xx-mixed" if mixed and kind == "xx" else kind, layout.groups[group].source, self.epoch)
+        shown = (mixed and KINDS[kind].mixed) or kind
+        return Step(rows, query, passage, shown, layout.groups[group].source, self.epoch)
 
     def _shown(self, group: int, kind: str, number: int, step: int, place: np.ndarray, once: bool) -> tuple[np.ndarray, np.ndarray]:
         """(b,) languages of queries and (b, positives) of passages for the rows at these places of a batch."""

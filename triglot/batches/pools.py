@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from triglot.batches.filling import fill, near
+from triglot.batches.kinds import KINDS
 from triglot.batches.languages import Cells, Group, cells, feasible, marginals
 from triglot.batches.settings import Batches, Rows
 from triglot.batches.strata import Table, cure, distinct, merge, objections, serves
@@ -272,7 +273,7 @@ class Layout:
     def cells(self, group: int, kind: str) -> Cells:
         """The joint distribution of a kind in a group; made once."""
         if (group, kind) not in self._cells:
-            self._cells[group, kind] = cells(kind, *self.marginals(group), self.groups[group].same)
+            self._cells[group, kind] = cells(KINDS[kind], *self.marginals(group), self.groups[group].same)
         return self._cells[group, kind]
 
     def order(self, seed: int, stream: int, epoch: int) -> np.ndarray:

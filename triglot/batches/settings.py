@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import numpy as np
 
+from triglot.batches.kinds import KINDS, parts_of
 from triglot.files import check_choice
 from triglot.ranges import Range, Share, check_ranges
 
 if TYPE_CHECKING:
     from triglot.corpus.parallel import ParallelCorpus
 
-Kind = Literal["xx", "xx-mixed", "xy", "independent", "hybrid"]
 By = Literal["row", "batch"]
 Sampling = Literal["equal", "size", "temperature"]
 Sources = Literal["weight", "size"]
-KINDS: tuple[str, ...] = get_args(Kind)
-_CHOICES = {"kind": KINDS, "by": get_args(By), "languages": get_args(Sampling), "sources": get_args(Sources)}
+_CHOICES = {"by": get_args(By), "languages": get_args(Sampling), "sources": get_args(Sources)}
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Batches:
     """Settings of the planner.
 
     Attributes:
-        kind: xx | xx-mixed | xy | independent | hybrid.
+        kind: xx | xx-mixed | xy | independent | hybrid, or one of another package (see `triglot.batches.kinds`).
         alpha: share of xx batches among hybrid ones.
         size: rows a batch, over all ranks.
         by: whether an xy batch draws its ordered pair of languages once a row or once for the batch.
@@ -45,7 +44,7 @@ class Batches:
         InputError: a value that is not understood.
     """
 
-    kind: Kind = "hybrid"
+    kind: str = "hybrid"
     alpha: Share = 0.5
     size: Annotated[int, Range(1, 2**20)] = 256
     by: By = "row"
@@ -59,6 +58,8 @@ class Batches:
     allow_small: bool = False
 
     def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            check_choice("batches.kind", self.kind, KINDS.names())
         for key, known in _CHOICES.items():
             check_choice(f"batches.{key}", getattr(self, key), known)
         check_ranges(self, "batches")
@@ -66,12 +67,12 @@ class Batches:
     @property
     def needs_xx(self) -> bool:
         """Rows must be able to stand in an X-X batch."""
-        return self.comparable or self.kind in ("xx", "xx-mixed") or (self.kind == "hybrid" and self.alpha > 0)
+        return self.comparable or any(kind.needs == "one" for kind in parts_of(self))
 
     @property
     def needs_xy(self) -> bool:
         """Rows must be able to stand in an X-Y batch."""
-        return self.comparable or self.kind == "xy" or (self.kind == "hybrid" and self.alpha < 1)
+        return self.comparable or any(kind.needs == "two" for kind in parts_of(self))
 
     @property
     def least(self) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from triglot.batches.kinds import KINDS
 from triglot.batches.settings import Batches
 
 _NEIGHBOURS = 512  # groups among which a partner is looked for
@@ -69,7 +70,7 @@ def cure(strata: Table, batches: Batches) -> str:
     both = strata.query & strata.passage
     used = int(strata.count[serves(replace(strata, query=both, passage=both) if batches.comparable else strata, batches)].sum())
     best, told = used, ""
-    for kind in (batches.kind, "xx", "xy", "independent"):
+    for kind in (batches.kind, *KINDS.names()):
         other = replace(batches, kind=kind, comparable=False)
         could = int(strata.count[serves(strata, other)].sum())
         if could > best:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+from triglot.files import check_choice
+from triglot.losses.table import LOSSES
 from triglot.ranges import Range, Share, Weight, check_ranges
 
 
@@ -17,12 +19,16 @@ class Loss:
         symmetric: weight of the passage-to-query term, 0 to 1; the query-to-passage term has the rest.
         self_teaching: weight of KL(p(q) || p(view)) with p(q) held fixed, where the feed gives views of queries (arXiv 2204.00716).
         consistency: weight of the symmetric KL between the two. With neither, views are trained on as further queries.
+        name: info-nce, or a loss of another package (see `triglot.losses.table`).
     """
 
     temperature: Annotated[float, Range(1e-4, 1e4)] = 0.05
     symmetric: Share = 0.0
     self_teaching: Weight = 0.0
     consistency: Weight = 0.0
+    name: str = "info-nce"
 
     def __post_init__(self) -> None:
+        if self.name not in LOSSES:
+            check_choice("loss.name", self.name, LOSSES.names())
         check_ranges(self, "loss")

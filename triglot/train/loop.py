@@ -266,7 +266,8 @@ def run(
 def _settings(train: Train, loss: Loss, robust: Robust, plan: RunPlan, renewal: Renewal | None, seed: int) -> dict[str, Any]:
     """What a checkpoint must share with a run that goes on from it; later settings at their defaults are left out, so old ones hold."""
     batches = {key: value for key, value in asdict(plan.batches).items() if key != "allow_small" and (key != "every_row" or value)}
-    settings = {"seed": seed, "threads": torch.get_num_threads(), "loss": asdict(loss), "batches": batches}
+    terms = {key: value for key, value in asdict(loss).items() if key != "name" or value != Loss.name}
+    settings = {"seed": seed, "threads": torch.get_num_threads(), "loss": terms, "batches": batches}
     if plan.filled:
         settings["filled"] = plan.filled
     if robust != Robust():

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from triglot.losses import Loss, divergence, info_nce, log_shares, pair_masks
+from triglot.losses import LOSSES, Loss, divergence, log_shares, pair_masks
 from triglot.robust import LanguageAdversary, LearnedNegatives, Robust
 from triglot.train.feed import Batch
 
@@ -84,22 +84,26 @@ class Terms:
             lang = self._query_lang.to(vectors.device)
             lang = torch.cat([lang, lang[where]]) if len(queries) > len(lang) else lang
             learned = objective.negatives.scores(queries, lang, loss.temperature)
-        total = info_nce(queries, passages, positive, ignored, loss, learned)
+        total = LOSSES[loss.name].function(queries, passages, positive, ignored, loss, learned)
         if len(where) and taught:
-            p = log_shares(queries[where], passages, ignored[where], loss.temperature)
-            q = log_shares(views, passages, ignored[where], loss.temperature)
-            if loss.self_teaching:
-                teaching = loss.self_teaching * divergence(p.detach(), q)
-                self.told["self_teaching"] = float(teaching.detach())
-                total = total + teaching
-            if loss.consistency:
-                consistency = loss.consistency * (divergence(p, q) + divergence(q, p)) / 2
-                self.told["consistency"] = float(consistency.detach())
-                total = total + consistency
+            for name, term in self._taught(queries[where], views, passages, ignored[where]).items():
+                self.told[name] = float(term.detach())
+                total = total + term
         if self._first is None:
             self._first = vectors.detach()
             total = total + self._reversed(vectors)
         return total
+
+    def _taught(self, queries: Tensor, views: Tensor, passages: Tensor, ignored: Tensor) -> dict[str, Tensor]:
+        """How far the views' shares of passages are from those of the queries that they are copies of."""
+        loss, terms = self._objective.loss, {}
+        p = log_shares(queries, passages, ignored, loss.temperature)
+        q = log_shares(views, passages, ignored, loss.temperature)
+        if loss.self_teaching:
+            terms["self_teaching"] = loss.self_teaching * divergence(p.detach(), q)
+        if loss.consistency:
+            terms["consistency"] = loss.consistency * (divergence(p, q) + divergence(q, p)) / 2
+        return terms
 
     def divergence(self, clean: Tensor, noisy: Tensor) -> Tensor:
         """Symmetric KL, KL(p || q) + KL(q || p), between the distributions over passages that clean and noisy vectors give."""
