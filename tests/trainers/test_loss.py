@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +122,30 @@ def test_late_interaction_by_a_double_loop() -> None:
     torch.testing.assert_close(late_interaction(model, *features).detach(), torch.tensor(wanted))
 
 
+def save_tiny_bert(folder: Path, texts: list[str]) -> None:
+    """A BERT of one layer whose vocabulary is the words of some texts, as a folder that any library opens."""
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    folder.mkdir()
+    words = sorted({word for text in texts for word in re.findall(r"\w+|[^\w\s]", text.lower())})
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused0]", "[unused1]", *words]
+    (folder / "vocab.txt").write_text("\n".join(vocabulary), "utf-8")
+    BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        hidden_dropout_prob=0,
+        attention_probs_dropout_prob=0,
+    )
+    BertModel(config).save_pretrained(folder)
+
+
 @pytest.mark.slow
 @pytest.mark.peers
-def test_two_steps_in_pylate(tmp_path: Path, make_transformer: Any) -> None:
+def test_two_steps_in_pylate(tmp_path: Path) -> None:
     pytest.importorskip("datasets")
     pylate = pytest.importorskip("pylate", reason="needs pylate, which asks for a sentence-transformers of its own")
     from pylate import losses, models, utils
@@ -132,8 +154,7 @@ def test_two_steps_in_pylate(tmp_path: Path, make_transformer: Any) -> None:
     from triglot.trainers import late_interaction
 
     corpus = make_corpus(24).select(np.arange(24))
-    make_transformer().module.save_pretrained(tmp_path / "start")
-    make_transformer().save(tmp_path / "start")
+    save_tiny_bert(tmp_path / "start", corpus.texts.to_pylist())
     model = models.ColBERT(str(tmp_path / "start"), embedding_size=8, device="cpu")
     seen = []
 
