@@ -185,7 +185,7 @@ def any_log(draw: st.DrawFn) -> Rows:
 
 
 @pytest.mark.slow
-@given(any_log(), st.sampled_from(KINDS), st.booleans(), st.sampled_from(["row", "batch"]), st.integers(1, 64), st.integers(0, 5))
+@given(any_log(), st.sampled_from(KINDS.names()), st.booleans(), st.sampled_from(["row", "batch"]), st.integers(1, 64), st.integers(0, 5))
 @settings(max_examples=150, deadline=None)
 def test_any_rows_make_a_plan_that_is_what_it_says(rows: Rows, kind, comparable: bool, by, size: int, epoch: int):
     batches = Batches(kind=kind, comparable=comparable, by=by, size=size, positives=2, allow_small=True)
