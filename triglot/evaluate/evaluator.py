@@ -12,6 +12,7 @@ from triglot.encoder.once import encode_set
 from triglot.evaluate.bias.summary import TOP, with_fairness, with_subsets
 from triglot.evaluate.counts import ScoreBlock, count_embeddings, count_scores, judged_pairs
 from triglot.evaluate.tables import SETTINGS, Evaluation, tabulate
+from triglot.evaluate.topruns import finite
 from triglot.files import InputError, nearest
 from triglot.measures import Measure
 
@@ -20,14 +21,10 @@ def _vectors(array: np.ndarray, texts: Texts, what: str, benchmark: RetrievalSet
     """As contiguous fp32, and notes about zero vectors. Raises InputError for a wrong shape or a number that is not
     finite.
     """
-    array = np.ascontiguousarray(array, dtype=np.float32)
-    if array.ndim != 2 or len(array) != len(texts):
-        raise InputError(f"{benchmark.name}: {what} embeddings have shape {array.shape}, but there are {len(texts)} {what} texts")
-    norms = np.einsum("ij,ij->i", array, array)
-    bad = np.flatnonzero(~np.isfinite(norms))
-    if len(bad):
-        raise InputError(f"{benchmark.name}: {len(bad)} {what} embeddings are not finite, the first that of {texts.ids[bad[0]]!r}")
-    zero = int((norms == 0).sum())
+    try:
+        array, zero = finite(array, texts.ids, what, unit="texts")
+    except InputError as error:
+        raise InputError(f"{benchmark.name}: {error}") from None
     return array, [f"{zero} {what} embeddings are zero: all their scores are 0 and tie"] if zero else []
 
 

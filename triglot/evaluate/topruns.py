@@ -21,7 +21,7 @@ _SCORES = 64 << 20  # bytes of scores held at a time
 _RESULTS = 1 << 19  # of a part of a run
 
 
-def finite(vectors: np.ndarray, ids: Sequence[str], what: str) -> tuple[np.ndarray, int]:
+def finite(vectors: np.ndarray, ids: Sequence[str], what: str, unit: str = "ids") -> tuple[np.ndarray, int]:
     """Contiguous fp32 embeddings, and how many are zero.
 
     Raises:
@@ -29,7 +29,7 @@ def finite(vectors: np.ndarray, ids: Sequence[str], what: str) -> tuple[np.ndarr
     """
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
     if vectors.ndim != 2 or len(vectors) != len(ids):
-        raise InputError(f"{what} embeddings have shape {vectors.shape}, but there are {len(ids)} {what} ids")
+        raise InputError(f"{what} embeddings have shape {vectors.shape}, but there are {len(ids)} {what} {unit}")
     norms = np.einsum("ij,ij->i", vectors, vectors)
     bad = np.flatnonzero(~np.isfinite(norms))
     if len(bad):
