@@ -56,11 +56,11 @@ def test_without_pandas_the_error_says_how_to_get_it(evaluation: Evaluation, mon
 
     def refuse(name: str, *more, **options):
         if name == "pandas":
-            raise ImportError(name)
+            raise ModuleNotFoundError(name, name=name)
         return real(name, *more, **options)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(ImportError, match="pip install pandas"):
+    with pytest.raises(ImportError, match=r"triglot\[report\]"):
         evaluation.to_pandas()
 
 

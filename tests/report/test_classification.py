@@ -42,7 +42,20 @@ def task(items: int, first: int = 0) -> Task:
     part = Labelled(CODES, LABELS, texts, texts, at, at, target, first + numbers // 3, ids, first + numbers)
     settings = Classify(head=HeadSettings(penalties=(0.1,)))
     return Task(
-        "stances", "stance", settings, part, CODES, None, None, None, ("a note",), "CC0", {}, {"items": items, "questions": items // 3}
+        "stances",
+        "stance",
+        settings,
+        part,
+        CODES,
+        None,
+        None,
+        None,
+        ("a note",),
+        "CC0",
+        {},
+        {"items": items, "questions": items // 3},
+        sides=("query", "passage"),
+        majority_by_group=True,
     )
 
 
