@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -209,3 +210,56 @@ def test_a_study_of_more_runs_than_would_end_and_a_subset_given_twice_are_refuse
     one = "{name: one, format: atlas, subsets: [[de, EN], [en, de]]}"
     with pytest.raises(InputError, match=r"de\+en is given twice"):
         parse_recipe(parse_yaml(f"sources: [{{format: atlas}}]\nevaluate: [{one}]\n", "r.yaml"))
+
+
+OLD = """alignment:
+  anchor: 0.5
+  sources: [{format: wordlist, path: muse, unit: sentence}]
+  batches: {languages: size}
+sources:
+  - {format: squad, path: qa, unit: sentence}
+train: {negatives: 1}
+refresh: {every: 5, languages: balanced}
+robust: {language: {weight: 0.1}}
+arms:
+  one: {batches.languages: temperature, robust.language.weight: 0.2}
+  two: {robust.language: {weight: 0.3}, sources.0.unit: paragraph}
+"""
+
+
+def test_keys_of_the_version_before_are_read_and_named_as_they_are_called_now(caplog: pytest.LogCaptureFixture) -> None:
+    new = OLD.replace("anchor", "lexicon_init").replace("unit", "candidate_text").replace("robust.language", "robust.language_adversary")
+    new = new.replace("batches.languages", "batches.language_sampling").replace("{languages: size", "{language_sampling: size")
+    new = new.replace("languages: balanced", "negative_languages: balanced").replace("{language: {", "{language_adversary: {")
+    recipe = parse_recipe(parse_yaml(OLD, "old.yaml"))
+    assert "old.yaml:2: alignment.anchor is called alignment.lexicon_init now" in caplog.text
+    assert "old.yaml:12: arms.two.sources.0.unit is called arms.two.sources.0.candidate_text now" in caplog.text
+    caplog.clear()
+    assert recipe == parse_recipe(parse_yaml(new, "new.yaml"))
+    assert caplog.text == ""
+    assert (recipe.alignment or recipe).lexicon_init == 0.5
+    assert arm_recipe(recipe, "one", 1).batches.language_sampling == "temperature"
+    assert arm_recipe(recipe, "two", 1).robust.language_adversary.weight == 0.3
+
+
+def test_an_old_key_of_the_command_line_is_read(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert load_recipe(str(path), ["batches.languages=size"]).batches.language_sampling == "size"
+    assert "command line: batches.languages is called batches.language_sampling now" in caplog.text
+
+
+def test_other_data_of_an_arm_have_no_licence_of_the_recipe(path: Path) -> None:
+    words = ["sources.0.licence=CC0", "arms.x-x={sources.0.path: elsewhere}", "arms.fresh={sources.0.weight: 2}"]
+    recipe = load_recipe(str(path), words)
+    assert arm_recipe(recipe, "x-x", 1).sources[0].licence == ""
+    assert arm_recipe(recipe, "fresh", 1).sources[0].licence == "CC0"
+
+
+def test_the_table_of_keys_is_made_of_the_dataclasses() -> None:
+    spec = importlib.util.spec_from_file_location("keys", Path(__file__).resolve().parents[1] / "tools" / "keys.py")
+    assert spec
+    assert spec.loader
+    keys = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(keys)
+    page = keys.PAGE.read_text("utf-8")
+    assert keys.placed(page) == page, "python tools/keys.py --write"
+    assert all(meaning and what for _, what, _, meaning in keys.rows())

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from triglot import recipes
-from triglot.files import InputError
+from triglot.files import InputError, SettingError
 from triglot.recipe import parse_recipe
 from triglot.settings import Document, build, dump_yaml, parse_yaml, plain, put, split_word
 
@@ -25,9 +25,9 @@ class Leaf:
 
     def __post_init__(self) -> None:
         if self.size < 0:
-            raise InputError(f"leaf.size: {self.size} is negative")
+            raise SettingError("size", f"{self.size} is negative")
         if self.rate < 0:
-            raise InputError(f"rate: {self.rate} is negative")
+            raise SettingError("rate", f"{self.rate} is negative")
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,19 @@ class InputError(ValueError):
     """
 
 
+class SettingError(InputError):
+    """A setting that cannot be so. Whoever put the settings together adds where `key` was written.
+
+    Attributes:
+        key: the field, dotted where it lies deeper.
+        what: is wrong with it.
+    """
+
+    def __init__(self, key: str, what: str):
+        super().__init__(f"{key}: {what}")
+        self.key, self.what = key, what
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint such as `; did you mean 'hybrid'?`, or the known names where nothing is near. Empty if nothing is known."""
     known = sorted({str(k) for k in known})
@@ -66,10 +79,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def check_choice(key: str, value: object, known: Iterable[str]) -> None:
-    """Raises InputError that names a key, for a value that is not among the known ones."""
+    """Raises SettingError for a value that is not among the known ones."""
     known = list(known)
     if value not in known:
-        raise InputError(f"{key}: {value!r} is unknown{nearest(str(value), known)}")
+        raise SettingError(key, f"{value!r} is unknown{nearest(str(value), known)}")
 
 
 def expand(word: str) -> str:

@@ -16,7 +16,7 @@ from functools import cache
 from numbers import Integral, Real
 from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
 
-from triglot.files import InputError
+from triglot.files import SettingError
 
 
 def shown(value: Any) -> str:
@@ -124,29 +124,24 @@ def hints_of(kind: type) -> dict[str, Any]:
     return get_type_hints(kind, include_extras=True)
 
 
-def check_ranges(settings: Any, prefix: str = "") -> None:
+def check_ranges(settings: Any) -> None:
     """Hold every number of a dataclass to the range of its field.
 
-    Args:
-        settings: the dataclass.
-        prefix: of the key in messages: `encoder`.
-
     Raises:
-        InputError: names the first key that is out of its range, the value and the range.
+        SettingError: names the first field that is out of its range, the value and the range.
     """
     hints = hints_of(type(settings))
     for field in fields(settings):
-        key = f"{prefix}.{field.name}" if prefix else field.name
-        for place, value, whole, allowed in _numbers(hints[field.name], getattr(settings, field.name), key):
+        for place, value, whole, allowed in _numbers(hints[field.name], getattr(settings, field.name), field.name):
             if complaint := allowed.complaint(value, whole):
-                raise InputError(f"{place}: {complaint}")
+                raise SettingError(place, complaint)
 
 
 def check_number(key: str, value: Any, kind: Any) -> None:
-    """Hold one number to a range: `check_number("--top-k", k, Top)`. Raises InputError that names key, value and range."""
+    """Hold one number to a range: `check_number("--top-k", k, Top)`. Raises SettingError that names key, value and range."""
     for _, number, whole, allowed in _numbers(kind, value, key):
         if complaint := allowed.complaint(number, whole):
-            raise InputError(f"{key}: {complaint}")
+            raise SettingError(key, complaint)
 
 
 Share = Annotated[float, Range(0, 1)]

@@ -8,10 +8,11 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import logging
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, Literal
 
 from triglot import recipes
@@ -23,19 +24,28 @@ from triglot.corpus.formats.registry import FORMATS, check_format
 from triglot.debias.settings import Debias
 from triglot.encoder import EncoderSettings
 from triglot.evaluate.bias.scope import check_subsets
-from triglot.files import InputError, nearest
+from triglot.files import InputError, SettingError, nearest
 from triglot.language_tags import language, wanted
 from triglot.losses import Loss
 from triglot.mine.settings import Refresh
 from triglot.names import check_name
 from triglot.ranges import Depth, Half, Range, Seed, Share, check_ranges
+from triglot.renamed import new_name, renamed
 from triglot.robust import Robust
-from triglot.settings import COMMAND_LINE, Document, build, dump_yaml, plain, put, read_yaml, split_word
+from triglot.settings import COMMAND_LINE, Document, build, changed, dump_yaml, plain, put, read_yaml, split_word
 from triglot.stats import MARGIN
 from triglot.train import Train
 
+log = logging.getLogger("triglot")
 Baseline = Literal["bm25", "bm25-translated"]
 MOST_RUNS = Range(0, 5000, hint="a study of so many runs would not end")
+
+
+def _check_name(kind: str, name: str, key: str) -> None:
+    try:
+        check_name(kind, name)
+    except InputError as error:
+        raise SettingError(key, str(error)) from None
 
 
 def _spell_languages(settings: Any) -> None:
@@ -43,7 +53,7 @@ def _spell_languages(settings: Any) -> None:
     try:
         codes = wanted(settings.languages)
     except InputError as error:
-        raise InputError(f"languages: {error}") from None
+        raise SettingError("languages", f"{error}") from None
     object.__setattr__(settings, "languages", None if codes is None else tuple(codes))
 
 
@@ -78,7 +88,7 @@ class Source:
         weight: share of the batches, relative to the other sources.
         balance: how rows in different languages share that: a combination of languages with n rows gets a share ~ n ** balance. None leaves
             the source whole (1 is nearly the same); 0 gives every pair of a folder of bitext the same share.
-        unit: what a passage is; None leaves it to the reader.
+        candidate_text: what a passage is; null leaves it to the reader.
         languages: read only these; None for the recipe's.
         codeswitch: show the texts in the other languages too.
         licence: of the data, for the report.
@@ -90,7 +100,7 @@ class Source:
     name: str = ""
     weight: Annotated[float, Range(1e-6, 1e6)] = 1.0
     balance: Share | None = None
-    unit: Literal["sentence", "sentence+context", "paragraph"] | None = None
+    candidate_text: Literal["sentence", "sentence+context", "paragraph"] | None = None
     languages: tuple[str, ...] | None = None
     codeswitch: CodeSwitch | None = None
     licence: str = ""
@@ -100,12 +110,12 @@ class Source:
         check_ranges(self)
         check_format(self.format, "training")
         if not self.path and not FORMATS[self.format].built_in:
-            raise InputError("path: is missing")
+            raise SettingError("path", "is missing")
         if self.name:
-            check_name("source", self.name, "name")
+            _check_name("source", self.name, "name")
         _spell_languages(self)
         if self.balance is not None and self.codeswitch:
-            raise InputError("balance: goes with natural text; a source with codeswitch has every row in all languages")
+            raise SettingError("balance", "goes with natural text; a source with codeswitch has every row in all languages")
 
     @property
     def label(self) -> str:
@@ -142,15 +152,20 @@ class Benchmark:
         check_ranges(self)
         _spell_languages(self)
         if not re.fullmatch(r"[\w\-+.]+", self.name) or self.name.startswith("."):
-            raise InputError(f"name: {self.name!r} has other characters than letters, digits and - + . _ (it becomes part of file names)")
-        check_name("benchmark", self.name, "name")
+            raise SettingError(
+                "name", f"{self.name!r} has other characters than letters, digits and - + . _ (it becomes part of file names)"
+            )
+        _check_name("benchmark", self.name, "name")
         object.__setattr__(self, "subsets", tuple(tuple(map(language, codes)) for codes in self.subsets))
         check_subsets(self.name, self.subsets)
         check_format(self.format, "retrieval", "streamed", "classification")
         if not self.path and not FORMATS[self.format].built_in:
-            raise InputError("path: is missing")
+            raise SettingError("path", "is missing")
         if FORMATS[self.format].classification:
-            split_options(self.format, self.options)
+            try:
+                split_options(self.format, self.options)
+            except InputError as error:
+                raise SettingError("options", str(error)) from None
 
 
 def check_refresh(refresh: Refresh, train: Train) -> None:
@@ -158,45 +173,48 @@ def check_refresh(refresh: Refresh, train: Train) -> None:
     if refresh.every is None:
         return
     if not train.negatives:
-        raise InputError("refresh.every: mines hard negatives that are never shown; give train.negatives, how many a row")
+        raise SettingError("refresh.every", "mines hard negatives that are never shown; give train.negatives, how many a row")
     try:
         refresh.of(train.negatives)
-    except InputError as error:
-        raise InputError(f"refresh.{error}") from None
+    except SettingError as error:
+        raise SettingError(f"refresh.{error.key}", error.what) from None
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of training with settings of its own: the alignment, shared by all arms.
+    """What one stage of training is made of. A recipe is its own last stage, the fine-tuning; `alignment` is another, shared by all arms.
 
     Attributes:
         sources: its data.
-        anchor: how far words of a static encoder start at their translations in the stage's word lists, 0 (not at all) to 1.
-        pivot: the language whose words stay where they are.
+        batches: which rows make a batch, in which languages.
         augment: noise in its texts.
         robust: perturbed embeddings and adversaries.
+        loss: what it minimises.
+        train: how long and how fast.
         refresh: hard negatives mined by the model while it is trained.
+        lexicon_init: how far words of a static encoder start at their translations in the stage's word lists, 0 (not at all) to 1.
+        pivot: of `lexicon_init`, the language whose words stay where they are.
     """
 
-    sources: tuple[Source, ...]
+    sources: tuple[Source, ...] = ()
     batches: Batches = field(default_factory=Batches)
     augment: Augment = field(default_factory=Augment)
     robust: Robust = field(default_factory=Robust)
     loss: Loss = field(default_factory=Loss)
     train: Train = field(default_factory=Train)
     refresh: Refresh = field(default_factory=Refresh)
-    anchor: Share = 0.0
+    lexicon_init: Share = 0.0
     pivot: str = "en"
 
     def __post_init__(self) -> None:
         check_ranges(self)
         check_refresh(self.refresh, self.train)
-        if self.anchor and not any(source.format == "wordlist" for source in self.sources):
-            raise InputError("anchor: needs a source of format wordlist")
+        if self.lexicon_init and not any(source.format == "wordlist" for source in self.sources):
+            raise SettingError("lexicon_init", "needs a source of format wordlist")
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Stage):
     """A run, or with `arms` and `seeds` a study.
 
     Attributes:
@@ -205,12 +223,11 @@ class Recipe:
         data: folder with the sources.
         languages: codes; sources and benchmarks are read in these alone. Empty: all that the data have.
         encoder: what is trained.
-        alignment: stage one, None for none.
-        sources, batches, augment, robust, loss, train, refresh: stage two, the fine-tuning.
-        validation: measured every `train.validate_every` steps and after the last; settings may be chosen by it.
-        evaluate: measured once, at the end.
+        alignment: stage one, null for none.
         of: arms above this one, for an arm that is made of them without training: the mean of their weights, if there are several.
         debias: how the language is then taken out of such an arm.
+        validation: measured every `train.validate_every` steps and after the last; settings may be chosen by it.
+        evaluate: measured once, at the end.
         attacks: on the queries of `evaluate`; each is recomputed against each model.
         baselines: retrievers without training.
         lists: folder of word lists for `bm25-translated` and for attacks, inside the data folder.
@@ -227,13 +244,6 @@ class Recipe:
     languages: tuple[str, ...] = ()
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     alignment: Stage | None = None
-    sources: tuple[Source, ...] = ()
-    batches: Batches = field(default_factory=Batches)
-    augment: Augment = field(default_factory=Augment)
-    robust: Robust = field(default_factory=Robust)
-    loss: Loss = field(default_factory=Loss)
-    train: Train = field(default_factory=Train)
-    refresh: Refresh = field(default_factory=Refresh)
     of: tuple[str, ...] = ()
     debias: Debias = field(default_factory=Debias)
     validation: tuple[Benchmark, ...] = ()
@@ -247,35 +257,36 @@ class Recipe:
     margin: Annotated[float, Range(0, 1, above=True, below=True, hint="half a point is 0.005")] = MARGIN
 
     def __post_init__(self) -> None:
-        check_ranges(self)
+        super().__post_init__()
         _spell_languages(self)
+        if self.alignment and not self.alignment.sources:
+            raise SettingError("alignment.sources", "is missing")
         if complaint := MOST_RUNS.complaint(len(self.arms) * len(self.seeds), whole=True):
-            raise InputError(f"arms: {len(self.arms):,} arms with {len(self.seeds):,} seeds each: {complaint}")
+            raise SettingError("arms", f"{len(self.arms):,} arms with {len(self.seeds):,} seeds each: {complaint}")
         for arm in self.arms:
-            check_name("arm", arm, f"arms.{arm}"[:60])
+            _check_name("arm", arm, f"arms.{arm}"[:60])
             if not re.fullmatch(r"[\w\-+]+", arm) or arm in RESERVED:
-                raise InputError(f"arms.{arm}: {'is the name of the first stage' if arm in RESERVED else 'letters, digits and - + _ only'}")
-        check_refresh(self.refresh, self.train)
+                raise SettingError(
+                    f"arms.{arm}", f"{'is the name of the first stage' if arm in RESERVED else 'letters, digits and - + _ only'}"
+                )
         if self.reference and self.reference not in self.arms:
-            raise InputError(f"reference: no arm {self.reference!r}{nearest(self.reference, self.arms)}")
+            raise SettingError("reference", f"no arm {self.reference!r}{nearest(self.reference, self.arms)}")
         if "bm25-translated" in self.baselines and not self.lists:
-            raise InputError("lists: is missing; bm25-translated needs a folder of word lists")
+            raise SettingError("lists", "is missing; bm25-translated needs a folder of word lists")
         if self.debias.method and not self.of:
-            raise InputError(
-                "debias: goes with `of: [ARM]`, the arm whose model it is taken from; `triglot debias` does it to a saved model"
-            )
+            message = "goes with `of: [ARM]`, the arm whose model it is taken from; `triglot debias` does it to a saved model"
+            raise SettingError("debias", message)
         for attack in self.attacks:
             if attack.needs_lists and not self.lists:
-                raise InputError(f"lists: is missing; the attack {attack.label!r} needs a folder of word lists")
+                raise SettingError("lists", f"is missing; the attack {attack.label!r} needs a folder of word lists")
         for key in ("validation", "evaluate"):
             names = Counter(benchmark.name for benchmark in getattr(self, key))
             for name, number in names.items():
                 if number > 1:
-                    raise InputError(f"{key}: two benchmarks are called {name!r}")
+                    raise SettingError(key, f"two benchmarks are called {name!r}")
 
 
 RESERVED = ("alignment",)
-_BESIDE_ARMS = ("arms", "reference")
 OF_A_STUDY = (
     "name",
     "seed",
@@ -317,51 +328,63 @@ def _apply(document: Document, key: str, value: Any, where: str, beside: Collect
     return Document(changed, document.source, {**lines, key: where})
 
 
-def _without(document: Document, keys: Collection[str]) -> Document:
-    """The document without some keys of the first level."""
-    kept = {key: value for key, value in document.value.items() if key not in keys}
-    return Document(kept, document.source, {key: place for key, place in document.lines.items() if key.split(".", 1)[0] not in keys})
-
-
-def _arm_document(document: Document, arm: str, rest: Document | None = None) -> Document:
-    """The document of one arm, made of what stands beside the arms; where each setting was written is kept, so that errors name it."""
-    settings = document.value["arms"][arm]
-    if not isinstance(settings, dict):
-        raise InputError(f"{document.where(f'arms.{arm}')}: arms.{arm}: an arm is `dotted.key: value` lines")
-    result = rest or _without(document, _BESIDE_ARMS)
+def _arm_changes(document: Document, arm: str) -> Document:
+    """The settings of an arm by their dotted keys, and where each was written."""
+    settings, above = document.value["arms"][arm], f"arms.{arm}."
+    if not isinstance(settings, Mapping):
+        raise InputError(f"{document.where(above[:-1])}: arms.{arm}: an arm is `dotted.key: value` lines")
+    changes = dict(settings)
     for key, value in settings.items():
-        where = document.where(f"arms.{arm}.{key}")
-        first = str(key).split(".")[0]
-        if first in OF_A_STUDY or str(key).startswith("alignment."):
-            reason = (
-                "the alignment is shared by all arms (`alignment: null` leaves it out)"
-                if first == "alignment"
-                else "is the same for all arms"
-            )
-            raise InputError(f"{where}: arms.{arm}.{key}: {reason}")
-        if first == "alignment" and value is not None:
-            raise InputError(f"{where}: arms.{arm}.{key}: the alignment is shared by all arms (`alignment: null` leaves it out)")
-        result = _apply(result, str(key), value, where, [str(other) for other in settings])
-    return result
+        first, *rest = key.split(".")
+        reason = ""
+        if first == "alignment" and (rest or value is not None):
+            reason = "the alignment is shared by all arms (`alignment: null` leaves it out)"
+        elif first in OF_A_STUDY:
+            reason = "is the same for all arms"
+        if reason:
+            raise InputError(f"{document.where(above + key)}: {above}{key}: {reason}")
+        if first == "sources" and rest[1:] in (["path"], ["format"]):
+            changes.setdefault(f"sources.{rest[0]}.licence", "")  # other data: what was said of the licence no longer holds
+    lines = {key.removeprefix(above): place for key, place in document.lines.items() if key.startswith(above)}
+    return Document(changes, document.where(above[:-1]), lines)
 
 
 def parse_recipe(document: Document) -> Recipe:
     """A recipe from its document; every arm is tried too, so that a misspelt key in the last arm is found before the first one runs."""
+    document = renamed_document(document)
     recipe = build(Recipe, document)
     trained: list[str] = []
-    rest = _without(document, (*_BESIDE_ARMS, "validation", "evaluate", "attacks", "baselines", "seeds"))  # tried above, alike in all arms
-    for arm, settings in recipe.arms.items():
-        one = build(Recipe, _arm_document(document, arm, rest), inside=f"arms.{arm}: ")
-        where = document.where(f"arms.{arm}.of")
+    for arm in recipe.arms:
+        changes = _arm_changes(document, arm)
+        one = changed(single(recipe, recipe.seed), changes, f"arms.{arm}: ")
         for base in one.of:
             if base not in trained:
-                raise InputError(f"{where}: arms.{arm}.of: no arm {base!r} that is trained and stands above it{nearest(base, trained)}")
-        others = [str(key) for key in settings if str(key).split(".")[0] not in ("of", "debias")]
+                message = f"no arm {base!r} that is trained and stands above it{nearest(base, trained)}"
+                raise InputError(f"{changes.where('of')}: arms.{arm}.of: {message}")
+        others = [key for key in changes.value if key.split(".")[0] not in ("of", "debias")]
         if one.of and others:
-            raise InputError(f"{where}: arms.{arm}.{others[0]}: an arm made of others is not trained; it takes `of` and `debias` alone")
+            message = "an arm made of others is not trained; it takes `of` and `debias` alone"
+            raise InputError(f"{changes.where('of')}: arms.{arm}.{others[0]}: {message}")
         if not one.of:
             trained.append(arm)
     return recipe
+
+
+def renamed_document(document: Document) -> Document:
+    """The document with every key as it is called now; a warning names each that is called otherwise."""
+
+    def tell(old: str, now: str) -> None:
+        log.warning("%s: %s is called %s now", document.where(old), old, now)
+
+    return Document(renamed(document.value, tell), document.source, {new_name(key): place for key, place in document.lines.items()})
+
+
+def _renamed_word(key: str, value: Any) -> tuple[str, Any]:
+    """A setting of the command line under its name of today."""
+    now = new_name(key)
+    if now != key:
+        log.warning("%s: %s is called %s now", COMMAND_LINE, key, now)
+    return now, value
 
 
 def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
@@ -377,7 +400,7 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
     path = recipes.find(name_or_path)
     document = read_yaml(path, source=path.name if path.parent == recipes.FOLDER else str(path))
     document.value.setdefault("name", path.stem)
-    words = [split_word(word) for word in overrides]
+    document, words = renamed_document(document), [_renamed_word(*split_word(word)) for word in overrides]
     for key, value in words:
         document = _apply(document, key, value, COMMAND_LINE, [other for other, _ in words])
     return parse_recipe(document)
@@ -391,15 +414,13 @@ def arm_recipe(recipe: Recipe, arm: str, seed: int) -> Recipe:
     """
     if arm not in recipe.arms:
         raise InputError(f"{recipe.name}: no arm {arm!r}{nearest(arm, recipe.arms)}")
-    document = Document(plain(recipe), recipe.name)
-    return single(build(Recipe, _arm_document(document, arm)), seed)
+    return changed(single(recipe, seed), _arm_changes(Document({"arms": recipe.arms}, recipe.name), arm), f"arms.{arm}: ")
 
 
 def alignment_recipe(recipe: Recipe, seed: int) -> Recipe:
     """The recipe of the alignment stage alone; the sources of the fine-tuning stay, since the tokenizer is made from them too."""
-    rest: dict[str, Any] = {"batches": Batches(), "augment": Augment(), "robust": Robust(), "loss": Loss(), "train": Train()}
-    rest |= {"refresh": Refresh(), "attacks": (), "lists": ""}
-    return replace(single(recipe, seed), **rest)
+    defaults = {entry.name: getattr(Stage(), entry.name) for entry in fields(Stage) if entry.name != "sources"}
+    return replace(single(recipe, seed), **defaults, attacks=(), lists="")
 
 
 def single(recipe: Recipe, seed: int) -> Recipe:
@@ -407,9 +428,17 @@ def single(recipe: Recipe, seed: int) -> Recipe:
     return replace(recipe, seed=seed, seeds=(seed,), arms={}, baselines=(), lists=recipe.lists if recipe.attacks else "", reference="")
 
 
+def key_order() -> list[str]:
+    """The keys of a recipe as they are shown: what holds for the whole run, the fine-tuning, what is done with its model."""
+    of_stage = [entry.name for entry in fields(Stage)]
+    own = [entry.name for entry in fields(Recipe) if entry.name not in of_stage]
+    after = own.index("alignment") + 1
+    return [*own[:after], *of_stage, *own[after:]]
+
+
 def to_yaml(recipe: Recipe) -> str:
     """Every setting with its resolved value."""
-    return dump_yaml(recipe)
+    return dump_yaml({key: getattr(recipe, key) for key in key_order()})
 
 
 def digest(recipe: Recipe) -> str:

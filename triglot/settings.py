@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import re
 import types
@@ -15,7 +16,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from triglot.files import InputError, nearest, read_lines
+from triglot.files import InputError, SettingError, nearest, read_lines
 from triglot.ranges import Range, hints_of, ranges_in, shown
 
 T = TypeVar("T")
@@ -293,50 +294,138 @@ def _complaint(kind: Any, error: Mapping[str, Any]) -> str:
     return f"{shown(given)} is not {wanted}" if wanted else f"{shown(given)}: {error['msg']}"
 
 
-def _placed(kind: Any, path: Sequence[Any], what: str) -> tuple[str, str]:
-    """(dotted key, what is wrong); a dataclass that refuses its own values begins with the field's name, alone or after its own."""
-    key = ".".join(map(str, path))
-    said = re.match(r"([\w.]+): (.*)", what, re.DOTALL)
-    if not said:
-        return key, what
-    names = said[1].split(".")
-    for start in range(len(names)):  # `attack.rate` of the first entry of `attacks` is `attacks.0.rate`
-        here = [int(name) if name.isdigit() else name for name in names[start:]]
-        if _hint(kind, [*path, *here]) is not None:
-            return _join(key, ".".join(names[start:])), said[2]
-    if path and names[0] == path[-1] and len(names) > 1:
-        return f"{key}.{'.'.join(names[1:])}", said[2]
-    return key, what
-
-
 @cache
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def build(kind: type[T], document: Document, inside: str = "") -> T:
+def _made(kind: Any, value: Any, prefix: str) -> tuple[Any, dict[str, str]]:
+    """What plain values make, and dotted key -> what is wrong with it; of the two, one is empty."""
+    wrong = dict(_unknown(kind, value, prefix)) or dict(_wrong_numbers(kind, value, prefix))
+    if wrong:
+        return None, wrong
+    try:
+        return _adapter(kind).validate_python(value), {}
+    except ValidationError as failure:
+        for error in failure.errors(include_url=False):
+            path = [part for part in error["loc"] if isinstance(part, int) or re.fullmatch(r"[\w\-+.]+", str(part))]
+            key, refused = ".".join(map(str, path)), error.get("ctx", {}).get("error")
+            if isinstance(refused, SettingError):
+                key = _join(key, refused.key)
+            what = refused.what if isinstance(refused, SettingError) else _complaint(kind, {**error, "loc": path})
+            wrong[_join(prefix, key) if key else prefix] = what
+        return None, wrong
+
+
+def _refusal(document: Document, inside: str, wrong: Mapping[str, str]) -> InputError:
+    """One line for everything that is wrong, with the place where it was written."""
+    lines = [": ".join(part for part in (document.where(key), inside + key, what) if part) for key, what in wrong.items()]
+    return InputError("\n".join(lines))
+
+
+def build(kind: type[T], document: Document) -> T:
     """A dataclass from plain values.
 
     Args:
         kind: the dataclass; fields may be dataclasses, or lists and mappings of them.
         document: the values, and where they were written.
-        inside: a dotted prefix to name in errors (an arm of a study).
 
     Raises:
         InputError: names every key that is unknown, missing or has a wrong value, with its place and the nearest known name.
     """
-    wrong = list(_unknown(kind, document.value, ""))
-    if not wrong:
-        wrong += _wrong_numbers(kind, document.value, "")
-    if not wrong:
-        try:
-            return _adapter(kind).validate_python(document.value)
-        except ValidationError as failure:
-            for error in failure.errors(include_url=False):
-                path = [part for part in error["loc"] if isinstance(part, int) or re.fullmatch(r"[\w\-+.]+", str(part))]
-                wrong.append(_placed(kind, path, _complaint(kind, {**error, "loc": path})))
-    lines = [": ".join(part for part in (document.where(key), inside + key, what) if part) for key, what in dict(wrong).items()]
-    raise InputError("\n".join(lines))
+    made, wrong = _made(kind, document.value, "")
+    if wrong:
+        raise _refusal(document, "", wrong)
+    return made
+
+
+def changed(settings: T, document: Document, inside: str = "") -> T:
+    """A dataclass with other values in some places; every dataclass on the way is made anew once, and checks itself.
+
+    Args:
+        settings: the dataclass.
+        document: dotted key -> plain value, and where they were written.
+        inside: what errors put before a key (an arm of a study).
+
+    Raises:
+        InputError: as `build`.
+    """
+    changes: dict[str, Any] = {}
+    for key, value in document.value.items():
+        _nest(changes, key.split("."), value, document.where(key))
+    wrong: dict[str, str] = {}
+    made = _changed(settings, type(settings), changes, "", wrong)
+    if wrong:
+        raise _refusal(document, inside, wrong)
+    return made
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """A plain value that takes the place of what was there."""
+
+    value: Any
+
+
+def _nest(changes: dict[str, Any], path: Sequence[str], value: Any, where: str) -> None:
+    """Put a change where its dotted key says, in place."""
+    first, *rest = path
+    if not rest:
+        changes[first] = _Whole(copy.deepcopy(value))
+    elif isinstance(changes.get(first), _Whole):
+        put(changes[first].value, rest, value, where)
+    else:
+        _nest(changes.setdefault(first, {}), rest, value, where)
+
+
+def _unnest(changes: Any) -> Any:
+    """Nested changes as the plain values that they would be alone."""
+    if isinstance(changes, _Whole):
+        return changes.value
+    return {key: _unnest(child) for key, child in changes.items()}
+
+
+def _changed(value: Any, kind: Any, changes: Any, key: str, wrong: dict[str, str]) -> Any:
+    """A value with changes below it; what is wrong with them goes into `wrong` by its dotted key."""
+    if isinstance(changes, _Whole) or value is None:
+        made, found = _made(kind, _unnest(changes), key)
+        wrong.update(found)
+        return made
+    if isinstance(value, Mapping):
+        below = {name: _unnest(child) for name, child in changes.items()}
+        return {**value, **below}
+    if isinstance(value, tuple):
+        return _changed_items(value, kind, changes, key, wrong)
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        wrong[_join(key, next(iter(changes)))] = f"{key} is {shown(value)} and holds no settings"
+        return value
+    hints, names = hints_of(type(value)), [entry.name for entry in dataclasses.fields(value)]
+    below = {}
+    for name, child in changes.items():
+        if name in names:
+            below[name] = _changed(getattr(value, name), hints[name], child, _join(key, name), wrong)
+        else:
+            wrong[_join(key, name)] = f"no such setting{nearest(name, names)}"
+    if wrong:
+        return value
+    try:
+        return dataclasses.replace(value, **below)
+    except SettingError as error:
+        wrong[_join(key, error.key)] = error.what
+    except InputError as error:
+        wrong[key] = str(error)
+    return value
+
+
+def _changed_items(value: tuple[Any, ...], kind: Any, changes: Mapping[str, Any], key: str, wrong: dict[str, str]) -> tuple[Any, ...]:
+    items = list(value)
+    of_items = next(get_args(shape)[0] for shape in _shapes(kind) if get_origin(shape) is tuple)
+    for name, child in changes.items():
+        if re.fullmatch(r"[0-9]{1,9}", name) and int(name) < len(items):
+            items[int(name)] = _changed(items[int(name)], of_items, child, _join(key, name), wrong)
+        else:
+            wrong[_join(key, name)] = f"the list has the entries 0 to {len(items) - 1}" if items else "the list is empty"
+    return tuple(items)
 
 
 def _as(value: int | float, whole: bool) -> int | float:

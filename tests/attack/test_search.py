@@ -190,14 +190,14 @@ def test_an_attack_lowers_what_is_measured_and_writes_readable_texts(encoder: Le
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"kinds": ("typo",)}, "attack.kinds: 'typo' is unknown"),
-        ({"kinds": ()}, "attack.kinds: is empty"),
+        ({"kinds": ("typo",)}, "kinds: 'typo' is unknown"),
+        ({"kinds": ()}, "kinds: is empty"),
         ({"search": "worse"}, "'worse' is unknown (nearest: 'worst')"),
-        ({"rate": 1.5}, "attack.rate: 1.5 is not between 0 and 1"),
-        ({"budget": 0}, "attack.budget: 0 is below 1"),
-        ({"half": 2}, "attack.half: 2 is neither 0 nor 1"),
-        ({"eps": 0.0}, "attack.eps: 0.0 is not a positive number"),
-        ({"name": "a/b"}, "attack.name: 'a/b'"),
+        ({"rate": 1.5}, "rate: 1.5 is not between 0 and 1"),
+        ({"budget": 0}, "budget: 0 is below 1"),
+        ({"half": 2}, "half: 2 is neither 0 nor 1"),
+        ({"eps": 0.0}, "eps: 0.0 is not a positive number"),
+        ({"name": "a/b"}, "name: 'a/b'"),
     ],
 )
 def test_bad_settings(values, message: str) -> None:

@@ -48,7 +48,7 @@ def test_equal_shares_within_one_per_cent(arm: Batches):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sampling", [{"languages": "size"}, {"languages": "temperature", "temperature": 2.0}])
+@pytest.mark.parametrize("sampling", [{"language_sampling": "size"}, {"language_sampling": "temperature", "temperature": 2.0}])
 def test_shares_by_size_agree_between_arms_and_with_the_rows(sampling: dict):
     """Rows in all languages, and more rows in some: p ~ n^(1/T) in each pool, for every arm."""
     masks = np.concatenate([np.full(3000, 0b11111), np.full(2000, 0b00111), np.full(1500, 0b10011)])
@@ -193,7 +193,7 @@ def test_several_positives_are_in_different_languages(arm: Batches):
 def test_further_positives_go_by_share():
     masks = np.concatenate([np.full(400, 0b1111), np.full(1200, 0b0011)])  # shares in four languages: .4 .4 .1 .1
     second = np.zeros(4)
-    for step in plan_run(rows_with(masks), Batches(kind="xx-mixed", size=40, positives=2, languages="size"), steps=400, seed=1):
+    for step in plan_run(rows_with(masks), Batches(kind="xx-mixed", size=40, positives=2, language_sampling="size"), steps=400, seed=1):
         if masks[step.rows[0]] == 0b1111:
             second += np.bincount(step.passage_lang[step.query_lang == 0, 1], minlength=4)
     assert second[0] == 0
@@ -225,13 +225,13 @@ def test_a_share_above_half_is_moved_and_said():
     masks = np.concatenate([np.full(10, 0b111), np.full(900, 0b1001)])
     for kind in ("xx", "xy", "hybrid"):
         plan = plan_run(
-            rows_with(masks), Batches(kind=kind, size=16, languages="size"), steps=114, seed=1, languages=["de", "en", "fr", "zh"]
+            rows_with(masks), Batches(kind=kind, size=16, language_sampling="size"), steps=114, seed=1, languages=["de", "en", "fr", "zh"]
         )
         assert len(plan.warnings) == 1
         assert "language de" in plan.warnings[0]
         for marginal in shares(plan):
             assert marginal[0] == pytest.approx(0.5, abs=0.01)
-    alone = plan_run(rows_with(masks), Batches(kind="xx", size=16, languages="size", comparable=False), steps=1140, seed=1)
+    alone = plan_run(rows_with(masks), Batches(kind="xx", size=16, language_sampling="size", comparable=False), steps=1140, seed=1)
     assert alone.warnings == []
     assert shares(alone)[0][0] > 0.5
 

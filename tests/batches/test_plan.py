@@ -119,15 +119,15 @@ def test_weights_that_do_not_fit(weights: list[float], message: str):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": "hybird"}, "batches.kind: 'hybird' is unknown; did you mean 'hybrid'"),
+        ({"kind": "hybird"}, "^kind: 'hybird' is unknown; did you mean 'hybrid'"),
         ({"by": "rows"}, "did you mean 'row'"),
-        ({"languages": "equals"}, "did you mean 'equal'"),
+        ({"language_sampling": "equals"}, "did you mean 'equal'"),
         ({"sources": "sizes"}, "did you mean 'size'"),
-        ({"alpha": 1.1}, "batches.alpha"),
-        ({"alpha": float("nan")}, "batches.alpha"),
-        ({"size": 0}, "batches.size"),
-        ({"positives": 0}, "batches.positives"),
-        ({"temperature": 0.0}, "batches.temperature"),
+        ({"alpha": 1.1}, "^alpha"),
+        ({"alpha": float("nan")}, "^alpha"),
+        ({"size": 0}, "^size"),
+        ({"positives": 0}, "^positives"),
+        ({"temperature": 0.0}, "^temperature"),
     ],
 )
 def test_settings_that_are_not_understood(change: dict, message: str):
@@ -182,7 +182,7 @@ n = 500
 mask = np.where(np.arange(n) % 3 == 0, 7, 2047).astype(np.uint64)
 rows = Rows((np.arange(n) // 3).astype(np.int32), mask, mask, (np.arange(n) % 2).astype(np.int16))
 digest = hashlib.sha256()
-for step in plan_run(rows, Batches(size=16, positives=2, languages="size"), steps=64, seed=11, weights=[2, 1]):
+for step in plan_run(rows, Batches(size=16, positives=2, language_sampling="size"), steps=64, seed=11, weights=[2, 1]):
     for array in (step.rows, step.query_lang, step.passage_lang):
         digest.update(array.astype("<i8").tobytes())
 assert not {"torch", "pyarrow", "scipy"} & set(__import__("sys").modules), "NumPy alone"

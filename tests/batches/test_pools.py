@@ -109,9 +109,9 @@ def test_every_row_once_and_no_family_twice(rows: Rows, batches: Batches, size: 
 def test_rows_do_not_depend_on_the_arm(rows: Rows, size: int, seed: int):
     arms = [
         Batches(kind="xx", size=size, allow_small=True),
-        Batches(kind="xx-mixed", size=size, languages="size", allow_small=True),
+        Batches(kind="xx-mixed", size=size, language_sampling="size", allow_small=True),
         Batches(kind="xy", size=size, by="batch", allow_small=True),
-        Batches(kind="independent", size=size, languages="temperature", temperature=3, allow_small=True),
+        Batches(kind="independent", size=size, language_sampling="temperature", temperature=3, allow_small=True),
         Batches(kind="hybrid", size=size, alpha=0.3, positives=2, allow_small=True),
     ]
     try:

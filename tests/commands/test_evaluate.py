@@ -23,7 +23,7 @@ from triglot.recipe import parse_recipe
 from triglot.report import compare, find_arms, render, tables_of, write_report
 from triglot.settings import Document
 from triglot.study.data import Data
-from triglot.study.run import evaluate_all
+from triglot.study.judge import evaluate_all
 
 WORDS = [f"word{i}" for i in range(40)]
 
@@ -197,12 +197,13 @@ def test_a_recipe_names_ranked_benchmarks(place):
     ]
     recipe = parse_recipe(Document({"name": "x", "data": str(place), "evaluate": evaluate}, "x"))
     data = Data(recipe.data)
-    assert isinstance(data.benchmark(recipe.evaluate[1], ()), Collection)
+    assert isinstance(data.benchmark(recipe.evaluate[1], ()).retrieval, Collection)
     encoder = retriever(str(place / "model")).encoder
-    found = evaluate_all(recipe, encoder, data, "evaluate")
+    benchmarks = data.benchmarks(recipe.evaluate, ())
+    found = evaluate_all(encoder, benchmarks)
     assert found["beir"].summary["counts"]["results"] == 24 * 5
     assert found["trec"].summary["ranked"]["mrr@10"] > 0.2
-    assert "ranked" not in evaluate_all(recipe, encoder, data, "evaluate", ranked=False)["beir"].summary
+    assert "ranked" not in evaluate_all(encoder, benchmarks, ranked=False)["beir"].summary
     with pytest.raises(InputError, match="depth: 0 is below 1"):
         parse_recipe(Document({"name": "x", "data": str(place), "evaluate": [evaluate[0] | {"depth": 0}]}, "x"))
 

@@ -44,7 +44,7 @@ def place(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("layout", ["tevatron", "flag"])
 def test_what_is_written_reads_back_with_groups_and_languages(tmp_path, rule, layout) -> None:
     corpus = corpus_of(2, rows=30)
-    found = mine(corpus, Mine(negatives=3, languages=rule), embed=embed_of(corpus))
+    found = mine(corpus, Mine(negatives=3, negative_languages=rule), embed=embed_of(corpus))
     path = tmp_path / "mined.jsonl"
     assert write(path, found, output_format=layout) == (len(found.lines), 0)
     again, _ = pairs.read_training(path)
@@ -72,7 +72,7 @@ def test_what_is_written_reads_back_with_groups_and_languages(tmp_path, rule, la
 
 def test_layouts_of_other_trainers(tmp_path) -> None:
     corpus = corpus_of(2, rows=14)
-    found = mine(corpus, Mine(negatives=6, languages="own"), embed=embed_of(corpus))
+    found = mine(corpus, Mine(negatives=6, negative_languages="own"), embed=embed_of(corpus))
     full = int((found.text >= 0).all(axis=1).sum())
     assert 0 < full < len(found.lines)
     assert write(tmp_path / "st.jsonl", found, output_format="sentence-transformers") == (full, len(found.lines) - full)
@@ -114,7 +114,7 @@ def test_the_command(place, tmp_path, model) -> None:
 def test_bm25_and_vectors_together(place, tmp_path) -> None:
     words = ["mine", place / "train.jsonl", "--model", place / "static", "-q", "source=both", "negatives=4"]
     assert triglot(*words, "--out", tmp_path / "both.jsonl")[0] == 0
-    assert triglot(*words, "--out", tmp_path / "de.jsonl", "languages=de:1,en:3")[0] == 0
+    assert triglot(*words, "--out", tmp_path / "de.jsonl", "negative_languages=de:1,en:3")[0] == 0
     shares = {code: one["share"] for code, one in read_json(tmp_path / "de.jsonl.report.json")["languages"].items()}
     assert shares["de"] == pytest.approx(0.25, abs=0.01)
     assert shares["fr"] == 0
@@ -127,11 +127,11 @@ def test_bm25_and_vectors_together(place, tmp_path) -> None:
         (["margin=-0.1"], "margin: -0.1 is negative"),
         (["relative_margin=1.5"], "relative_margin: 1.5 is not between 0 and 1"),
         (["min_score=0.9", "max_score=0.1"], "min_score: 0.9 is above max_score, 0.1"),
-        (["languages=balancd"], "did you mean 'balanced'"),
-        (["languages=de:1,enn:2"], "no passage in 'enn'; did you mean 'en'"),
-        (["languages=de:0"], "0.0 is no share for 'de'"),
-        (["languages=de:1,en"], "'en' is not a language and its share"),
-        (["languages={de:1}"], "shares are positive numbers, written de:1,en:2"),
+        (["negative_languages=balancd"], "did you mean 'balanced'"),
+        (["negative_languages=de:1,enn:2"], "no passage in 'enn'; did you mean 'en'"),
+        (["negative_languages=de:0"], "0.0 is no share for 'de'"),
+        (["negative_languages=de:1,en"], "'en' is not a language and its share"),
+        (["negative_languages={de:1}"], "shares are positive numbers, written de:1,en:2"),
         (["negatvies=3"], "negatvies: no such setting; did you mean 'negatives'"),
         (["negatives=0"], "negatives: 0 is below 1"),
         (["skip=99"], "depth: 100 candidates, less 99 that are skipped, are fewer than 8 negatives"),
@@ -214,7 +214,7 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(place, tmp_path, m
     script = tmp_path / "job.py"
     script.write_text(textwrap.dedent(SLOW))
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    words = [str(place / "train.jsonl"), "--model", str(place / model), "-q", "languages=balanced", "sampling=random", "depth=20"]
+    words = [str(place / "train.jsonl"), "--model", str(place / model), "-q", "negative_languages=balanced", "sampling=random", "depth=20"]
 
     def job(pause: float, out: Path) -> list[str]:
         return [sys.executable, str(script), str(pause), *words, "--out", str(out)]
@@ -295,7 +295,7 @@ def test_real_data_in_eleven_languages(data, tmp_path) -> None:
     lines = lines_of(corpus)
     assert len(lines) == 1190 * 11
     some = lines.select(np.arange(0, len(lines), 13))
-    found = mine(corpus, Mine(source="bm25", negatives=11, languages="balanced"), lines=some)
+    found = mine(corpus, Mine(source="bm25", negatives=11, negative_languages="balanced"), lines=some)
     counts = np.bincount(corpus.text_lang[found.text[found.text >= 0]], minlength=11)
     assert counts.min() > 0.95 * counts.max()  # a question is asked in the language of the passages, so each has matches
     assert found.report["negatives"] > 0.97 * found.report["wanted"]

@@ -32,7 +32,7 @@ def parts(corpus, wanted):
 )
 def test_the_negatives_are_those_of_a_double_loop(rule, bounds) -> None:
     corpus = corpus_of(3, rows=30)
-    wanted = Mine(languages=rule, negatives=4, **bounds)
+    wanted = Mine(negative_languages=rule, negatives=4, **bounds)
     lines, _, quota = parts(corpus, wanted)
     embed = embed_of(corpus)
     found = mine(corpus, wanted, embed=embed)
@@ -54,7 +54,7 @@ def test_the_negatives_are_those_of_a_double_loop(rule, bounds) -> None:
 @pytest.mark.parametrize("skip", [0, 3])
 def test_any_takes_the_best_whatever_the_language(skip) -> None:
     corpus = corpus_of(4, rows=30, repeats=False)
-    wanted = Mine(languages="any", negatives=5, skip=skip)
+    wanted = Mine(negative_languages="any", negatives=5, skip=skip)
     lines, _, _ = parts(corpus, wanted)
     embed = embed_of(corpus)
     found = mine(corpus, wanted, embed=embed)
@@ -80,7 +80,7 @@ def test_any_takes_the_best_whatever_the_language(skip) -> None:
 )
 def test_never_the_family_of_the_row_and_never_too_many(seed, source, rule, sampling, negatives) -> None:
     corpus = corpus_of(seed, rows=26, gaps=0.4)
-    wanted = Mine(source=source, languages=rule, sampling=sampling, negatives=negatives, seed=seed)
+    wanted = Mine(source=source, negative_languages=rule, sampling=sampling, negatives=negatives, seed=seed)
     try:
         lines, _, quota = parts(corpus, wanted)
     except InputError:  # a language that has too few passages
@@ -109,7 +109,7 @@ def test_never_the_family_of_the_row_and_never_too_many(seed, source, rule, samp
 @pytest.mark.parametrize(("rule", "shares"), [("balanced", [1 / 4] * 4), ({"de": 1, "en": 2, "th": 1.5}, [1 / 4.5, 2 / 4.5, 0, 1.5 / 4.5])])
 def test_shares_hold_for_each_line_to_within_one_and_over_all_exactly(rule, shares, negatives) -> None:
     corpus = corpus_of(5, rows=80, gaps=0.0, repeats=False)
-    wanted = Mine(languages=rule, negatives=negatives)
+    wanted = Mine(negative_languages=rule, negatives=negatives)
     lines, _, quota = parts(corpus, wanted)
     assert (quota.sum(axis=1) == negatives).all()
     assert (np.abs(quota - negatives * np.array(shares)) < 1).all()
@@ -125,7 +125,7 @@ def test_shares_hold_for_each_line_to_within_one_and_over_all_exactly(rule, shar
 
 def test_others_gives_every_other_language_the_same_and_the_own_none() -> None:
     corpus = corpus_of(5, rows=60, gaps=0.0, repeats=False)
-    lines, _, quota = parts(corpus, Mine(languages="others", negatives=4))
+    lines, _, quota = parts(corpus, Mine(negative_languages="others", negatives=4))
     for lang in range(4):
         total = quota[lines.lang == lang].sum(axis=0)
         assert total[lang] == 0
@@ -136,7 +136,7 @@ def test_a_line_s_negatives_do_not_depend_on_the_lines_beside_it() -> None:
     corpus = corpus_of(6, rows=40, gaps=0.0)
     embed = embed_of(corpus)
     for source in ("dense", "random"):
-        wanted = Mine(source=source, sampling="random", languages="own", negatives=3)
+        wanted = Mine(source=source, sampling="random", negative_languages="own", negatives=3)
         whole = mine(corpus, wanted, embed=embed)
         lines = lines_of(corpus)
         some = np.random.default_rng(0).permutation(len(lines))[:30]
@@ -203,7 +203,7 @@ def test_bm25_scores_are_those_of_the_plain_product() -> None:
 
 def test_questions_are_asked_in_the_language_of_the_passages_where_they_are_translated() -> None:
     corpus = corpus_of(8, rows=20, gaps=0.0, repeats=False)
-    found = mine(corpus, Mine(source="bm25", languages="others", negatives=3))
+    found = mine(corpus, Mine(source="bm25", negative_languages="others", negatives=3))
     assert found.report["negatives"] == found.report["wanted"]
 
 
@@ -267,7 +267,7 @@ def test_the_rank_of_the_positive_and_what_bounds_leave_out_are_counted() -> Non
 @pytest.mark.parametrize("source", ["dense", "bm25", "both", "random"])
 def test_a_depth_larger_than_the_pool_is_all_of_it(source, monkeypatch, caplog) -> None:
     corpus = corpus_of(2)
-    settings = Mine(source=source, negatives=2, depth=24, languages="balanced", sampling="random")
+    settings = Mine(source=source, negatives=2, depth=24, negative_languages="balanced", sampling="random")
     embed = None if source in ("bm25", "random") else embed_of(corpus)
     whole = mine(corpus, settings, embed=embed)
     monkeypatch.setattr(run, "_HELD", 5000)  # blocks of few lines: what a large depth makes of them

@@ -86,6 +86,6 @@ def test_mining_with_and_without_it_is_the_same(monkeypatch, languages) -> None:
     found = []
     for pays in (True, False):
         monkeypatch.setattr(sieve, "pays", lambda pays=pays: pays)
-        found.append(mine(corpus, Mine(negatives=4, languages=languages, margin=0.05), embed=embed_of(corpus, dim=32)))
+        found.append(mine(corpus, Mine(negatives=4, negative_languages=languages, margin=0.05), embed=embed_of(corpus, dim=32)))
     np.testing.assert_array_equal(found[0].text, found[1].text)
     np.testing.assert_allclose(found[0].score, found[1].score, atol=1e-6)

@@ -143,10 +143,10 @@ def test_stances_without_a_training_part_are_retrieved_alone(place: Path, tmp_pa
         (folder / path.name).write_bytes(path.read_bytes())
     one = Benchmark("s", "stance", "xstance")
     data = Data(tmp_path)
-    assert data.task(one, ()) is None
-    assert data.benchmark(one, ()) is not None
+    assert data.benchmark(one, ()).task is None
+    assert data.benchmark(one, ()).retrieval is not None
     with pytest.raises(InputError, match=r"benchmark 's': .*no comments in train\.jsonl"):
-        Data(tmp_path).task(Benchmark("s", "stance", "xstance", options={"tasks": ["classification"]}), ())
+        Data(tmp_path).benchmark(Benchmark("s", "stance", "xstance", options={"tasks": ["classification"]}), ())
 
 
 def test_a_recipe_names_a_wrong_option_before_anything_runs(place: Path) -> None:

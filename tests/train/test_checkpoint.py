@@ -22,7 +22,7 @@ from triglot.train import Train, checkpoint, run
 STEPS = 9
 OPTIONS: dict[str, Any] = {
     "loss": Loss(),
-    "robust": Robust(method="fgm", language=Adversary(weight=0.1, hidden=4)),
+    "robust": Robust(method="fgm", language_adversary=Adversary(weight=0.1, hidden=4)),
     "seed": 7,
     "stage": "s",
 }

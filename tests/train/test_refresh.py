@@ -21,7 +21,7 @@ from triglot.mine import Refresh
 from triglot.study.refresh import renewal
 from triglot.train import Feed, Switching, Train, run
 
-REFRESH = Refresh(every=4, negatives=3, depth=20, languages="balanced")
+REFRESH = Refresh(every=4, negatives=3, depth=20, negative_languages="balanced")
 
 
 def go(encoder, corpus, out, *, refresh=REFRESH, steps=12, validate=None, size=12, **settings):
@@ -69,7 +69,7 @@ def test_it_mines_with_the_model_as_it_is(tmp_path, corpus, make_static) -> None
     first, second = found[0][1], found[1][1]
     assert first.shape == (len(corpus), 3)
     assert (first != second).any()
-    _, _, once = go(make_static(), corpus, tmp_path / "b", lr=0.3, refresh=Refresh(every=0, depth=20, languages="balanced"))
+    _, _, once = go(make_static(), corpus, tmp_path / "b", lr=0.3, refresh=Refresh(every=0, depth=20, negative_languages="balanced"))
     assert [step for step, _ in once] == [0]
     assert once[0][1].shape == (len(corpus), 2)  # as many as are shown
 
@@ -99,7 +99,7 @@ def test_chunked_gradients_with_mined_negatives_are_the_whole_batch_s(tmp_path, 
 def test_other_mining_does_not_resume(tmp_path, corpus, make_static) -> None:
     go(make_static(), corpus, tmp_path, steps=4)
     with pytest.raises(InputError, match="made with refresh="):
-        go(make_static(), corpus, tmp_path, steps=4, refresh=Refresh(every=2, negatives=3, depth=20, languages="balanced"))
+        go(make_static(), corpus, tmp_path, steps=4, refresh=Refresh(every=2, negatives=3, depth=20, negative_languages="balanced"))
 
 
 SCRIPT = """

@@ -41,8 +41,8 @@ class Plant:
     seed: Seed = 1
 
     def __post_init__(self) -> None:
-        check_choice("plant.method", self.method, METHODS)
-        check_ranges(self, "plant")
+        check_choice("method", self.method, METHODS)
+        check_ranges(self)
 
 
 def plant(encoder: Any, benchmark: RetrievalSet, queries: np.ndarray, passages: np.ndarray, settings: Plant) -> dict[str, Any]:

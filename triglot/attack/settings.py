@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from triglot.augment.noise import KINDS
-from triglot.files import InputError, check_choice
+from triglot.files import SettingError, check_choice
 from triglot.ranges import Half, Range, Seed, Share, check_ranges
 
 CODESWITCH = "codeswitch"
@@ -52,16 +52,16 @@ class Attack:
     seed: Seed = 1
 
     def __post_init__(self) -> None:
-        check_ranges(self, "attack")
+        check_ranges(self)
         known = (*KINDS, CODESWITCH)
         if not self.kinds and self.search != "embedding":
-            raise InputError("attack.kinds: is empty")
+            raise SettingError("kinds", "is empty")
         for kind in self.kinds:
-            check_choice("attack.kinds", kind, known)
+            check_choice("kinds", kind, known)
         for key, values in (("search", SEARCHES), ("mode", ("multilingual", "bilingual"))):
-            check_choice(f"attack.{key}", getattr(self, key), values)
+            check_choice(key, getattr(self, key), values)
         if self.name and not re.fullmatch(r"[\w\-+.]+", self.name):
-            raise InputError(f"attack.name: {self.name!r} has other characters than letters, digits and - + . _")
+            raise SettingError("name", f"{self.name!r} has other characters than letters, digits and - + . _")
 
     @property
     def label(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from triglot.augment.noise import KINDS
-from triglot.files import InputError, check_choice
+from triglot.files import SettingError, check_choice
 from triglot.ranges import Half, Share, check_ranges
 
 CODESWITCH, SYNONYM = "codeswitch", "synonym"
@@ -39,7 +39,7 @@ class Part:
         check_ranges(self)
         known = (*KINDS, *LISTED)
         if not self.kinds:
-            raise InputError("kinds: is empty")
+            raise SettingError("kinds", "is empty")
         for kind in self.kinds:
             check_choice("kinds", kind, known)
         check_choice("mode", self.mode, ("multilingual", "bilingual"))
@@ -69,15 +69,15 @@ class Augment:
     segment: Share = 0.0
 
     def __post_init__(self) -> None:
-        check_ranges(self, "augment")
+        check_ranges(self)
         for key, known in (("side", SIDES), ("mode", MODES)):
-            check_choice(f"augment.{key}", getattr(self, key), known)
+            check_choice(key, getattr(self, key), known)
         if sum(part.share for part in self.parts) > 1 + 1e-9:
-            raise InputError(f"augment.parts: the shares add up to {sum(part.share for part in self.parts):g}, more than 1")
+            raise SettingError("parts", f"the shares add up to {sum(part.share for part in self.parts):g}, more than 1")
         if self.mode == "view" and {self.side, *(part.side for part in self.parts)} - {"query", ""}:
-            raise InputError("augment.side: views are of queries; set side: query")
+            raise SettingError("side", "views are of queries; set side: query")
         if self.needs_lists and not self.lists:
-            raise InputError(f"augment.lists: is missing; {' and '.join(LISTED)} need a folder of word lists")
+            raise SettingError("lists", f"is missing; {' and '.join(LISTED)} need a folder of word lists")
 
     @property
     def active(self) -> bool:

@@ -52,7 +52,7 @@ class TranslateSettings:
     tokens: Annotated[int, Range(1, 10**7)] = 2048
 
     def __post_init__(self) -> None:
-        check_ranges(self, "translate")
+        check_ranges(self)
 
     @property
     def of_result(self) -> dict[str, int]:

@@ -58,7 +58,7 @@ def marginals(group: Group, sizes: np.ndarray, batches: Batches) -> tuple[np.nda
     Returns:
         (64,) query side, passage side, and X-X.
     """
-    power = {"equal": 0.0, "size": 1.0, "temperature": 1 / batches.temperature}[batches.languages]
+    power = {"equal": 0.0, "size": 1.0, "temperature": 1 / batches.temperature}[batches.language_sampling]
     shares = np.zeros((3, 64))
     for share, size, mask in zip(shares, sizes, (group.query, group.passage, group.query & group.passage), strict=True):
         inside = members(mask)

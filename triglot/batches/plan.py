@@ -88,7 +88,8 @@ class EpochPlan:
         """What the settings asked for and cannot have."""
         return [
             f"{_called(source, self._sources)}: language {self._languages[x] if x < len(self._languages) else x} cannot have the share "
-            f"that languages: {self.batches.languages} gives it (X-Y: at most half on both sides); it gets the nearest that it can have"
+            f"that language_sampling: {self.batches.language_sampling} gives it (X-Y: at most half on both sides); "
+            f"it gets the nearest that it can have"
             for source, x in self._layout.moved()
         ]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 By = Literal["row", "batch"]
 Sampling = Literal["equal", "size", "temperature"]
 Sources = Literal["weight", "size"]
-_CHOICES = {"by": get_args(By), "languages": get_args(Sampling), "sources": get_args(Sources)}
+_CHOICES = {"by": get_args(By), "language_sampling": get_args(Sampling), "sources": get_args(Sources)}
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Batches:
         alpha: share of xx batches among hybrid ones.
         size: rows a batch, over all ranks.
         by: whether an xy batch draws its ordered pair of languages once a row or once for the batch.
-        languages: equal | size | temperature, where a language that n rows of the source have gets a share p ~ n^(1/T).
+        language_sampling: equal | size | temperature, where a language that n rows of the source have gets a share p ~ n^(1/T).
         temperature: that T.
         positives: passages a row, each in another language.
         sources: weight (as given) | size (every row of every source equally often).
@@ -48,7 +48,7 @@ class Batches:
     alpha: Share = 0.5
     size: Annotated[int, Range(1, 2**20)] = 256
     by: By = "row"
-    languages: Sampling = "equal"
+    language_sampling: Sampling = "equal"
     temperature: Annotated[float, Range(0.05, 10**6)] = 1.0
     positives: Annotated[int, Range(1, 1000)] = 1
     sources: Sources = "weight"
@@ -59,10 +59,10 @@ class Batches:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            check_choice("batches.kind", self.kind, KINDS.names())
+            check_choice("kind", self.kind, KINDS.names())
         for key, known in _CHOICES.items():
-            check_choice(f"batches.{key}", getattr(self, key), known)
-        check_ranges(self, "batches")
+            check_choice(key, getattr(self, key), known)
+        check_ranges(self)
 
     @property
     def needs_xx(self) -> bool:

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from triglot import seeds
-from triglot.files import InputError, atomic_folder, read_json, write_json
+from triglot.files import InputError, SettingError, atomic_folder, read_json, write_json
 from triglot.memory import check_fits
 from triglot.ranges import Range, check_ranges
 
@@ -48,7 +48,7 @@ class HeadSettings:
     def __post_init__(self) -> None:
         check_ranges(self)
         if not self.penalties:
-            raise InputError("penalties: must be positive numbers, at least one")
+            raise SettingError("penalties", "must be positive numbers, at least one")
 
 
 @dataclass(frozen=True)

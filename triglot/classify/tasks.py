@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from triglot.classify.heads import Head, HeadSettings, load_head
 from triglot.corpus.formats.registry import FORMATS, path_first
 from triglot.corpus.labelled import Labelled, LabelledData, NoTraining
-from triglot.files import InputError, nearest
+from triglot.files import InputError, SettingError, nearest
 from triglot.ranges import Range, Seed, Share, check_ranges
 from triglot.settings import Document, build
 
@@ -54,11 +54,11 @@ class Classify:
     def __post_init__(self) -> None:
         check_ranges(self)
         if self.train_languages is not None and not self.train_languages:
-            raise InputError("train_languages: names none; leave it out for all")
+            raise SettingError("train_languages", "names none; leave it out for all")
         if self.pairs != "xx" and self.train_languages is not None and len(set(self.train_languages)) < 2:
-            raise InputError(f"train_languages: pairs {self.pairs} need two languages")
+            raise SettingError("train_languages", f"pairs {self.pairs} need two languages")
         if self.trained and self.train:
-            raise InputError("trained: is a head already; leave out either `train` or `trained`")
+            raise SettingError("trained", "is a head already; leave out either `train` or `trained`")
 
 
 @dataclass(frozen=True)
@@ -114,9 +114,9 @@ def split_options(format: str, options: Mapping[str, Any]) -> tuple[dict[str, An
     tasks = (tasks,) if isinstance(tasks, str) else tuple(tasks)
     for task in tasks:
         if task not in row.tasks:
-            raise InputError(f"options: tasks: {format} has no {task!r}{nearest(task, row.tasks)}")
+            raise SettingError("tasks", f"{format} has no {task!r}{nearest(task, row.tasks)}")
     of_reader = row.options("retrieval") if "retrieval" in row.tasks else ()
-    return {key: given[key] for key in given if key in of_reader and key in _DATA}, classify_settings(given), tasks
+    return {key: given[key] for key in given if key in of_reader and key in _DATA}, classify_settings(given, ""), tasks
 
 
 def read_parts(

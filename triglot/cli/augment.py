@@ -160,7 +160,7 @@ def mine(
         list[str] | None,
         typer.Argument(
             metavar="KEY=VALUE",
-            help="Settings of the search for negatives, such as negatives=8 languages=balanced margin=0.1 skip=5.",
+            help="Settings of the search for negatives, such as negatives=8 negative_languages=balanced margin=0.1 skip=5.",
         ),
     ] = None,
     model: Annotated[

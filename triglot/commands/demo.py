@@ -42,7 +42,7 @@ def examples(model: Path, recipe: Recipe) -> list[Example]:
     Questions are taken from the first, middle and last third of the test set, whatever the model makes of them. A recipe without these
     languages gets its own in turn; one with a single language gets no example.
     """
-    benchmark = Data(recipe.data).benchmark(recipe.evaluate[0], recipe.languages)
+    benchmark = Data(recipe.data).benchmark(recipe.evaluate[0], recipe.languages).retrieval
     assert isinstance(benchmark, RetrievalSet)
     encoder = load_encoder(model)
     queries, passages = benchmark.queries, benchmark.passages

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from triglot.files import InputError, nearest
+from triglot.files import SettingError, nearest
 from triglot.ranges import Range, Rank, Strength, check_ranges
 
 Method = Literal["", "centre", "lir", "lsar", "shift", "map"]
@@ -39,11 +39,11 @@ class Debias:
 
     def __post_init__(self) -> None:
         if self.method and self.method not in METHODS:
-            raise InputError(f"method: {self.method!r} is not known{nearest(self.method, METHODS)}")
+            raise SettingError("method", f"{self.method!r} is not known{nearest(self.method, METHODS)}")
         check_ranges(self)
         if not (self.strength == CHOSEN or self.strength >= 0):
-            raise InputError(f"strength: {self.strength:g} is not in 0 to 1 (or -1, to have it chosen)")
+            raise SettingError("strength", f"{self.strength:g} is not in 0 to 1 (or -1, to have it chosen)")
         if self.sides not in ("passage", "both"):
-            raise InputError(f"sides: {self.sides!r} is not passage or both")
+            raise SettingError("sides", f"{self.sides!r} is not passage or both")
         if self.rank and self.method not in ("", "lir", "lsar"):
-            raise InputError(f"rank: {self.method} has none; lir and lsar have")
+            raise SettingError("rank", f"{self.method} has none; lir and lsar have")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from triglot.files import InputError
+from triglot.files import SettingError
 from triglot.ranges import Dim, Heads, Layers, Range, Share, Vocab, check_ranges
 
 
@@ -45,14 +45,14 @@ class EncoderSettings:
     frequency: Share = 1e-3
 
     def __post_init__(self) -> None:
-        check_ranges(self, "encoder")
+        check_ranges(self)
         if self.kind == "pretrained" and not self.model:
-            raise InputError("encoder.model: a pretrained encoder needs a folder or a hub name")
+            raise SettingError("model", "a pretrained encoder needs a folder or a hub name")
         if self.kind != "pretrained" and self.model:
-            raise InputError(
-                f"encoder.model: {self.model!r} is given, but encoder.kind is {self.kind}, which starts fresh (pretrained would use it)"
-            )
+            message = f"{self.model!r} is given, but encoder.kind is {self.kind}, which starts fresh (pretrained would use it)"
+            raise SettingError("model", message)
         if self.kind == "static" and (self.query_prefix or self.passage_prefix):
-            raise InputError("encoder.query_prefix and passage_prefix must be empty for a static encoder: a prefix would shift every bag")
+            message = "and passage_prefix must be empty for a static encoder: a prefix would shift every bag"
+            raise SettingError("query_prefix", message)
         if self.kind == "transformer" and self.dim % self.heads:
-            raise InputError(f"encoder.heads: {self.heads} heads do not divide {self.dim} dimensions")
+            raise SettingError("heads", f"{self.heads} heads do not divide {self.dim} dimensions")

@@ -30,5 +30,5 @@ class Loss:
 
     def __post_init__(self) -> None:
         if self.name not in LOSSES:
-            check_choice("loss.name", self.name, LOSSES.names())
-        check_ranges(self, "loss")
+            check_choice("name", self.name, LOSSES.names())
+        check_ranges(self)

@@ -145,7 +145,7 @@ def quotas(corpus: ParallelCorpus, lines: Lines, pools: Pools, mine: Mine) -> np
     sizes = np.array([len(texts) for texts in pools.texts])
     speaking = np.flatnonzero(sizes)
     shares = np.zeros((len(lines), len(sizes)))
-    rule = mine.languages
+    rule = mine.negative_languages
     if isinstance(rule, Mapping):
         for code, share in rule.items():
             if code not in corpus.languages:

@@ -26,7 +26,7 @@ def report_of(corpus: ParallelCorpus, lines: Lines, pools: Pools, quota: np.ndar
     number = has.sum(axis=1)
     langs = np.bincount(corpus.text_lang[found.text[has]], minlength=len(corpus.languages))
     sizes = np.array([len(texts) for texts in pools.texts])
-    asked = np.full(len(sizes), np.nan) if mine.languages == "any" else quota.sum(axis=0) / max(quota.sum(), 1)
+    asked = np.full(len(sizes), np.nan) if mine.negative_languages == "any" else quota.sum(axis=0) / max(quota.sum(), 1)
     wanted = len(lines) * mine.negatives
     short = number < mine.negatives
     values, counts = np.unique(number[short], return_counts=True)

@@ -121,7 +121,7 @@ def mine(
 def _block_of(settings: Mine, pools: Pools, quota: np.ndarray) -> int:
     """Lines that are mined together: fewer where many candidates of each are looked at."""
     depth = within(settings.depth if settings.source == "random" else settings.reach, max(len(texts) for texts in pools.texts))
-    lists = 2 if settings.languages == "own" else int(quota.any(axis=0).sum())
+    lists = 2 if settings.negative_languages == "own" else int(quota.any(axis=0).sum())
     lists *= 2 if settings.source in ("both", "random") else 1  # by chance, twice as many are drawn as are looked at
     return int(np.clip(_HELD // (_CANDIDATE * lists * depth), 1, BLOCK))
 

@@ -56,7 +56,7 @@ def choose(
     ceiling, floor = _bounds(positive, mine)
     spoken = np.flatnonzero(quota.any(axis=0)).tolist()
     texts, scores = [], []
-    together = mine.languages == "any"  # one ranking of all languages
+    together = mine.negative_languages == "any"  # one ranking of all languages
     for lang in spoken:
         rows = np.flatnonzero(quota[:, lang])
         found = _candidates(lines.select(rows), lang, search, mine)
@@ -127,7 +127,7 @@ def _candidates(lines: Lines, lang: int, search: Search, mine: Mine) -> list[Can
 
 def _window(found: Candidates, mine: Mine) -> Candidates:
     """Less what is skipped."""
-    skip = 0 if mine.source == "random" or mine.languages == "any" else mine.skip
+    skip = 0 if mine.source == "random" or mine.negative_languages == "any" else mine.skip
     return Candidates(found.place[:, skip:], found.score[:, skip:])
 
 

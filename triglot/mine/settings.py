@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from triglot.files import InputError, check_choice, nearest
+from triglot.files import SettingError, check_choice, nearest
 from triglot.ranges import Count, Depth, Positive, Range, Seed, check_ranges
 
 SOURCES = ("dense", "bm25", "both", "random")
@@ -22,7 +22,7 @@ class Mine:
     Attributes:
         source: where candidates come from: a model's vectors (`dense`), `bm25`, `both` in turn, or passages drawn at `random`.
         negatives: how many a row.
-        languages: in which languages they are: the positive's `own`; equally many in each of the `others`; equally many in each
+        negative_languages: in which languages they are: the positive's `own`; equally many in each of the `others`; equally many in each
             (`balanced`); `any`, the best whatever the language; or shares, `{de: 1, en: 2}`, also written `de:1,en:2`. Shares hold for
             every row to within one negative, and over all rows exactly.
         skip: best candidates of a language that are passed over, since they may be answers that nobody marked.
@@ -37,7 +37,7 @@ class Mine:
 
     source: Literal["dense", "bm25", "both", "random"] = "dense"
     negatives: Annotated[int, Range(1, 1000)] = 8
-    languages: str | Mapping[str, Positive | None] = "own"
+    negative_languages: str | Mapping[str, Positive | None] = "own"
     skip: Annotated[int, Range(0, 10**6)] = 0
     depth: Depth = 100
     margin: Annotated[float, Range(0, 10**6)] | None = None
@@ -51,32 +51,36 @@ class Mine:
     def __post_init__(self) -> None:
         for key, known in (("source", SOURCES), ("sampling", SAMPLING)):
             check_choice(key, getattr(self, key), known)
-        if isinstance(self.languages, str) and ":" in self.languages:
-            object.__setattr__(self, "languages", _shares(self.languages))
-        if isinstance(self.languages, str):
-            if self.languages not in NAMED:
-                raise InputError(f"languages: {self.languages!r} is unknown{nearest(self.languages, NAMED)}; shares are written de:1,en:2")
-        elif not self.languages:
-            raise InputError("languages: no share is given; shares are written de:1,en:2")
-        for code, share in dict(self.languages).items() if not isinstance(self.languages, str) else ():
+        if isinstance(self.negative_languages, str) and ":" in self.negative_languages:
+            object.__setattr__(self, "negative_languages", _shares(self.negative_languages))
+        if isinstance(self.negative_languages, str):
+            if self.negative_languages not in NAMED:
+                raise SettingError(
+                    "negative_languages",
+                    f"{self.negative_languages!r} is unknown{nearest(self.negative_languages, NAMED)}; shares are written de:1,en:2",
+                )
+        elif not self.negative_languages:
+            raise SettingError("negative_languages", "no share is given; shares are written de:1,en:2")
+        for code, share in dict(self.negative_languages).items() if not isinstance(self.negative_languages, str) else ():
             if share is None or not 0 < share < float("inf"):
-                raise InputError(f"languages: {share} is no share for {code!r}; shares are positive numbers, written de:1,en:2")
+                raise SettingError(
+                    "negative_languages", f"{share} is no share for {code!r}; shares are positive numbers, written de:1,en:2"
+                )
         check_ranges(self)
         if self.depth < self.skip + self.negatives:
-            raise InputError(
-                f"depth: {self.depth} candidates, less {self.skip} that are skipped, are fewer than {self.negatives} negatives"
-            )
+            fewer = f"{self.depth} candidates, less {self.skip} that are skipped, are fewer than {self.negatives} negatives"
+            raise SettingError("depth", fewer)
         if self.max_score is not None and self.min_score is not None and self.min_score > self.max_score:
-            raise InputError(f"min_score: {self.min_score} is above max_score, {self.max_score}")
+            raise SettingError("min_score", f"{self.min_score} is above max_score, {self.max_score}")
         if self.source == "random" and (given := [key for key in _BOUNDS if getattr(self, key) is not None]):
-            raise InputError(f"{given[0]}: passages drawn at random have no scores; leave it out, or choose another source")
+            raise SettingError(given[0], "passages drawn at random have no scores; leave it out, or choose another source")
         if self.source == "random" and self.skip:
-            raise InputError("skip: passages drawn at random have no order; leave it out, or choose another source")
+            raise SettingError("skip", "passages drawn at random have no order; leave it out, or choose another source")
 
     @property
     def reach(self) -> int:
         """Candidates of a language that can be chosen at all: where the best are taken and no bound leaves any out, few are looked at."""
-        if self.sampling == "random" or self.languages == "any" or any(getattr(self, key) is not None for key in _BOUNDS):
+        if self.sampling == "random" or self.negative_languages == "any" or any(getattr(self, key) is not None for key in _BOUNDS):
             return self.depth
         # Of one list at most `negatives` are chosen, and as many may be passed over since another list had them first.
         return min(self.skip + 2 * self.negatives, self.depth)
@@ -95,7 +99,9 @@ def _shares(text: str) -> dict[str, float]:
         try:
             found[code.strip()] = float(share)
         except ValueError:
-            raise InputError(f"languages: {part.strip()!r} is not a language and its share; shares are written de:1,en:2") from None
+            raise SettingError(
+                "negative_languages", f"{part.strip()!r} is not a language and its share; shares are written de:1,en:2"
+            ) from None
     return found
 
 
@@ -129,7 +135,7 @@ class Refresh(Mine):
             InputError: fewer are kept than are shown, or the settings of mining do not fit one another.
         """
         if 0 < self.negatives < shown:
-            raise InputError(f"negatives: {self.negatives} are kept for each row, fewer than train.negatives, {shown}")
+            raise SettingError("negatives", f"{self.negatives} are kept for each row, fewer than train.negatives, {shown}")
         kept: dict[str, Any] = {key: getattr(self, key) for key in Mine.__dataclass_fields__}
         kept["negatives"] = self.negatives or shown
         kept["seed"] = self.seed if seed is None else seed

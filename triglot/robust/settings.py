@@ -31,7 +31,7 @@ class Negatives:
     momentum: Annotated[float, Range(0, 1, below=True)] = 0.9
 
     def __post_init__(self) -> None:
-        check_ranges(self, "robust.negatives")
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Adversary:
     lr: Annotated[float, Range(0, 1000, above=True)] = 1e-3
 
     def __post_init__(self) -> None:
-        check_ranges(self, "robust.language")
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Robust:
         step_size: length of an ascent step (pgd, freelb, smart).
         weight: of the adversarial loss (fgm, pgd), or of the divergence (smart, r3f).
         negatives: learned negatives.
-        language: adversary that looks for the language.
+        language_adversary: looks for the language.
     """
 
     method: str = "none"
@@ -76,9 +76,9 @@ class Robust:
     step_size: Annotated[float, Range(0, 1000, above=True)] = 0.3
     weight: Weight = 1.0
     negatives: Negatives = Negatives()
-    language: Adversary = Adversary()
+    language_adversary: Adversary = Adversary()
 
     def __post_init__(self) -> None:
-        check_choice("robust.method", self.method, METHODS)
-        check_choice("robust.side", self.side, SIDES)
-        check_ranges(self, "robust")
+        check_choice("method", self.method, METHODS)
+        check_choice("side", self.side, SIDES)
+        check_ranges(self)

@@ -26,7 +26,8 @@ from triglot.shapes import shaped, strict
 from triglot.study.data import Data
 from triglot.study.derive import derive
 from triglot.study.folder import RESULTS, STUDY, SUMMARY, claim, claim_study, is_finished, writing
-from triglot.study.run import ALIGNMENT, align, fine_tune, make_encoder
+from triglot.study.run import align, fine_tune, make_encoder, open_inputs
+from triglot.study.stage import ALIGNMENT
 from triglot.train.distributed import is_main
 
 log = logging.getLogger("triglot")
@@ -167,10 +168,12 @@ def _arms(recipe: Recipe, chosen: Sequence[str], seed: int, done: tuple[int, int
         else:
             log.info("%d of %d: %s, seed %d", turn, done[1], arm, seed)
             if one.of:
-                derive(one, [place.arm(base, seed) for base in one.of], folder, data, model=arm, progress=progress)
+                bases = [place.arm(base, seed) for base in one.of]
+                derive(one, bases, folder, open_inputs(data, one, folder), model=arm, progress=progress)
             else:
                 start = start or _start(recipe, seed, place, data, progress)
-                fine_tune(one, start[bool(one.alignment)], folder, data, model=arm, progress=progress)
+                inputs = open_inputs(data, one, folder)
+                fine_tune(one, start[bool(one.alignment)], folder, inputs, model=arm, progress=progress)
         record(place.out, one, arm, seed, folder / RESULTS)
 
 
@@ -181,12 +184,12 @@ def _reference(recipe: Recipe, chosen: Sequence[str]) -> str:
 def _start(recipe: Recipe, seed: int, place: _Place, data: Data, progress: bool) -> tuple[Path, Path]:
     """The models that arms start from: without and with the alignment."""
     aligned = alignment_recipe(recipe, seed)
+    folder = place.arm(ALIGNMENT, seed)
     fresh = make_encoder(aligned, place.init(seed), data)
     if recipe.alignment is None:
         return fresh, fresh
-    folder = place.arm(ALIGNMENT, seed)
     log.info("alignment, seed %d", seed)
-    model = align(aligned, fresh, folder, data, progress=progress)
+    model = align(aligned, fresh, folder, open_inputs(data, aligned, folder), progress=progress)
     record(place.out, aligned, ALIGNMENT, seed, folder / "results.json")
     return fresh, model
 
@@ -198,13 +201,12 @@ def baseline(recipe: Recipe, name: str, out: Path, data: Data) -> None:
     if not ((folder / RESULTS).is_file() and _made_with(folder / BASELINE) == plain(asked)):
         log.info("baseline %s", name)
         found: dict[str, Any] = {}
-        for one in recipe.evaluate:
-            benchmark = data.benchmark(one, recipe.languages)
-            if benchmark is None:
+        for one, opened in data.benchmarks(recipe.evaluate, recipe.languages):
+            if opened.retrieval is None:
                 log.info("%s: nothing to retrieve, and %s does not classify", one.name, name)
                 continue
             retriever = Bm25() if name == "bm25" else Bm25(lambda codes: data.lists(recipe.lists, codes))
-            found[one.name] = evaluate(retriever, benchmark, depth=one.depth, subsets=one.subsets)
+            found[one.name] = evaluate(retriever, opened.retrieval, depth=one.depth, subsets=one.subsets)
         write_results(folder, found, model=name)
         write_sealed(folder / BASELINE, plain(asked))
     record(out, recipe, name, None, folder / RESULTS)

@@ -1,34 +1,33 @@
-"""Sources, benchmarks and word lists of a recipe, each read once a process."""
+"""Opens what a recipe names: sources, benchmarks and word lists, each once a process. What runs below gets plain values."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from triglot.augment.lexicon import Lexicon
 from triglot.benchmark import Opened, open_benchmark
-from triglot.classify.tasks import Task
-from triglot.corpus.collection import Collection
 from triglot.corpus.formats.registry import read_training
 from triglot.corpus.formats.wordlist import read_lists
 from triglot.corpus.hub import PREFIX
 from triglot.corpus.parallel import ParallelCorpus, concat
-from triglot.corpus.retrieval import RetrievalSet
 from triglot.corpus.tally import say
 from triglot.evaluate.bias.scope import check_subsets
 from triglot.files import InputError, nearest
-from triglot.recipe import Benchmark, Recipe, Source
-from triglot.train import Feed, Switching
+from triglot.recipe import Benchmark, Recipe, Source, Stage
+from triglot.train.feed import Feed, Switching, Tokenize
 
 log = logging.getLogger("triglot")
+T = TypeVar("T")
 Lists = dict[tuple[str, str], tuple[list[str], list[str]]]
+Benchmarks = tuple[tuple[Benchmark, Opened], ...]
 
 
 @dataclass(frozen=True)
@@ -39,11 +38,29 @@ class Training:
         corpus: all sources together.
         weights: share of each of `corpus.sources`.
         switching: source -> how it is code-switched.
+        lexicon: translations for noise in its texts, None where it needs none.
+        feeds: the feed that was made last; arms that train on the same data share it.
     """
 
     corpus: ParallelCorpus
     weights: tuple[float, ...]
     switching: Mapping[str, Switching]
+    lexicon: Lexicon | None = None
+    feeds: dict[tuple[str, int], Feed] = field(default_factory=dict, compare=False, repr=False)
+
+    def feed(self, tokenize: Tokenize | None, tokenizer: str, seed: int) -> Feed:
+        """The texts as training shows them; they are tokenised once for each tokenizer and seed.
+
+        Args:
+            tokenize: as `Feed` takes it.
+            tokenizer: stands for the tokenizer.
+            seed: of the code-switching.
+        """
+        key = (tokenizer, seed)
+        if key not in self.feeds:
+            self.feeds.clear()
+            self.feeds[key] = Feed(self.corpus, switching=self.switching, tokenize=tokenize, seed=seed)
+        return self.feeds[key]
 
     @cached_property
     def checksum(self) -> str:
@@ -57,8 +74,39 @@ class Training:
         return found.hexdigest()
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """All that one run reads, opened before it begins.
+
+    Attributes:
+        alignment, fine_tuning: what the two stages train on; None for a stage that is not to be trained.
+        validation, evaluate: the benchmarks with their settings; none on a process that evaluates nothing.
+        lexicons: half of the word lists -> translations, for attacks.
+        fitting: label and texts of the source that a debiasing is fitted on.
+    """
+
+    alignment: Training | None = None
+    fine_tuning: Training | None = None
+    validation: Benchmarks = ()
+    evaluate: Benchmarks = ()
+    lexicons: Mapping[int | None, Lexicon] = field(default_factory=dict)
+    fitting: tuple[str, ParallelCorpus] | None = None
+
+
+class _Once(Generic[T]):
+    """Values that are read when first asked for, and kept."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, T] = {}
+
+    def get(self, key: Hashable, read: Callable[[], T]) -> T:
+        if key not in self._kept:
+            self._kept[key] = read()
+        return self._kept[key]
+
+
 class Data:
-    """Reads what a recipe names; asked again, it gives the same objects.
+    """Opens what a recipe names; asked again, it gives the same objects. `study.run` and `study.arms` ask it, and nothing below them does.
 
     Args:
         folder: the data folder.
@@ -66,11 +114,35 @@ class Data:
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
-        self._kept: dict[Any, Any] = {}
-        self._feeds: dict[str, tuple[Any, Feed]] = {}
+        self._lists: _Once[Lists] = _Once()
+        self._lexicons: _Once[Lexicon] = _Once()
+        self._sources: _Once[ParallelCorpus] = _Once()
+        self._trainings: _Once[Training] = _Once()
+        self._benchmarks: _Once[Opened] = _Once()
 
-    def _path(self, path: str) -> Path:
-        return self.folder / Path(path).expanduser() if path else self.folder
+    def inputs(self, recipe: Recipe, *, training: bool, evaluation: bool) -> Inputs:
+        """All that one run reads.
+
+        Args:
+            recipe: of the run.
+            training: whether its model is still to be made.
+            evaluation: whether this process evaluates it at the end; under torchrun all validate, and one evaluates.
+        """
+        trains = training and not recipe.of
+        aligned = self.stage(recipe.alignment, recipe.languages) if trains and recipe.alignment else None
+        tuned = self.stage(recipe, recipe.languages) if trains and recipe.sources else None
+        return Inputs(
+            alignment=aligned,
+            fine_tuning=tuned,
+            validation=self.benchmarks(recipe.validation, recipe.languages) if training or evaluation else (),
+            evaluate=self.benchmarks(recipe.evaluate, recipe.languages) if evaluation else (),
+            lexicons={
+                attack.half: self.lexicon(recipe.lists, recipe.languages, attack.half)
+                for attack in recipe.attacks
+                if attack.needs_lists and evaluation
+            },
+            fitting=self._fitting(recipe) if training and recipe.debias.method else None,
+        )
 
     def check(self, recipe: Recipe) -> None:
         """Everything that can be checked before a run begins: every path that the recipe names is there, every benchmark can be read.
@@ -78,34 +150,30 @@ class Data:
         Raises:
             InputError: names the first that is not.
         """
-        stages = [recipe.alignment] if recipe.alignment else []
-        for source in (*(one for stage in stages for one in stage.sources), *recipe.sources):
+        stages = [recipe.alignment, recipe] if recipe.alignment else [recipe]
+        for source in (source for stage in stages for source in stage.sources):
             if source.path:
                 self._check_path(f"source {source.label!r}", source.path)
             if source.codeswitch:
                 self._check_path(f"source {source.label!r}: codeswitch.lists", source.codeswitch.lists)
-        for one in (*stages, recipe):
-            if one.augment.active and one.augment.needs_lists:
-                self._check_path("augment.lists", one.augment.lists)
+        for stage in stages:
+            if stage.augment.active and stage.augment.needs_lists:
+                self._check_path("augment.lists", stage.augment.lists)
         if recipe.lists:
             self._check_path("lists", recipe.lists)
         for benchmark in (*recipe.validation, *recipe.evaluate):
             if benchmark.path and not benchmark.path.startswith(PREFIX):
                 self._check_path(f"benchmark {benchmark.name!r}", benchmark.path)
-        for benchmark in (*recipe.validation, *recipe.evaluate):
-            self.benchmark(benchmark, recipe.languages)
-            self.task(benchmark, recipe.languages)
+        self.benchmarks((*recipe.validation, *recipe.evaluate), recipe.languages)
+
+    def _path(self, path: str) -> Path:
+        return self.folder / Path(path).expanduser() if path else self.folder
 
     def _check_path(self, what: str, path: str) -> None:
         place = self._path(path)
         if not place.exists():
             siblings = [entry.name for entry in place.parent.iterdir()] if place.parent.is_dir() else []
             raise InputError(f"{what}: {place}: no such file or folder{nearest(place.name, siblings) if siblings else ''}")
-
-    def _once(self, key: Any, read: Any) -> Any:
-        if key not in self._kept:
-            self._kept[key] = read()
-        return self._kept[key]
 
     def lists(self, path: str, languages: Sequence[str], half: int | None = None) -> Lists:
         """Word lists by (source language, target language), in both directions; all or half of the entries."""
@@ -115,11 +183,11 @@ class Data:
             say(path, tally)
             return found
 
-        return self._once(("lists", path, tuple(languages), half), read)
+        return self._lists.get((path, tuple(languages), half), read)
 
     def lexicon(self, path: str, languages: Sequence[str], half: int | None = None) -> Lexicon:
         """The same lists as translations of a word into all other languages."""
-        return self._once(("lexicon", path, tuple(languages), half), lambda: Lexicon(self.lists(path, languages, half)))
+        return self._lexicons.get((path, tuple(languages), half), lambda: Lexicon(self.lists(path, languages, half)))
 
     def source(self, source: Source, languages: Sequence[str]) -> ParallelCorpus:
         """One source, under its label.
@@ -133,8 +201,8 @@ class Data:
             options: dict[str, Any] = dict(source.options)
             if wanted:
                 options["languages"] = list(wanted)
-            if source.unit:
-                options["unit"] = source.unit
+            if source.candidate_text:
+                options["unit"] = source.candidate_text
             try:
                 corpus, tally = read_training(self._path(source.path), format=source.format, **options)
             except InputError as error:
@@ -142,7 +210,7 @@ class Data:
             say(source.label, tally)
             return replace(corpus, sources=(source.label,))
 
-        return self._once(("source", source.format, source.path, source.unit, wanted, repr(source.options), source.label), read)
+        return self._sources.get((source.format, source.path, source.candidate_text, wanted, repr(source.options), source.label), read)
 
     def training(self, sources: Sequence[Source], languages: Sequence[str]) -> Training:
         """The sources of a stage together.
@@ -154,7 +222,6 @@ class Data:
         for label in labels:
             if labels.count(label) > 1:
                 raise InputError(f"sources: two are called {label!r}; give one of them a `name`")
-        key = ("training", tuple(map(repr, sources)), tuple(languages))
 
         def read() -> Training:
             parts = [balanced(self.source(source, languages), source) for source in sources]
@@ -163,7 +230,20 @@ class Data:
             spoken = list(languages) or sorted({*corpus.languages, *(code for how in switching.values() for code in how.lists)})
             return Training(corpus.restrict(spoken), tuple(weight for _, weights in parts for weight in weights), switching)
 
-        return self._once(key, read)
+        return self._trainings.get((tuple(map(repr, sources)), tuple(languages)), read)
+
+    def stage(self, stage: Stage, languages: Sequence[str]) -> Training:
+        """The data of a stage, with the translations that its noise needs. Raises InputError as `training` does."""
+        training, noise = self.training(stage.sources, languages), stage.augment
+        if not (noise.active and noise.needs_lists):
+            return training
+        lexicon = self.lexicon(noise.lists, languages, noise.half)
+        key = (tuple(map(repr, stage.sources)), tuple(languages), noise.lists, noise.half)
+        return self._trainings.get(key, lambda: replace(training, lexicon=lexicon))
+
+    def _fitting(self, recipe: Recipe) -> tuple[str, ParallelCorpus]:
+        source = fitting_source(recipe)
+        return source.label, self.source(source, recipe.languages)
 
     def _switching(self, source: Source, languages: Sequence[str]) -> Switching:
         how = source.codeswitch
@@ -175,15 +255,13 @@ class Data:
             raise InputError(f"source {source.label!r}: codeswitch.lists: no word list from {how.pivot} in {self._path(how.lists)}")
         return Switching(pivot=how.pivot, lists=into, p=how.p, languages=tuple(into))
 
-    def benchmark(self, benchmark: Benchmark, languages: Sequence[str]) -> RetrievalSet | Collection | None:
-        """What a benchmark has to retrieve, None where it has nothing. Raises InputError that begins with its name."""
-        return self._opened(benchmark, languages).retrieval
+    def benchmarks(self, asked: Sequence[Benchmark], languages: Sequence[str]) -> Benchmarks:
+        """The benchmarks with their settings. Raises InputError that begins with the name of the one that cannot be read."""
+        return tuple((one, self.benchmark(one, languages)) for one in asked)
 
-    def task(self, benchmark: Benchmark, languages: Sequence[str]) -> Task | None:
-        """What a benchmark has to classify, None where it has nothing. Raises InputError that begins with its name."""
-        return self._opened(benchmark, languages).task
+    def benchmark(self, benchmark: Benchmark, languages: Sequence[str]) -> Opened:
+        """A benchmark: what it has to retrieve, and what to classify. Raises InputError that begins with its name."""
 
-    def _opened(self, benchmark: Benchmark, languages: Sequence[str]) -> Opened:
         def read() -> Opened:
             options = dict(benchmark.options) | ({"candidate_text": benchmark.candidate_text} if benchmark.candidate_text else {})
             more = {"licence": benchmark.licence, "base": self.folder, "options": options}
@@ -196,22 +274,7 @@ class Data:
                 raise InputError(f"benchmark {benchmark.name!r}: {error}") from None
             return opened
 
-        return self._once(("benchmark", repr(benchmark), tuple(languages)), read)
-
-    def feed(self, stage: str, training: Training, tokenize: Any, tokenizer: str, seed: int) -> Feed:
-        """The feed of a stage; arms that train on the same data with the same tokenizer share it, so that texts are tokenised once.
-
-        Args:
-            stage: the feed of one training per stage is kept.
-            training: from `training`.
-            tokenize: as `Feed` takes it.
-            tokenizer: stands for the tokenizer.
-            seed: of the code-switching.
-        """
-        key = (id(training), tokenizer, seed)
-        if stage not in self._feeds or self._feeds[stage][0] != key:
-            self._feeds[stage] = (key, Feed(training.corpus, switching=training.switching, tokenize=tokenize, seed=seed))
-        return self._feeds[stage][1]
+        return self._benchmarks.get((repr(benchmark), tuple(languages)), read)
 
 
 def word_pairs(lists: Lists, source: str, target: str) -> Iterator[tuple[str, str]]:
@@ -233,6 +296,20 @@ def balanced(corpus: ParallelCorpus, source: Source) -> tuple[ParallelCorpus, li
     return split, [float(source.weight * share / shares.sum()) for share in shares]
 
 
+def fitting_source(recipe: Recipe) -> Source:
+    """The source whose texts a debiasing is fitted on: the one it names, or the first of natural texts in several languages."""
+    sources = [*(recipe.alignment.sources if recipe.alignment else ()), *recipe.sources]
+    natural = {source.label: source for source in sources if source.format != "wordlist"}
+    if recipe.debias.source:
+        if recipe.debias.source not in natural:
+            raise InputError(f"debias.source: no source of texts {recipe.debias.source!r}{nearest(recipe.debias.source, natural)}")
+        return replace(natural[recipe.debias.source], codeswitch=None)
+    for source in natural.values():
+        if source.codeswitch is None:
+            return source
+    raise InputError("debias.source: no source has natural texts; add one and name it")
+
+
 def texts_by_language(parts: Sequence[Training]) -> dict[str, list[str]]:
     """Every text that a tokenizer must know: those of the corpora, and the words that code-switching puts in."""
     found: dict[str, list[str]] = {}
@@ -244,9 +321,3 @@ def texts_by_language(parts: Sequence[Training]) -> dict[str, list[str]]:
             for lang in how.languages or how.lists:
                 found.setdefault(lang, []).extend(dict.fromkeys(word for _, word in how.lists[lang]))
     return found
-
-
-def licences(recipe: Recipe) -> dict[str, str]:
-    """Label of each source, word list and benchmark -> its licence as the recipe states it."""
-    sources = [*(recipe.alignment.sources if recipe.alignment else ()), *recipe.sources]
-    return {source.label: source.licence for source in sources} | {one.name: one.licence for one in recipe.validation if one.licence}

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from triglot.benchmark import Opened
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.debias.fit import Fitted, average, debias
 from triglot.debias.settings import Debias
 from triglot.encoder.card import Card
 from triglot.evaluate.results import versions
-from triglot.files import InputError, nearest
-from triglot.recipe import Recipe, Source
-from triglot.study.data import Data, licences
+from triglot.files import InputError
+from triglot.recipe import Benchmark, Recipe
+from triglot.study.data import Inputs
 from triglot.study.folder import claim, is_trained, save_summary, trained
-from triglot.study.run import finish, load
+from triglot.study.run import finish
+from triglot.study.stage import licences, load
 
 log = logging.getLogger("triglot")
 
 
-def derive(recipe: Recipe, bases: Sequence[Path], out: Path, data: Data, *, model: str, progress: bool = False) -> Path:
+def derive(recipe: Recipe, bases: Sequence[Path], out: Path, inputs: Inputs, *, model: str, progress: bool = False) -> Path:
     """An arm made of others, and its evaluation. Returns the folder of the model.
 
     Args:
         recipe: of this arm and seed.
         bases: run folders of the arms that it is made of.
         out: run folder.
-        data: of the recipe.
+        inputs: of the run.
         model: name in the results.
         progress: show bars.
 
@@ -41,52 +42,31 @@ def derive(recipe: Recipe, bases: Sequence[Path], out: Path, data: Data, *, mode
         for name, base in zip(recipe.of, bases, strict=True):
             if not is_trained(base):
                 raise InputError(f"{model}: is made of {name}, which is not trained in {base}; run that arm too")
-        encoder = average([load(recipe, trained(base), name) for name, base in zip(recipe.of, bases, strict=True)])
+        encoder = average([load(recipe.encoder, trained(base), name) for name, base in zip(recipe.of, bases, strict=True)])
         told = [f"{recipe.name}, {model}: {'mean of ' if len(recipe.of) > 1 else ''}{', '.join(recipe.of)}, seed {recipe.seed}"]
         summary: dict[str, Any] = {"of": list(recipe.of), "stages": {}}
         sources = [*(recipe.alignment.sources if recipe.alignment else ()), *recipe.sources]
         own = {source.label: source.licence for source in sources}
-        if recipe.debias.method:
-            source = fitting_source(recipe)
-            fitted = debias(
-                encoder,
-                data.source(source, recipe.languages),
-                recipe.debias,
-                seed=recipe.seed,
-                held_out=evaluated_texts(recipe, data),
-                progress=progress,
-            )
+        if inputs.fitting:
+            source, corpus = inputs.fitting
+            held_out = evaluated_texts([*inputs.validation, *inputs.evaluate])
+            fitted = debias(encoder, corpus, recipe.debias, seed=recipe.seed, held_out=held_out, progress=progress)
             encoder = fitted.encoder
-            summary["debias"] = fit_facts(recipe.debias, fitted, source.label)
-            told.append(fit_line(recipe.debias, fitted, source.label))
+            summary["debias"] = fit_facts(recipe.debias, fitted, source)
+            told.append(fit_line(recipe.debias, fitted, source))
         encoder.save(out / "model", card=Card(languages=recipe.languages, sources=own, training=told))
         facts = {"versions": versions(), "licences": licences(recipe), "parameters": int(encoder.parameters), "warnings": []}
         save_summary(out, summary | facts)
-    finish(recipe, out, data, model)
+    finish(recipe, out, inputs, model)
     return out / "model"
 
 
-def fitting_source(recipe: Recipe) -> Source:
-    """The source whose texts a debiasing is fitted on: the one it names, or the first of natural texts in several languages."""
-    sources = [*(recipe.alignment.sources if recipe.alignment else ()), *recipe.sources]
-    natural = {source.label: source for source in sources if source.format != "wordlist"}
-    if recipe.debias.source:
-        if recipe.debias.source not in natural:
-            raise InputError(f"debias.source: no source of texts {recipe.debias.source!r}{nearest(recipe.debias.source, natural)}")
-        return replace(natural[recipe.debias.source], codeswitch=None)
-    for source in natural.values():
-        if source.codeswitch is None:
-            return source
-    raise InputError("debias.source: no source has natural texts; add one and name it")
-
-
-def evaluated_texts(recipe: Recipe, data: Data) -> set[str]:
+def evaluated_texts(benchmarks: Iterable[tuple[Benchmark, Opened]]) -> set[str]:
     """Every text of the benchmarks that lie in memory."""
     found: set[str] = set()
-    for one in (*recipe.validation, *recipe.evaluate):
-        benchmark = data.benchmark(one, recipe.languages)
-        if isinstance(benchmark, RetrievalSet):
-            found.update(benchmark.queries.texts, benchmark.passages.texts)
+    for _, opened in benchmarks:
+        if isinstance(opened.retrieval, RetrievalSet):
+            found.update(opened.retrieval.queries.texts, opened.retrieval.passages.texts)
     return found
 
 

@@ -29,7 +29,7 @@ class Objective:
         self.loss = loss
         options = {"dim": dim, "languages": languages, "seed": seed, "device": device}
         self.negatives = LearnedNegatives(robust.negatives, **options) if robust.negatives.count else None
-        self.adversary = LanguageAdversary(robust.language, **options) if robust.language.weight else None
+        self.adversary = LanguageAdversary(robust.language_adversary, **options) if robust.language_adversary.weight else None
 
     def on(self, batch: Batch, done: float) -> Terms:
         """The losses of one batch. `done` is the share of the steps that are over."""

@@ -54,8 +54,8 @@ class Train:
 
     def __post_init__(self) -> None:
         for key, known in (("schedule", SCHEDULES), ("precision", PRECISIONS), ("negative_languages", NEGATIVE_LANGUAGES)):
-            check_choice(f"train.{key}", getattr(self, key), known)
-        check_ranges(self, "train")
+            check_choice(key, getattr(self, key), known)
+        check_ranges(self)
 
     def rate(self, step: int) -> float:
         """The learning rate of step 0, 1, ..."""

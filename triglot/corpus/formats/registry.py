@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from triglot.corpus import hub
-from triglot.files import InputError, nearest
+from triglot.files import InputError, SettingError, nearest
 from triglot.language_tags import language, wanted
 from triglot.registry import Registry
 
@@ -231,11 +231,11 @@ def detect(path: str | Path) -> str:
 
 
 def check_format(format: str, *tasks: Task) -> None:
-    """Raises InputError, with the formats that there are, for one that has a reader for none of these tasks."""
+    """Raises SettingError, with the formats that there are, for one that has a reader for none of these tasks."""
     known = [row.name for row in FORMATS if any(getattr(row, task) for task in tasks)]
     if format not in known:
         hint = nearest(format, known)
-        raise InputError(f"format: {format!r} is not one of {', '.join(known)}{hint if 'did you mean' in hint else ''}")
+        raise SettingError("format", f"{format!r} is not one of {', '.join(known)}{hint if 'did you mean' in hint else ''}")
 
 
 @dataclass(frozen=True)

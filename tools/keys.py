@@ -1,0 +1,110 @@
+"""Prints the table of recipe keys in Markdown, made of the dataclasses that a recipe is built from.
+
+python tools/keys.py            # the table
+python tools/keys.py --write    # puts it into docs/recipe-keys.md, between its two marks
+"""
+
+import dataclasses
+import inspect
+import re
+import sys
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from triglot.ranges import hints_of, ranges_in
+from triglot.recipe import Recipe, key_order
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "recipe-keys.md"
+BEGIN, END = "<!-- keys: tools/keys.py -->\n", "<!-- /keys -->"
+NAMES = {int: "whole number", float: "number", str: "text", bool: "true or false", Any: "anything"}
+
+
+def meanings(kind: type) -> dict[str, str]:
+    """Field -> what the `Attributes:` of the docstrings say of it, those of the classes above included."""
+    found: dict[str, str] = {}
+    for one in reversed(kind.__mro__):
+        said = inspect.cleandoc(one.__dict__.get("__doc__") or "").partition("Attributes:\n")[2].partition("\n\n")[0]
+        for names, text in re.findall(r"^    ([\w, ]+): (.*(?:\n {8}.*)*)", said, re.MULTILINE):
+            found |= dict.fromkeys(names.split(", "), re.sub(r"\s+", " ", text).replace("None", "null"))
+    return found
+
+
+def what(hint: Any) -> str:
+    """What may stand at a key: choices, the range of a number, a type."""
+    if ranges := list(ranges_in(hint)):
+        words = " or ".join(allowed.in_words(whole) for allowed, whole in ranges).replace("a whole number", "whole number")
+        return words.replace("a number", "number") + (" or null" if type(None) in get_args(hint) else "")
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return what(inner[0])
+    if origin is Literal:
+        return ", ".join(f"`{choice}`" if choice else "empty" for choice in inner)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join("null" if one is type(None) else what(one) for one in inner)
+    if origin is tuple:
+        return f"list of {what(inner[0])}"
+    if origin is Mapping:
+        return f"block of {what(inner[1])}"
+    return NAMES.get(hint, "block")
+
+
+def inside(hint: Any) -> Iterator[tuple[str, type]]:
+    """(what follows the key, the dataclass) of the settings that lie below a key."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        yield "", hint
+    elif origin in (typing.Union, types.UnionType):
+        for one in inner:
+            yield from inside(one)
+    elif origin is tuple:
+        yield from ((f".N{rest}", kind) for rest, kind in inside(inner[0]))
+
+
+def default(entry: dataclasses.Field[Any]) -> str:
+    """The value where nothing is given."""
+    if entry.default is dataclasses.MISSING and entry.default_factory is dataclasses.MISSING:
+        return "must be given"
+    value = entry.default if entry.default is not dataclasses.MISSING else entry.default_factory()  # type: ignore[misc]
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(str, value))}]"
+    return f"{value}" if isinstance(value, (str, int, float)) else ""
+
+
+def rows(kind: type = Recipe, above: str = "") -> Iterator[tuple[str, str, str, str]]:
+    """Yield (key, what may stand there, default, meaning). `alignment` has the keys of a stage, which stand at the top already."""
+    hints, said = hints_of(kind), meanings(kind)
+    entries = {entry.name: entry for entry in dataclasses.fields(kind)}
+    for entry in (entries[name] for name in (key_order() if kind is Recipe else entries)):
+        below = list(inside(hints[entry.name]))
+        yield above + entry.name, what(hints[entry.name]), "" if below and "N" not in below[0][0] else default(entry), said[entry.name]
+        for rest, child in below if entry.name != "alignment" else ():
+            yield from rows(child, f"{above}{entry.name}{rest}.")
+
+
+def table() -> str:
+    """One line a key."""
+    lines = ["| key | what may stand there | default | meaning |", "|---|---|---|---|"]
+    for row in rows():
+        key, *cells = (cell.replace("|", "\\|") for cell in row)
+        lines.append(f"| `{key}` | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def placed(page: str) -> str:
+    """The page's text with the table of today."""
+    before, mark, rest = page.partition(BEGIN)
+    return before + mark + table() + END + rest.partition(END)[2]
+
+
+if __name__ == "__main__":
+    if "--write" in sys.argv:
+        PAGE.write_text(placed(PAGE.read_text("utf-8")), "utf-8")
+    else:
+        print(table(), end="")

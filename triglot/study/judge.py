@@ -1,0 +1,56 @@
+"""A model on the benchmarks of its recipe: clean, under attack, and written out as the results of its run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from triglot.attack.settings import Attack
+from triglot.classify.judge import evaluate_task
+from triglot.encoder.card import add_scores
+from triglot.evaluate import Evaluation, write_results
+from triglot.evaluate.retrievers import Dense, evaluate
+from triglot.measures.result import Result
+from triglot.study.attacks import attacked
+from triglot.study.data import Benchmarks, Inputs
+
+log = logging.getLogger("triglot")
+
+
+def evaluate_all(encoder: Any, benchmarks: Benchmarks, *, ranked: bool | None = None) -> dict[str, Result]:
+    """An encoder on benchmarks; `ranked` as for `evaluate.retrievers.evaluate`."""
+    found: dict[str, Result] = {}
+    for asked, opened in benchmarks:
+        if opened.retrieval is not None:
+            found[asked.name] = evaluate(Dense(encoder), opened.retrieval, ranked=ranked, depth=asked.depth, subsets=asked.subsets)
+        if opened.task is not None:
+            found[opened.task.name] = evaluate_task(encoder, opened.task)
+    return found
+
+
+def judge(encoder: Any, inputs: Inputs, attacks: Sequence[Attack], out: Path, *, model: str, title: str) -> None:
+    """Validate and evaluate a saved model; `results.json` comes last.
+
+    Args:
+        encoder: the model of the run folder.
+        inputs: of the run.
+        attacks: on the queries of its benchmarks.
+        out: run folder.
+        model: name in the results.
+        title: of the model's card.
+    """
+    if inputs.validation and not (out / "validation" / "results.json").is_file():
+        write_results(out / "validation", evaluate_all(encoder, inputs.validation), model=model)
+    if inputs.evaluate:
+        log.info("evaluating %s on %s", model, ", ".join(asked.name for asked, _ in inputs.evaluate))
+    found = evaluate_all(encoder, inputs.evaluate, ranked=False if attacks else None)
+    if attacks:
+        whole = {name: one for name, one in found.items() if isinstance(one, Evaluation)}
+        for name in found.keys() - whole:
+            log.warning("%s is streamed or classified, and not attacked", name)
+        sets = {name: one.benchmark for name, one in whole.items()}
+        found |= attacked(encoder, sets, attacks, out, lexicon_of=inputs.lexicons.__getitem__, clean=whole)
+    add_scores(out / "model", title, {name: one.summary for name, one in found.items() if "+" not in name})
+    write_results(out, found, model=model)

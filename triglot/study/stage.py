@@ -1,0 +1,187 @@
+"""One stage of training: from a model to start from and the data of the stage to a saved model with the summary of its run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from triglot.augment.apply import Augmenter
+from triglot.batches import RunPlan, plan_run
+from triglot.encoder import load_encoder
+from triglot.encoder.card import Card
+from triglot.encoder.settings import EncoderSettings
+from triglot.encoder.static import StaticEncoder
+from triglot.evaluate.results import versions
+from triglot.memory import check_fits
+from triglot.recipe import Recipe, Stage
+from triglot.sealed import checksum
+from triglot.study.data import Benchmarks, Training
+from triglot.study.folder import origin, save_summary
+from triglot.study.judge import evaluate_all
+from triglot.study.refresh import renewal
+from triglot.train.anchors import anchor
+from triglot.train.bag import Bag
+from triglot.train.distributed import device, is_main, main_first
+from triglot.train.feed import Feed
+from triglot.train.loop import run as train_loop
+from triglot.train.network import Network
+
+log = logging.getLogger("triglot")
+FINE_TUNING, ALIGNMENT = "fine-tuning", "alignment"
+VALIDATED = ("mono", "cross", "multi", "bias", "ranked", "classification", "generalised")  # of a summary, in the log
+
+
+def load(settings: EncoderSettings, folder: Path, name: str) -> Any:
+    """An encoder that was begun with these settings, from a folder."""
+    as_saved = settings if settings.kind == "static" else replace(settings, kind="transformer", model="")
+    return load_encoder(folder, settings=as_saved, name=name)
+
+
+def train_stage(
+    recipe: Recipe, stage: Stage, name: str, start: Path, training: Training, out: Path, *, validation: Benchmarks, progress: bool
+) -> None:
+    """Train a stage and save the model with the summary of the run.
+
+    Args:
+        recipe: of the run.
+        stage: of it: the alignment, or the recipe itself, which is the fine-tuning.
+        name: of the stage.
+        start: the model to start from.
+        training: its data.
+        out: run folder.
+        validation: benchmarks that are measured while training goes on.
+        progress: show a bar.
+    """
+    encoder = load(recipe.encoder, start, recipe.name)
+    feed = _feed(stage, training, encoder, recipe.seed)
+    if stage.lexicon_init and isinstance(encoder, StaticEncoder):
+        lists = {source.label for source in stage.sources if source.format == "wordlist"}
+        encoder = encoder.with_rows(anchor(encoder.embeddings, feed, lists, stage.pivot, stage.lexicon_init))
+    if isinstance(encoder, StaticEncoder):
+        model = Bag(encoder, device())
+    else:
+        model = Network(encoder, weight_decay=stage.train.weight_decay, device=device())
+    corpus = training.corpus
+    plan = plan_run(
+        feed.rows(),
+        stage.batches,
+        steps=stage.train.steps,
+        seed=recipe.seed,
+        weights=training.weights,
+        languages=corpus.languages,
+        names=corpus.sources,
+    )
+    warnings = _warnings(plan, corpus.sources)
+    for text in warnings:
+        log.warning("%s: %s", name, text)
+    _check_fits(stage, plan.sizes.mean, encoder)
+    shown = {corpus.sources[number]: round(share, 4) for number, share in plan.shown.items()}
+    batch_rows = {"asked": plan.sizes.asked, "mean": round(plan.sizes.mean, 1), "min": plan.sizes.min, "shown": shown}
+    log.info("%s: batches of %.1f rows on average, %d were asked for", name, plan.sizes.mean, plan.sizes.asked)
+    for source, share in shown.items():
+        if share < 1:
+            log.info("%s: an epoch shows %.0f %% of the rows of %s; the others come in later ones, in turn", name, 100 * share, source)
+
+    def validate(encoder: Any) -> dict[str, Any]:
+        found = evaluate_all(encoder, validation)
+        return {key: {part: one.summary[part] for part in VALIDATED if part in one.summary} for key, one in found.items()}
+
+    counted = train_loop(
+        model,
+        feed,
+        plan,
+        loss=stage.loss,
+        robust=stage.robust,
+        train=stage.train,
+        renewal=renewal(stage.refresh, stage.train.negatives, feed, seed=recipe.seed, name=name),
+        seed=recipe.seed,
+        stage=name,
+        out=out,
+        validate=validate if validation and stage.train.validate_every else None,
+        progress=progress,
+        origin={"start": checksum(origin(start)), "data": training.checksum} if is_main() else {},
+    )
+    made = model.encoder()
+    threads = counted.pop("threads", 0)
+    summary = {
+        "stages": {name: {**counted, "batch_rows": batch_rows}},
+        "versions": versions(),
+        "threads": threads,
+        "licences": licences(recipe),
+        "parameters": int(made.parameters),
+        "coverage": dict(zip(training.switching, feed.coverage().values(), strict=True)),
+        "warnings": warnings,
+    }
+    with main_first():
+        if is_main():
+            _save(recipe, stage, name, made, out, summary)
+
+
+def _feed(stage: Stage, training: Training, encoder: Any, seed: int) -> Feed:
+    """The texts of a stage: as tokens for a static encoder, with the noise that the stage asks for."""
+    static = isinstance(encoder, StaticEncoder)
+    feed = training.feed(encoder.tokenize, encoder.tokenizer.to_str(), seed) if static else training.feed(None, "", seed)
+    if not stage.augment.active:
+        return feed
+    pieces = encoder.pieces if static else None
+    return feed.with_augmenter(Augmenter(stage.augment, seed=seed, lexicon=training.lexicon, pieces=pieces))
+
+
+def _warnings(plan: RunPlan, sources: Sequence[str]) -> list[str]:
+    """What the plan warns of, and the rows that it leaves out."""
+    found = list(plan.warnings)
+    for number, reasons in plan.unusable.items():
+        found += [f"source {sources[number]!r}: {count:,} rows left out: {reason}" for reason, count in reasons.items()]
+        if plan.cures[number]:
+            found.append(f"source {sources[number]!r}: {plan.cures[number]}")
+    return found
+
+
+def _save(recipe: Recipe, stage: Stage, name: str, encoder: Any, out: Path, summary: dict[str, Any]) -> None:
+    before = recipe.alignment.sources if recipe.alignment and name == FINE_TUNING else ()
+    own = {source.label: source.licence for source in (*before, *stage.sources)}
+    pretrained = recipe.encoder.kind == "pretrained"
+    local = pretrained and Path(recipe.encoder.model).expanduser().exists()
+    base = recipe.encoder.model if pretrained and not local else ""
+    if before:
+        begun = "started from the model of the alignment stage"
+    elif local:
+        begun = f"started from the folder {Path(recipe.encoder.model).name}"
+    else:
+        begun = "" if base else "started from fresh weights"
+    told = [*([begun] if begun else []), *(_told(recipe, stage, key, seen) for key, seen in summary["stages"].items())]
+    encoder.save(out / "model", card=Card(languages=recipe.languages, base=base, sources=own, training=told))
+    save_summary(out, summary)
+
+
+def _check_fits(stage: Stage, rows: float, encoder: Any) -> None:
+    """Refuse before the first step what certainly does not fit: scores of a batch (with masks and gradient), the optimiser's state."""
+    if device().type != "cpu":
+        return
+    passages = rows * (stage.batches.positives + stage.train.negatives)
+    check_fits(10 * rows * passages, f"batches.size: {rows:,.0f} rows of {passages:,.0f} passages")
+    if (count := stage.robust.negatives.count) > 0:
+        check_fits(8 * count * encoder.dim, f"robust.negatives.count: {count:,} vectors of {encoder.dim:,} dimensions")
+    if not isinstance(encoder, StaticEncoder):
+        check_fits(12 * int(encoder.parameters), f"training of {int(encoder.parameters):,} parameters")  # gradient and two moments
+
+
+def _told(recipe: Recipe, stage: Stage, name: str, seen: Mapping[str, Any]) -> str:
+    """One line of the model card: what a stage was asked for, and what it saw."""
+    pairs = sum(count[-1] for count in seen.get("counts", ()))
+    rows = seen.get("batch_rows", {})
+    loss = f"InfoNCE with temperature {stage.loss.temperature:g}"
+    if stage.loss.symmetric:
+        loss += f", {stage.loss.symmetric:g} of it from passage to query"
+    batches = f"batches {stage.batches.kind} of {rows.get('mean', stage.batches.size):g} rows on average ({stage.batches.size} asked for)"
+    counted = f"{seen.get('steps', stage.train.steps):,} steps, {pairs:,} pairs, {seen.get('texts', 0):,} texts"
+    return f"{recipe.name}, {name}: {counted}, {batches}, {loss}, learning rate {stage.train.lr:g}, seed {recipe.seed}"
+
+
+def licences(recipe: Recipe) -> dict[str, str]:
+    """Label of each source, word list and benchmark -> its licence as the recipe states it."""
+    sources = [*(recipe.alignment.sources if recipe.alignment else ()), *recipe.sources]
+    return {source.label: source.licence for source in sources} | {one.name: one.licence for one in recipe.validation if one.licence}
