@@ -1,9 +1,10 @@
 """Rows a batch, asked for and got, on twenty shapes of click logs: `python benchmarks/clicklogs.py [rows a batch]`.
 
-A log has questions in one language each, and the article that was clicked, which exists in some languages. The shapes differ in how
-popular the most popular articles are, in how many rows languages have, and in which translations there are. The last ones have questions
-that are translated as well, so that arms can be compared. A cell is the mean batch, the smallest one, and the share of the rows that can
-be used which an epoch shows; `whole` is what every row once an epoch and one row of a family a batch would give.
+A log has questions in one language each, and the article that was clicked, which exists in some languages. The shapes
+differ in how popular the most popular articles are, in how many rows languages have, and in which translations there
+are. The last ones have questions that are translated as well, so that arms can be compared. A cell is the mean batch,
+the smallest one, and the share of the rows that can be used which an epoch shows; `whole` is what every row once an
+epoch and one row of a family a batch would give.
 """
 
 from __future__ import annotations
@@ -68,7 +69,10 @@ def joined(*parts: Rows, apart: bool = False) -> Rows:
     first = np.cumsum([0, *[int(part.family.max()) + 1 for part in parts]]) if apart else np.zeros(len(parts) + 1, int)
     return Rows(
         np.concatenate([part.family + start for part, start in zip(parts, first, strict=False)]).astype(np.int32),
-        *[np.concatenate([getattr(part, column) for part in parts]) for column in ("query_languages", "passage_languages", "source")],
+        *[
+            np.concatenate([getattr(part, column) for part in parts])
+            for column in ("query_languages", "passage_languages", "source")
+        ],
     )
 
 
@@ -83,7 +87,9 @@ def two_languages() -> Rows:
     rng = np.random.default_rng(7)
     pairs = np.array([1 << a | 1 << b for a in range(LANGUAGES) for b in range(a)], np.uint64)
     mask = pairs[rng.integers(0, len(pairs), CLICKS)]
-    return Rows(rng.choice(ARTICLES, CLICKS, p=popularity(1.0)).astype(np.int32), mask, mask, np.zeros(CLICKS, np.int16))
+    return Rows(
+        rng.choice(ARTICLES, CLICKS, p=popularity(1.0)).astype(np.int32), mask, mask, np.zeros(CLICKS, np.int16)
+    )
 
 
 SHAPES: dict[str, Callable[[], Rows]] = {
@@ -97,13 +103,19 @@ SHAPES: dict[str, Callable[[], Rows]] = {
     "one article with 30 %": lambda: log_rows(popularity(0.3, 0.3)),
     "one article with half": lambda: log_rows(popularity(0.0, 0.5)),
     "two articles with a quarter each": lambda: log_rows(np.concatenate([[0.25, 0.25], np.full(238, 0.5 / 238)])),
-    "a tiny language, 20 clicks": lambda: joined(log_rows(popularity(1.0)), alone(log_rows(popularity(), clicks=20), 7)),
-    "a tiny language, all clicks on one article": lambda: joined(log_rows(popularity(1.0)), alone(log_rows(np.ones(1), clicks=40), 7)),
+    "a tiny language, 20 clicks": lambda: joined(
+        log_rows(popularity(1.0)), alone(log_rows(popularity(), clicks=20), 7)
+    ),
+    "a tiny language, all clicks on one article": lambda: joined(
+        log_rows(popularity(1.0)), alone(log_rows(np.ones(1), clicks=40), 7)
+    ),
     "one language has half of the questions": lambda: log_rows(popularity(0.8), asked=np.array([4.0, 1, 1, 1, 1])),
     "one language alone": lambda: alone(log_rows(popularity(1.0)), 0),
     "forty articles": lambda: log_rows(popularity(0.5, articles=40)),
     "600 clicks": lambda: log_rows(popularity(0.8), clicks=600),
-    "popular articles with few translations": lambda: log_rows(popularity(1.0), there=0.9, popular_there=0.1, english=False),
+    "popular articles with few translations": lambda: log_rows(
+        popularity(1.0), there=0.9, popular_there=0.1, english=False
+    ),
     "all pairs in two languages": two_languages,
     "translated questions, Zipf 1.2": lambda: log_rows(popularity(1.2), parallel=True),
     "translated questions, one article with half": lambda: log_rows(popularity(0.0, 0.5), parallel=True, there=0.5),
@@ -122,10 +134,19 @@ def planned(rows: Rows, kind: str, size: int, **settings: bool) -> EpochPlan | N
 
 def main(size: int) -> None:
     print(f"{size} rows a batch were asked for\n")
-    print("| log | rows | most clicked | whole | " + " | ".join(KINDS.names()) + " |\n|---|---:|---:|---:|" + "---:|" * len(KINDS))
+    print(
+        "| log | rows | most clicked | whole | "
+        + " | ".join(KINDS.names())
+        + " |\n|---|---:|---:|---:|"
+        + "---:|" * len(KINDS)
+    )
     for name, shape in SHAPES.items():
         rows = shape()
-        wholes = [plan.sizes.mean for kind in KINDS.names() if (plan := planned(rows, kind, size, every_row=True, allow_small=True))]
+        wholes = [
+            plan.sizes.mean
+            for kind in KINDS.names()
+            if (plan := planned(rows, kind, size, every_row=True, allow_small=True))
+        ]
         cells = [name, f"{len(rows):,}", f"{np.bincount(rows.family).max():,}", f"{min(wholes):.1f}"]
         for kind in KINDS.names():
             plan = planned(rows, kind, size)

@@ -1,10 +1,11 @@
 """Training on a click log with popular articles: `python benchmarks/clicktrain.py XQUAD_R_FOLDER [--pretrained MODEL]`.
 
-A help centre in five languages is made of XQuAD-R's paragraphs: every article in English, three quarters of them in each other language.
-Half of 5,000 clicks go to a few popular articles (Zipf). A fifth of the articles is held out with all translations. Told is the mean
-reciprocal rank of the best version of a held-out article among all articles, for its questions in all languages, and the mean average
-precision of all its versions: of the start that nobody touched, of training with every row once an epoch (what batches are then is told as
-well), and of training as it is by default. Differences to the start are means over articles, with 95 % intervals by a bootstrap of them.
+A help centre in five languages is made of XQuAD-R's paragraphs: every article in English, three quarters of them in
+each other language. Half of 5,000 clicks go to a few popular articles (Zipf). A fifth of the articles is held out with
+all translations. Told is the mean reciprocal rank of the best version of a held-out article among all articles, for its
+questions in all languages, and the mean average precision of all its versions: of the start that nobody touched, of
+training with every row once an epoch (what batches are then is told as well), and of training as it is by default.
+Differences to the start are means over articles, with 95 % intervals by a bootstrap of them.
 """
 
 from __future__ import annotations
@@ -71,14 +72,21 @@ def clicks(articles: list[dict], asked: dict[str, list[tuple[str, str]]], keys: 
         key = keys[min(int(rng.paretovariate(0.6)) - 1, len(keys) - 1)] if rng.random() < 0.5 else rng.choice(keys)
         lang, query = rng.choice(asked[key])
         clicked = lang if lang in versions[key] and rng.random() < 0.85 else "en"
-        line = {"query": query, "query_lang": lang, "positive": versions[key][clicked], "passage_lang": clicked, "passage_group": key}
+        line = {
+            "query": query,
+            "query_lang": lang,
+            "positive": versions[key][clicked],
+            "passage_lang": clicked,
+            "passage_group": key,
+        }
         lines.append(line)
     return lines
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Of each question: the key of its article, its language, reciprocal rank of the best version, average precision of all versions."""
+    """Of each question: the key of its article, its language, reciprocal rank of the best version, average precision of
+    all versions."""
 
     key: list[str]
     lang: list[str]
@@ -97,13 +105,19 @@ def judged(model: Path, articles: list[dict], asked: dict[str, list[tuple[str, s
         best = np.where(relevant, scores, -np.inf).max(axis=1)
         hits = relevant[np.argsort(-scores, axis=1, kind="stable")]
         precision = hits.cumsum(axis=1) / np.arange(1, len(names) + 1)
-        values.append(np.stack([1 / (1 + (scores > best[:, None]).sum(axis=1)), (precision * hits).sum(axis=1) / relevant.sum()], axis=1))
+        values.append(
+            np.stack(
+                [1 / (1 + (scores > best[:, None]).sum(axis=1)), (precision * hits).sum(axis=1) / relevant.sum()],
+                axis=1,
+            )
+        )
     of = [(key, lang) for key in keys for lang, _ in asked[key]]
     return Figures([key for key, _ in of], [lang for _, lang in of], np.concatenate(values))
 
 
 def tell(name: str, found: Figures, start: Figures | None = None) -> None:
-    """Both means, and with a start the differences to it with 95 % intervals over articles, and the means of each language."""
+    """Both means, and with a start the differences to it with 95 % intervals over articles, and the means of each
+    language."""
     told, of = [], np.array(found.key)
     articles = np.unique(of)
     drawn = np.random.default_rng(0).integers(0, len(articles), (10_000, len(articles)))
@@ -113,11 +127,16 @@ def tell(name: str, found: Figures, start: Figures | None = None) -> None:
         if start is not None:
             change = values - start.values[:, column]
             each = np.array([change[of == key].mean() for key in articles])
-            told[-1] += " ({:+.3f} [{:+.3f}, {:+.3f}])".format(each.mean(), *np.percentile(each[drawn].mean(axis=1), [2.5, 97.5]))
+            told[-1] += " ({:+.3f} [{:+.3f}, {:+.3f}])".format(
+                each.mean(), *np.percentile(each[drawn].mean(axis=1), [2.5, 97.5])
+            )
     print(f"{name}: {', '.join(told)}", flush=True)
     for lang in LANGUAGES if start is not None else ():
         rows = np.array(found.lang) == lang
-        print(f"  {lang}: {start.values[rows].mean(axis=0).round(3)} -> {found.values[rows].mean(axis=0).round(3)}", flush=True)
+        print(
+            f"  {lang}: {start.values[rows].mean(axis=0).round(3)} -> {found.values[rows].mean(axis=0).round(3)}",
+            flush=True,
+        )
 
 
 def main() -> None:
@@ -134,7 +153,9 @@ def main() -> None:
         place = Path(name)
         lines = clicks(articles, asked, known)
         (place / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-        (place / "log.yaml").write_text(PRETRAINED.format(model=args.pretrained) if args.pretrained else RECIPE, encoding="utf-8")
+        (place / "log.yaml").write_text(
+            PRETRAINED.format(model=args.pretrained) if args.pretrained else RECIPE, encoding="utf-8"
+        )
         given = [f"data={place}", *args.settings]
         start = make_encoder(load_recipe(str(place / "log.yaml"), given), place / "start", Data(place))
         before = judged(start, articles, asked, held)
@@ -144,7 +165,11 @@ def main() -> None:
             out = place / told.replace(" ", "-")
             run(load_recipe(str(place / "log.yaml"), [*given, *settings]), out)
             rows = read_json(out / "summary.json")["stages"]["fine-tuning"]["batch_rows"]
-            tell(f"{told}, {rows['mean']} rows a batch, at least {rows['min']}", judged(out / "model", articles, asked, held), before)
+            tell(
+                f"{told}, {rows['mean']} rows a batch, at least {rows['min']}",
+                judged(out / "model", articles, asked, held),
+                before,
+            )
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
     python benchmarks/memory.py
     PYTHONPATH=OTHER python benchmarks/memory.py    # another checkout
 
-What is shown is the peak above what the process held once its data were made, so imports and the vectors or files themselves are not in
-it. Data are made by chance; speed is shown beside memory, for memory is easily bought with time.
+What is shown is the peak above what the process held once its data were made, so imports and the vectors or files
+themselves are not in it. Data are made by chance; speed is shown beside memory, for memory is easily bought with time.
 """
 
 from __future__ import annotations
@@ -67,7 +67,10 @@ def streaming(queries: int, passages: int, depth: int) -> Callable[[], object]:
     from triglot.evaluate.topruns import run_of_blocks
 
     encoder, ids = Drawn(), [f"q{i}" for i in range(queries)]
-    blocks = (([f"{b}-{i}" for i in range(1000)], encoder.encode(["x"] * 1000, side="passage")) for b in range(passages // 1000))
+    blocks = (
+        ([f"{b}-{i}" for i in range(1000)], encoder.encode(["x"] * 1000, side="passage"))
+        for b in range(passages // 1000)
+    )
     return lambda: run_of_blocks(ids, encoder.encode(ids, side="query"), blocks, depth)
 
 
@@ -114,7 +117,9 @@ def _write_lines(path: Path, lines: Iterable[str]) -> None:
 
 def _pairs(rows: int) -> str:
     path = _place("pairs", rows) / "pairs.jsonl"
-    _write_lines(path, (json.dumps({"query": f"question {row}", "positive": _words(row), "lang": "en"}) for row in range(rows)))
+    _write_lines(
+        path, (json.dumps({"query": f"question {row}", "positive": _words(row), "lang": "en"}) for row in range(rows))
+    )
     return str(path)
 
 
@@ -127,7 +132,9 @@ def _bitext(rows: int) -> str:
 def _beir(rows: int) -> str:
     folder = _place("beir", rows)
     (folder / "qrels").mkdir(exist_ok=True)
-    _write_lines(folder / "queries.jsonl", (json.dumps({"_id": f"q{row}", "text": f"question {row}"}) for row in range(rows)))
+    _write_lines(
+        folder / "queries.jsonl", (json.dumps({"_id": f"q{row}", "text": f"question {row}"}) for row in range(rows))
+    )
     _write_lines(folder / "corpus.jsonl", (json.dumps({"_id": f"d{row}", "text": _words(row)}) for row in range(rows)))
     judged = (f"q{row}\td{row}\t1" for row in range(rows))
     _write_lines(folder / "qrels" / "train.tsv", ["query-id\tcorpus-id\tscore", *judged])
@@ -137,7 +144,10 @@ def _beir(rows: int) -> str:
 def _squad(rows: int) -> str:
     def article(row: int) -> dict[str, Any]:
         answers = [{"text": str(row), "answer_start": len("passage ")}]
-        paragraph = {"context": _words(row), "qas": [{"id": f"q{row}", "question": f"question {row}", "answers": answers}]}
+        paragraph = {
+            "context": _words(row),
+            "qas": [{"id": f"q{row}", "question": f"question {row}", "answers": answers}],
+        }
         return {"title": f"title {row}", "paragraphs": [paragraph]}
 
     path = _place("squad", rows) / "train.en.json"
@@ -179,7 +189,9 @@ def main() -> None:
         _, make, sizes = CASES[options.case]
         work, before, start = make(*sizes), held(), time.perf_counter()
         kept = work()
-        print(json.dumps({"memory": held() - before, "seconds": time.perf_counter() - start, "kept": type(kept).__name__}))
+        print(
+            json.dumps({"memory": held() - before, "seconds": time.perf_counter() - start, "kept": type(kept).__name__})
+        )
         return
     print(f"{'':46} {'MiB':>7} {'kB each':>8} {'seconds':>8}")
     for name, (_, _, sizes) in CASES.items():
@@ -190,7 +202,10 @@ def main() -> None:
             print(f"{name:46} {done.stderr.strip().splitlines()[-1][:80]}")
             continue
         found = json.loads(done.stdout.splitlines()[-1])
-        print(f"{name:46} {found['memory']:7.0f} {found['memory'] * 1024 / sizes[0]:8.1f} {found['seconds']:8.1f}", flush=True)
+        print(
+            f"{name:46} {found['memory']:7.0f} {found['memory'] * 1024 / sizes[0]:8.1f} {found['seconds']:8.1f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
-"""Mining hard negatives against sentence-transformers: `python benchmarks/mining.py DATA [--queries 87599] [--rounds 3]`.
+"""Mining hard negatives against sentence-transformers:
+`python benchmarks/mining.py DATA [--queries 87599] [--rounds 3]`.
 
-DATA is SQuAD's training part (a file or folder that the format `squad` reads). A static encoder with a tokenizer of its texts is made and
-saved as a sentence-transformers model; both sides load the same folder and mine the same questions against all paragraphs, by turns.
-Ours does it with the vectors, with BM25, and with both; all end with the texts of the negatives in memory. Reading the data, loading
-models and writing files is not counted, encoding is (ours is loaded anew each time, since it remembers words). Printed are the seconds
-of each round, the median of the ratios, what writing JSON lines then takes, and on how many questions the negatives of both are the same
-texts. It ends with an error where `--factor` is not reached by vectors alone.
+DATA is SQuAD's training part (a file or folder that the format `squad` reads). A static encoder with a tokenizer of its
+texts is made and saved as a sentence-transformers model; both sides load the same folder and mine the same questions
+against all paragraphs, by turns. Ours does it with the vectors, with BM25, and with both; all end with the texts of the
+negatives in memory. Reading the data, loading models and writing files is not counted, encoding is (ours is loaded anew
+each time, since it remembers words). Printed are the seconds of each round, the median of the ratios, what writing JSON
+lines then takes, and on how many questions the negatives of both are the same texts. It ends with an error where
+`--factor` is not reached by vectors alone.
 
 Needs the extra `peers`.
 """
@@ -36,7 +38,9 @@ from triglot.mine.lines import lines_of
 OURS = ("dense", "bm25", "both")
 
 
-def ours(corpus: ParallelCorpus, strings: list[str], encoder: Any, source: Any, asked: argparse.Namespace) -> tuple[Mined, Any]:
+def ours(
+    corpus: ParallelCorpus, strings: list[str], encoder: Any, source: Any, asked: argparse.Namespace
+) -> tuple[Mined, Any]:
     """What was found, and its columns of texts."""
     lines = lines_of(corpus)
     settings = Mine(source=source, negatives=asked.negatives)
@@ -47,7 +51,8 @@ def ours(corpus: ParallelCorpus, strings: list[str], encoder: Any, source: Any, 
 
 
 def theirs(rows: dict[str, list[str]], passages: list[str], model: Any, asked: argparse.Namespace) -> Any:
-    """The same with sentence-transformers, at its fastest: whole lines as output, and the batch size that was asked for."""
+    """The same with sentence-transformers, at its fastest: whole lines as output, and the batch size that was asked
+    for."""
     from datasets import Dataset
     from sentence_transformers.util import mine_hard_negatives
 
@@ -83,7 +88,9 @@ def main() -> None:
     parser.add_argument("--negatives", type=int, default=8)
     parser.add_argument("--dim", type=int, default=384)
     parser.add_argument("--vocab", type=int, default=32_768)
-    parser.add_argument("--batch", type=int, default=32, help="texts that sentence-transformers encodes at once; 32 is its default")
+    parser.add_argument(
+        "--batch", type=int, default=32, help="texts that sentence-transformers encodes at once; 32 is its default"
+    )
     parser.add_argument("--faiss", action="store_true", help="sentence-transformers searches with faiss")
     parser.add_argument("--factor", type=float, default=0.0)
     asked = parser.parse_args()
@@ -119,19 +126,28 @@ def main() -> None:
                 seconds[name].append(time.perf_counter() - start)
                 if name == "dense":
                     found = made[0]
-            print(f"round {number + 1}: " + ", ".join(f"{name} {values[-1]:.1f} s" for name, values in seconds.items()), flush=True)
+            print(
+                f"round {number + 1}: " + ", ".join(f"{name} {values[-1]:.1f} s" for name, values in seconds.items()),
+                flush=True,
+            )
         assert found is not None
         assert other is not None
         start = time.perf_counter()
         write(folder / "ours.jsonl", found)
         middle = time.perf_counter()
         other.to_json(folder / "theirs.jsonl")
-        print(f"written in {middle - start:.1f} s, sentence-transformers' data set in {time.perf_counter() - middle:.1f} s")
+        print(
+            f"written in {middle - start:.1f} s, sentence-transformers' data set in "
+            f"{time.perf_counter() - middle:.1f} s"
+        )
         same, compared = agreement(found, strings, other, asked.negatives)
     print(f"{same:,} of {compared:,} questions have the same negatives")
     for name in OURS:
         ratios = [b / a for a, b in zip(seconds[name], seconds["sentence-transformers"], strict=True)]
-        print(f"{name}: {statistics.median(ratios):.2f} times as fast (median of {len(ratios)}, {min(ratios):.2f} to {max(ratios):.2f})")
+        print(
+            f"{name}: {statistics.median(ratios):.2f} times as fast (median of {len(ratios)}, {min(ratios):.2f} "
+            f"to {max(ratios):.2f})"
+        )
         if name == "dense" and statistics.median(ratios) < asked.factor:
             sys.exit(f"less than {asked.factor:g} times")
 

@@ -1,8 +1,8 @@
 """How fast batches are planned: `python benchmarks/planner.py [rows]`, on one thread.
 
-The median of five rounds of the whole work: sorting rows into pools, ordering an epoch, and making every step with its row numbers and
-languages. `first` is all of it; `later` is the second epoch, for which the pools are there already. CPU time is printed beside wall time,
-because a busy machine stretches only the latter.
+The median of five rounds of the whole work: sorting rows into pools, ordering an epoch, and making every step with its
+row numbers and languages. `first` is all of it; `later` is the second epoch, for which the pools are there already. CPU
+time is printed beside wall time, because a busy machine stretches only the latter.
 """
 
 from __future__ import annotations
@@ -21,7 +21,15 @@ import numpy as np
 from triglot.batches import Batches, Rows, RunPlan, plan_run
 
 LANGUAGES, ROUNDS = 11, 5
-CASES = [(1, "xx", 256), (1, "xy", 256), (1, "hybrid", 64), (1, "hybrid", 256), (1, "hybrid", 1024), (200, "xy", 256), (200, "hybrid", 256)]
+CASES = [
+    (1, "xx", 256),
+    (1, "xy", 256),
+    (1, "hybrid", 64),
+    (1, "hybrid", 256),
+    (1, "hybrid", 1024),
+    (200, "xy", 256),
+    (200, "hybrid", 256),
+]
 
 
 def make_rows(count: int, strata: int) -> Rows:
@@ -62,9 +70,13 @@ def main(count: int) -> None:
                 run[step]
             first.append(middle - start)
             later.append(clock() - middle)
-        rates = [[count / statistics.median(column) / 1e6 for column in zip(*seconds, strict=True)] for seconds in (first, later)]
+        rates = [
+            [count / statistics.median(column) / 1e6 for column in zip(*seconds, strict=True)]
+            for seconds in (first, later)
+        ]
         print(
-            f"{strata:>6} {kind:>8} {size:>5} {epoch:>7,} " + " ".join(f"{f'{wall:.1f} ({cpu:.1f})':>14}" for wall, cpu in rates),
+            f"{strata:>6} {kind:>8} {size:>5} {epoch:>7,} "
+            + " ".join(f"{f'{wall:.1f} ({cpu:.1f})':>14}" for wall, cpu in rates),
             flush=True,
         )
     tracemalloc.start()
@@ -72,7 +84,10 @@ def main(count: int) -> None:
     for step in range(2000):
         run[step]
     kept, peak = tracemalloc.get_traced_memory()
-    print(f"memory beyond the rows themselves: {kept / count:.0f} bytes a row kept, {peak / count:.0f} at most while planning")
+    print(
+        f"memory beyond the rows themselves: {kept / count:.0f} bytes a row kept, {peak / count:.0f} at most "
+        "while planning"
+    )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,15 @@
-"""The whole XQuAD-R protocol (121 cells, the pool, every measure of bias) against what the field's tools do for it. Run:
+"""The whole XQuAD-R protocol (121 cells, the pool, every measure of bias) against what the field's tools do for it.
+
+Run:
 
 python benchmarks/protocol.py --data ../shared/data/xquad-r
 
 Two comparisons, each part in a process of its own, turn about, medians of the ratios over the rounds:
 
-- texts to table: Triglot against one `InformationRetrievalEvaluator` a cell and one for the pool, with the same static model;
-- vectors to figures: Triglot's scoring against the path of BEIR and MTEB, top 1000 of each query as dictionaries and pytrec_eval.
+- texts to table: Triglot against one `InformationRetrievalEvaluator` a cell and one for the pool, with the same static
+  model;
+- vectors to figures: Triglot's scoring against the path of BEIR and MTEB, top 1000 of each query as dictionaries and
+  pytrec_eval.
 
 Beside the second stands the time of one bare matrix product of the same size.
 """
@@ -71,7 +75,11 @@ def run_sentence_transformers(data: str, model: str, most: int) -> float:
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.evaluation import InformationRetrievalEvaluator
 
-    benchmark, encoder, relevant = benchmark_of(data), SentenceTransformer(model, device="cpu"), relevant_of(benchmark_of(data))
+    benchmark, encoder, relevant = (
+        benchmark_of(data),
+        SentenceTransformer(model, device="cpu"),
+        relevant_of(benchmark_of(data)),
+    )
     start = time.perf_counter()
     for name, (queries, passages) in cells(benchmark, most):
         inside = set(passages.tolist())
@@ -99,8 +107,12 @@ def run_sentence_transformers(data: str, model: str, most: int) -> float:
 def vectors(benchmark: Any, dim: int = 256) -> tuple[np.ndarray, np.ndarray]:
     """Random unit vectors: scoring does not look at what they mean."""
     rng = np.random.default_rng(0)
-    pair = [rng.standard_normal((len(texts), dim)).astype(np.float32) for texts in (benchmark.queries, benchmark.passages)]
-    return pair[0] / np.linalg.norm(pair[0], axis=1, keepdims=True), pair[1] / np.linalg.norm(pair[1], axis=1, keepdims=True)
+    pair = [
+        rng.standard_normal((len(texts), dim)).astype(np.float32) for texts in (benchmark.queries, benchmark.passages)
+    ]
+    return pair[0] / np.linalg.norm(pair[0], axis=1, keepdims=True), pair[1] / np.linalg.norm(
+        pair[1], axis=1, keepdims=True
+    )
 
 
 def run_triglot_scoring(data: str, model: str, most: int) -> float:
@@ -145,11 +157,14 @@ def run_product(data: str, model: str, most: int) -> float:
     return time.perf_counter() - start
 
 
-RUN = dict(zip(PARTS, (run_triglot, run_sentence_transformers, run_triglot_scoring, run_pytrec_eval, run_product), strict=True))
+RUN = dict(
+    zip(PARTS, (run_triglot, run_sentence_transformers, run_triglot_scoring, run_pytrec_eval, run_product), strict=True)
+)
 
 
 def make_model(data: str, folder: Path, dim: int) -> str:
-    """A fresh static encoder with a vocabulary of the benchmark's own texts: the speed of a model does not depend on its weights."""
+    """A fresh static encoder with a vocabulary of the benchmark's own texts: the speed of a model does not depend on
+    its weights."""
     from triglot.encoder import EncoderSettings, init_encoder
     from triglot.encoder.tokenizer import word_counts
 
@@ -163,7 +178,18 @@ def make_model(data: str, folder: Path, dim: int) -> str:
 
 def measured(part: str, arguments: argparse.Namespace, model: str) -> dict[str, float]:
     """Seconds and peak memory (MiB) of a part, in a process of its own."""
-    words = [sys.executable, __file__, "--part", part, "--data", arguments.data, "--model", model, "--cells", str(arguments.cells)]
+    words = [
+        sys.executable,
+        __file__,
+        "--part",
+        part,
+        "--data",
+        arguments.data,
+        "--model",
+        model,
+        "--cells",
+        str(arguments.cells),
+    ]
     return json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
 
 
@@ -191,7 +217,9 @@ def main() -> None:
         print(f"{part:24s} {seconds:9.2f} s {memory:8.0f} MiB")
     for ours, theirs in (("triglot", "sentence-transformers"), ("triglot scoring", "pytrec_eval")):
         if ours in parts and theirs in parts:
-            times, memory = (statistics.median(one[theirs][key] / one[ours][key] for one in rounds) for key in ("seconds", "memory"))
+            times, memory = (
+                statistics.median(one[theirs][key] / one[ours][key] for one in rounds) for key in ("seconds", "memory")
+            )
             print(f"{ours}: {times:.1f} times faster than {theirs}, which takes {memory:.1f} times the memory")
     if "product" in parts and "triglot scoring" in parts:
         ratio = statistics.median(one["triglot scoring"]["seconds"] / one["product"]["seconds"] for one in rounds)

@@ -2,9 +2,9 @@
 
 python benchmarks/robust_cost.py
 
-Random texts of XQuAD-like lengths, no data needed. All methods take turns step by step within one run, so that a noisy machine hits them
-alike; the median of the ratios to the plain step of the same turn is printed. Memory is that of tensors alive at the peak of a step, as
-torch's profiler counts them (allocations less releases).
+Random texts of XQuAD-like lengths, no data needed. All methods take turns step by step within one run, so that a noisy
+machine hits them alike; the median of the ratios to the plain step of the same turn is printed. Memory is that of
+tensors alive at the peak of a step, as torch's profiler counts them (allocations less releases).
 """
 
 from __future__ import annotations
@@ -49,7 +49,10 @@ def make_batch(size: int, query_words: int, passage_words: int, seed: int) -> An
     """A batch of random words: queries, then passages."""
     rng = np.random.default_rng(seed)
     words = [f"{a}{b}{c}" for a in "bdfglmnprst" for b in "aeiou" for c in ("n", "r", "s", "ta", "ko", "li")]
-    lengths = [*rng.integers(query_words // 2, query_words * 3 // 2, size), *rng.integers(passage_words // 2, passage_words * 3 // 2, size)]
+    lengths = [
+        *rng.integers(query_words // 2, query_words * 3 // 2, size),
+        *rng.integers(passage_words // 2, passage_words * 3 // 2, size),
+    ]
     strings = [" ".join(rng.choice(words, n)) for n in lengths]
     rows = np.arange(size)
     sides = np.arange(2 * size) >= size
@@ -120,7 +123,10 @@ def main() -> None:
     texts = make_batch(200, 10, 40, 0).strings
     settings = EncoderSettings(kind="transformer", dim=arguments.dim, vocab=2000, layers=arguments.layers, heads=4)
     model = Network(init_encoder(settings, word_counts({"en": texts}), seed=1), weight_decay=0.0)
-    batches = [make_batch(arguments.batch, arguments.query_words, arguments.passage_words, seed) for seed in range(arguments.rounds + 1)]
+    batches = [
+        make_batch(arguments.batch, arguments.query_words, arguments.passage_words, seed)
+        for seed in range(arguments.rounds + 1)
+    ]
     times: dict[str, list[float]] = {name: [] for name in METHODS}
     for number, batch in enumerate(batches):
         for name, robust in METHODS.items():
@@ -130,13 +136,17 @@ def main() -> None:
                 times[name].append(time.perf_counter() - start)
     memory = {name: peak_memory(model, batches[0], robust) for name, robust in METHODS.items()}
     print(
-        f"batch {arguments.batch}, {arguments.layers} layers of {arguments.dim}, {arguments.threads} thread; median of {arguments.rounds}"
+        f"batch {arguments.batch}, {arguments.layers} layers of {arguments.dim}, {arguments.threads} thread; "
+        f"median of {arguments.rounds}"
     )
     print(f"{'':14s} {'step':>9s} {'ratio':>7s} {'memory':>10s} {'ratio':>7s}")
     for name in METHODS:
         ratio = statistics.median(a / b for a, b in zip(times[name], times["plain"], strict=True))
         seconds = statistics.median(times[name])
-        print(f"{name:14s} {1000 * seconds:6.0f} ms {ratio:7.2f} {memory[name]:6.0f} MiB {memory[name] / memory['plain']:7.2f}")
+        print(
+            f"{name:14s} {1000 * seconds:6.0f} ms {ratio:7.2f} {memory[name]:6.0f} MiB "
+            f"{memory[name] / memory['plain']:7.2f}"
+        )
 
 
 if __name__ == "__main__":

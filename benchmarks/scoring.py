@@ -2,9 +2,10 @@
 
     python benchmarks/scoring.py            # XQuAD-R's size: 13,090 queries, 13,014 passages, 11 languages
 
-Random vectors in the shape of XQuAD-R, no data needed. Product, counting and the whole of scoring (count table, 121 cells, pool, bias,
-macro and micro averages) take turns within one run; medians are printed. The product is timed twice: into a buffer that is used again,
-block by block, which is the fastest there is, and as the plain `queries @ passages.T`, which has to touch 680 MB of new memory.
+Random vectors in the shape of XQuAD-R, no data needed. Product, counting and the whole of scoring (count table, 121
+cells, pool, bias, macro and micro averages) take turns within one run; medians are printed. The product is timed twice:
+into a buffer that is used again, block by block, which is the fastest there is, and as the plain
+`queries @ passages.T`, which has to touch 680 MB of new memory.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ BLOCK = 512
 
 
 def random_set(dim: int, seed: int = 0) -> tuple[RetrievalSet, np.ndarray, np.ndarray]:
-    """A set of XQuAD-R's size and vectors in which a question is near its answers, so that ranks look like a trained encoder's."""
+    """A set of XQuAD-R's size and vectors in which a question is near its answers, so that ranks look like a trained
+    encoder's."""
     rng = np.random.default_rng(seed)
     languages = tuple(PASSAGES)
     sizes = np.array(list(PASSAGES.values()))
@@ -47,7 +49,9 @@ def random_set(dim: int, seed: int = 0) -> tuple[RetrievalSet, np.ndarray, np.nd
     question = np.tile(np.arange(QUESTIONS), len(languages))
     starts = np.r_[0, np.cumsum(sizes)[:-1]]
     answer = starts + question[:, None] % sizes  # (queries, languages) passage of each language
-    judgements = np.column_stack([np.repeat(np.arange(len(question)), len(languages)), answer.reshape(-1), np.ones(answer.size, np.int64)])
+    judgements = np.column_stack(
+        [np.repeat(np.arange(len(question)), len(languages)), answer.reshape(-1), np.ones(answer.size, np.int64)]
+    )
     topic = rng.standard_normal((sizes.max(), dim), dtype=np.float32)
     place = np.arange(len(passage_lang)) - starts[passage_lang]
     passages = topic[place] + 1.5 * rng.standard_normal((len(place), dim), dtype=np.float32)
@@ -87,7 +91,10 @@ def main() -> None:
     options = parser.parse_args()
     sizes = f"{QUESTIONS * len(PASSAGES):,} queries, {sum(PASSAGES.values()):,} passages"
     print(f"{sizes}, {threads_allowed()} threads, median of {options.repeats}")
-    print(f"{'dim':>5} {'product':>9} {'plain':>9} {'counting':>9} {'scoring':>9} {'counting/product':>17} {'scoring/product':>16}")
+    print(
+        f"{'dim':>5} {'product':>9} {'plain':>9} {'counting':>9} {'scoring':>9} {'counting/product':>17} "
+        f"{'scoring/product':>16}"
+    )
     for dim in options.dims:
         benchmark, queries, passages = random_set(dim)
         buffer = np.empty((BLOCK, len(passages)), np.float32)
@@ -101,7 +108,11 @@ def main() -> None:
             options.repeats,
         )
         ratios = (found["counting"] / found["product"], found["scoring"] / found["product"])
-        print(f"{dim:>5} " + " ".join(f"{found[name]:>8.3f}s" for name in found) + f" {ratios[0]:>17.2f} {ratios[1]:>16.2f}")
+        print(
+            f"{dim:>5} "
+            + " ".join(f"{found[name]:>8.3f}s" for name in found)
+            + f" {ratios[0]:>17.2f} {ratios[1]:>16.2f}"
+        )
 
 
 if __name__ == "__main__":

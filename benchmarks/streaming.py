@@ -1,10 +1,12 @@
-"""A top-k run over a corpus that is never held: `python benchmarks/streaming.py [--passages 2000000] [--dim 256] [--queries 300]`.
+"""A top-k run over a corpus that is never held:
+`python benchmarks/streaming.py [--passages 2000000] [--dim 256] [--queries 300]`.
 
 Unit vectors are drawn block by block, as an encoder would give them, with ids; the whole goes through the stream that
-`triglot evaluate` uses for MIRACL. Printed: seconds of search (drawing not counted), seconds in all, and the highest resident memory of
-the process. It ends with an error if memory passes `--limit` GiB, or if a slice is not exact: for some queries every passage is drawn
-and scored again in other blocks, sorted as a whole, and compared with the run. Products that are summed in another order differ in the
-last digits, so a place may differ where two scores do not differ by more than that; these places are counted.
+`triglot evaluate` uses for MIRACL. Printed: seconds of search (drawing not counted), seconds in all, and the highest
+resident memory of the process. It ends with an error if memory passes `--limit` GiB, or if a slice is not exact: for
+some queries every passage is drawn and scored again in other blocks, sorted as a whole, and compared with the run.
+Products that are summed in another order differ in the last digits, so a place may differ where two scores do not
+differ by more than that; these places are counted.
 """
 
 from __future__ import annotations
@@ -35,7 +37,12 @@ def corpus(passages: int, dim: int, draws: int) -> Iterator[tuple[int, np.ndarra
     """(place of the first, vectors) of blocks of so many draws."""
     for begin in range(0, passages, DRAWN * draws):
         end = min(passages, begin + DRAWN * draws)
-        yield begin, np.concatenate([draw(dim, at // DRAWN, min(DRAWN, end - at), "passages") for at in range(begin, end, DRAWN)])
+        yield (
+            begin,
+            np.concatenate(
+                [draw(dim, at // DRAWN, min(DRAWN, end - at), "passages") for at in range(begin, end, DRAWN)]
+            ),
+        )
 
 
 def peak() -> float:
@@ -75,7 +82,10 @@ def main() -> None:
     run = stream.run()
     seconds += time.perf_counter() - before
     memory = peak()  # before the comparison, which holds more than the stream does
-    print(f"{asked.passages:,} passages x {asked.dim}, {asked.queries} queries, the best {asked.depth} of each: {len(run):,} results")
+    print(
+        f"{asked.passages:,} passages x {asked.dim}, {asked.queries} queries, the best {asked.depth} of each: "
+        f"{len(run):,} results"
+    )
     print(f"search {seconds:.1f} s, in all {time.perf_counter() - start:.1f} s, peak memory {memory:.2f} GiB")
     checked = min(asked.checked, asked.queries)
     scores, places = exact(queries[:checked], asked.passages, asked.depth, 3)
@@ -86,7 +96,10 @@ def main() -> None:
     apart = float(np.abs(run.score[rows].reshape(checked, depth) - scores).max())
     moved = int((found != names).sum())
     missing = sum(len(set(a) - set(b)) for a, b in zip(found.tolist(), names.tolist(), strict=True))
-    print(f"{checked} queries against a whole sort: scores apart by at most {apart:.1e}, {moved} places moved, {missing} passages differ")
+    print(
+        f"{checked} queries against a whole sort: scores apart by at most {apart:.1e}, {moved} places moved, "
+        f"{missing} passages differ"
+    )
     if apart > CLOSE:
         sys.exit("not exact")
     if memory > asked.limit:

@@ -11,13 +11,16 @@ import pytest
 
 from tests import pretrained
 
-# Tests run side by side, one a core: threads that wait must not spin, and each process has a core of its own. Set before torch is imported.
+# Tests run side by side, one a core: threads that wait must not spin, and each process has a core of its own. Set
+# before torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parents[1]
-REQUIRED = set(os.environ.get("TRIGLOT_REQUIRE", "").split(",")) - {""}  # marks whose tests may not be skipped; .ci/run sets it
+REQUIRED = set(os.environ.get("TRIGLOT_REQUIRE", "").split(",")) - {
+    ""
+}  # marks whose tests may not be skipped; .ci/run sets it
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +75,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport, marks: set[str]) -> None:
     if report.skipped and marks and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
-        report.longrepr = f"skipped, though {', '.join(sorted(marks))} tests must run here (TRIGLOT_REQUIRE): {report.longrepr}"
+        report.longrepr = (
+            f"skipped, though {', '.join(sorted(marks))} tests must run here (TRIGLOT_REQUIRE): {report.longrepr}"
+        )
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,8 +1,9 @@
-"""Commands in processes of their own that may be killed at any file event: each is forked from a server that has everything imported.
+"""Commands in processes of their own that may be killed at any file event: each is forked from a server that has
+everything imported.
 
 with Server() as server:
-    done = server.run(["mine", ...], under=[out])                 # done.events: how many file events there were below `out`
-    done = server.run(["mine", ...], under=[out], kill_at=3)      # SIGKILL before the third of them
+    done = server.run(["mine", ...], under=[out])                 # done.events: how many file events there were below
+    `out` done = server.run(["mine", ...], under=[out], kill_at=3)      # SIGKILL before the third of them
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class Done:
     Attributes:
         code: exit status; minus the signal's number where one ended it; None where it ran past its time.
         output: stdout and stderr together, the last 20,000 characters.
-        events: the file events below the folders in question, in order: what Python's audit hooks call them, and the path.
+        events: the file events below the folders in question, in order: what Python's audit hooks call them, and the
+            path.
         seconds: wall time.
     """
 
@@ -61,13 +63,22 @@ class Server:
     """A process that forks a child for each command. A child starts in some milliseconds, with every import done."""
 
     def __enter__(self) -> Server:
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "TERM": "dumb", "COLUMNS": "120"}
+        environment = os.environ | {
+            "OMP_NUM_THREADS": "1",
+            "TOKENIZERS_PARALLELISM": "false",
+            "TERM": "dumb",
+            "COLUMNS": "120",
+        }
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
         command = [sys.executable, "-m", "tests.killing"]
-        self._process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait()
@@ -90,10 +101,12 @@ class Server:
 
         Args:
             words: after `triglot`.
-            under: folders or files whose events are counted, with what lies beside them under the same name (temporary files, locks).
+            under: folders or files whose events are counted, with what lies beside them under the same name (temporary
+                files, locks).
             kill_at: send the signal before this event, counted from 1; 0 for never.
             cwd: working folder.
-            timeout: seconds of the processor, or ten times as many by the clock; then it is killed and the code is None.
+            timeout: seconds of the processor, or ten times as many by the clock; then it is killed and the code is
+                None.
             memory: bytes that it may have beyond those of the server; 0 for any.
             stdin: what it reads there.
             signal: sent at that event.
@@ -144,7 +157,11 @@ def _watch(under: list[str], kill_at: int, number: int, log: int) -> None:
         busy = True
         try:
             two = event in ("os.rename", "os.link", "os.symlink")
-            places = [full(part) for part in arguments[:2]] if two else [full(arguments[0], arguments[-1] if event != "open" else None)]
+            places = (
+                [full(part) for part in arguments[:2]]
+                if two
+                else [full(arguments[0], arguments[-1] if event != "open" else None)]
+            )
             if any(ours(place) for place in places):
                 count += 1
                 os.write(log, (json.dumps(f"{event} {' '.join(places)}") + "\n").encode())

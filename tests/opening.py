@@ -10,6 +10,14 @@ from triglot.benchmark import open_benchmark
 
 
 def retrieval_of(
-    spec: str | Path, *, name: str, format: str = "", languages: Sequence[str] | None = None, passages: bool = True, **options: Any
+    spec: str | Path,
+    *,
+    name: str,
+    format: str = "",
+    languages: Sequence[str] | None = None,
+    passages: bool = True,
+    **options: Any,
 ) -> Any:
-    return open_benchmark(spec, name=name, format=format, languages=languages, passages=passages, options=options).retrieval
+    return open_benchmark(
+        spec, name=name, format=format, languages=languages, passages=passages, options=options
+    ).retrieval

@@ -1,4 +1,5 @@
-"""A pretrained multilingual encoder in the user's cache: intfloat/multilingual-e5-small, made once of packages of the Python registry."""
+"""A pretrained multilingual encoder in the user's cache: intfloat/multilingual-e5-small, made once of packages of the
+Python registry."""
 
 from __future__ import annotations
 

@@ -24,7 +24,20 @@ from triglot.cli.app import RENAMED
 from triglot.files import read_json, read_jsonl
 
 WORDS = {
-    "de": ["Fluss", "Berg", "Stadt", "König", "Schlacht", "Musik", "Gesetz", "Schiff", "Brot", "Stein", "Winter", "Pferd"],
+    "de": [
+        "Fluss",
+        "Berg",
+        "Stadt",
+        "König",
+        "Schlacht",
+        "Musik",
+        "Gesetz",
+        "Schiff",
+        "Brot",
+        "Stein",
+        "Winter",
+        "Pferd",
+    ],
     "en": ["river", "mountain", "city", "king", "battle", "music", "law", "ship", "bread", "stone", "winter", "horse"],
 }
 RECIPE = """# triglot study tiny
@@ -54,7 +67,11 @@ def _squad(path: Path, lang: str, first: int, count: int) -> None:
     for number in range(first, first + count):
         a, b, c, d = (WORDS[lang][i] for i in rng.choice(12, 4, replace=False))
         context = f"{a} {b} {number}. {c} {d} {number}."
-        question = {"id": f"q{number}", "question": f"{c} {d} {number}?", "answers": [{"text": d, "answer_start": context.rindex(d)}]}
+        question = {
+            "id": f"q{number}",
+            "question": f"{c} {d} {number}?",
+            "answers": [{"text": d, "answer_start": context.rindex(d)}],
+        }
         paragraphs.append({"context": context, "qas": [question]})
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"version": "1", "data": [{"title": "t", "paragraphs": paragraphs}]}), encoding="utf-8")
@@ -120,13 +137,17 @@ def test_a_study_leaves_what_the_contract_says(study: Path) -> None:
             assert entry["counts"]["queries"] == 24
     for name in ("bm25", "bm25-translated", "x"):
         assert (study / "baselines" / name / "results.json").is_file() == (name != "x")
-    assert {"report.html", "report.md", "report.json", "study.json", "evaluations.jsonl"} <= {path.name for path in study.iterdir()}
+    assert {"report.html", "report.md", "report.json", "study.json", "evaluations.jsonl"} <= {
+        path.name for path in study.iterdir()
+    }
     assert left_over(study) == []
 
 
 @pytest.mark.slow
 def test_arms_differ_in_their_languages_alone(study: Path) -> None:
-    stages = {arm: read_json(study / f"arms/{arm}/seed-1/summary.json")["stages"]["fine-tuning"] for arm in ("x-x", "x-y")}
+    stages = {
+        arm: read_json(study / f"arms/{arm}/seed-1/summary.json")["stages"]["fine-tuning"] for arm in ("x-x", "x-y")
+    }
     assert stages["x-x"]["steps"] == stages["x-y"]["steps"] == 10
     assert stages["x-x"]["texts"] == stages["x-y"]["texts"]
     assert {(q, p) for _, q, p, _ in stages["x-x"]["counts"]} == {("de", "de"), ("en", "en")}
@@ -149,7 +170,12 @@ def test_each_look_at_the_test_data_is_recorded_once(study: Path, place: Path) -
 
     before = lines()
     assert sorted(before, key=str) == sorted(
-        [("bm25", None), ("bm25-translated", None), *((arm, seed) for arm in ("alignment", "x-x", "x-y") for seed in (1, 2))], key=str
+        [
+            ("bm25", None),
+            ("bm25-translated", None),
+            *((arm, seed) for arm in ("alignment", "x-x", "x-y") for seed in (1, 2)),
+        ],
+        key=str,
     )
     model = study / "arms/x-x/seed-1/model/model.safetensors"
     trained = model.stat().st_mtime_ns
@@ -197,7 +223,15 @@ def test_compare(study: Path, tmp_path: Path) -> None:
 def test_evaluate_encode_and_search(study: Path, place: Path, tmp_path: Path) -> None:
     run = study / "arms" / "x-x" / "seed-1"
     done = triglot(
-        "evaluate", run / "model", "--on", f"test={place / 'test'}", "--candidate-text", "sentence", "--out", tmp_path / "e", "-q"
+        "evaluate",
+        run / "model",
+        "--on",
+        f"test={place / 'test'}",
+        "--candidate-text",
+        "sentence",
+        "--out",
+        tmp_path / "e",
+        "-q",
     )
     assert done.code == 0, done.err
     again, first = read_json(tmp_path / "e" / "results.json"), read_json(run / "results.json")
@@ -235,7 +269,9 @@ def test_init_makes_a_model_that_train_can_start_from(place: Path, tmp_path: Pat
     done = triglot("train", place / "tiny.yaml", *words, "--out", tmp_path / "run", "-q")
     assert done.code == 0, done.err
     assert done.out.splitlines()[-1] == str(tmp_path / "run" / "model")
-    assert {"model", "metrics.jsonl", "recipe.yaml", "results.json"} <= {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"model", "metrics.jsonl", "recipe.yaml", "results.json"} <= {
+        path.name for path in (tmp_path / "run").iterdir()
+    }
     assert not (tmp_path / "run" / "init").exists()
 
 
@@ -257,9 +293,15 @@ def test_recipes(tmp_path: Path) -> None:
         (["trian"], "No such command 'trian'"),
         (["train", "demo"], "Missing option '--out'"),
         (["train", "dmo", "--out", "x"], "no recipe 'dmo'; did you mean 'demo'?"),
-        (["train", "demo", "batches.knid=xx", "--out", "x"], "command line: batches.knid: no such setting; did you mean 'kind'?"),
+        (
+            ["train", "demo", "batches.knid=xx", "--out", "x"],
+            "command line: batches.knid: no such setting; did you mean 'kind'?",
+        ),
         (["train", "demo", "batches.kind=xz", "--out", "x"], "batches.kind: 'xz'"),
-        (["study", "demo", "--arms", "hybird", "--out", "x"], "--arms: demo has no arm 'hybird'; did you mean 'hybrid'?"),
+        (
+            ["study", "demo", "--arms", "hybird", "--out", "x"],
+            "--arms: demo has no arm 'hybird'; did you mean 'hybrid'?",
+        ),
         (["study", "demo", "--seeds", "one", "--out", "x"], "--seeds: 'one' is not a whole number"),
         (["evaluate", "bm25", "--on", "test", "--out", "x"], "--on test: not NAME=PATH"),
         (["evaluate", "bm25", "--on", "a=nowhere", "--out", "x"], "nowhere: no such file or folder"),
@@ -310,7 +352,14 @@ def test_broken_data_is_named_with_its_source(place: Path, tmp_path: Path) -> No
         _squad(tmp_path / "broken" / f"{lang}.json", lang, 0, 3)
     text = (tmp_path / "broken" / "de.json").read_text(encoding="utf-8")
     (tmp_path / "broken" / "de.json").write_text(text[: len(text) // 2], encoding="utf-8")
-    done = triglot("train", place / "tiny.yaml", f"data={place}", f"sources.0.path={tmp_path / 'broken'}", "--out", tmp_path / "run")
+    done = triglot(
+        "train",
+        place / "tiny.yaml",
+        f"data={place}",
+        f"sources.0.path={tmp_path / 'broken'}",
+        "--out",
+        tmp_path / "run",
+    )
     assert done.code == 2
     assert "source 'broken': " in done.err
     assert "de.json:1: not JSON" in done.err
@@ -318,7 +367,9 @@ def test_broken_data_is_named_with_its_source(place: Path, tmp_path: Path) -> No
 
 
 def test_the_tests_of_a_misspelt_reader_option(place: Path, tmp_path: Path) -> None:
-    done = triglot("train", place / "tiny.yaml", f"data={place}", "sources.0.options.langauge=de", "--out", tmp_path / "run")
+    done = triglot(
+        "train", place / "tiny.yaml", f"data={place}", "sources.0.options.langauge=de", "--out", tmp_path / "run"
+    )
     assert (done.code, "did you mean 'language'" in done.err) == (2, True)
 
 
@@ -334,13 +385,24 @@ def test_a_loss_that_is_no_number_is_said_without_a_traceback(place: Path, tmp_p
 @pytest.mark.slow
 def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(place: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    words = ["train", place / "tiny.yaml", f"data={place}", "train.steps=1000000", "alignment=null", "train.validate_every=0"]
+    words = [
+        "train",
+        place / "tiny.yaml",
+        f"data={place}",
+        "train.steps=1000000",
+        "alignment=null",
+        "train.validate_every=0",
+    ]
     command = [sys.executable, "-m", "triglot", *map(str, [*words, "train.checkpoint_every=20", "--out", out])]
     # Where the tests run in the background, SIGINT is ignored and children inherit that.
     listening = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **listening)
     metrics, patience = out / "metrics.jsonl", time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < patience and not (metrics.is_file() and metrics.stat().st_size > 2000):
+    while (
+        process.poll() is None
+        and time.monotonic() < patience
+        and not (metrics.is_file() and metrics.stat().st_size > 2000)
+    ):
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
@@ -372,9 +434,13 @@ def test_a_full_disk_ends_with_2_and_leaves_nothing_half_written(place: Path, tm
 
 @pytest.mark.slow
 def test_the_demo_ends_with_table_report_and_searches(tmp_path: Path) -> None:
-    done = triglot("demo", "train.steps=30", "encoder.dim=32", "encoder.vocab=4096", "validation=[]", "--out", tmp_path / "demo")
+    done = triglot(
+        "demo", "train.steps=30", "encoder.dim=32", "encoder.vocab=4096", "validation=[]", "--out", tmp_path / "demo"
+    )
     assert done.code == 0, done.err
-    assert all(any(line.startswith(f"{arm} ") for line in done.out.splitlines()) for arm in ("bm25", "x-x", "x-y", "hybrid"))
+    assert all(
+        any(line.startswith(f"{arm} ") for line in done.out.splitlines()) for arm in ("bm25", "x-x", "x-y", "hybrid")
+    )
     assert f"report: {tmp_path / 'demo' / 'report.html'}" in done.out
     searches = done.out.partition("Searches with hybrid")[2]
     assert searches.count("score ") == 3
@@ -393,7 +459,8 @@ COMMANDS = dict(commands(typer.main.get_command(app)))
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_is_in_whole_phrases(name: str) -> None:
-    """A capital at the beginning, a full stop at the end, and more than one word, for the command and for each of its options."""
+    """A capital at the beginning, a full stop at the end, and more than one word, for the command and for each of its
+    options."""
     command = COMMANDS[name]
     texts = {name: command.help} | {parameter.opts[0]: getattr(parameter, "help", None) for parameter in command.params}
     for option, text in texts.items():
@@ -402,7 +469,9 @@ def test_help_is_in_whole_phrases(name: str) -> None:
         assert not re.match(r"(Of|Only|By|In|From) ", text), (option, text)
 
 
-@pytest.mark.parametrize(("name", "old", "new"), [(name, *pair) for name, pairs in RENAMED.items() for pair in pairs.items()])
+@pytest.mark.parametrize(
+    ("name", "old", "new"), [(name, *pair) for name, pairs in RENAMED.items() for pair in pairs.items()]
+)
 def test_an_option_that_was_renamed_is_accepted_with_a_warning(name: str, old: str, new: str) -> None:
     known = {option for parameter in COMMANDS[name].params for option in parameter.opts}
     assert new in known

@@ -26,7 +26,9 @@ def python_blocks(path: Path) -> str:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:'pin_memory' argument is set")  # of torch, where there is no GPU
-def test_the_examples_of_the_python_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_examples_of_the_python_page_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     page = ROOT / "docs/api.md"
     code = python_blocks(page)
     assert code.count("triglot.") > 10
@@ -72,7 +74,9 @@ def test_the_pages_stand_in_the_four_groups() -> None:
     groups = {name: pages for entry in nav for name, pages in entry.items() if isinstance(pages, list)}
     assert list(groups) == ["Tutorial", "How-to", "Reference", "Explanation"]
     pages = [page for group in groups.values() for entry in group for page in entry.values()]
-    assert sorted([*pages, "index.md"]) == sorted(str(path.relative_to(ROOT / "docs")) for path in ROOT.glob("docs/**/*.md"))
+    assert sorted([*pages, "index.md"]) == sorted(
+        str(path.relative_to(ROOT / "docs")) for path in ROOT.glob("docs/**/*.md")
+    )
 
 
 def test_the_python_page_describes_every_public_name() -> None:

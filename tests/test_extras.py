@@ -44,7 +44,9 @@ def write_vectors(folder: Path) -> None:
     rng = np.random.default_rng(0)
     for name, texts in (("queries", benchmark.queries), ("passages", benchmark.passages)):
         np.save(folder / f"{name}.npy", rng.standard_normal((len(texts.ids), 8)).astype(np.float32))
-        (folder / f"{name}.ids.txt").write_text("".join(f"{identifier}\n" for identifier in texts.ids), encoding="utf-8")
+        (folder / f"{name}.ids.txt").write_text(
+            "".join(f"{identifier}\n" for identifier in texts.ids), encoding="utf-8"
+        )
 
 
 @pytest.mark.slow
@@ -72,7 +74,9 @@ def test_vectors_are_evaluated_and_compared_by_the_base_install(tmp_path: Path) 
         ("from triglot.losses import info_nce", (), "train"),
     ],
 )
-def test_a_missing_package_is_named_with_its_extra(code: str, words: tuple[str, ...], extra: str, tmp_path: Path) -> None:
+def test_a_missing_package_is_named_with_its_extra(
+    code: str, words: tuple[str, ...], extra: str, tmp_path: Path
+) -> None:
     done = run(code, *words, refused={name for name, of in EXTRAS.items() if of == extra}, cwd=tmp_path)
     assert done.returncode == (2 if words else 1)
     assert f'is not installed; pip install "triglot[{extra}]"' in done.stderr

@@ -18,7 +18,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triglot import files
-from triglot.files import InputError, atomic_folder, atomic_write, nearest, read_json, read_jsonl, read_lines, write_json, write_text
+from triglot.files import (
+    InputError,
+    atomic_folder,
+    atomic_write,
+    nearest,
+    read_json,
+    read_jsonl,
+    read_lines,
+    write_json,
+    write_text,
+)
 
 
 def test_nearest_names_the_known_word_or_all_of_them() -> None:
@@ -268,7 +278,9 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("failure", [OSError(5, "Input/output error"), KeyboardInterrupt()])
-def test_a_swap_that_fails_half_way_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException) -> None:
+def test_a_swap_that_fails_half_way_is_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
     path = tmp_path / "model"
     with atomic_folder(path) as folder:
         write_text(folder / "weights", "old")
@@ -281,7 +293,9 @@ def test_a_swap_that_fails_half_way_is_undone(tmp_path: Path, monkeypatch: pytes
 
     with pytest.raises((InputError, KeyboardInterrupt)), atomic_folder(path) as folder:
         (folder / "weights").write_text("new")
-        monkeypatch.setattr(files, "_swap", lambda new, old: False)  # a system that cannot exchange two folders in one step
+        monkeypatch.setattr(
+            files, "_swap", lambda new, old: False
+        )  # a system that cannot exchange two folders in one step
         monkeypatch.setattr(files.os, "replace", failing)
     assert (path / "weights").read_text() == "old"
     assert _listing(tmp_path) == ["model", "model/weights"]
@@ -308,7 +322,10 @@ def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("not a folder")
     with pytest.raises(InputError, match=r"results\.json: cannot be written"):
         write_json(tmp_path / "runs" / "results.json", {})
-    with pytest.raises(InputError, match=r"model: cannot be written"), atomic_folder(tmp_path / "runs" / "deep" / "model"):
+    with (
+        pytest.raises(InputError, match=r"model: cannot be written"),
+        atomic_folder(tmp_path / "runs" / "deep" / "model"),
+    ):
         pass
     assert (tmp_path / "runs").read_text() == "not a folder"
 
@@ -329,7 +346,9 @@ try:
 except triglot.files.InputError as error:
     print(error)
 """
-    parents = [p for p in tmp_path.parents if os.geteuid() == 0 and not p.stat().st_mode & 0o001 and p.owner() == "root"]
+    parents = [
+        p for p in tmp_path.parents if os.geteuid() == 0 and not p.stat().st_mode & 0o001 and p.owner() == "root"
+    ]
     modes = {p: p.stat().st_mode for p in parents}
     try:
         for parent in parents:  # the runner's own temporary folders are closed to others
@@ -350,7 +369,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     disk.mkdir()
     if (
         not shutil.which("mount")
-        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True, check=False).returncode
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True, check=False
+        ).returncode
     ):
         pytest.skip("no right to mount a small disk (root on Linux has it)")
     yield disk
@@ -387,7 +408,8 @@ def test_json_keeps_order_and_refuses_nan(tmp_path: Path) -> None:
 
 def test_only_one_process_writes_a_place_and_a_killed_one_leaves_no_lock(tmp_path: Path) -> None:
     code = (
-        f"import time; from triglot.files import locked\nwith locked({str(tmp_path / 'out')!r}):\n print('in', flush=True); time.sleep(60)"
+        f"import time; from triglot.files import locked\nwith locked({str(tmp_path / 'out')!r}):\n print('in', "
+        "flush=True); time.sleep(60)"
     )
     other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     try:
@@ -414,4 +436,10 @@ def test_what_killed_writers_left_is_cleared_and_a_folder_moved_aside_comes_back
     files.sweep(tmp_path / "model")
     (tmp_path / "model" / ".results.json.zzzz0000.part").write_text("half")
     files.sweep(tmp_path / "model")
-    assert _listing(tmp_path) == [".model.part", ".other.efgh5678.part", "model", "model.efgh5678.part", "model/weights"]
+    assert _listing(tmp_path) == [
+        ".model.part",
+        ".other.efgh5678.part",
+        "model",
+        "model.efgh5678.part",
+        "model/weights",
+    ]

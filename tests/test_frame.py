@@ -1,4 +1,5 @@
-"""The frame that holds the rooms: start-up time, lazy names, short files, no machine's paths, documents that name real commands."""
+"""The frame that holds the rooms: start-up time, lazy names, short files, no machine's paths, documents that name real
+commands."""
 
 from __future__ import annotations
 
@@ -24,7 +25,14 @@ from triglot.extras import EXTRAS
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("torch", "transformers", "sentence_transformers", "pyarrow", "matplotlib", "scipy", "faiss", "sklearn")
-SOURCES = sorted([*ROOT.glob("triglot/**/*.py"), *ROOT.glob("tests/**/*.py"), *ROOT.glob("benchmarks/**/*.py"), *ROOT.glob("tools/*")])
+SOURCES = sorted(
+    [
+        *ROOT.glob("triglot/**/*.py"),
+        *ROOT.glob("tests/**/*.py"),
+        *ROOT.glob("benchmarks/**/*.py"),
+        *ROOT.glob("tools/*"),
+    ]
+)
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 STARTS = {"help": ["-m", "triglot", "--help"], "import": ["-c", "import triglot"]}
 
@@ -52,7 +60,11 @@ def _of_children() -> float:
 
 @pytest.mark.parametrize(
     "statement",
-    ["import triglot", "import triglot.cli", "import triglot.__main__; from typer.main import get_command as g; g(triglot.cli.app)"],
+    [
+        "import triglot",
+        "import triglot.cli",
+        "import triglot.__main__; from typer.main import get_command as g; g(triglot.cli.app)",
+    ],
 )
 def test_start_loads_nothing_heavy(statement: str) -> None:
     done = run("-c", f"import sys, json; {statement}; print(json.dumps(sorted(sys.modules)))")
@@ -97,13 +109,18 @@ def test_an_unknown_name_has_a_hint() -> None:
 
 
 def tracked() -> list[Path]:
-    """Every file of the repository, also those not yet committed; without git (a source archive), those that are known to matter."""
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True, check=False, cwd=ROOT)
+    """Every file of the repository, also those not yet committed; without git (a source archive), those that are known
+    to matter."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True, check=False, cwd=ROOT
+    )
     return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()] or [*SOURCES, *DOCUMENTS]
 
 
 def test_no_module_is_over_500_lines() -> None:
-    lengths = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in SOURCES if path.is_file()}
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in SOURCES if path.is_file()
+    }
     assert {name: n for name, n in lengths.items() if n > 500} == {}
     assert len(lengths) > 10
 
@@ -115,7 +132,8 @@ def test_no_conditional_expression_is_inside_another() -> None:
         for path in SOURCES
         if path.suffix == ".py"
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.IfExp) and any(isinstance(part, ast.IfExp) for part in (node.test, node.body, node.orelse))
+        if isinstance(node, ast.IfExp)
+        and any(isinstance(part, ast.IfExp) for part in (node.test, node.body, node.orelse))
     ]
     assert found == []
 
@@ -129,7 +147,9 @@ def test_no_path_of_a_machine_is_in_the_repository() -> None:
         except UnicodeDecodeError:
             continue
         found += [
-            f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}" for number, line in enumerate(lines, 1) if machine.search(line)
+            f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}"
+            for number, line in enumerate(lines, 1)
+            if machine.search(line)
         ]
     assert found == []
 
@@ -142,8 +162,11 @@ ROOMS = {
 
 
 def test_a_room_that_exists_has_its_place() -> None:
-    """Among the floors in pyproject.toml only rooms to come are in parentheses (import-linter finds the other way round)."""
-    layers = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"][0]["layers"]
+    """Among the floors in pyproject.toml only rooms to come are in parentheses (import-linter finds the other way
+    round)."""
+    layers = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"][0][
+        "layers"
+    ]
     optional = {name for layer in layers for name in re.findall(r"\((\w+)\)", layer)}
     assert set(ROOMS) & optional == set()
 
@@ -152,14 +175,19 @@ def imported(path: Path) -> set[str]:
     """Top-level names of the packages that a module imports, anywhere in it."""
     nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    return {name.split(".")[0] for name in plain | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}}
+    return {
+        name.split(".")[0]
+        for name in plain | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    }
 
 
 def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
     def normal(name: str) -> str:
         return re.sub(r"[-_.]+", "-", name).lower()
 
-    used = set().union(*(imported(path) for path in ROOT.glob("triglot/**/*.py"))) - sys.stdlib_module_names - {"triglot"}
+    used = (
+        set().union(*(imported(path) for path in ROOT.glob("triglot/**/*.py"))) - sys.stdlib_module_names - {"triglot"}
+    )
     providers = metadata.packages_distributions()
     needed = {normal(providers[name][0]) for name in used}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -167,11 +195,18 @@ def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
     def names(lines: list[str]) -> set[str]:
         return {normal(re.split(r"[<>=\[;]", line)[0]) for line in lines}
 
-    extras = {name: names(project["optional-dependencies"][name]) for name in ("train", "report", "augment", "hub", "trainers")}
-    assert needed | {"tensorboard", "triglot"} == names(project["dependencies"]).union(*extras.values())  # torch imports tensorboard
+    extras = {
+        name: names(project["optional-dependencies"][name])
+        for name in ("train", "report", "augment", "hub", "trainers")
+    }
+    assert needed | {"tensorboard", "triglot"} == names(project["dependencies"]).union(
+        *extras.values()
+    )  # torch imports tensorboard
     assert not names(project["dependencies"]) & set().union(*extras.values())
     assert all(normal(providers[module][0]) in extras[extra] for module, extra in EXTRAS.items())
-    assert {normal(providers[module][0]) for module in EXTRAS} | {"datasets", "triglot"} == set().union(*extras.values())
+    assert {normal(providers[module][0]) for module in EXTRAS} | {"datasets", "triglot"} == set().union(
+        *extras.values()
+    )
 
 
 def test_the_readme_shows_the_floors_that_import_linter_holds() -> None:
@@ -189,16 +224,24 @@ def test_the_readme_shows_the_floors_that_import_linter_holds() -> None:
 
 
 def command_lines(path: Path) -> list[str]:
-    """Every `triglot ...` of a document: lines of code blocks (continued lines joined, comments cut) and inline code."""
+    """Every `triglot ...` of a document: lines of code blocks (continued lines joined, comments cut) and inline
+    code."""
     text = path.read_text("utf-8").replace("\\\n", " ")
     blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     lines = [line.strip().removeprefix("$ ") for block in blocks for line in block.splitlines()]
     lines += re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
-    return [line for line in (re.sub(r"^(\.venv/bin/|\.venv\\Scripts\\)", "", line) for line in lines) if re.match(r"triglot [a-z-]", line)]
+    return [
+        line
+        for line in (re.sub(r"^(\.venv/bin/|\.venv\\Scripts\\)", "", line) for line in lines)
+        if re.match(r"triglot [a-z-]", line)
+    ]
 
 
 def commands_of(command: Any) -> dict[str, Any]:
-    """The commands inside a group; none in a plain command. Whether click or typer's own copy of it made them does not matter."""
+    """The commands inside a group; none in a plain command.
+
+    Whether click or typer's own copy of it made them does not matter.
+    """
     return getattr(command, "commands", {})
 
 
@@ -210,7 +253,10 @@ def fault(line: str, command: Any) -> str:
         if name not in commands_of(command):
             return f"no command {name}"
         command = commands_of(command)[name]
-    known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)} | {"-h", "--help"}
+    known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)} | {
+        "-h",
+        "--help",
+    }
     unknown = [word for word in words if re.match(r"--?[a-z]", word) and word.split("=")[0] not in known]
     return f"unknown options {unknown}" if unknown else ""
 

@@ -1,4 +1,5 @@
-"""Commands killed at file events: afterwards the older or the new result is whole, and the next start goes on and leaves nothing.
+"""Commands killed at file events: afterwards the older or the new result is whole, and the next start goes on and
+leaves nothing.
 
 A few points of each command; `TRIGLOT_KILLS=all` tries every one.
 """
@@ -35,11 +36,15 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def held(folder: Path) -> dict[str, bytes]:
     """Each file's bytes; of a store of translations its lines in one order, since they come as they were made."""
     found = {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-    return {path: b"".join(sorted(data.splitlines(keepends=True))) if path.endswith(STORE) else data for path, data in found.items()}
+    return {
+        path: b"".join(sorted(data.splitlines(keepends=True))) if path.endswith(STORE) else data
+        for path, data in found.items()
+    }
 
 
 def points(events: int, turn: int) -> list[int]:
-    """One of the last events, where files are put in their places, and one of all: over the turns they come from everywhere."""
+    """One of the last events, where files are put in their places, and one of all: over the turns they come from
+    everywhere."""
     if os.environ.get("TRIGLOT_KILLS") == "all":
         return list(range(1, events + 1))
     return sorted({events - turn % 4, 1 + int(turn * GOLDEN % 1 * events)})
@@ -50,21 +55,29 @@ def is_temporary(name: str) -> bool:
 
 
 def check(name: str, now: dict[str, bytes], old: dict[str, bytes], new: dict[str, bytes], target: str) -> None:
-    """The older or the new result is whole. Of single files all but the first may be absent, since they cannot be exchanged at once.
+    """The older or the new result is whole.
+
+    Of single files all but the first may be absent, since they cannot be exchanged at once.
 
     A store grows in its place while the command runs; no line of the older one is lost.
     """
     for path in [path for path in now if path.endswith(STORE)]:
         assert set(old.get(path, b"").splitlines()) <= set(now[path].splitlines()) <= set(new[path].splitlines())
     now, old, new = ({path: data for path, data in one.items() if not path.endswith(STORE)} for one in (now, old, new))
-    seen = {path: content for path, content in now.items() if not is_temporary(path) and not path.split("/")[0].startswith(f".{target}")}
+    seen = {
+        path: content
+        for path, content in now.items()
+        if not is_temporary(path) and not path.split("/")[0].startswith(f".{target}")
+    }
     if name.startswith("+"):
         lines = seen.get(target)
         assert lines in (old.get(target), new[target])
         whole = new if lines == new[target] else old
         assert all(whole[path] == content for path, content in seen.items())
     else:
-        assert seen in ({path: content for path, content in one.items() if not path.startswith(f".{target}")} for one in (old, new))
+        assert seen in (
+            {path: content for path, content in one.items() if not path.startswith(f".{target}")} for one in (old, new)
+        )
 
 
 @pytest.mark.slow
@@ -93,7 +106,9 @@ def test_killed_anywhere(server: Server, root: Path, tmp_path: Path, name: str, 
         if name == "evaluate" and (place / target / "results.json").exists():
             told = server.run(["compare", place / target, "--format", "json"])
             assert told.code == 0, told.output
-            assert json.loads((place / target / "results.json").read_bytes())["model"] in map(str, (root / "model", root / "second"))
+            assert json.loads((place / target / "results.json").read_bytes())["model"] in map(
+                str, (root / "model", root / "second")
+            )
         again = server.run([*words, "--out", place / target])
         assert again.code == 0, (point, killed.events[-1], again.output)
         assert held(place) == new, (point, killed.events[-1])

@@ -35,13 +35,35 @@ def test_a_tag_has_one_spelling(spellings: str, known_as: str) -> None:
     assert base(known_as) == known_as.split("-")[0]
 
 
-@pytest.mark.parametrize("text", ["dev", "x", "english", "de-test", "dev-es", "de-el", "", "de--AT", "../de", "zh-CN-x"])
+@pytest.mark.parametrize(
+    "text", ["dev", "x", "english", "de-test", "dev-es", "de-el", "", "de--AT", "../de", "zh-CN-x"]
+)
 def test_what_is_no_tag(text: str) -> None:
     assert tag(text) is None
 
 
 def test_languages_apart_stay_apart() -> None:
-    assert len({tag(one) for one in ("zh-CN", "zh-TW", "zh-Hans", "zh-Hant", "zh", "sr-Latn", "sr-Cyrl", "tgl", "fil", "twi", "aka")}) == 11
+    assert (
+        len(
+            {
+                tag(one)
+                for one in (
+                    "zh-CN",
+                    "zh-TW",
+                    "zh-Hans",
+                    "zh-Hant",
+                    "zh",
+                    "sr-Latn",
+                    "sr-Cyrl",
+                    "tgl",
+                    "fil",
+                    "twi",
+                    "aka",
+                )
+            }
+        )
+        == 11
+    )
 
 
 @pytest.mark.parametrize(

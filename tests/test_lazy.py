@@ -50,13 +50,17 @@ def test_a_static_model_searches_and_encodes_without_torch(model: Path) -> None:
     assert (model / "vectors.npy").is_file()
 
 
-@pytest.mark.parametrize("words", [("recipes", "show", "demo", "--resolved"), ("debias", "--help"), ("train", "--help")])
+@pytest.mark.parametrize(
+    "words", [("recipes", "show", "demo", "--resolved"), ("debias", "--help"), ("train", "--help")]
+)
 def test_recipes_and_help_need_no_torch(words: tuple[str, ...]) -> None:
     done = run(COMMAND, *words)
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("module", ["study", "recipe", "study.data", "train", "robust", "losses", "evaluate", "commands.debias"])
+@pytest.mark.parametrize(
+    "module", ["study", "recipe", "study.data", "train", "robust", "losses", "evaluate", "commands.debias"]
+)
 def test_settings_and_faces_need_no_torch(module: str) -> None:
     done = run(f"{REFUSE}\nimport triglot.{module}")
     assert done.returncode == 0, done.stderr

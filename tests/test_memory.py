@@ -30,13 +30,23 @@ def test_what_the_machine_leaves(tmp_path: Path) -> None:
     ("groups", "files", "left"),
     [
         ("0::/a/b", {"a/b/memory.max": "900", "a/b/memory.current": "400"}, 500),
-        ("0::/a/b", {"a/memory.max": "900", "a/memory.current": "400", "a/b/memory.max": "max", "a/b/memory.current": "1"}, 500),
-        ("0::/a", {"a/memory.max": "900", "a/memory.current": "400", "a/memory.stat": "anon 1\ninactive_file 100"}, 600),
+        (
+            "0::/a/b",
+            {"a/memory.max": "900", "a/memory.current": "400", "a/b/memory.max": "max", "a/b/memory.current": "1"},
+            500,
+        ),
+        (
+            "0::/a",
+            {"a/memory.max": "900", "a/memory.current": "400", "a/memory.stat": "anon 1\ninactive_file 100"},
+            600,
+        ),
         ("4:memory:/j", {"memory/j/memory.limit_in_bytes": "900", "memory/j/memory.usage_in_bytes": "1000"}, 0),
         ("4:cpu,memory:/gone", {"memory/memory.limit_in_bytes": "900", "memory/memory.usage_in_bytes": "800"}, 100),
     ],
 )
-def test_a_container_leaves_less_than_its_machine(tmp_path: Path, groups: str, files: dict[str, str], left: int) -> None:
+def test_a_container_leaves_less_than_its_machine(
+    tmp_path: Path, groups: str, files: dict[str, str], left: int
+) -> None:
     assert available(*machine(tmp_path, free=1000, files=files, groups=groups)) == left
 
 
@@ -55,7 +65,8 @@ def test_this_machine_has_memory_and_not_a_yottabyte() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "said"), [(0, "0 bytes"), (999, "999 bytes"), (3_200_000, "3.2 MB"), (1.5e9, "1.5 GB"), (4.4e15, "4,400 TB")]
+    ("size", "said"),
+    [(0, "0 bytes"), (999, "999 bytes"), (3_200_000, "3.2 MB"), (1.5e9, "1.5 GB"), (4.4e15, "4,400 TB")],
 )
 def test_sizes_in_words(size: float, said: str) -> None:
     assert in_words(size) == said

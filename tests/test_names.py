@@ -15,7 +15,27 @@ def test_usual_names_pass(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", " ", ".", "..", "../x", "/x", "a/b", "a\\b", "c:x", "a\nb", "a\0b", "-x", ".x", "x" * 121, "\ud800", "a\u202eb", 3, None, ["a"]],
+    [
+        "",
+        " ",
+        ".",
+        "..",
+        "../x",
+        "/x",
+        "a/b",
+        "a\\b",
+        "c:x",
+        "a\nb",
+        "a\0b",
+        "-x",
+        ".x",
+        "x" * 121,
+        "\ud800",
+        "a\u202eb",
+        3,
+        None,
+        ["a"],
+    ],
 )
 def test_what_could_leave_the_folder_is_refused_where_it_is_read(name: object) -> None:
     with pytest.raises(InputError, match=r"^recipe\.yaml:3: .*benchmark"):

@@ -18,8 +18,16 @@ def number_options() -> Iterator[tuple[str, str]]:
         for name, hint in get_type_hints(command.callback, include_extras=True).items():
             kind, *notes = get_args(hint) if get_origin(hint) is Annotated else (hint,)
             if {int, float} & {kind, *get_args(kind)}:
-                given = [one for note in notes if isinstance(note, OptionInfo) for one in (note.default, *(note.param_decls or ()))]
-                yield command.name or command.callback.__name__, given[0] if given and isinstance(given[0], str) else f"--{name}"
+                given = [
+                    one
+                    for note in notes
+                    if isinstance(note, OptionInfo)
+                    for one in (note.default, *(note.param_decls or ()))
+                ]
+                yield (
+                    command.name or command.callback.__name__,
+                    given[0] if given and isinstance(given[0], str) else f"--{name}",
+                )
 
 
 OPTIONS = sorted(number_options())
@@ -36,7 +44,13 @@ NEEDED = {"evaluate": ["--on", "x=y"]}
 
 
 def test_the_options_are_found() -> None:
-    assert {("search", "-k"), ("evaluate", "--top-k"), ("augment", "--num-beams"), ("debias", "--rank"), ("init", "--seed")} <= set(OPTIONS)
+    assert {
+        ("search", "-k"),
+        ("evaluate", "--top-k"),
+        ("augment", "--num-beams"),
+        ("debias", "--rank"),
+        ("init", "--seed"),
+    } <= set(OPTIONS)
 
 
 @pytest.mark.parametrize(("command", "option"), OPTIONS)

@@ -43,7 +43,9 @@ WRITERS = [(write_folder, "results.json"), (write_files, ""), (write_pair, "")]
 
 
 @pytest.mark.parametrize(("write", "inside"), WRITERS)
-def test_what_was_written_is_replaced_and_nothing_else_is_left(tmp_path: Path, write: Callable[..., None], inside: str) -> None:
+def test_what_was_written_is_replaced_and_nothing_else_is_left(
+    tmp_path: Path, write: Callable[..., None], inside: str
+) -> None:
     out = tmp_path / "deep" / "out.npy"
     write(out, "one")
     first = _listing(tmp_path)
@@ -62,7 +64,9 @@ def test_the_record_lies_in_the_report_where_there_is_one(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(("write", "inside"), WRITERS)
 @pytest.mark.parametrize("force", [False, True])
-def test_what_is_not_ours_stays_even_with_force(tmp_path: Path, write: Callable[..., None], inside: str, force: bool) -> None:
+def test_what_is_not_ours_stays_even_with_force(
+    tmp_path: Path, write: Callable[..., None], inside: str, force: bool
+) -> None:
     out = tmp_path / "out.npy"
     (out if inside else tmp_path).mkdir(exist_ok=True)
     (out / "thesis.tex" if inside else out).write_text("precious")
@@ -74,7 +78,9 @@ def test_what_is_not_ours_stays_even_with_force(tmp_path: Path, write: Callable[
 
 
 @pytest.mark.parametrize("write", [write_files, write_pair])
-def test_a_foreign_file_in_place_of_the_second_one_is_refused_before_any_work(tmp_path: Path, write: Callable[..., None]) -> None:
+def test_a_foreign_file_in_place_of_the_second_one_is_refused_before_any_work(
+    tmp_path: Path, write: Callable[..., None]
+) -> None:
     for name in ("out.npy.report.json", "out.ids.txt"):
         (tmp_path / name).write_text("[1]")
     with pytest.raises(InputError, match=r"out\.(npy\.report\.json|ids\.txt): is there already"):
@@ -117,7 +123,9 @@ def test_a_report_that_was_changed_is_not_ours(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("write", "inside"), WRITERS)
-def test_another_models_and_another_commands_need_force(tmp_path: Path, write: Callable[..., None], inside: str) -> None:
+def test_another_models_and_another_commands_need_force(
+    tmp_path: Path, write: Callable[..., None], inside: str
+) -> None:
     out = tmp_path / "out.npy"
     write(out, "one", model="a")
     with pytest.raises(InputError, match=r"was written by `triglot \w+` for a; --force replaces it"):
@@ -167,7 +175,9 @@ def test_the_second_file_is_no_input_either(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("write", "inside"), WRITERS)
-def test_links_are_followed_and_the_rule_applies_to_where_they_lead(tmp_path: Path, write: Callable[..., None], inside: str) -> None:
+def test_links_are_followed_and_the_rule_applies_to_where_they_lead(
+    tmp_path: Path, write: Callable[..., None], inside: str
+) -> None:
     link, real = tmp_path / "link.npy", tmp_path / "far" / "real.npy"
     (tmp_path / "far").mkdir()
     link.symlink_to(real)
@@ -199,7 +209,9 @@ def test_special_files_and_wrong_kinds_are_refused(tmp_path: Path, write: Callab
 
 
 @pytest.mark.parametrize(("write", "inside"), WRITERS)
-def test_a_place_that_cannot_be_written_is_found_before_the_work(tmp_path: Path, write: Callable[..., None], inside: str) -> None:
+def test_a_place_that_cannot_be_written_is_found_before_the_work(
+    tmp_path: Path, write: Callable[..., None], inside: str
+) -> None:
     def out_of_reach(*_: object, **__: object) -> None:
         raise AssertionError("the work began")
 
@@ -298,7 +310,13 @@ def test_a_switch_of_files_killed_anywhere_is_whole_and_goes_on(
 
         with monkeypatch.context() as patch:
             patch.setattr(outputs, "locked", lambda place: nullcontext())
-            for owner, name in ((os, "replace"), (Path, "unlink"), (outputs.shutil, "rmtree"), (os, "open"), (os, "fsync")):
+            for owner, name in (
+                (os, "replace"),
+                (Path, "unlink"),
+                (outputs.shutil, "rmtree"),
+                (os, "open"),
+                (os, "fsync"),
+            ):
                 patch.setattr(owner, name, counted(getattr(owner, name)))
             try:
                 write(place / "a.npy", "new")

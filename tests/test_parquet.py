@@ -56,7 +56,9 @@ def test_a_flipped_bit_in_a_page_with_a_checksum_is_found(path):
 
 
 def test_texts_that_are_not_utf_8(path):
-    broken = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(np.array([0, 2], np.int32)), pa.py_buffer(b"\xff\xfe")])
+    broken = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.py_buffer(np.array([0, 2], np.int32)), pa.py_buffer(b"\xff\xfe")]
+    )
     pq.write_table(pa.table({"id": broken}), path)
     with pytest.raises(InputError, match="damaged one"):
         list(parquet.rows(path, ["id"]))

@@ -64,7 +64,8 @@ def reached(kind: type, found: dict[str, type]) -> None:
 
 
 def names_of_dataclasses_with_numbers(source: str) -> list[str]:
-    """Dataclasses with a field whose default is a number, but for private ones; read from the source, so that none must be imported."""
+    """Dataclasses with a field whose default is a number, but for private ones; read from the source, so that none must
+    be imported."""
     return [
         node.name
         for node in ast.walk(ast.parse(source))
@@ -72,7 +73,9 @@ def names_of_dataclasses_with_numbers(source: str) -> list[str]:
         and not node.name.startswith("_")
         and any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list)
         and any(
-            isinstance(line, ast.AnnAssign) and line.value is not None and re.fullmatch(r"-?[\d._]+(e-?\d+)?", ast.unparse(line.value))
+            isinstance(line, ast.AnnAssign)
+            and line.value is not None
+            and re.fullmatch(r"-?[\d._]+(e-?\d+)?", ast.unparse(line.value))
             for line in node.body
         )
     ]
@@ -147,7 +150,9 @@ REQUIRED: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("value", [2**31, 2**63, 10**400, -1, -(2**31), float("inf"), float("nan"), -float("inf"), 1e308, True])
+@pytest.mark.parametrize(
+    "value", [2**31, 2**63, 10**400, -1, -(2**31), float("inf"), float("nan"), -float("inf"), 1e308, True]
+)
 def test_a_number_out_of_its_range_is_refused_with_key_value_and_range(value: Any) -> None:
     tried = 0
     for name, kind, field, whole, allowed in fields_with_ranges():
@@ -200,14 +205,21 @@ class Knobs:
     [
         ({"size": 0}, "size: 0 is below 1; a whole number from 1 to 1048576 is wanted"),
         ({"size": 2**40}, "size: 1099511627776 is too large; a whole number from 1 to 1048576 is wanted"),
-        ({"size": 10**5000}, "size: a number of about 5,001 digits is too large; a whole number from 1 to 1048576 is wanted"),
+        (
+            {"size": 10**5000},
+            "size: a number of about 5,001 digits is too large; a whole number from 1 to 1048576 is wanted",
+        ),
         ({"size": 1.5}, "size: 1.5 is not a whole number"),
         ({"size": True}, "size: True is not a whole number"),
         ({"size": "3"}, "size: '3' is not a whole number"),
         ({"size": np.int64(-2)}, "size: -2 is below 1; a whole number from 1 to 1048576 is wanted"),
         ({"share": 1.5}, "share: 1.5 is not between 0 and 1; a number from 0 to 1 is wanted"),
         ({"share": float("nan")}, "share: nan is not a finite number; a number from 0 to 1 is wanted"),
-        ({"open": 1}, "open: 1 is not between 0 and 1; half a point is 0.005; a number between 0 and 1, neither of them is wanted"),
+        (
+            {"open": 1},
+            "open: 1 is not between 0 and 1; half a point is 0.005; a number between 0 and 1, neither of them is "
+            "wanted",
+        ),
         ({"lr": 0}, "lr: 0 is not a positive number; a number above 0, at most 1000 is wanted"),
         ({"heat": -1.0}, "heat: -1.0 is not a positive number; a number from 0.05 to 100 is wanted"),
         ({"heat": 0.01}, "heat: 0.01 is below 0.05; a number from 0.05 to 100 is wanted"),

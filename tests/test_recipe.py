@@ -73,7 +73,10 @@ def test_the_command_line_replaces_settings(path: Path) -> None:
         ("alignment.train.step=1", "command line: alignment.train.step: no such setting; did you mean 'steps'?"),
         ("encoder.vocabulary=1", "command line: encoder.vocabulary: no such setting; did you mean 'vocab'?"),
         ("loss.temprature=1", "command line: loss.temprature: no such setting; did you mean 'temperature'?"),
-        ("sources.0.codeswitch.list=1", "command line: sources.0.codeswitch.list: no such setting; did you mean 'lists'?"),
+        (
+            "sources.0.codeswitch.list=1",
+            "command line: sources.0.codeswitch.list: no such setting; did you mean 'lists'?",
+        ),
         ("evaluate.0.nmae=x", "command line: evaluate.0.nmae: no such setting; did you mean 'name'?"),
         ("sources.1.weight=2", "command line: sources.1: the list has the entries 0 to 0"),
         ("batches.kind=hybird", "command line: batches.kind: 'hybird' "),
@@ -86,10 +89,16 @@ def test_the_command_line_replaces_settings(path: Path) -> None:
         ("evaluate.0.name=a/b", "command line: evaluate.0.name: 'a/b' has other characters"),
         ("arms.x-x.batches.knid=xx", "command line: arms.x-x: batches.knid: no such setting; did you mean 'kind'?"),
         ("arms.x-x.seed=3", "command line: arms.x-x.seed: is the same for all arms"),
-        ("arms.x-x.alignment.train.steps=3", "command line: arms.x-x.alignment.train.steps: the alignment is shared by all arms"),
+        (
+            "arms.x-x.alignment.train.steps=3",
+            "command line: arms.x-x.alignment.train.steps: the alignment is shared by all arms",
+        ),
         ("arms.alignment={}", "command line: arms.alignment: is the name of the first stage"),
         ("reference=x-z", "command line: reference: no arm 'x-z'"),
-        ("baselines=[bm52]", "command line: baselines.0: 'bm52' is not one of bm25, bm25-translated; did you mean 'bm25'?"),
+        (
+            "baselines=[bm52]",
+            "command line: baselines.0: 'bm52' is not one of bm25, bm25-translated; did you mean 'bm25'?",
+        ),
         ("baselines=[bm25-translated]", "command line: lists: is missing"),
         ("train", "command line: 'train' is not key=value"),
     ],
@@ -98,7 +107,9 @@ def test_misspelt_keys_and_wrong_values_are_named(path: Path, word: str, message
     with pytest.raises(InputError) as caught:
         load_recipe(str(path), [word])
     first = str(caught.value).splitlines()[0]
-    assert first.startswith(message) or (word.startswith(("reference", "baselines=[bm25-")) and message.partition(": ")[2] in first)
+    assert first.startswith(message) or (
+        word.startswith(("reference", "baselines=[bm25-")) and message.partition(": ")[2] in first
+    )
 
 
 def test_a_misspelt_key_in_the_file_has_its_line(path: Path) -> None:
@@ -228,9 +239,17 @@ arms:
 
 
 def test_keys_of_the_version_before_are_read_and_named_as_they_are_called_now(caplog: pytest.LogCaptureFixture) -> None:
-    new = OLD.replace("anchor", "lexicon_init").replace("unit", "candidate_text").replace("robust.language", "robust.language_adversary")
-    new = new.replace("batches.languages", "batches.language_sampling").replace("{languages: size", "{language_sampling: size")
-    new = new.replace("languages: balanced", "negative_languages: balanced").replace("{language: {", "{language_adversary: {")
+    new = (
+        OLD.replace("anchor", "lexicon_init")
+        .replace("unit", "candidate_text")
+        .replace("robust.language", "robust.language_adversary")
+    )
+    new = new.replace("batches.languages", "batches.language_sampling").replace(
+        "{languages: size", "{language_sampling: size"
+    )
+    new = new.replace("languages: balanced", "negative_languages: balanced").replace(
+        "{language: {", "{language_adversary: {"
+    )
     recipe = parse_recipe(parse_yaml(OLD, "old.yaml"))
     assert "old.yaml:2: alignment.anchor is called alignment.lexicon_init now" in caplog.text
     assert "old.yaml:12: arms.two.sources.0.unit is called arms.two.sources.0.candidate_text now" in caplog.text

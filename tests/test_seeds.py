@@ -29,7 +29,10 @@ def test_golden_values() -> None:
 
 def test_another_process_draws_the_same() -> None:
     code = "from triglot.seeds import *; print(bits(5, 'p', 1, 2).item(), generator(5, 'p', 1, 2).integers(2**62))"
-    drawn = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() for _ in range(2)]
+    drawn = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+        for _ in range(2)
+    ]
     assert drawn[0] == drawn[1] == [str(bits(5, "p", 1, 2).item()), str(generator(5, "p", 1, 2).integers(2**62))]
 
 
@@ -47,8 +50,12 @@ def test_a_draw_does_not_depend_on_its_neighbours(seed: int, purpose: str, count
     place = others.index(counters[-1])
     row = np.array(others)
     assert bits(seed, purpose, *counters[:-1], row)[place] == alone
-    np.testing.assert_array_equal(bits(seed, purpose, *counters[:-1], row[::-1])[::-1], bits(seed, purpose, *counters[:-1], row))
-    np.testing.assert_array_equal(bits(seed, purpose, *counters[:-1], row.reshape(2, 3)).ravel(), bits(seed, purpose, *counters[:-1], row))
+    np.testing.assert_array_equal(
+        bits(seed, purpose, *counters[:-1], row[::-1])[::-1], bits(seed, purpose, *counters[:-1], row)
+    )
+    np.testing.assert_array_equal(
+        bits(seed, purpose, *counters[:-1], row.reshape(2, 3)).ravel(), bits(seed, purpose, *counters[:-1], row)
+    )
 
 
 def test_arrays_broadcast() -> None:
@@ -74,7 +81,8 @@ def test_every_argument_matters_and_so_does_their_order() -> None:
     ]
     assert len({draw.item() for draw in draws}) == len(draws)
     purposes = [
-        generator(*key).integers(2**62) for key in [(1, "a", 2, 3), (2, "a", 2, 3), (1, "b", 2, 3), (1, "a", 3, 2), (1, "a", 2), (1, "a")]
+        generator(*key).integers(2**62)
+        for key in [(1, "a", 2, 3), (2, "a", 2, 3), (1, "b", 2, 3), (1, "a", 3, 2), (1, "a", 2), (1, "a")]
     ]
     assert len(set(purposes)) == len(purposes)
 
@@ -100,7 +108,12 @@ def test_neighbouring_draws_are_independent() -> None:
     """Successive counters, seeds and purposes: chi-square over a 16 x 16 table of pairs."""
     rows = np.arange(100_000)
     first = uniform(1, "pair", rows)
-    for other in (uniform(1, "pair", rows + 1), uniform(2, "pair", rows), uniform(1, "pairs", rows), uniform(1, "pair", rows, 0)):
+    for other in (
+        uniform(1, "pair", rows + 1),
+        uniform(2, "pair", rows),
+        uniform(1, "pairs", rows),
+        uniform(1, "pair", rows, 0),
+    ):
         table = np.histogram2d(first, other, bins=16, range=[[0, 1], [0, 1]])[0]
         assert stats.chi2_contingency(table).pvalue > 1e-4
 

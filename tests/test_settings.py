@@ -47,10 +47,17 @@ def read(text: str) -> Tree:
 
 def test_every_shape_is_built() -> None:
     tree = read(
-        "leaf: {size: 3}\nmaybe: {rate: 1e-2}\nleaves: [{kind: xy}]\nnamed: {a: {codes: [no, de]}}\noptions: {x: {y: 1}}\non: true\nname: x"
+        "leaf: {size: 3}\nmaybe: {rate: 1e-2}\nleaves: [{kind: xy}]\nnamed: {a: {codes: [no, de]}}\noptions: {x: "
+        "{y: 1}}\non: true\nname: x"
     )
     assert tree == Tree(
-        Leaf(size=3), Leaf(rate=0.01), (Leaf(kind="xy"),), {"a": Leaf(codes=("no", "de"))}, {"x": {"y": 1}}, on=True, name="x"
+        Leaf(size=3),
+        Leaf(rate=0.01),
+        (Leaf(kind="xy"),),
+        {"a": Leaf(codes=("no", "de"))},
+        {"x": {"y": 1}},
+        on=True,
+        name="x",
     )
 
 
@@ -197,7 +204,19 @@ def test_words(word: str, pair: tuple[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "word",
-    ["a", "=1", "a=[", "a=*x", "a=&x [*x]", "a=!!set {b}", "a={? [x] : 1}", 'a="\\ud800"', "a=\0", f"a={'[' * 999}", f"a={'9' * 5000}"],
+    [
+        "a",
+        "=1",
+        "a=[",
+        "a=*x",
+        "a=&x [*x]",
+        "a=!!set {b}",
+        "a={? [x] : 1}",
+        'a="\\ud800"',
+        "a=\0",
+        f"a={'[' * 999}",
+        f"a={'9' * 5000}",
+    ],
 )
 def test_words_that_are_none(word: str) -> None:
     with pytest.raises(InputError, match="command line"):
@@ -229,7 +248,9 @@ def test_put_reaches_into_lists_and_makes_what_is_missing() -> None:
 
 
 def test_dump_is_read_back_the_same_even_by_another_yaml() -> None:
-    tree = Tree(leaf=Leaf(codes=("no", "de"), rate=1e-5), leaves=(Leaf(),), options={"on": "yes", "n": 1e-7}, name="1e3")
+    tree = Tree(
+        leaf=Leaf(codes=("no", "de"), rate=1e-5), leaves=(Leaf(),), options={"on": "yes", "n": 1e-7}, name="1e3"
+    )
     text = dump_yaml(tree)
     assert read(text) == tree
     assert build(Tree, Document(yaml.safe_load(text), "x")) == tree

@@ -46,7 +46,9 @@ def setup(tmp_path: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     for name in ("sh", "dirname", "cat", "rm"):
         (tools / name).symlink_to(shutil.which(name) or name)
     environment = {"PATH": str(tools), "VENV": str(tmp_path / "venv"), **settings}
-    return subprocess.run(["/bin/sh", ROOT / "tools/setup.sh", "nothing"], capture_output=True, text=True, check=False, env=environment)
+    return subprocess.run(
+        ["/bin/sh", ROOT / "tools/setup.sh", "nothing"], capture_output=True, text=True, check=False, env=environment
+    )
 
 
 def test_no_python_is_said(tmp_path: Path) -> None:
@@ -63,8 +65,8 @@ def test_an_old_python_and_one_without_venv_are_told_apart(tmp_path: Path) -> No
     minor = sys.version_info.minor
     assert done.returncode == 2
     assert (
-        f"python3 is Python 3.{minor} without the module ensurepip: on Debian and Ubuntu `sudo apt install python3.{minor}-venv`"
-        in done.stderr
+        f"python3 is Python 3.{minor} without the module ensurepip: on Debian and Ubuntu `sudo apt install "
+        f"python3.{minor}-venv`" in done.stderr
     )
     assert "python is Python 3.9: too old, 3.11 or newer is needed" in done.stderr
     assert not (tmp_path / "venv").exists()
@@ -85,7 +87,9 @@ def test_a_named_python_that_is_not_there_is_said(tmp_path: Path) -> None:
 def test_makefile_reaches_the_script_and_stops_on_its_failure(tmp_path: Path) -> None:
     for name in ("Makefile", "pyproject.toml", "constraints.txt", "tools"):
         (tmp_path / name).symlink_to(ROOT / name)
-    outside = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}  # of `make test`
+    outside = {
+        name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    }  # of `make test`
     done = subprocess.run(
         ["make", "test", "PYTHON=/nowhere/python"],
         capture_output=True,
@@ -110,11 +114,14 @@ def pip_settings():
 
 
 def test_what_pip_knows_reaches_uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pip_settings) -> None:
-    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_")) or name in ("SSL_CERT_FILE", "ALL_PROXY")]:
+    for name in [
+        name for name in os.environ if name.startswith(("PIP_", "UV_")) or name in ("SSL_CERT_FILE", "ALL_PROXY")
+    ]:
         monkeypatch.delenv(name)
     config = tmp_path / "pip.conf"
     config.write_text(
-        "[global]\nfind-links =\n    /wheels/a\n    /wheels/b\nextra-index-url = https://one.example/simple\ncert = /certificate.pem\n"
+        "[global]\nfind-links =\n    /wheels/a\n    /wheels/b\nextra-index-url = "
+        "https://one.example/simple\ncert = /certificate.pem\n"
     )
     monkeypatch.setenv("PIP_CONFIG_FILE", str(config))
     expected = {

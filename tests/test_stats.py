@@ -15,7 +15,9 @@ from triglot.seeds import generator
 def test_the_macro_mean_is_over_cells_then_seeds():
     values = np.array([[1, 0, 1, 1], [0, 0, 1, np.nan]])
     sums = stats.cluster_sums(values, np.array(["p", "q", "p", "q"]), np.array(["de", "de", "de", "th"]))
-    assert stats.macro_mean(sums) == pytest.approx(((2 / 3 + 1) / 2 + 1 / 3) / 2)  # the second seed has no figure for th
+    assert stats.macro_mean(sums) == pytest.approx(
+        ((2 / 3 + 1) / 2 + 1 / 3) / 2
+    )  # the second seed has no figure for th
     assert stats.macro_mean(stats.cluster_sums(np.array([1.0, 3.0, np.nan]), np.arange(3))) == 2
     assert stats.cluster_sums(np.array([1.0, np.nan]), np.arange(2)).clusters.tolist() == [0]
 
@@ -26,7 +28,9 @@ def naive_variance(values, cluster, cell):
     for g in np.unique(cell):
         rows = cell == g
         for c in np.unique(cluster):
-            influence[c] += (values[rows & (cluster == c)] - values[rows].mean()).sum() / rows.sum() / len(np.unique(cell))
+            influence[c] += (
+                (values[rows & (cluster == c)] - values[rows].mean()).sum() / rows.sum() / len(np.unique(cell))
+            )
     return len(influence) / (len(influence) - 1) * (influence**2).sum()
 
 
@@ -58,11 +62,16 @@ CROSSED = [(1.0, 0.0, 0.1), (0.0, 1.0, 0.1), (0.35, 1.0, 0.3), (0.2, 0.5, 1.0)]
 @pytest.mark.parametrize("number", [3, 5])
 @pytest.mark.parametrize(("seed_sd", "cluster_sd", "noise_sd"), CROSSED)
 def test_intervals_cover_the_truth(number, seed_sd, cluster_sd, noise_sd):
-    """Crossed random effects of seeds and clusters: 95 % intervals cover 92 to 98 %, and p-values below 5 % are as rare."""
+    """Crossed random effects of seeds and clusters: 95 % intervals cover 92 to 98 %, and p-values below 5 % are as
+    rare."""
     rng = np.random.default_rng(11)
     covered, kept, times, clusters = 0, 0, 900, 40
     for time in range(times):
-        values = rng.normal(0, seed_sd, (number, 1)) + rng.normal(0, cluster_sd, clusters) + rng.normal(0, noise_sd, (number, clusters))
+        values = (
+            rng.normal(0, seed_sd, (number, 1))
+            + rng.normal(0, cluster_sd, clusters)
+            + rng.normal(0, noise_sd, (number, clusters))
+        )
         interval = stats.bootstrap(stats.cluster_sums(values, np.arange(clusters)), samples=300, seed=time)
         covered += interval.low <= 0 <= interval.high
         kept += interval.p() > 0.05
@@ -72,7 +81,8 @@ def test_intervals_cover_the_truth(number, seed_sd, cluster_sd, noise_sd):
 
 @pytest.mark.parametrize(("one", "other"), [(3, 1), (5, 3)])
 def test_intervals_of_differences_cover_the_truth_without_paired_seeds(one, other):
-    """A baseline without seeds (its cluster effects are its own) against seeded arms, and arms with different numbers of seeds."""
+    """A baseline without seeds (its cluster effects are its own) against seeded arms, and arms with different numbers
+    of seeds."""
     rng = np.random.default_rng(8)
     covered, times, clusters = 0, 500, 40
     for time in range(times):
@@ -164,7 +174,10 @@ def test_the_permutation_test_flips_whole_clusters():
 
 def test_the_permutation_test_with_draws_holds_its_level():
     rng = np.random.default_rng(3)
-    ps = [stats.permutation_test(stats.cluster_sums(rng.normal(0, 1, 40), np.arange(40)), samples=199, seed=i) for i in range(400)]
+    ps = [
+        stats.permutation_test(stats.cluster_sums(rng.normal(0, 1, 40), np.arange(40)), samples=199, seed=i)
+        for i in range(400)
+    ]
     assert 0.02 <= np.mean(np.array(ps) <= 0.05) <= 0.08
     assert min(ps) >= 1 / 200
     strong = stats.cluster_sums(rng.normal(1, 1, 40), np.arange(40))

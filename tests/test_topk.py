@@ -57,7 +57,10 @@ def test_a_k_larger_than_the_pool_is_all_of_it_and_says_so(caplog):
             scores, index = top_k(queries, shown, 10**12)
             np.testing.assert_array_equal(index, np.argsort(-(queries @ pool.T), axis=1, kind="stable"))
             assert scores.shape == (5, 30)
-    assert caplog.messages == ["the best 1000000000000 passages of each query are asked for; there are 30, and all are ranked"] * 2
+    assert (
+        caplog.messages
+        == ["the best 1000000000000 passages of each query are asked for; there are 30, and all are ranked"] * 2
+    )
     assert top_k(queries, pool[:0], 3)[1].shape == (5, 0)
 
 

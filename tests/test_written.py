@@ -59,7 +59,10 @@ def test_the_second_call_replaces_the_first(root: Path, tmp_path: Path, name: st
     old = held(tmp_path)
     if "--force" in words:  # another model's
         done = triglot(*(word for word in words if word != "--force"), "--out", tmp_path / target)
-        assert (done.code, f"`triglot {words[0]}` for {root / 'second'}; --force replaces it" in done.err) == (2, True), done.err
+        assert (done.code, f"`triglot {words[0]}` for {root / 'second'}; --force replaces it" in done.err) == (
+            2,
+            True,
+        ), done.err
         assert held(tmp_path) == old
     assert triglot(*words, "--out", tmp_path / target).code == 0
     new = held(tmp_path)
@@ -104,7 +107,9 @@ def test_no_output_is_an_input(tmp_path: Path, words: list[str], out: str, sourc
 @pytest.mark.parametrize("command", ["evaluate", "attack"])
 def test_names_do_not_leave_the_folder(root: Path, tmp_path: Path, name: str, command: str) -> None:
     more = ["--save-run"] if command == "evaluate" else []
-    done = triglot(command, root / "model", "--on", f"{name}={root / 'squad'}", "--out", tmp_path / "deep" / "out", *more)
+    done = triglot(
+        command, root / "model", "--on", f"{name}={root / 'squad'}", "--out", tmp_path / "deep" / "out", *more
+    )
     assert (done.code, "cannot be the name of a benchmark" in done.err) == (2, True), done.err
     assert not held(tmp_path)
     assert not (tmp_path / "deep").exists()
@@ -127,7 +132,9 @@ def test_a_run_keeps_its_own_results(root: Path, tmp_path: Path) -> None:
     before = held(run)
     for more in ([], ["--force"]):
         done = triglot("evaluate", root / "model", "--on", f"b={root / 'squad'}", "--out", run, *more)
-        assert (done.code, "holds recipe.yaml, which `triglot evaluate` did not write" in done.err) == (2, True), done.err
+        assert (done.code, "holds recipe.yaml, which `triglot evaluate` did not write" in done.err) == (2, True), (
+            done.err
+        )
         assert held(run) == before
 
 
@@ -167,7 +174,11 @@ def test_a_recipe_is_copied_to_where_nothing_is(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("precious")
     (tmp_path / "link.yaml").symlink_to(tmp_path / "far.yaml")
     os.mkfifo(tmp_path / "pipe")
-    for name, message in (("mine.yaml", "is already there"), ("pipe", "is a pipe"), ("/dev/null", "is a place of the system's")):
+    for name, message in (
+        ("mine.yaml", "is already there"),
+        ("pipe", "is a pipe"),
+        ("/dev/null", "is a place of the system's"),
+    ):
         done = triglot("recipes", "cp", "demo", tmp_path / name)
         assert (done.code, message in done.err) == (2, True), done.err
     assert triglot("recipes", "cp", "demo", tmp_path / "link.yaml").code == 0

@@ -35,7 +35,12 @@ def pieces(folder: Path, name: str) -> list[str]:
     """A sentencepiece model of the texts as `name`; returns its pieces."""
     out = io.BytesIO()
     sentencepiece.SentencePieceTrainer.Train(
-        sentence_iterator=iter(TEXTS * 4), model_writer=out, vocab_size=120, hard_vocab_limit=False, num_threads=1, minloglevel=2
+        sentence_iterator=iter(TEXTS * 4),
+        model_writer=out,
+        vocab_size=120,
+        hard_vocab_limit=False,
+        num_threads=1,
+        minloglevel=2,
     )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(out.getvalue())
@@ -65,13 +70,22 @@ def marian(folder: Path, source: str = "en", target: str = "de", codes: tuple[st
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tokenizer = MarianTokenizer(
-            str(folder / "source.spm"), str(folder / "target.spm"), str(folder / "vocab.json"), source_lang=source, target_lang=target
+            str(folder / "source.spm"),
+            str(folder / "target.spm"),
+            str(folder / "vocab.json"),
+            source_lang=source,
+            target_lang=target,
         )
     tokenizer.save_pretrained(folder)
     torch.manual_seed(1)
     pad = vocab["<pad>"]
     config = MarianConfig(
-        vocab_size=len(vocab), pad_token_id=pad, eos_token_id=0, decoder_start_token_id=pad, forced_eos_token_id=0, **(SMALL | shape)
+        vocab_size=len(vocab),
+        pad_token_id=pad,
+        eos_token_id=0,
+        decoder_start_token_id=pad,
+        forced_eos_token_id=0,
+        **(SMALL | shape),
     )
     MarianMTModel(config).save_pretrained(folder)
     return folder
@@ -81,14 +95,19 @@ def m2m100(folder: Path) -> Path:
     found = pieces(folder, "sentencepiece.bpe.model")
     vocab = {piece: n for n, piece in enumerate(["<s>", "<pad>", "</s>", "<unk>", *found])}
     (folder / "vocab.json").write_text(json.dumps(vocab), encoding="utf-8")
-    tokenizer = M2M100Tokenizer(str(folder / "vocab.json"), str(folder / "sentencepiece.bpe.model"), src_lang="en", tgt_lang="de")
+    tokenizer = M2M100Tokenizer(
+        str(folder / "vocab.json"), str(folder / "sentencepiece.bpe.model"), src_lang="en", tgt_lang="de"
+    )
     tokenizer.save_pretrained(folder)
     return seq2seq(folder, max(tokenizer.lang_code_to_id.values()) + 9)
 
 
 def nllb(folder: Path) -> Path:
     found = pieces(folder, "unused.model")
-    vocab = {piece: n for n, piece in enumerate(["<s>", "<pad>", "</s>", "<unk>", *dict.fromkeys(c for p in found for c in p)])}
+    vocab = {
+        piece: n
+        for n, piece in enumerate(["<s>", "<pad>", "</s>", "<unk>", *dict.fromkeys(c for p in found for c in p)])
+    }
     tokenizer = NllbTokenizer(vocab=vocab, merges=[], src_lang="eng_Latn", tgt_lang="deu_Latn")
     (folder / "unused.model").unlink()
     tokenizer.save_pretrained(folder)
@@ -97,6 +116,8 @@ def nllb(folder: Path) -> Path:
 
 def seq2seq(folder: Path, size: int) -> Path:
     torch.manual_seed(1)
-    config = M2M100Config(vocab_size=size, pad_token_id=1, bos_token_id=0, eos_token_id=2, decoder_start_token_id=2, **SMALL)
+    config = M2M100Config(
+        vocab_size=size, pad_token_id=1, bos_token_id=0, eos_token_id=2, decoder_start_token_id=2, **SMALL
+    )
     M2M100ForConditionalGeneration(config).save_pretrained(folder)
     return folder

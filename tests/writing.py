@@ -25,9 +25,20 @@ def inputs(root: Path) -> Path:
         chosen = rng.choice(8, 4, replace=False)
         for code, known in WORDS.items():
             text = " ".join(known[i] for i in chosen)
-            lines.append({"query": f"{text}?", "positive": f"{text} {n}.", "lang": code, "query_group": f"q{n}", "passage_group": f"p{n}"})
+            lines.append(
+                {
+                    "query": f"{text}?",
+                    "positive": f"{text} {n}.",
+                    "lang": code,
+                    "query_group": f"q{n}",
+                    "passage_group": f"p{n}",
+                }
+            )
             answer = {"text": f"{text} {n}.", "answer_start": 0}
-            paragraph = {"context": f"{text} {n}.", "qas": [{"id": f"q{n}", "question": f"{text}?", "answers": [answer]}]}
+            paragraph = {
+                "context": f"{text} {n}.",
+                "qas": [{"id": f"q{n}", "question": f"{text}?", "answers": [answer]}],
+            }
             articles[code].append({"title": f"a{n}", "paragraphs": [paragraph]})
     (root / "pairs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     (root / "other.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines[:40]), encoding="utf-8")
@@ -37,7 +48,9 @@ def inputs(root: Path) -> Path:
     for code, made in articles.items():
         (root / "squad" / f"{code}.json").write_text(json.dumps({"data": made}), encoding="utf-8")
     (root / "texts.tsv").write_text("".join(f"t{n}\t{text}\n" for n, text in enumerate(WORDS["en"])), encoding="utf-8")
-    (root / "few.tsv").write_text("".join(f"f{n}\t{text}\n" for n, text in enumerate(WORDS["de"][:5])), encoding="utf-8")
+    (root / "few.tsv").write_text(
+        "".join(f"f{n}\t{text}\n" for n, text in enumerate(WORDS["de"][:5])), encoding="utf-8"
+    )
     counts = {code: dict.fromkeys(known, 5) for code, known in WORDS.items()}
     for number, name in enumerate(("model", "second"), 1):
         init_encoder(EncoderSettings(kind="static", dim=16, vocab=200), counts, seed=number).save(root / name)
@@ -76,11 +89,19 @@ def commands(root: Path) -> dict[str, tuple[list[str], list[str], str]]:
         ),
         "translate": (["augment", one, *french], ["augment", two, *french], "out"),
         "+translate": (["augment", one, *french], ["augment", two, *french], "out.jsonl"),
-        "+augment": (["augment", other, "--kind", "swap", "-q"], ["augment", pairs, "--kind", "insert", "-q"], "out.jsonl"),
+        "+augment": (
+            ["augment", other, "--kind", "swap", "-q"],
+            ["augment", pairs, "--kind", "insert", "-q"],
+            "out.jsonl",
+        ),
         "+mine": (
             ["mine", other, "--model", "bm25", "-q", "negatives=1"],
             ["mine", pairs, "--model", "bm25", "-q", "negatives=2"],
             "out.jsonl",
         ),
-        "+encode": (["encode", second, str(root / "few.tsv"), "-q"], ["encode", model, str(root / "texts.tsv"), "-q"], "out.npy"),
+        "+encode": (
+            ["encode", second, str(root / "few.tsv"), "-q"],
+            ["encode", model, str(root / "texts.tsv"), "-q"],
+            "out.npy",
+        ),
     }

@@ -35,7 +35,9 @@ def meanings(kind: type) -> dict[str, str]:
 def what(hint: Any) -> str:
     """What may stand at a key: choices, the range of a number, a type."""
     if ranges := list(ranges_in(hint)):
-        words = " or ".join(allowed.in_words(whole) for allowed, whole in ranges).replace("a whole number", "whole number")
+        words = " or ".join(allowed.in_words(whole) for allowed, whole in ranges).replace(
+            "a whole number", "whole number"
+        )
         return words.replace("a number", "number") + (" or null" if type(None) in get_args(hint) else "")
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Annotated:
@@ -78,12 +80,20 @@ def default(entry: dataclasses.Field[Any]) -> str:
 
 
 def rows(kind: type = Recipe, above: str = "") -> Iterator[tuple[str, str, str, str]]:
-    """Yield (key, what may stand there, default, meaning). `alignment` has the keys of a stage, which stand at the top already."""
+    """Yield (key, what may stand there, default, meaning).
+
+    `alignment` has the keys of a stage, which stand at the top already.
+    """
     hints, said = hints_of(kind), meanings(kind)
     entries = {entry.name: entry for entry in dataclasses.fields(kind)}
     for entry in (entries[name] for name in (key_order() if kind is Recipe else entries)):
         below = list(inside(hints[entry.name]))
-        yield above + entry.name, what(hints[entry.name]), "" if below and "N" not in below[0][0] else default(entry), said[entry.name]
+        yield (
+            above + entry.name,
+            what(hints[entry.name]),
+            "" if below and "N" not in below[0][0] else default(entry),
+            said[entry.name],
+        )
         for rest, child in below if entry.name != "alignment" else ():
             yield from rows(child, f"{above}{entry.name}{rest}.")
 

@@ -13,9 +13,14 @@ import sys
 
 
 def pip_settings() -> dict[str, str]:
-    """What `pip config list` says; the environment wins over `[install]`, which wins over `[global]`. Without pip, PIP_* alone."""
+    """What `pip config list` says; the environment wins over `[install]`, which wins over `[global]`.
+
+    Without pip, PIP_* alone.
+    """
     found = {"env": {k[4:].lower().replace("_", "-"): v for k, v in os.environ.items() if k.startswith("PIP_")}}
-    listing = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False).stdout
+    listing = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
+    ).stdout
     for line in listing.splitlines():
         name, _, value = line.partition("=")
         section, _, key = name.strip(":").rpartition(".")

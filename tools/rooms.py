@@ -16,16 +16,18 @@ BEGIN, END = "<!-- rooms: tools/rooms.py -->\n", "<!-- /rooms -->"
 
 def floors() -> list[list[str]]:
     """The rooms of each floor, from the highest to the lowest; those still to come are left out."""
-    layers = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"][0]["layers"]
+    layers = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"][0][
+        "layers"
+    ]
     return [[name for name in re.split(r"\s*\|\s*", layer) if not name.startswith(("(", "__"))] for layer in layers]
 
 
 def said(room: str) -> tuple[str, str]:
-    """(name as a path, first line of its docstring)."""
+    """(name as a path, summary of its docstring)."""
     folder = ROOT / "triglot" / room
     path = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
     docstring = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
-    return (f"{room}/" if folder.is_dir() else path.name), docstring.split("\n")[0].rstrip(".")
+    return (f"{room}/" if folder.is_dir() else path.name), " ".join(docstring.split("\n\n")[0].split()).rstrip(".")
 
 
 def table() -> str:
@@ -35,7 +37,9 @@ def table() -> str:
     for number, rooms in enumerate(rows):
         for place, room in enumerate(rooms):
             name, line = said(room)
-            lines.append(f"| {'' if place else len(rows) - 1 - number} | `{name}` | {line.replace('|', chr(92) + '|')} |")
+            lines.append(
+                f"| {'' if place else len(rows) - 1 - number} | `{name}` | {line.replace('|', chr(92) + '|')} |"
+            )
     return "\n".join(lines) + "\n"
 
 

@@ -22,7 +22,8 @@ class Opened:
     Attributes:
         name: in files and tables.
         format: of its files.
-        retrieval: queries and passages, in memory or as a collection whose passages are streamed; None where there are none.
+        retrieval: queries and passages, in memory or as a collection whose passages are streamed; None where there are
+            none.
         task: pairs of texts to classify; None where there are none.
     """
 
@@ -40,7 +41,9 @@ class Opened:
     def in_memory(self) -> RetrievalSet:
         """The queries and passages. Raises InputError, which says what was opened, where they are not in memory."""
         if not isinstance(self.retrieval, RetrievalSet):
-            raise InputError(f"{self.name}: is a {' and a '.join(self.kinds)}; queries and passages in memory are needed")
+            raise InputError(
+                f"{self.name}: is a {' and a '.join(self.kinds)}; queries and passages in memory are needed"
+            )
         return self.retrieval
 
 
@@ -62,22 +65,28 @@ def open_benchmark(
     """Open a benchmark.
 
     Args:
-        spec: `PATH`, `FORMAT=PATH`, `hub:OWNER/NAME[:PART][@REVISION]` (which is fetched), or the name of a built-in corpus.
+        spec: `PATH`, `FORMAT=PATH`, `hub:OWNER/NAME[:PART][@REVISION]` (which is fetched), or the name of a built-in
+            corpus.
         name: in files and tables; by default the last part of the path.
         format: of the files; empty to tell it from their names.
         languages: only these, which must be there; None for all.
         among: where `languages` is None: only those of these that are there; empty for all.
-        options: of the format's reader (`candidate_text`, `split`); where something is to be classified also those of `heads`.
+        options: of the format's reader (`candidate_text`, `split`); where something is to be classified also those of
+            `heads`.
         heads: how they are trained, fields of `triglot.classify.tasks.Classify`, and `tasks`: which of retrieval and
             classification is wanted; of no account where nothing is to be classified.
         licence: of the data; empty for what the reader knows of it.
         base: folder that paths are relative to.
-        passages: whether passages are needed; a run file or embeddings need none, and a corpus that lies apart is then not fetched.
-        stream: whether passages may stay where they are, where the format allows it; otherwise they are read into memory.
-        classification: whether a classification is wanted; otherwise options are those of the reader for retrieval alone.
+        passages: whether passages are needed; a run file or embeddings need none, and a corpus that lies apart is then
+            not fetched.
+        stream: whether passages may stay where they are, where the format allows it; otherwise they are read into
+            memory.
+        classification: whether a classification is wanted; otherwise options are those of the reader for retrieval
+            alone.
 
     Raises:
-        InputError: no such data, data that cannot be read, an unknown format, option or language; or nothing that was asked for.
+        InputError: no such data, data that cannot be read, an unknown format, option or language; or nothing that was
+            asked for.
     """
     found = locate(spec, format=format, passages=passages, base=base)
     name = name or _name_of(spec, found)
@@ -85,7 +94,9 @@ def open_benchmark(
     of_reader: dict[str, Any] | None = {**found.options, **(options or {})}
     if classification and row.classification:
         more = {"languages": languages, "among": among, "licence": licence, "base": base}
-        of_reader, task = read_parts(found.path, format=row.name, name=name, options={**of_reader, **(heads or {})}, **more)
+        of_reader, task = read_parts(
+            found.path, format=row.name, name=name, options={**of_reader, **(heads or {})}, **more
+        )
     if of_reader is None:
         return Opened(name, row.name, task=task)
     wanted = languages if languages is not None else among or None

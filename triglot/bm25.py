@@ -1,7 +1,8 @@
 """BM25 for every script: words where words are spaced, character bigrams where they are not.
 
-The index is bm25s' (Lu 2024): the weight of every term in every passage, worked out when it is built, so that scoring is one sparse
-product. Settings are frozen (Lucene's k1 = 1.2, b = 0.75): a baseline that is tuned on what it is measured on is none.
+The index is bm25s' (Lu 2024): the weight of every term in every passage, worked out when it is built, so that scoring
+is one sparse product. Settings are frozen (Lucene's k1 = 1.2, b = 0.75): a baseline that is tuned on what it is
+measured on is none.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ def _runs() -> re.Pattern[str]:
 
     Vowel signs of Indic scripts and Thai are marks, which `\\w` leaves out: it would cut Hindi words in pieces.
     """
-    marks = "".join(re.escape(c) for c in map(chr, range(min(sys.maxunicode, 0xFFFF))) if unicodedata.category(c) in ("Mn", "Mc"))
+    marks = "".join(
+        re.escape(c) for c in map(chr, range(min(sys.maxunicode, 0xFFFF))) if unicodedata.category(c) in ("Mn", "Mc")
+    )
     return re.compile(f"([{_UNSPACED}]+)|((?:(?![{_UNSPACED}])(?:[^\\W_]|[{marks}]))+)")
 
 
@@ -39,7 +42,8 @@ def runs(text: str) -> list[tuple[str, bool]]:
 
 
 def tokenise(text: str) -> list[str]:
-    """Words of letters and digits, and overlapping character bigrams of scripts without spaces (a lone character is a token)."""
+    """Words of letters and digits, and overlapping character bigrams of scripts without spaces (a lone character is a
+    token)."""
     tokens: list[str] = []
     for run, unspaced in runs(text):
         if unspaced and len(run) > 1:
@@ -63,7 +67,8 @@ class Index:
 
 
 def build(texts: Sequence[str], *, k1: float = K1, b: float = B) -> Index:
-    """Index passages with Lucene's BM25: idf(t) tf / (tf + k1 (1 - b + b length / mean length)), idf = log(1 + (N - n + .5) / (n + .5))."""
+    """Index passages with Lucene's BM25: idf(t) tf / (tf + k1 (1 - b + b length / mean length)), idf = log(1 + (N - n +
+    .5) / (n + .5))."""
     tokens = [tokenise(text) for text in texts]
     numbers: dict[str, int] = {}
     ids = [[numbers.setdefault(token, len(numbers)) for token in passage] for passage in tokens]

@@ -1,4 +1,7 @@
-"""Text from outside (names, notes, licences, commands) inside Markdown, LaTeX and CSV: one function a language. Jinja escapes HTML."""
+"""Text from outside (names, notes, licences, commands) inside Markdown, LaTeX and CSV: one function a language.
+
+Jinja escapes HTML.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,8 @@ def latex_comment(text: str) -> str:
 
 
 def csv_cell(value: object) -> object:
-    """As text that no spreadsheet takes for a formula: an apostrophe before = + - @, tabs and line breaks; numbers stay."""
+    """As text that no spreadsheet takes for a formula: an apostrophe before = + - @, tabs and line breaks; numbers
+    stay."""
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") and not _NUMBER.fullmatch(value):
         return f"'{value}"
     return value

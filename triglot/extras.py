@@ -1,4 +1,5 @@
-"""What comes with an extra of Triglot and not with `pip install triglot`: a package that is missing is named with its extra."""
+"""What comes with an extra of Triglot and not with `pip install triglot`: a package that is missing is named with its
+extra."""
 
 from __future__ import annotations
 
@@ -38,4 +39,6 @@ def named() -> Iterator[None]:
         package = (error.name or "").partition(".")[0]
         if package not in EXTRAS:
             raise
-        raise MissingExtra(f'{package} is not installed; pip install "triglot[{EXTRAS[package]}]"', name=package) from error
+        raise MissingExtra(
+            f'{package} is not installed; pip install "triglot[{EXTRAS[package]}]"', name=package
+        ) from error

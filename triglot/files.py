@@ -50,7 +50,9 @@ _JSON_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)")
 
 
 class InputError(ValueError):
-    """Input that the user can correct. The message names the file, the line or key, and where it helps the nearest known name.
+    """Input that the user can correct.
+
+    The message names the file, the line or key, and where it helps the nearest known name.
 
     The command line prints it without a traceback and exits with 2.
     """
@@ -70,7 +72,10 @@ class SettingError(InputError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint such as `; did you mean 'hybrid'?`, or the known names where nothing is near. Empty if nothing is known."""
+    """A hint such as `; did you mean 'hybrid'?`, or the known names where nothing is near.
+
+    Empty if nothing is known.
+    """
     known = sorted({str(k) for k in known})
     close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
     if close:
@@ -86,7 +91,8 @@ def check_choice(key: str, value: object, known: Iterable[str]) -> None:
 
 
 def expand(word: str) -> str:
-    """A path of the command line with the home folder in place of `~`, also behind `NAME=` and behind the comma of two paths.
+    """A path of the command line with the home folder in place of `~`, also behind `NAME=` and behind the comma of two
+    paths.
 
     A shell does this at the beginning of a word alone. A `~` by itself behind `NAME=` stays: it is YAML's null.
     """
@@ -101,8 +107,8 @@ def open_bytes(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """The bytes of a file, unpacked where it is gzip (by its first two bytes, whatever its name); pipes work too.
 
     Raises:
-        InputError: the path does not exist, is a folder, or may not be read; is packed in another way, or a file of another kind that is
-            known by its first bytes; or the gzip data is broken or ends early.
+        InputError: the path does not exist, is a folder, or may not be read; is packed in another way, or a file of
+            another kind that is known by its first bytes; or the gzip data is broken or ends early.
     """
     path = Path(path)
     with ExitStack() as stack:
@@ -141,15 +147,17 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
     """Yield (line number from 1, line without its newline).
 
     Raises:
-        InputError: not there, not UTF-8 (names the line), a line of more than `LONGEST_LINE` bytes, or broken gzip data (names the last
-            whole line).
+        InputError: not there, not UTF-8 (names the line), a line of more than `LONGEST_LINE` bytes, or broken gzip data
+            (names the last whole line).
     """
     number = 0
     with open_bytes(path) as handle:
         try:
             for number, line in enumerate(iter(partial(handle.readline, LONGEST_LINE + 1), b""), 1):
                 if len(line) > LONGEST_LINE:
-                    raise InputError(f"{path}:{number}: a line of more than {LONGEST_LINE >> 20} MiB; is this a file of text lines?")
+                    raise InputError(
+                        f"{path}:{number}: a line of more than {LONGEST_LINE >> 20} MiB; is this a file of text lines?"
+                    )
                 yield number, _decode(path, number, line.rstrip(b"\r\n"))
         except (EOFError, OSError, zlib.error) as error:
             raise InputError(f"{path}: broken or truncated after line {number} ({error})") from None
@@ -159,7 +167,8 @@ def read_whole(path: str | os.PathLike[str]) -> str:
     """The text of a file that is one document, plain or gzip.
 
     Raises:
-        InputError: not there, not UTF-8 or with a NUL byte (names the line), more than `LARGEST_DOCUMENT` bytes, or broken gzip data.
+        InputError: not there, not UTF-8 or with a NUL byte (names the line), more than `LARGEST_DOCUMENT` bytes, or
+            broken gzip data.
     """
     data = bytearray()
     with open_bytes(path) as handle:
@@ -167,9 +176,13 @@ def read_whole(path: str | os.PathLike[str]) -> str:
             for block in iter(partial(handle.read, _BLOCK), b""):
                 data += block
                 if b"\0" in block:
-                    raise InputError(f"{path}:{1 + data.count(10, 0, data.index(0))}: a NUL byte; this is no text in UTF-8")
+                    raise InputError(
+                        f"{path}:{1 + data.count(10, 0, data.index(0))}: a NUL byte; this is no text in UTF-8"
+                    )
                 if len(data) > LARGEST_DOCUMENT:
-                    raise InputError(f"{path}: more than {LARGEST_DOCUMENT >> 20} MiB, too large for one document; use JSON lines")
+                    raise InputError(
+                        f"{path}: more than {LARGEST_DOCUMENT >> 20} MiB, too large for one document; use JSON lines"
+                    )
         except (EOFError, OSError, zlib.error) as error:
             raise InputError(f"{path}: broken or truncated ({error})") from None
     return _decode(path, 1, data)
@@ -213,7 +226,8 @@ def _unfit_at(text: str) -> int:
 
 
 def _lone_surrogate(text: str) -> int | None:
-    """Where JSON text has the half of a pair of surrogates alone, as in `"\\ud800"`: no character, and not to be written as UTF-8."""
+    """Where JSON text has the half of a pair of surrogates alone, as in `"\\ud800"`: no character, and not to be
+    written as UTF-8."""
     pending = None
     for match in _JSON_ESCAPE.finditer(text):
         code = int(match[1], 16) if match[1] else 0
@@ -232,7 +246,10 @@ def _too_deep(value: Any) -> bool:
     level = [value]
     for _ in range(_DEEPEST):
         level = [
-            one for outer in level for one in (outer.values() if type(outer) is dict else outer) if type(one) is dict or type(one) is list
+            one
+            for outer in level
+            for one in (outer.values() if type(outer) is dict else outer)
+            if type(one) is dict or type(one) is list
         ]
         if not level:
             return False
@@ -243,8 +260,8 @@ def parse_json(text: str, path: str | os.PathLike[str], line: int | None = None)
     """The value of JSON text: a document, or with `line` the line of this number.
 
     Raises:
-        InputError: names file and line: not JSON, which knows no NaN and no infinity; numbers of more than 100 digits or beyond 1.8e308;
-            nested more than 100 deep; half a surrogate pair.
+        InputError: names file and line: not JSON, which knows no NaN and no infinity; numbers of more than 100 digits
+            or beyond 1.8e308; nested more than 100 deep; half a surrogate pair.
     """
 
     def at(position: int) -> str:
@@ -274,7 +291,10 @@ def read_json(path: str | os.PathLike[str]) -> Any:
 
 
 def read_jsonl(path: str | os.PathLike[str]) -> Iterator[tuple[int, Any]]:
-    """Yield (line number, value) of JSON lines; blank lines are passed over. Raises InputError as `read_lines` and `parse_json`."""
+    """Yield (line number, value) of JSON lines; blank lines are passed over.
+
+    Raises InputError as `read_lines` and `parse_json`.
+    """
     for number, line in read_lines(path):
         if line.strip():
             yield number, parse_json(line, path, number)
@@ -282,7 +302,8 @@ def read_jsonl(path: str | os.PathLike[str]) -> Iterator[tuple[int, Any]]:
 
 @contextmanager
 def blamed(path: Path) -> Iterator[None]:
-    """Turn an OSError about writing `path` into an InputError; one about another file, or about no file's writing, stays what it is."""
+    """Turn an OSError about writing `path` into an InputError; one about another file, or about no file's writing,
+    stays what it is."""
     try:
         yield
     except OSError as error:
@@ -326,7 +347,10 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
 
 
 def _swap(new: Path, old: Path) -> bool:
-    """Exchange two paths in one step where the system can (Linux, macOS), so that no moment has neither. False where it cannot."""
+    """Exchange two paths in one step where the system can (Linux, macOS), so that no moment has neither.
+
+    False where it cannot.
+    """
     import ctypes  # takes as long to load as all the rest of this file
 
     try:
@@ -351,20 +375,30 @@ def sync_folder(path: Path) -> None:
 
 
 def is_leftover(path: Path) -> bool:
-    """Whether a name is one of those that a killed write leaves: `.NAME.xxxxxxxx.part`, `.NAME.xxxxxxxx.old`, `.NAME.lock`."""
+    """Whether a name is one of those that a killed write leaves: `.NAME.xxxxxxxx.part`, `.NAME.xxxxxxxx.old`,
+    `.NAME.lock`."""
     return _LEFTOVER.fullmatch(path.name) is not None
 
 
 def sweep(path: str | os.PathLike[str], *, inside: bool = True) -> None:
-    """Clear away what killed writes of `path` have left beside it, and `inside` it where it is a folder; bring back a folder that was
-    moved aside when its writer was killed. Call it while `locked(path)` holds, so that no other process is writing."""
+    """Clear away what killed writes of `path` have left beside it, and `inside` it where it is a folder; bring back a
+    folder that was moved aside when its writer was killed. Call it while `locked(path)` holds, so that no other process
+    is writing."""
     path = Path(path)
-    near = path.parent.glob(f".{glob.escape(path.name)}.????????.*") if path.parent.is_dir() else ()  # and no leftovers of `PATH.jsonl`
-    beside = [entry for entry in near if is_leftover(entry) and len(entry.name) <= len(path.name) + len("..xxxxxxxx.part")]
+    near = (
+        path.parent.glob(f".{glob.escape(path.name)}.????????.*") if path.parent.is_dir() else ()
+    )  # and no leftovers of `PATH.jsonl`
+    beside = [
+        entry for entry in near if is_leftover(entry) and len(entry.name) <= len(path.name) + len("..xxxxxxxx.part")
+    ]
     for entry in beside:
         if entry.suffix == ".old" and not path.exists():
             os.replace(entry, path)
-    held = [entry for entry in path.rglob(".*") if is_leftover(entry)] if inside and path.is_dir() and not path.is_symlink() else []
+    held = (
+        [entry for entry in path.rglob(".*") if is_leftover(entry)]
+        if inside and path.is_dir() and not path.is_symlink()
+        else []
+    )
     for entry in (*beside, *held):
         if entry.suffix == ".lock":
             continue
@@ -376,10 +410,12 @@ def sweep(path: str | os.PathLike[str], *, inside: bool = True) -> None:
 
 @contextmanager
 def locked(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Only one process at a time writes `path`, a file or folder that need not exist. A process that ends, however, leaves no lock.
+    """Only one process at a time writes `path`, a file or folder that need not exist.
 
-    The lock is held on `.NAME.lock` beside `path`, which is removed at the end. Where the system has no such locks (Windows) nothing is
-    locked.
+    A process that ends, however, leaves no lock.
+
+    The lock is held on `.NAME.lock` beside `path`, which is removed at the end. Where the system has no such locks
+    (Windows) nothing is locked.
 
     Raises:
         InputError: another process is writing there, or the folder cannot be written.
@@ -398,7 +434,9 @@ def locked(path: str | os.PathLike[str]) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(descriptor)
-            raise InputError(f"{path}: another process is writing there; wait for it, or choose another place") from None
+            raise InputError(
+                f"{path}: another process is writing there; wait for it, or choose another place"
+            ) from None
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), os.stat(place)):
                 break

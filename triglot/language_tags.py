@@ -1,7 +1,8 @@
 """Language tags as file names and records have them: one pattern for all readers, one spelling (BCP 47) from there on.
 
-`zh_cn`, `zh-CN` and `ZH-cn` are `zh-CN`; `eng` is `en`, `arb_Arab` is `ar-Arab`, `iw` is `he` (the shortest code, as BCP 47 and CLDR have
-it). Script and region stay, so `zh-CN` and `zh-TW`, `sr-Latn` and `sr-Cyrl` are languages of their own.
+`zh_cn`, `zh-CN` and `ZH-cn` are `zh-CN`; `eng` is `en`, `arb_Arab` is `ar-Arab`, `iw` is `he` (the shortest code, as
+BCP 47 and CLDR have it). Script and region stay, so `zh-CN` and `zh-TW`, `sr-Latn` and `sr-Cyrl` are languages of their
+own.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from functools import cache, lru_cache
 from triglot.files import InputError
 from triglot.names import check_name
 
-TAG = r"[A-Za-z]{2,3}(?:[-_][A-Za-z]{4})?(?:[-_](?:[A-Za-z]{2}|[0-9]{3}))?"  # for patterns of file names; `tag` tells whether it is one
+# For patterns of file names; `tag` tells whether it is one.
+TAG = r"[A-Za-z]{2,3}(?:[-_][A-Za-z]{4})?(?:[-_](?:[A-Za-z]{2}|[0-9]{3}))?"
 _TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_]([A-Za-z]{4}))?(?:[-_]([A-Za-z]{2}|[0-9]{3}))?")
 _RENAMED = {"iw": "he", "in": "id", "ji": "yi", "jw": "jv"}
-_NO_LANGUAGE = frozenset(re.findall("[a-z]+", "all dev dl doc faq ids log new neg old out pos qa qas raw set src tgt tmp trn tst txt val"))
+_NO_LANGUAGE = frozenset(
+    re.findall("[a-z]+", "all dev dl doc faq ids log new neg old out pos qa qas raw set src tgt tmp trn tst txt val")
+)
 
 
 @cache
@@ -24,8 +28,13 @@ def _shorter() -> dict[str, str]:
     """Codes of three letters -> of two, and those of a language's usual member (`cmn`, `arb`, `swh`) too."""
     from babel.core import get_global
 
-    found = {long: short for long, short in get_global("language_aliases").items() if len(long) == 3 and len(short) == 2}
-    return found | {"twi": "tw", "tgl": "tl"}  # CLDR has them under `ak` and `fil`, which data sets keep apart from them
+    found = {
+        long: short for long, short in get_global("language_aliases").items() if len(long) == 3 and len(short) == 2
+    }
+    return found | {
+        "twi": "tw",
+        "tgl": "tl",
+    }  # CLDR has them under `ak` and `fil`, which data sets keep apart from them
 
 
 @cache
@@ -43,7 +52,8 @@ def _known(primary: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def tag(text: str) -> str | None:
-    """A tag in its one spelling, None for what is no tag: `dev`, `english`, `de-test` (no such script), `en-de` is one (in Germany)."""
+    """A tag in its one spelling, None for what is no tag: `dev`, `english`, `de-test` (no such script), `en-de` is one
+    (in Germany)."""
     match = _TAG.fullmatch(text)
     if match is None:
         return None
@@ -52,7 +62,11 @@ def tag(text: str) -> str | None:
         return None
     if script or region:
         _, scripts, regions = _english()
-        if (script and script not in scripts) or (region and region not in regions) or (len(primary) == 3 and not _known(primary)):
+        if (
+            (script and script not in scripts)
+            or (region and region not in regions)
+            or (len(primary) == 3 and not _known(primary))
+        ):
             return None
     primary = _RENAMED.get(primary, primary) if len(primary) == 2 else _shorter().get(primary, primary)
     return "-".join(part for part in (primary, script, region) if part)
@@ -78,7 +92,8 @@ def base(code: str) -> str:
 
 
 def of_name(stem: str) -> str | None:
-    """The language that a file name without suffix tells, the last of several: `xx`, `dev.zh-CN`, `tydiqa.goldp.xx.dev`, `squad_pt-br`.
+    """The language that a file name without suffix tells, the last of several: `xx`, `dev.zh-CN`,
+    `tydiqa.goldp.xx.dev`, `squad_pt-br`.
 
     Between other words only codes that CLDR knows are taken for one.
     """
@@ -111,7 +126,8 @@ def _primary(text: str) -> str:
 
 
 def _native(code: str) -> bool:
-    """Whether the main language of the region is the tag's, or there is no region: `pt-BR` and `zh-TW`, but not `en-PT`."""
+    """Whether the main language of the region is the tag's, or there is no region: `pt-BR` and `zh-TW`, but not
+    `en-PT`."""
     from babel.core import get_global
 
     primary, *rest = code.split("-")
@@ -120,26 +136,35 @@ def _native(code: str) -> bool:
 
 
 def two_of_name(stem: str, where: str) -> tuple[str, str] | None:
-    """Both languages of a name such as `xx-yy`, `zh-cn-en`, `en-pt_BR`, `eng-Latn-deu-Latn`; None where it tells no two languages.
+    """Both languages of a name such as `xx-yy`, `zh-cn-en`, `en-pt_BR`, `eng-Latn-deu-Latn`; None where it tells no two
+    languages.
 
     Raises:
-        InputError: it can be read in two ways (`en-pt-br`: Breton, or the Portuguese of Brazil?), and neither is the usual one.
+        InputError: it can be read in two ways (`en-pt-br`: Breton, or the Portuguese of Brazil?), and neither is the
+            usual one.
     """
     places = [match.start() for match in re.finditer("-", stem)]
     ways = [(stem[:at], stem[at + 1 :]) for at in places]
     ways = [(a, b) for a, b in ways if tag(a) is not None and tag(b) is not None]
-    for better in (lambda a, b: _capitals(a) and _capitals(b), lambda a, b: _known(_primary(a)) and _known(_primary(b)), _both_native):
+    for better in (
+        lambda a, b: _capitals(a) and _capitals(b),
+        lambda a, b: _known(_primary(a)) and _known(_primary(b)),
+        _both_native,
+    ):
         if len(ways) > 1:
             ways = [way for way in ways if better(*way)] or ways
     found = [(tag(a) or "", tag(b) or "") for a, b in ways]
     if len(found) > 1:
         told = " or ".join(f"{a} and {b}" for a, b in found)
-        raise InputError(f"{where}: its name means {told}; write region and language with an underscore, as in xx-pt_BR")
+        raise InputError(
+            f"{where}: its name means {told}; write region and language with an underscore, as in xx-pt_BR"
+        )
     return found[0] if found and found[0][0] != found[0][1] else None
 
 
 def _capitals(text: str) -> bool:
-    """Whether every part is written as its place asks: `pt-BR`, `zh-Hans`; false for `en-pt` read as English in Portugal."""
+    """Whether every part is written as its place asks: `pt-BR`, `zh-Hans`; false for `en-pt` read as English in
+    Portugal."""
     return all(part == (part.upper() if len(part) != 4 else part.title()) for part in re.split("[-_]", text)[1:])
 
 

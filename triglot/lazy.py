@@ -14,7 +14,8 @@ def face(room: str, homes: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
 
     Args:
         room: the package's `__name__`.
-        homes: module of the package -> names that live there; none of them is called as a module is, or the module would hide it.
+        homes: module of the package -> names that live there; none of them is called as a module is, or the module
+            would hide it.
     """
     home = {name: module for module, names in homes.items() for name in names}
 

@@ -62,7 +62,8 @@ def _left_in_groups(proc: Path, groups: Path) -> Iterator[int]:
 
 
 def available(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """Bytes that this process can still take without swapping: the least of what the machine, its control groups and `ulimit -v` leave.
+    """Bytes that this process can still take without swapping: the least of what the machine, its control groups and
+    `ulimit -v` leave.
 
     None where the system does not tell.
     """
@@ -71,7 +72,9 @@ def available(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup"))
         left.append(free)
     elif not proc.is_dir():
         try:
-            left.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))  # macOS: all of it, a bound all the same
+            left.append(
+                os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+            )  # macOS: all of it, a bound all the same
         except (AttributeError, OSError, ValueError):
             return None
     if resource is not None:

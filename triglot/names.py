@@ -1,4 +1,7 @@
-"""Names that become parts of file names: benchmarks, arms, models, languages. One rule for all, asked where a name is read."""
+"""Names that become parts of file names: benchmarks, arms, models, languages.
+
+One rule for all, asked where a name is read.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ def check_name(kind: str, name: object, where: str = "") -> str:
         where: file and line, or key, that the message begins with.
 
     Raises:
-        InputError: it is no text, empty, `.` or `..`, too long, begins with `.` or `-`, or holds a slash, backslash, colon or a character
-            that cannot be printed.
+        InputError: it is no text, empty, `.` or `..`, too long, begins with `.` or `-`, or holds a slash, backslash,
+            colon or a character that cannot be printed.
     """
     start = f"{where}: " if where else ""
     if not isinstance(name, str):
@@ -26,7 +29,8 @@ def check_name(kind: str, name: object, where: str = "") -> str:
         raise InputError(f"{start}{name!r:.80} cannot be the name of a {kind}: it is empty")
     if name[0] in ".-" or any(c in "/\\:" or not c.isprintable() for c in name):
         raise InputError(
-            f"{start}{name!r:.80} cannot be the name of a {kind}: it becomes part of a file name, so it may not begin with . or - and may "
+            f"{start}{name!r:.80} cannot be the name of a {kind}: it becomes part of a file name, so it may not "
+            "begin with . or - and may "
             f"hold no slash, backslash, colon, line break or control character"
         )
     if len(name.encode("utf-8", "surrogatepass")) > _LONGEST:

@@ -1,16 +1,17 @@
 """What a command writes, by one rule: nothing is replaced that the command did not write there before.
 
-A command claims its output before any work and writes into a temporary folder beside it, which takes its place at the end. A record of
-what was written (command, model, size and checksum of every file) lies with it, so that the next call knows what is ours:
+A command claims its output before any work and writes into a temporary folder beside it, which takes its place at the
+end. A record of what was written (command, model, size and checksum of every file) lies with it, so that the next call
+knows what is ours:
 
 - nothing there, or an empty folder or file: written;
 - written by the same command for the same model, and not changed since: replaced, as a whole;
 - written by another command or for another model: replaced with `force` alone;
 - anything else, and anything that is read as an input: never.
 
-The record of a folder is `.triglot` inside. That of single files stands in the report that the command writes beside them, or in
-`.NAME.triglot`. Links are followed and the rule applies to where they lead; devices and pipes are refused. One process at a time writes an
-output, and the next one clears away what a killed one has left.
+The record of a folder is `.triglot` inside. That of single files stands in the report that the command writes beside
+them, or in `.NAME.triglot`. Links are followed and the rule applies to where they lead; devices and pipes are refused.
+One process at a time writes an output, and the next one clears away what a killed one has left.
 """
 
 from __future__ import annotations
@@ -28,7 +29,18 @@ from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
-from triglot.files import InputError, atomic_folder, atomic_write, blamed, is_leftover, locked, read_json, sweep, sync_folder, write_json
+from triglot.files import (
+    InputError,
+    atomic_folder,
+    atomic_write,
+    blamed,
+    is_leftover,
+    locked,
+    read_json,
+    sweep,
+    sync_folder,
+    write_json,
+)
 from triglot.shapes import shaped, strict
 
 RECORD = ".triglot"
@@ -53,7 +65,8 @@ class Written(TypedDict):
 
 @strict
 class Record(TypedDict):
-    """What a command wrote: `files` by their name in the folder, or by their role; several for one name while they are exchanged.
+    """What a command wrote: `files` by their name in the folder, or by their role; several for one name while they are
+    exchanged.
 
     In a report, `rest` is the checksum of everything else in it.
     """
@@ -93,15 +106,24 @@ def resolve(out: str | os.PathLike[str], kind: str) -> Path:
 
 
 def check_inputs(targets: Iterable[Path], inputs: Iterable[str | os.PathLike[str]]) -> None:
-    """Raises InputError where a target, as `resolve` gives it, is an input or holds one. Inputs that are no paths are passed over."""
+    """Raises InputError where a target, as `resolve` gives it, is an input or holds one.
+
+    Inputs that are no paths are passed over.
+    """
     for one in inputs:
         given = os.path.expanduser(os.fspath(one))
         if not given or not os.path.lexists(given):
             continue
         for lies in {Path(os.path.abspath(given)), Path(os.path.realpath(given))}:
             for target in targets:
-                if target == lies or target in lies.parents or (target.exists() and lies.exists() and os.path.samefile(target, lies)):
-                    raise InputError(f"{target}: cannot be written, it would replace {one}, which is read; choose another place")
+                if (
+                    target == lies
+                    or target in lies.parents
+                    or (target.exists() and lies.exists() and os.path.samefile(target, lies))
+                ):
+                    raise InputError(
+                        f"{target}: cannot be written, it would replace {one}, which is read; choose another place"
+                    )
 
 
 @contextmanager
@@ -115,7 +137,9 @@ def folder(
     record: str = RECORD,
     kept: Sequence[str] = (),
 ) -> Iterator[Path]:
-    """A temporary folder that becomes `out` when the block ends well. All checks are made before the block begins, and again at its end.
+    """A temporary folder that becomes `out` when the block ends well.
+
+    All checks are made before the block begins, and again at its end.
 
     Args:
         out: the folder.
@@ -124,17 +148,22 @@ def folder(
         inputs: paths that the command reads.
         force: replace what another command wrote, or the same one for another model.
         record: name of the JSON file inside that holds the record; a report of the command is extended by it.
-        kept: names of files in `out` that are taken over as they are, such as a cache that grows while the command works.
+        kept: names of files in `out` that are taken over as they are, such as a cache that grows while the command
+            works.
 
     Raises:
-        InputError: `out` holds what may not be replaced, is an input, or cannot be written; or another process is writing it.
+        InputError: `out` holds what may not be replaced, is an input, or cannot be written; or another process is
+            writing it.
     """
     place = resolve(out, "folder")
     here = Path.cwd()
     if place == here or place in here.parents:
         raise InputError(f"{out}: is the current folder or one above it; choose a folder of its own")
     if place.is_dir() and (os.path.ismount(place) or not os.access(place, os.W_OK)):
-        raise InputError(f"{out}: cannot be replaced ({'a file system begins there' if os.path.ismount(place) else 'it is read-only'})")
+        raise InputError(
+            f"{out}: cannot be replaced "
+            f"({'a file system begins there' if os.path.ismount(place) else 'it is read-only'})"
+        )
     check_inputs([place], inputs)
 
     def check() -> None:
@@ -165,8 +194,9 @@ def files(
 ) -> Iterator[Path]:
     """A temporary folder whose files, named as the targets are, take their places when the block ends well.
 
-    Files cannot be exchanged all at once. The first one, which has the data, is whole at every moment, old or new; the others are absent
-    until it is there. A journal, `.NAME.triglot`, names the old and the new files, so that the next start knows both as ours.
+    Files cannot be exchanged all at once. The first one, which has the data, is whole at every moment, old or new; the
+    others are absent until it is there. A journal, `.NAME.triglot`, names the old and the new files, so that the next
+    start knows both as ours.
 
     Args:
         targets: role -> path, the one with the data first: `{"lines": "x.jsonl", "report": "x.jsonl.report.json"}`.
@@ -188,7 +218,15 @@ def files(
     def check() -> dict[str, Path]:
         held = {role: path for role, path in places.items() if path.exists() and path.stat().st_size}
         if held:
-            _check([*_claims(journal), *(_claims(places[report]) if report else [])], held, report, None, command, model, force)
+            _check(
+                [*_claims(journal), *(_claims(places[report]) if report else [])],
+                held,
+                report,
+                None,
+                command,
+                model,
+                force,
+            )
         return held
 
     with _claimed(places.values()), _as(place.parent, _staging(place)) as temporary:
@@ -212,7 +250,10 @@ def _switch(
     if report:
         _put_record(temporary / names[report], made)
     sync_folder(temporary)
-    both = {role: [_written(temporary / name), *([_written(held[role])] if role in held else [])] for role, name in names.items()}
+    both = {
+        role: [_written(temporary / name), *([_written(held[role])] if role in held else [])]
+        for role, name in names.items()
+    }
     write_json(temporary / journal.name, {_KEY: {**made, "files": both}})
     os.replace(temporary / journal.name, journal)
     for role in others:
@@ -231,11 +272,19 @@ def _switch(
 
 
 def _check(
-    claims: Sequence[Record], held: Mapping[str, Path], record: str, folder: Path | None, command: str, model: str, force: bool
+    claims: Sequence[Record],
+    held: Mapping[str, Path],
+    record: str,
+    folder: Path | None,
+    command: str,
+    model: str,
+    force: bool,
 ) -> None:
-    """Raise InputError for what is there (`held`: name or role -> path) and may not be replaced, by what the records claim.
+    """Raise InputError for what is there (`held`: name or role -> path) and may not be replaced, by what the records
+    claim.
 
-    `record` is the name or role of the file that holds the record, `folder` has the files; it is None where they are files of their own.
+    `record` is the name or role of the file that holds the record, `folder` has the files; it is None where they are
+    files of their own.
     """
     advice = "nothing is replaced but what it wrote itself, choose another place"
     for name, path in held.items():
@@ -250,7 +299,10 @@ def _check(
     if not force and (claims[0]["command"] != command or not _is_same_model(claims[0]["model"], model)):
         whose = f" for {claims[0]['model']}" if claims[0]["model"] else ""
         where = folder or next(iter(held.values()))
-        raise InputError(f"{where}: was written by `triglot {claims[0]['command']}`{whose}; --force replaces it, or choose another place")
+        raise InputError(
+            f"{where}: was written by `triglot {claims[0]['command']}`{whose}; --force replaces it, or choose "
+            "another place"
+        )
 
 
 def _names(folder: Path) -> list[str]:
@@ -260,7 +312,9 @@ def _names(folder: Path) -> list[str]:
         folders[:] = [name for name in folders if not is_leftover(Path(name))]
         links = [name for name in folders if os.path.islink(os.path.join(root, name))]
         here = [*names, *links] or ([] if folders or Path(root) == folder else [""])
-        found += [Path(root, name).relative_to(folder).as_posix() for name in here if not (name and is_leftover(Path(name)))]
+        found += [
+            Path(root, name).relative_to(folder).as_posix() for name in here if not (name and is_leftover(Path(name)))
+        ]
     return sorted(found)
 
 
@@ -309,7 +363,8 @@ def _link(source: Path, target: Path) -> None:
 
 @contextmanager
 def _claimed(places: Iterable[Path]) -> Iterator[None]:
-    """The places locked and leftovers beside them cleared away; folders that had to be made for them go again where nothing was written."""
+    """The places locked and leftovers beside them cleared away; folders that had to be made for them go again where
+    nothing was written."""
     places = sorted(set(places))
     absent = {parent for place in places for parent in place.parents if not parent.exists()}
     try:

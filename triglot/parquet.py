@@ -30,13 +30,20 @@ def _blame(path: Path, what: str) -> Iterator[None]:
 
 
 def _checked(path: Path, file: pq.ParquetFile) -> int:
-    """The number of rows that a file claims. Raises InputError where that contradicts itself or the size of the file."""
+    """The number of rows that a file claims.
+
+    Raises InputError where that contradicts itself or the size of the file.
+    """
     about = file.metadata
     groups = [about.row_group(number).num_rows for number in range(about.num_row_groups)]
     if min(groups, default=0) < 0 or sum(groups) != about.num_rows:
-        raise InputError(f"{path}: a damaged Parquet file (its parts have {sum(groups)} rows, its footer says {about.num_rows})")
+        raise InputError(
+            f"{path}: a damaged Parquet file (its parts have {sum(groups)} rows, its footer says {about.num_rows})"
+        )
     if about.num_rows > _ROWS_A_BYTE * (size := path.stat().st_size):
-        raise InputError(f"{path}: a damaged Parquet file (its footer says {about.num_rows} rows, and it has {size} bytes)")
+        raise InputError(
+            f"{path}: a damaged Parquet file (its footer says {about.num_rows} rows, and it has {size} bytes)"
+        )
     return about.num_rows
 
 
@@ -48,7 +55,8 @@ def batches(
     size: int = 16_384,
     what: str = "",
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of a file in batches that were checked: texts are UTF-8, offsets and dictionaries fit, pages fit their checksums.
+    """The rows of a file in batches that were checked: texts are UTF-8, offsets and dictionaries fit, pages fit their
+    checksums.
 
     Args:
         path: of the file.
@@ -58,18 +66,24 @@ def batches(
         what: ` of results` or the like, for the message.
 
     Raises:
-        InputError: no such file, no Parquet, damaged, or without a column that is needed (with the nearest one that is there).
+        InputError: no such file, no Parquet, damaged, or without a column that is needed (with the nearest one that is
+            there).
     """
     import pyarrow.parquet as pq
 
     path = Path(path)
     if not path.is_file():
         siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise InputError(f"{path}: {'not a file' if path.exists() else 'no such file'}{nearest(path.name, siblings) if siblings else ''}")
+        raise InputError(
+            f"{path}: "
+            f"{'not a file' if path.exists() else 'no such file'}{nearest(path.name, siblings) if siblings else ''}"
+        )
     with _blame(path, what):
         file = pq.ParquetFile(path, page_checksum_verification=True)
         claimed, known = _checked(path, file), file.schema_arrow.names
-        parts = file.iter_batches(size, columns=None if columns is None else [name for name in columns if name in known])
+        parts = file.iter_batches(
+            size, columns=None if columns is None else [name for name in columns if name in known]
+        )
     for name in needed:
         if name not in known:
             raise InputError(f"{path}: no column {name!r}{nearest(name, known)}")
@@ -87,7 +101,9 @@ def batches(
         raise InputError(f"{path}: a damaged Parquet file ({found} rows can be read, its footer says {claimed})")
 
 
-def rows(path: str | os.PathLike[str], columns: Sequence[str] | None = None, **options: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+def rows(
+    path: str | os.PathLike[str], columns: Sequence[str] | None = None, **options: Any
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """(row number from 1, values) of those columns that the file has; options and errors as for `batches`."""
     number = 0
     for batch in batches(path, columns, **options):

@@ -2,8 +2,8 @@
 
     dim: Annotated[int, Range(1, 2**16)] = 512
 
-`check_ranges` in a dataclass' `__post_init__` reads them, so that settings from a file, from the command line and from Python are held to
-the same. The names below are ranges that several places share.
+`check_ranges` in a dataclass' `__post_init__` reads them, so that settings from a file, from the command line and from
+Python are held to the same. The names below are ranges that several places share.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ class Range:
         if isinstance(value, bool) or not isinstance(value, Real):
             return f"{shown(value)} is not {'a whole number' if whole else 'a number'}"
         value = cast(Any, value)
-        inside = (self.low < value if self.above else self.low <= value) and (value < self.high if self.below else value <= self.high)
+        inside = (self.low < value if self.above else self.low <= value) and (
+            value < self.high if self.below else value <= self.high
+        )
         if inside and (not whole or isinstance(value, Integral)):
             return ""
         if inside:
@@ -85,7 +87,8 @@ class Range:
 
 
 def ranges_in(hint: Any) -> Iterator[tuple[Range, bool]]:
-    """The range of the number that an annotation allows, alone or beside other types, and whether the number must be whole."""
+    """The range of the number that an annotation allows, alone or beside other types, and whether the number must be
+    whole."""
     if get_origin(hint) is Annotated:
         kind, *notes = get_args(hint)
         yield from ((note, kind is int) for note in notes if isinstance(note, Range))
@@ -95,7 +98,8 @@ def ranges_in(hint: Any) -> Iterator[tuple[Range, bool]]:
 
 
 def _numbers(hint: Any, value: Any, key: str) -> Iterator[tuple[str, Any, bool, Range]]:
-    """Yield (key, number, whether it must be whole, its range) for every number with a range that an annotation sees in a value."""
+    """Yield (key, number, whether it must be whole, its range) for every number with a range that an annotation sees in
+    a value."""
     origin = get_origin(hint)
     if origin is Annotated:
         kind, *notes = get_args(hint)
@@ -138,7 +142,10 @@ def check_ranges(settings: Any) -> None:
 
 
 def check_number(key: str, value: Any, kind: Any) -> None:
-    """Hold one number to a range: `check_number("--top-k", k, Top)`. Raises SettingError that names key, value and range."""
+    """Hold one number to a range: `check_number("--top-k", k, Top)`.
+
+    Raises SettingError that names key, value and range.
+    """
     for _, number, whole, allowed in _numbers(kind, value, key):
         if complaint := allowed.complaint(number, whole):
             raise SettingError(key, complaint)

@@ -1,6 +1,7 @@
 """Recipes: everything that a run or a study is made of, as one tree of frozen dataclasses read from YAML.
 
-Each room owns the dataclass of its settings; here they are put together. `triglot.study.run` is the one place that makes objects of them.
+Each room owns the dataclass of its settings; here they are put together. `triglot.study.run` is the one place that
+makes objects of them.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ def _check_name(kind: str, name: str, key: str) -> None:
 
 
 def _spell_languages(settings: Any) -> None:
-    """Give the key `languages` of settings the one spelling that readers give to languages. Raises InputError that names the key."""
+    """Give the key `languages` of settings the one spelling that readers give to languages.
+
+    Raises InputError that names the key.
+    """
     try:
         codes = wanted(settings.languages)
     except InputError as error:
@@ -59,7 +63,8 @@ def _spell_languages(settings: Any) -> None:
 
 @dataclass(frozen=True)
 class CodeSwitch:
-    """Texts of one language shown in others by replacing words through word lists, drawn anew each epoch (arXiv 2305.05295).
+    """Texts of one language shown in others by replacing words through word lists, drawn anew each epoch (arXiv
+    2305.05295).
 
     Attributes:
         lists: folder of word lists, inside the data folder.
@@ -86,8 +91,9 @@ class Source:
         path: file or folder inside the data folder; empty for built-in data.
         name: in logs and reports; by default the last part of the path.
         weight: share of the batches, relative to the other sources.
-        balance: how rows in different languages share that: a combination of languages with n rows gets a share ~ n ** balance. None leaves
-            the source whole (1 is nearly the same); 0 gives every pair of a folder of bitext the same share.
+        balance: how rows in different languages share that: a combination of languages with n rows gets a share ~ n **
+            balance. None leaves the source whole (1 is nearly the same); 0 gives every pair of a folder of bitext the
+            same share.
         candidate_text: what a passage is; null leaves it to the reader.
         languages: read only these; None for the recipe's.
         codeswitch: show the texts in the other languages too.
@@ -115,7 +121,9 @@ class Source:
             _check_name("source", self.name, "name")
         _spell_languages(self)
         if self.balance is not None and self.codeswitch:
-            raise SettingError("balance", "goes with natural text; a source with codeswitch has every row in all languages")
+            raise SettingError(
+                "balance", "goes with natural text; a source with codeswitch has every row in all languages"
+            )
 
     @property
     def label(self) -> str:
@@ -135,7 +143,8 @@ class Benchmark:
         licence: of the data, for the report.
         depth: passages a query where a top-k run is made (BEIR, MTEB, TREC).
         subsets: languages of smaller pools to report as well.
-        options: further options of the format's reader; of nli and stance, how a head is trained (`triglot.classify.tasks.Classify`).
+        options: further options of the format's reader; of nli and stance, how a head is trained
+            (`triglot.classify.tasks.Classify`).
     """
 
     name: str
@@ -153,7 +162,8 @@ class Benchmark:
         _spell_languages(self)
         if not re.fullmatch(r"[\w\-+.]+", self.name) or self.name.startswith("."):
             raise SettingError(
-                "name", f"{self.name!r} has other characters than letters, digits and - + . _ (it becomes part of file names)"
+                "name",
+                f"{self.name!r} has other characters than letters, digits and - + . _ (it becomes part of file names)",
             )
         _check_name("benchmark", self.name, "name")
         object.__setattr__(self, "subsets", tuple(tuple(map(language, codes)) for codes in self.subsets))
@@ -173,7 +183,9 @@ def check_refresh(refresh: Refresh, train: Train) -> None:
     if refresh.every is None:
         return
     if not train.negatives:
-        raise SettingError("refresh.every", "mines hard negatives that are never shown; give train.negatives, how many a row")
+        raise SettingError(
+            "refresh.every", "mines hard negatives that are never shown; give train.negatives, how many a row"
+        )
     try:
         refresh.of(train.negatives)
     except SettingError as error:
@@ -182,7 +194,9 @@ def check_refresh(refresh: Refresh, train: Train) -> None:
 
 @dataclass(frozen=True)
 class Stage:
-    """What one stage of training is made of. A recipe is its own last stage, the fine-tuning; `alignment` is another, shared by all arms.
+    """What one stage of training is made of.
+
+    A recipe is its own last stage, the fine-tuning; `alignment` is another, shared by all arms.
 
     Attributes:
         sources: its data.
@@ -192,7 +206,8 @@ class Stage:
         loss: what it minimises.
         train: how long and how fast.
         refresh: hard negatives mined by the model while it is trained.
-        lexicon_init: how far words of a static encoder start at their translations in the stage's word lists, 0 (not at all) to 1.
+        lexicon_init: how far words of a static encoder start at their translations in the stage's word lists, 0 (not at
+            all) to 1.
         pivot: of `lexicon_init`, the language whose words stay where they are.
     """
 
@@ -224,7 +239,8 @@ class Recipe(Stage):
         languages: codes; sources and benchmarks are read in these alone. Empty: all that the data have.
         encoder: what is trained.
         alignment: stage one, null for none.
-        of: arms above this one, for an arm that is made of them without training: the mean of their weights, if there are several.
+        of: arms above this one, for an arm that is made of them without training: the mean of their weights, if there
+            are several.
         debias: how the language is then taken out of such an arm.
         validation: measured every `train.validate_every` steps and after the last; settings may be chosen by it.
         evaluate: measured once, at the end.
@@ -234,8 +250,8 @@ class Recipe(Stage):
         arms: name -> settings (dotted keys) that make the arm.
         seeds: of a study.
         reference: the arm that the report compares the others with; empty for the first.
-        margin: how much lower an arm may be than the reference and still count as "not below" it, as a share (0.005 is half a point).
-            It is fixed here, before the figures are known: a run folder keeps it.
+        margin: how much lower an arm may be than the reference and still count as "not below" it, as a share (0.005 is
+            half a point). It is fixed here, before the figures are known: a run folder keeps it.
     """
 
     name: str = ""
@@ -267,14 +283,17 @@ class Recipe(Stage):
             _check_name("arm", arm, f"arms.{arm}"[:60])
             if not re.fullmatch(r"[\w\-+]+", arm) or arm in RESERVED:
                 raise SettingError(
-                    f"arms.{arm}", f"{'is the name of the first stage' if arm in RESERVED else 'letters, digits and - + _ only'}"
+                    f"arms.{arm}",
+                    f"{'is the name of the first stage' if arm in RESERVED else 'letters, digits and - + _ only'}",
                 )
         if self.reference and self.reference not in self.arms:
             raise SettingError("reference", f"no arm {self.reference!r}{nearest(self.reference, self.arms)}")
         if "bm25-translated" in self.baselines and not self.lists:
             raise SettingError("lists", "is missing; bm25-translated needs a folder of word lists")
         if self.debias.method and not self.of:
-            message = "goes with `of: [ARM]`, the arm whose model it is taken from; `triglot debias` does it to a saved model"
+            message = (
+                "goes with `of: [ARM]`, the arm whose model it is taken from; `triglot debias` does it to a saved model"
+            )
             raise SettingError("debias", message)
         for attack in self.attacks:
             if attack.needs_lists and not self.lists:
@@ -305,14 +324,25 @@ OF_A_STUDY = (
 
 
 def _drop_licence(value: dict[str, Any], path: Sequence[str], beside: Collection[str]) -> None:
-    """A source that is read from another path is other data: what the old entry says of its licence no longer holds, in place."""
+    """A source that is read from another path is other data: what the old entry says of its licence no longer holds, in
+    place."""
     prefix, lists = path[:-2], ("sources", "validation", "evaluate")
-    if len(path) < 3 or path[-1] not in ("path", "format") or path[-3] not in lists or f"{'.'.join(path[:-1])}.licence" in beside:
+    if (
+        len(path) < 3
+        or path[-1] not in ("path", "format")
+        or path[-3] not in lists
+        or f"{'.'.join(path[:-1])}.licence" in beside
+    ):
         return
     here: Any = value
     for name in prefix:
         here = here.get(name) if isinstance(here, dict) else None
-    if isinstance(here, list) and path[-2].isdecimal() and int(path[-2]) < len(here) and isinstance(here[int(path[-2])], dict):
+    if (
+        isinstance(here, list)
+        and path[-2].isdecimal()
+        and int(path[-2]) < len(here)
+        and isinstance(here[int(path[-2])], dict)
+    ):
         here[int(path[-2])].pop("licence", None)
 
 
@@ -344,13 +374,16 @@ def _arm_changes(document: Document, arm: str) -> Document:
         if reason:
             raise InputError(f"{document.where(above + key)}: {above}{key}: {reason}")
         if first == "sources" and rest[1:] in (["path"], ["format"]):
-            changes.setdefault(f"sources.{rest[0]}.licence", "")  # other data: what was said of the licence no longer holds
+            changes.setdefault(
+                f"sources.{rest[0]}.licence", ""
+            )  # other data: what was said of the licence no longer holds
     lines = {key.removeprefix(above): place for key, place in document.lines.items() if key.startswith(above)}
     return Document(changes, document.where(above[:-1]), lines)
 
 
 def parse_recipe(document: Document) -> Recipe:
-    """A recipe from its document; every arm is tried too, so that a misspelt key in the last arm is found before the first one runs."""
+    """A recipe from its document; every arm is tried too, so that a misspelt key in the last arm is found before the
+    first one runs."""
     document = renamed_document(document)
     recipe = build(Recipe, document)
     trained: list[str] = []
@@ -376,7 +409,9 @@ def renamed_document(document: Document) -> Document:
     def tell(old: str, now: str) -> None:
         log.warning("%s: %s is called %s now", document.where(old), old, now)
 
-    return Document(renamed(document.value, tell), document.source, {new_name(key): place for key, place in document.lines.items()})
+    return Document(
+        renamed(document.value, tell), document.source, {new_name(key): place for key, place in document.lines.items()}
+    )
 
 
 def _renamed_word(key: str, value: Any) -> tuple[str, Any]:
@@ -392,7 +427,8 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
 
     Args:
         name_or_path: a YAML file, or the name of a recipe that comes with Triglot.
-        overrides: `key=value` words; keys are dotted, values are read as YAML (`batches.kind=xy`, `sources.0.weight=2`).
+        overrides: `key=value` words; keys are dotted, values are read as YAML (`batches.kind=xy`,
+            `sources.0.weight=2`).
 
     Raises:
         InputError: names file and line (or the command line), the key, and the nearest known one.
@@ -414,22 +450,34 @@ def arm_recipe(recipe: Recipe, arm: str, seed: int) -> Recipe:
     """
     if arm not in recipe.arms:
         raise InputError(f"{recipe.name}: no arm {arm!r}{nearest(arm, recipe.arms)}")
-    return changed(single(recipe, seed), _arm_changes(Document({"arms": recipe.arms}, recipe.name), arm), f"arms.{arm}: ")
+    return changed(
+        single(recipe, seed), _arm_changes(Document({"arms": recipe.arms}, recipe.name), arm), f"arms.{arm}: "
+    )
 
 
 def alignment_recipe(recipe: Recipe, seed: int) -> Recipe:
-    """The recipe of the alignment stage alone; the sources of the fine-tuning stay, since the tokenizer is made from them too."""
+    """The recipe of the alignment stage alone; the sources of the fine-tuning stay, since the tokenizer is made from
+    them too."""
     defaults = {entry.name: getattr(Stage(), entry.name) for entry in fields(Stage) if entry.name != "sources"}
     return replace(single(recipe, seed), **defaults, attacks=(), lists="")
 
 
 def single(recipe: Recipe, seed: int) -> Recipe:
     """The recipe of one run: no arms, no baselines, one seed."""
-    return replace(recipe, seed=seed, seeds=(seed,), arms={}, baselines=(), lists=recipe.lists if recipe.attacks else "", reference="")
+    return replace(
+        recipe,
+        seed=seed,
+        seeds=(seed,),
+        arms={},
+        baselines=(),
+        lists=recipe.lists if recipe.attacks else "",
+        reference="",
+    )
 
 
 def key_order() -> list[str]:
-    """The keys of a recipe as they are shown: what holds for the whole run, the fine-tuning, what is done with its model."""
+    """The keys of a recipe as they are shown: what holds for the whole run, the fine-tuning, what is done with its
+    model."""
     of_stage = [entry.name for entry in fields(Stage)]
     own = [entry.name for entry in fields(Recipe) if entry.name not in of_stage]
     after = own.index("alignment") + 1

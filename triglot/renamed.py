@@ -1,4 +1,5 @@
-"""Keys of recipes that had another name in the version before: they are read for one version, and the new name is said."""
+"""Keys of recipes that had another name in the version before: they are read for one version, and the new name is
+said."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Checksums: what was written can be told from what a disk, a tool or a hand has changed since.
 
-A sealed document is JSON with a checksum over the rest of it as its last key. It vouches for other files by naming the checksum of each.
+A sealed document is JSON with a checksum over the rest of it as its last key. It vouches for other files by naming the
+checksum of each.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ def checksums(folder: Path, leave_out: Iterable[str] = ()) -> dict[str, str]:
 
 
 def check_files(folder: Path, sums: Mapping[str, str]) -> None:
-    """Raise InputError where a file is missing or is not the one whose checksum this is; files that are not named may be there."""
+    """Raise InputError where a file is missing or is not the one whose checksum this is; files that are not named may
+    be there."""
     for name, value in sums.items():
         if not (folder / name).is_file():
             raise InputError(f"{folder / name}: is missing")

@@ -1,7 +1,8 @@
 """Randomness as a function: every draw comes from (seed, purpose, epoch, step, row, side), never from a hidden state.
 
-`generator` is for shuffles and other bulk draws. `uniform` is counter-based: the same arguments give the same number whatever was
-drawn before, so a row's noise does not depend on its batch, on the number of workers or on where a run was resumed.
+`generator` is for shuffles and other bulk draws. `uniform` is counter-based: the same arguments give the same number
+whatever was drawn before, so a row's noise does not depend on its batch, on the number of workers or on where a run was
+resumed.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ def _key(seed: int, purpose: str) -> int:
 
 def generator(seed: int, purpose: str, *counters: int) -> np.random.Generator:
     """A NumPy generator for this purpose and these counters (epoch, step, ...)."""
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence([_key(seed, purpose), *[c & 0xFFFFFFFF for c in counters]])))
+    return np.random.Generator(
+        np.random.Philox(np.random.SeedSequence([_key(seed, purpose), *[c & 0xFFFFFFFF for c in counters]]))
+    )
 
 
 def shuffled(count: int, seed: int, purpose: str, *counters: int) -> np.ndarray:
-    """A permutation that is the same under every version of NumPy: sorted random bits, of which the low ones are the index."""
+    """A permutation that is the same under every version of NumPy: sorted random bits, of which the low ones are the
+    index."""
     low = np.uint64(max(count - 1, 1).bit_length())
     key = np.asarray(generator(seed, purpose, *counters).bit_generator.random_raw(count), np.uint64)
     key &= _ALL_BITS << low
@@ -70,5 +74,6 @@ def uniform(seed: int, purpose: str, *counters: int | np.ndarray) -> np.ndarray:
 
 
 def spread(start: float, place: np.ndarray) -> np.ndarray:
-    """Numbers in [0, 1) that fill it evenly, whichever consecutive places are taken: `start` plus multiples of the golden ratio."""
+    """Numbers in [0, 1) that fill it evenly, whichever consecutive places are taken: `start` plus multiples of the
+    golden ratio."""
     return (start + place * _PHI) % 1

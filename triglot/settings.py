@@ -1,4 +1,5 @@
-"""YAML and `key=value` words into frozen dataclasses; what is not understood is named with file, line, key and nearest known name."""
+"""YAML and `key=value` words into frozen dataclasses; what is not understood is named with file, line, key and nearest
+known name."""
 
 from __future__ import annotations
 
@@ -28,8 +29,9 @@ _ANY_NUMBER = Range(-(2.0**63), 2.0**63)
 
 
 class _Loader(yaml.SafeLoader):
-    """The YAML that settings need: mappings, lists, text, and numbers and booleans of version 1.2 (`1e-2` is a number, `no`, Norwegian, is
-    a word). No tags, anchors, aliases, merge keys or dates: a few lines of those can run code, take gigabytes or refer to themselves."""
+    """The YAML that settings need: mappings, lists, text, and numbers and booleans of version 1.2 (`1e-2` is a number,
+    `no`, Norwegian, is a word). No tags, anchors, aliases, merge keys or dates: a few lines of those can run code, take
+    gigabytes or refer to themselves."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012
         first: [(tag, pattern) for tag, pattern in rules if tag == "tag:yaml.org,2002:null"]
@@ -48,7 +50,9 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise yaml.MarkedYAMLError(problem="anchors and aliases, & and *, are not read", problem_mark=event.start_mark)
+            raise yaml.MarkedYAMLError(
+                problem="anchors and aliases, & and *, are not read", problem_mark=event.start_mark
+            )
         if getattr(event, "tag", None):
             raise yaml.MarkedYAMLError(problem="tags, such as !!set, are not read", problem_mark=event.start_mark)
         if self._depth == _DEEPEST:
@@ -63,7 +67,9 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|Tr
 _Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf)$|^\.(?:nan|NaN)$"),
+    re.compile(
+        r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf)$|^\.(?:nan|NaN)$"
+    ),
     list("-+.0123456789"),
 )
 
@@ -150,7 +156,10 @@ def _read_value(text: str, source: str, place: Callable[[int], str]) -> tuple[An
 
 
 def parse_yaml(text: str, source: str) -> Document:
-    """Settings from YAML text. Raises InputError for broken YAML, a key given twice, or anything but a mapping at the top."""
+    """Settings from YAML text.
+
+    Raises InputError for broken YAML, a key given twice, or anything but a mapping at the top.
+    """
     value, lines = _read_value(text, source, lambda line: f"{source}:{line + 1}")
     if value is None:
         value = {}
@@ -204,7 +213,9 @@ def put(value: dict[str, Any], path: Sequence[str], new: Any, where: str) -> Non
         if isinstance(here, list):
             if not re.fullmatch(r"[0-9]{1,9}", name) or int(name) >= len(here):
                 raise InputError(
-                    f"{where}: {key}: the list has the entries 0 to {len(here) - 1}" if here else f"{where}: {key}: the list is empty"
+                    f"{where}: {key}: the list has the entries 0 to {len(here) - 1}"
+                    if here
+                    else f"{where}: {key}: the list is empty"
                 )
             if last:
                 here[int(name)] = new
@@ -284,7 +295,12 @@ def _complaint(kind: Any, error: Mapping[str, Any]) -> str:
     given = error.get("input")
     if error["type"] == "missing":
         return "is missing"
-    choices = [str(choice) for shape in _shapes(_hint(kind, error["loc"])) if get_origin(shape) is Literal for choice in get_args(shape)]
+    choices = [
+        str(choice)
+        for shape in _shapes(_hint(kind, error["loc"]))
+        if get_origin(shape) is Literal
+        for choice in get_args(shape)
+    ]
     if choices:
         hint = nearest(str(given), choices)
         return f"{shown(given)} is not one of {', '.join(choices)}{hint if 'did you mean' in hint else ''}"
@@ -319,7 +335,9 @@ def _made(kind: Any, value: Any, prefix: str) -> tuple[Any, dict[str, str]]:
 
 def _refusal(document: Document, inside: str, wrong: Mapping[str, str]) -> InputError:
     """One line for everything that is wrong, with the place where it was written."""
-    lines = [": ".join(part for part in (document.where(key), inside + key, what) if part) for key, what in wrong.items()]
+    lines = [
+        ": ".join(part for part in (document.where(key), inside + key, what) if part) for key, what in wrong.items()
+    ]
     return InputError("\n".join(lines))
 
 
@@ -331,7 +349,8 @@ def build(kind: type[T], document: Document) -> T:
         document: the values, and where they were written.
 
     Raises:
-        InputError: names every key that is unknown, missing or has a wrong value, with its place and the nearest known name.
+        InputError: names every key that is unknown, missing or has a wrong value, with its place and the nearest known
+            name.
     """
     made, wrong = _made(kind, document.value, "")
     if wrong:
@@ -417,14 +436,18 @@ def _changed(value: Any, kind: Any, changes: Any, key: str, wrong: dict[str, str
     return value
 
 
-def _changed_items(value: tuple[Any, ...], kind: Any, changes: Mapping[str, Any], key: str, wrong: dict[str, str]) -> tuple[Any, ...]:
+def _changed_items(
+    value: tuple[Any, ...], kind: Any, changes: Mapping[str, Any], key: str, wrong: dict[str, str]
+) -> tuple[Any, ...]:
     items = list(value)
     of_items = next(get_args(shape)[0] for shape in _shapes(kind) if get_origin(shape) is tuple)
     for name, child in changes.items():
         if re.fullmatch(r"[0-9]{1,9}", name) and int(name) < len(items):
             items[int(name)] = _changed(items[int(name)], of_items, child, _join(key, name), wrong)
         else:
-            wrong[_join(key, name)] = f"the list has the entries 0 to {len(items) - 1}" if items else "the list is empty"
+            wrong[_join(key, name)] = (
+                f"the list has the entries 0 to {len(items) - 1}" if items else "the list is empty"
+            )
     return tuple(items)
 
 
@@ -436,7 +459,8 @@ def _as(value: int | float, whole: bool) -> int | float:
 
 
 def _wrong_numbers(kind: Any, value: Any, prefix: str) -> Iterable[tuple[str, str]]:
-    """Yield (dotted key, what is wrong) where a boolean stands for a number (pydantic takes `true` as 1), or one is out of its range."""
+    """Yield (dotted key, what is wrong) where a boolean stands for a number (pydantic takes `true` as 1), or one is out
+    of its range."""
     shapes = list(_shapes(kind))
     if isinstance(value, bool):
         if bool not in shapes and (int in shapes or float in shapes):
@@ -468,7 +492,11 @@ def _wrong_options(value: Any, prefix: str) -> Iterable[tuple[str, str]]:
     elif isinstance(value, (list, tuple)):
         for number, child in enumerate(value):
             yield from _wrong_options(child, _join(prefix, number))
-    elif isinstance(value, (int, float)) and not isinstance(value, bool) and (said := _ANY_NUMBER.complaint(value, False)):
+    elif (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and (said := _ANY_NUMBER.complaint(value, False))
+    ):
         yield prefix, said
 
 
@@ -503,4 +531,6 @@ _Dumper.add_representer(str, _represent_text)
 
 def dump_yaml(value: Any) -> str:
     """YAML of settings in the order of their fields."""
-    return yaml.dump(plain(value), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=140, default_flow_style=False)
+    return yaml.dump(
+        plain(value), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=140, default_flow_style=False
+    )

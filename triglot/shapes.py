@@ -29,8 +29,8 @@ def shaped(value: Any, kind: type[T] | Any, where: str) -> T:
 
     Args:
         value: what was read.
-        kind: a TypedDict of typing_extensions, decorated with `strict`, or `dict[str, float]`, `list[str]` and the like. Keys that it does
-            not name may be there. Booleans are no numbers, infinities and NaN neither.
+        kind: a TypedDict of typing_extensions, decorated with `strict`, or `dict[str, float]`, `list[str]` and the
+            like. Keys that it does not name may be there. Booleans are no numbers, infinities and NaN neither.
         where: the file, or file and line, that the message begins with.
 
     Raises:
@@ -41,7 +41,11 @@ def shaped(value: Any, kind: type[T] | Any, where: str) -> T:
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        what = "is missing" if first["type"] == "missing" else f"{first.get('input')!r:.60}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+        what = (
+            "is missing"
+            if first["type"] == "missing"
+            else f"{first.get('input')!r:.60}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+        )
         raise InputError(f"{where}: {key}{': ' if key else ''}{what}") from None
     except RecursionError:
         raise InputError(f"{where}: nested too deeply") from None

@@ -1,13 +1,13 @@
 """Intervals and tests for macro averages over queries that are not independent.
 
-The questions and translations of one paragraph stand or fall together, and so do all queries of one training seed. A figure is thus
-resampled over clusters and over seeds at once (crossed bootstrap: McCullagh 2000, Owen 2007), and permuted by whole clusters. Values are
-summed per cluster and cell beforehand, so that a resample is a weighted sum.
+The questions and translations of one paragraph stand or fall together, and so do all queries of one training seed. A
+figure is thus resampled over clusters and over seeds at once (crossed bootstrap: McCullagh 2000, Owen 2007), and
+permuted by whole clusters. Values are summed per cluster and cell beforehand, so that a resample is a weighted sum.
 
-Resampling three seeds shows two thirds of their variance and none of its tails, and it counts what belongs to one seed and one cluster
-alone three times (McCullagh 2000). So the resamples give an interval its shape; its width is that of the two-way analysis of variance,
-with Student's t weighted over the parts of the variance (Cochran 1964). In simulations with 3 and 5 seeds, 95 % intervals then cover 93 to
-98 %, whichever part prevails (tests/test_stats.py).
+Resampling three seeds shows two thirds of their variance and none of its tails, and it counts what belongs to one seed
+and one cluster alone three times (McCullagh 2000). So the resamples give an interval its shape; its width is that of
+the two-way analysis of variance, with Student's t weighted over the parts of the variance (Cochran 1964). In
+simulations with 3 and 5 seeds, 95 % intervals then cover 93 to 98 %, whichever part prevails (tests/test_stats.py).
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Interval:
 
     Attributes:
         value: the average.
-        low, high: ends of the interval; infinite where nothing can be told (a single cluster, a ratio to what may be 0).
+        low, high: ends of the interval; infinite where nothing can be told (a single cluster, a ratio to what may be
+            0).
         level: of the interval.
         seeds, clusters: how many were resampled.
         parts: (variance, degrees of freedom) of its independent parts: seeds, then clusters.
@@ -114,7 +115,10 @@ def cluster_sums(values: np.ndarray, cluster: np.ndarray, cell: np.ndarray | Non
 
 
 def _per_seed(sums: Sums, weights: np.ndarray) -> np.ndarray:
-    """Macro averages (resamples, seeds) under cluster weights (resamples, clusters). A cell that lost all its clusters is passed over."""
+    """Macro averages (resamples, seeds) under cluster weights (resamples, clusters).
+
+    A cell that lost all its clusters is passed over.
+    """
     out = np.empty((len(weights), len(sums.total)))
     same = (sums.number == sums.number[:1]).all()
     number = weights @ sums.number[0]  # (resamples, cells)
@@ -132,7 +136,8 @@ def macro_mean(sums: Sums) -> float:
 
 
 def _critical(parts: Sequence[tuple[float, int]], alpha: float) -> float:
-    """How many standard errors the 1 - alpha interval reaches: Student's t, weighted by the parts of the variance (Cochran 1964)."""
+    """How many standard errors the 1 - alpha interval reaches: Student's t, weighted by the parts of the variance
+    (Cochran 1964)."""
     from scipy.special import stdtrit
 
     variance, freedom = np.array(parts).T
@@ -140,7 +145,8 @@ def _critical(parts: Sequence[tuple[float, int]], alpha: float) -> float:
 
 
 def _layout(sums: Sums) -> np.ndarray:
-    """(seeds, clusters) float64 whose mean over clusters is the seed's macro average; a cluster stands for its influence on it."""
+    """(seeds, clusters) float64 whose mean over clusters is the seed's macro average; a cluster stands for its
+    influence on it."""
     number = sums.number.sum(1, keepdims=True)  # (seeds, 1, cells)
     safe = np.where(number > 0, number, 1)
     mean = sums.total.sum(1, keepdims=True) / safe
@@ -150,10 +156,11 @@ def _layout(sums: Sums) -> np.ndarray:
 
 
 def _parts(layouts: Sequence[np.ndarray]) -> tuple[tuple[float, int], ...]:
-    """(variance, degrees of freedom) of the sum of the layouts' means: their seeds are independent, their clusters shared.
+    """(variance, degrees of freedom) of the sum of the layouts' means: their seeds are independent, their clusters
+    shared.
 
-    Seeds: the variance of seed means, which holds what belongs to one seed and one cluster alone. Clusters: that of cluster means, less
-    this part, so that it counts once.
+    Seeds: the variance of seed means, which holds what belongs to one seed and one cluster alone. Clusters: that of
+    cluster means, less this part, so that it counts once.
     """
     clusters = layouts[0].shape[1]
     if clusters < 2:
@@ -181,7 +188,15 @@ def _interval(value: float, draws: np.ndarray, layouts: Sequence[np.ndarray], le
         return Interval(value, value, value, level, number, clusters, parts)
     stretch = error * _critical(parts, 1 - level) / (spread * NormalDist().inv_cdf((1 + level) / 2))
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(value, value + stretch * float(low - value), value + stretch * float(high - value), level, number, clusters, parts)
+    return Interval(
+        value,
+        value + stretch * float(low - value),
+        value + stretch * float(high - value),
+        level,
+        number,
+        clusters,
+        parts,
+    )
 
 
 def bootstrap(sums: Sums, *, samples: int = 10_000, seed: int = 0, level: float = 0.95) -> Interval:
@@ -199,7 +214,8 @@ def bootstrap(sums: Sums, *, samples: int = 10_000, seed: int = 0, level: float 
 
 
 def bootstrap_unpaired(a: Sums, b: Sums, *, samples: int = 10_000, seed: int = 0, level: float = 0.95) -> Interval:
-    """As `bootstrap` for the difference a - b of arms over the same clusters whose seeds do not belong together (or differ in number).
+    """As `bootstrap` for the difference a - b of arms over the same clusters whose seeds do not belong together (or
+    differ in number).
 
     An arm of one seed (a retriever without training) adds nothing to the spread over seeds.
 
@@ -211,7 +227,9 @@ def bootstrap_unpaired(a: Sums, b: Sums, *, samples: int = 10_000, seed: int = 0
     return _interval(macro_mean(a) - macro_mean(b), draws, [_layout(a), -_layout(b)], level)
 
 
-def bootstrap_ratio(a: Sums, b: Sums, *, paired: bool, samples: int = 10_000, seed: int = 0, level: float = 0.95) -> Interval:
+def bootstrap_ratio(
+    a: Sums, b: Sums, *, paired: bool, samples: int = 10_000, seed: int = 0, level: float = 0.95
+) -> Interval:
     """As `bootstrap` for the ratio of two macro averages, a / b, over the same clusters.
 
     Args:
@@ -238,13 +256,20 @@ def bootstrap_ratio(a: Sums, b: Sums, *, paired: bool, samples: int = 10_000, se
 
 def _check_clusters(a: Sums, b: Sums) -> None:
     if not np.array_equal(a.clusters, b.clusters):
-        raise ValueError(f"{len(a.clusters)} clusters and {len(b.clusters)} others: the arms must be measured on the same queries")
+        raise ValueError(
+            f"{len(a.clusters)} clusters and {len(b.clusters)} others: the arms must be measured on the same queries"
+        )
 
 
 @lru_cache(maxsize=2)
 def _cluster_weights(seed: int, clusters: int, samples: int) -> np.ndarray:
-    """(samples, clusters) float64: how often each cluster is drawn. Kept, since every column of a table asks for the same."""
-    weights = seeds.generator(seed, "bootstrap clusters").multinomial(clusters, np.full(clusters, 1 / clusters), samples)
+    """(samples, clusters) float64: how often each cluster is drawn.
+
+    Kept, since every column of a table asks for the same.
+    """
+    weights = seeds.generator(seed, "bootstrap clusters").multinomial(
+        clusters, np.full(clusters, 1 / clusters), samples
+    )
     return weights.astype(np.float64)
 
 
@@ -252,7 +277,10 @@ def _draws(sums: Sums, samples: int, seed: int, side: str = "") -> np.ndarray:
     """(samples,) macro averages. The cluster draws depend on `seed` alone, so that two arms share them."""
     number, clusters = sums.total.shape[:2]
     weights = _cluster_weights(seed, clusters, samples)
-    drawn = seeds.generator(seed, f"bootstrap seeds {side}").multinomial(number, np.full(number, 1 / number), samples) / number
+    drawn = (
+        seeds.generator(seed, f"bootstrap seeds {side}").multinomial(number, np.full(number, 1 / number), samples)
+        / number
+    )
     out = np.empty(samples)
     for begin in range(0, samples, 2000):
         part = slice(begin, begin + 2000)
@@ -263,8 +291,8 @@ def _draws(sums: Sums, samples: int, seed: int, side: str = "") -> np.ndarray:
 def permutation_test(difference: Sums, *, samples: int = 10_000, seed: int = 0) -> float:
     """Two-sided p-value that a paired macro difference is 0: the signs of whole clusters are flipped, seeds averaged.
 
-    Exact (every assignment of signs) up to 14 clusters, else by `samples` draws and (1 + as extreme) / (1 + samples). It speaks of new
-    queries for these very weights; only `bootstrap` speaks of new seeds.
+    Exact (every assignment of signs) up to 14 clusters, else by `samples` draws and (1 + as extreme) / (1 + samples).
+    It speaks of new queries for these very weights; only `bootstrap` speaks of new seeds.
 
     Args:
         difference: `cluster_sums` of the difference of two arms.
@@ -294,13 +322,16 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     return corrected
 
 
-def verdict(difference: float, p: float, *, few: bool = False, lower_is_better: bool = False, alpha: float = 0.05) -> int:
+def verdict(
+    difference: float, p: float, *, few: bool = False, lower_is_better: bool = False, alpha: float = 0.05
+) -> int:
     """Whether an arm is better than the reference (1), worse (-1), or the two are undecided (0).
 
-    Undecided is one of two things. The test does not decide: p, corrected for the number of comparisons, is above `alpha`, so the data
-    go with no difference at all. Or too few seeds: one of the two was trained with fewer than `MIN_SEEDS` seeds. One seed shows nothing
-    of the spread over seeds and two leave one degree of freedom, where a t of 12.7 is asked for; whatever such an interval leaves out
-    would be luck. Retrievers without training (BM25, a model evaluated as it is) have no seeds and are judged by their queries.
+    Undecided is one of two things. The test does not decide: p, corrected for the number of comparisons, is above
+    `alpha`, so the data go with no difference at all. Or too few seeds: one of the two was trained with fewer than
+    `MIN_SEEDS` seeds. One seed shows nothing of the spread over seeds and two leave one degree of freedom, where a t of
+    12.7 is asked for; whatever such an interval leaves out would be luck. Retrievers without training (BM25, a model
+    evaluated as it is) have no seeds and are judged by their queries.
 
     Args:
         difference: arm less reference.

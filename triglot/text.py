@@ -19,24 +19,36 @@ _HAN_AND_KANA, _OTHERS = ("Han", "Hiragana", "Katakana"), ("Thai", "Lao", "Khmer
 
 
 def unspaced_letters(long_vowel: str = "ー") -> str:
-    """The inside of a character class with the letters, marks and signs of these scripts, for engines that know scripts.
+    """The inside of a character class with the letters, marks and signs of these scripts, for engines that know
+    scripts.
 
     Args:
         long_vowel: U+30FC, the long vowel mark of kana, as the engine writes it. Unicode gives it no script of its own.
     """
-    return "".join(rf"\p{{{script}}}" for script in _HAN_AND_KANA) + long_vowel + "".join(rf"\p{{{script}}}" for script in _OTHERS)
+    return (
+        "".join(rf"\p{{{script}}}" for script in _HAN_AND_KANA)
+        + long_vowel
+        + "".join(rf"\p{{{script}}}" for script in _OTHERS)
+    )
 
 
 UNSPACED = regex.compile(f"[{unspaced_letters()}]+")
 RUNS = regex.compile(f"[{unspaced_letters()}]+|[^{unspaced_letters()}]+")  # of a text that mixes them with others
 
-# The same scripts by ranges of code points, for `re` and for arrays. They hold all letters and marks of `UNSPACED`, and beside
-# them what stands inside words of these scripts only: the middle dot of kana, its voicing marks, the sign of the baht.
+# The same scripts by ranges of code points, for `re` and for arrays. They hold all letters and marks of `UNSPACED`, and
+# beside them what stands inside words of these scripts only: the middle dot of kana, its voicing marks, the sign of the
+# baht.
 HAN_BLOCKS = (
     *((0x3005, 0x3007), (0x3021, 0x3029), (0x3038, 0x303B), (0x3040, 0x30FF), (0x31F0, 0x31FF), (0x3400, 0x4DBF)),
     *((0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0xFF66, 0xFF9F), (0x16FE2, 0x16FFF), (0x1AFF0, 0x1B16F), (0x20000, 0x3FFFF)),
 )
-THAI_BLOCKS = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0xA9E0, 0xA9FF), (0xAA60, 0xAA7F))  # and Lao, Burmese, Khmer
+THAI_BLOCKS = (
+    (0x0E00, 0x0EFF),
+    (0x1000, 0x109F),
+    (0x1780, 0x17FF),
+    (0xA9E0, 0xA9FF),
+    (0xAA60, 0xAA7F),
+)  # and Lao, Burmese, Khmer
 
 
 def ranges(blocks: tuple[tuple[int, int], ...]) -> str:
@@ -61,7 +73,9 @@ def fold(text: str) -> str:
 
 
 def normalise(text: str) -> str:
-    """Folded, with every run of white space and punctuation one space: two texts with the same words. Vowel signs and accents stay.
+    """Folded, with every run of white space and punctuation one space: two texts with the same words.
+
+    Vowel signs and accents stay.
 
     This is how texts of a test are looked for in training data.
     """
@@ -92,7 +106,8 @@ def _runs(codes: list[int]) -> tuple[tuple[int, int], ...]:
 def said(texts: pa.Array) -> np.ndarray:
     """(texts,) int64: a number for what each text says; case and white space alone make no difference.
 
-    This is what is never a negative of its like. Punctuation makes a difference, since it can be all that does (`C` and `C++`).
+    This is what is never a negative of its like. Punctuation makes a difference, since it can be all that does (`C` and
+    `C++`).
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -100,4 +115,10 @@ def said(texts: pa.Array) -> np.ndarray:
     folded = pc.call_function("utf8_lower", [texts])
     folded = pc.call_function("replace_substring_regex", [folded], pc.ReplaceSubstringOptions(r"\s+", " "))
     folded = pc.call_function("utf8_trim_whitespace", [folded])
-    return pa.chunked_array([folded]).combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return (
+        pa.chunked_array([folded])
+        .combine_chunks()
+        .dictionary_encode()
+        .indices.to_numpy(zero_copy_only=False)
+        .astype(np.int64)
+    )

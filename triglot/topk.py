@@ -48,14 +48,14 @@ def _check_fits(queries: int, k: int) -> None:
 class Best:
     """The k best passages of each query among those shown so far: what a streamed search keeps, (queries, k) twice.
 
-    Equal scores stand in the order of the pool. At the cut-off that order decides which of several equal passages is kept, so measures
-    over a cut-off run are exact only where the pool has no tie at rank k.
+    Equal scores stand in the order of the pool. At the cut-off that order decides which of several equal passages is
+    kept, so measures over a cut-off run are exact only where the pool has no tie at rank k.
 
     Args:
         queries: how many.
         k: passages of each.
-        grow: make columns as `add` shows passages, up to k: where the size of the pool is not known, so that a k larger than it
-            costs nothing.
+        grow: make columns as `add` shows passages, up to k: where the size of the pool is not known, so that a k larger
+            than it costs nothing.
 
     Attributes:
         seen: passages shown so far.
@@ -90,7 +90,8 @@ class Best:
         Args:
             queries: (queries, dim) float32, the same in every call.
             passages: (passages, dim).
-            rows: queries scored at a time; `rows * passages * 4` bytes are held, and about twice that while passages are picked.
+            rows: queries scored at a time; `rows * passages * 4` bytes are held, and about twice that while passages
+                are picked.
 
         Raises:
             InputError: dimensions that differ, or a score that is not a number.
@@ -113,11 +114,13 @@ class Best:
         Args:
             here: the queries.
             scores: (queries in `here`, passages) float32; -inf for a passage that must not be returned.
-            offset: place of the first of these passages in the pool; later calls for the same queries must have a higher one.
+            offset: place of the first of these passages in the pool; later calls for the same queries must have a
+                higher one.
         """
         if not scores.shape[1]:
             return
-        # The highest score of each row tells which rows change at all (in a long stream few do), and whether all is a number.
+        # The highest score of each row tells which rows change at all (in a long stream few do), and whether all is a
+        # number.
         highest = scores.max(axis=1)
         if np.isnan(highest).any():
             raise InputError("a score is not a number: an embedding holds NaN or infinity")
@@ -133,7 +136,8 @@ class Best:
 
         Args:
             here: the queries.
-            places: (queries in `here`, n) int64 places in the pool, ascending and higher than any shown before; -1 for none.
+            places: (queries in `here`, n) int64 places in the pool, ascending and higher than any shown before; -1 for
+                none.
             scores: of the same shape, float32, -inf for none.
         """
         if np.isnan(scores).any():
@@ -162,7 +166,8 @@ def top_k(
         scores (queries, k) float32 and indices (queries, k) int64.
 
     Raises:
-        InputError: k below 1, more results than the memory holds, dimensions that differ, or a score that is not a number.
+        InputError: k below 1, more results than the memory holds, dimensions that differ, or a score that is not a
+            number.
     """
     queries = np.ascontiguousarray(queries, np.float32)
     _check(k)
@@ -180,7 +185,8 @@ def top_k(
 def _merge(best: np.ndarray, index: np.ndarray, scores: np.ndarray, offset: int) -> tuple[np.ndarray, np.ndarray]:
     """Best k of what was kept, (rows, k) in order, and of new scores, (rows, passages)."""
     k, (rows, width) = best.shape[1], scores.shape
-    # Flat places of the scores that count: few once a stream is on its way. A row's sum over booleans would cost more than the product.
+    # Flat places of the scores that count: few once a stream is on its way. A row's sum over booleans would cost more
+    # than the product.
     better = scores > best[:, -1:]
     flat = np.flatnonzero(better) if width <= k or np.count_nonzero(better) <= 4 * k * rows else None
     if flat is None or (width > k and np.bincount(flat // width, minlength=rows).max(initial=0) > 4 * k):
@@ -197,7 +203,9 @@ def _merge(best: np.ndarray, index: np.ndarray, scores: np.ndarray, offset: int)
 def _kept(best: np.ndarray, index: np.ndarray, values: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Best k of what was kept, (rows, k), and of others, (rows, n), each with their places."""
     values, places = np.concatenate([best, values], axis=1), np.concatenate([index, places], axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")[:, : best.shape[1]]  # what was kept stands first, so earlier passages win ties
+    order = np.argsort(-values, axis=1, kind="stable")[
+        :, : best.shape[1]
+    ]  # what was kept stands first, so earlier passages win ties
     return np.take_along_axis(values, order, 1), np.take_along_axis(places, order, 1)
 
 

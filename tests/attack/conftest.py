@@ -10,8 +10,34 @@ from triglot.corpus.retrieval import RetrievalSet, Texts
 
 WORDS = {
     "en": ["river", "mountain", "city", "king", "battle", "music", "law", "ship", "bread", "stone", "winter", "horse"],
-    "de": ["Fluss", "Berg", "Stadt", "König", "Schlacht", "Musik", "Gesetz", "Schiff", "Brot", "Stein", "Winter", "Pferd"],
-    "es": ["río", "montaña", "ciudad", "rey", "batalla", "música", "ley", "barco", "pan", "piedra", "invierno", "caballo"],
+    "de": [
+        "Fluss",
+        "Berg",
+        "Stadt",
+        "König",
+        "Schlacht",
+        "Musik",
+        "Gesetz",
+        "Schiff",
+        "Brot",
+        "Stein",
+        "Winter",
+        "Pferd",
+    ],
+    "es": [
+        "río",
+        "montaña",
+        "ciudad",
+        "rey",
+        "batalla",
+        "música",
+        "ley",
+        "barco",
+        "pan",
+        "piedra",
+        "invierno",
+        "caballo",
+    ],
 }
 LISTS = {("en", lang): (WORDS["en"], WORDS[lang]) for lang in ("de", "es")}
 
@@ -41,7 +67,9 @@ def make_benchmark(groups: int = 24) -> RetrievalSet:
     for group in range(groups):
         words = rng.choice(12, 4, replace=False)
         for code, lang in enumerate(languages):
-            queries.append((f"q{group}.{lang}", " ".join(WORDS[lang][w] for w in words[:3]) + f" {group}?", code, group))
+            queries.append(
+                (f"q{group}.{lang}", " ".join(WORDS[lang][w] for w in words[:3]) + f" {group}?", code, group)
+            )
             passages.append((f"p{group}.{lang}", " ".join(WORDS[lang][w] for w in words) + f" {group}.", code, group))
     for group in range(groups):
         for a in range(3):
@@ -49,7 +77,9 @@ def make_benchmark(groups: int = 24) -> RetrievalSet:
 
     def texts(rows) -> Texts:
         ids, strings, lang, group = zip(*rows, strict=True)
-        return Texts(list(ids), list(strings), np.array(lang, np.int16), np.array(group, np.int32), np.array(group, np.int32))
+        return Texts(
+            list(ids), list(strings), np.array(lang, np.int16), np.array(group, np.int32), np.array(group, np.int32)
+        )
 
     return RetrievalSet("tiny", languages, texts(queries), texts(passages), np.array(judged, np.int64))
 

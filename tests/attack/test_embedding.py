@@ -1,4 +1,5 @@
-"""The white-box shift: within its size, worse for the victim than chance, more with more room; the same through torch and by hand."""
+"""The white-box shift: within its size, worse for the victim than chance, more with more room; the same through torch
+and by hand."""
 
 from __future__ import annotations
 

@@ -40,7 +40,9 @@ def test_success_counts_hits_that_are_lost(benchmark) -> None:
     passages = rng.normal(size=(len(benchmark.passages), 8)).astype(np.float32)
     passages /= np.linalg.norm(passages, axis=1, keepdims=True)
     relevant = {(int(q), int(p)) for q, p, _ in benchmark.judgements}
-    clean = np.array([passages[next(p for p in range(len(passages)) if (q, p) in relevant)] for q in range(len(benchmark.queries))])
+    clean = np.array(
+        [passages[next(p for p in range(len(passages)) if (q, p) in relevant)] for q in range(len(benchmark.queries))]
+    )
     attacked = rng.normal(size=clean.shape).astype(np.float32)
     attacked /= np.linalg.norm(attacked, axis=1, keepdims=True)
     before, after = (evaluate_embeddings(v, passages, benchmark) for v in (clean, attacked))
@@ -52,12 +54,16 @@ def test_success_counts_hits_that_are_lost(benchmark) -> None:
         kept += hits[0]
         lost += hits[0] and not hits[1]
     assert found == pytest.approx(lost / kept)
-    figures = robustness(before, after, clean, attacked, passages, changed=np.ones(len(clean), bool), calls=np.full(len(clean), 3), k=10)
+    figures = robustness(
+        before, after, clean, attacked, passages, changed=np.ones(len(clean), bool), calls=np.full(len(clean), 3), k=10
+    )
     assert figures["drop"]["multi"] == pytest.approx(1 - after.summary["multi"]["map"] / before.summary["multi"]["map"])
     assert figures["drift"] == pytest.approx(float(1 - (clean * attacked).sum(1).mean()), abs=1e-6)
     assert figures["calls"] == 3
     assert figures["changed"] == 1
-    same = robustness(before, before, clean, clean, passages, changed=np.zeros(len(clean), bool), calls=np.zeros(len(clean)))
+    same = robustness(
+        before, before, clean, clean, passages, changed=np.zeros(len(clean), bool), calls=np.zeros(len(clean))
+    )
     assert same["drop"] == dict.fromkeys(("mono", "cross", "multi"), 0.0)
     assert set(same["success@10"].values()) == {0.0}
     assert same["rbo@10"] == pytest.approx(1)

@@ -67,7 +67,10 @@ def test_a_bilingual_text_has_one_other_language(benchmark, lexicon: Lexicon) ->
             into
             for into in ("de", "es")
             if into != lang
-            and all(b in (lexicon.candidates(a, lang, into) or [a]) for a, b in zip(split_units(before), split_units(after), strict=True))
+            and all(
+                b in (lexicon.candidates(a, lang, into) or [a])
+                for a, b in zip(split_units(before), split_units(after), strict=True)
+            )
         ]
         assert fits
 
@@ -121,7 +124,9 @@ def test_a_wide_beam_finds_the_worst_of_all_switched_texts(target: Target, bench
     )
     for q, text in enumerate(texts):
         units, gaps = split_words(text, langs[q], lexicon)
-        every = [restore(words, gaps) for words in itertools.product(*[[u, *options(q, i, u)] for i, u in enumerate(units)])]
+        every = [
+            restore(words, gaps) for words in itertools.product(*[[u, *options(q, i, u)] for i, u in enumerate(units)])
+        ]
         lowest = small.margins(small.encode(every), np.full(len(every), q)).min()
         reached = small.margins(small.encode([found.texts[q]]), np.array([q]))[0]
         assert reached == pytest.approx(lowest, abs=1e-6)
@@ -129,14 +134,19 @@ def test_a_wide_beam_finds_the_worst_of_all_switched_texts(target: Target, bench
 
 def test_texts_without_spaces_are_replaced_by_words_of_the_lists() -> None:
     lexicon = Lexicon({("en", "zh"): (["super bowl", "win", "who"], ["超级碗", "赢得", "谁"])})
-    (units, gaps), (whole, _) = part_texts(["谁赢得超级碗"], ["zh"], lexicon)[0], part_texts(["谁赢得超级碗"], ["zh"], None)[0]
+    (units, gaps), (whole, _) = (
+        part_texts(["谁赢得超级碗"], ["zh"], lexicon)[0],
+        part_texts(["谁赢得超级碗"], ["zh"], None)[0],
+    )
     assert units == ["谁", "赢得", "超级碗"]
     assert whole == ["谁赢得超级碗"]
     assert restore(["who", "win", "超级碗"], gaps) == "who win超级碗"
 
 
 @pytest.mark.parametrize("kinds", [("codeswitch",), ("substitute",)])
-def test_searches_keep_their_budget_and_never_help_the_victim(target: Target, benchmark, lexicon: Lexicon, kinds) -> None:
+def test_searches_keep_their_budget_and_never_help_the_victim(
+    target: Target, benchmark, lexicon: Lexicon, kinds
+) -> None:
     texts, langs = benchmark.queries.texts, langs_of(benchmark)
     query, parted = np.arange(len(texts)), part_texts(texts, langs, lexicon)
     clean = target.margins(target.queries, query)
@@ -167,7 +177,9 @@ def test_random_draws_differ_by_turn_and_not_by_call(benchmark) -> None:
     assert draw(texts, langs, attack, None) != draw(texts, langs, attack, None, turn=1)
 
 
-def test_an_attack_lowers_what_is_measured_and_writes_readable_texts(encoder: Letters, benchmark, lexicon: Lexicon, tmp_path) -> None:
+def test_an_attack_lowers_what_is_measured_and_writes_readable_texts(
+    encoder: Letters, benchmark, lexicon: Lexicon, tmp_path
+) -> None:
     attacks = [
         Attack(kinds=("substitute",), rate=0.0, name="nothing"),
         Attack(kinds=("substitute",), rate=1.0, search="worst"),
@@ -216,7 +228,9 @@ def test_attacks_that_cannot_run(encoder: Letters, benchmark, lexicon: Lexicon) 
     with pytest.raises(InputError, match=r"needs a model whose gradients"):
         attack_queries(encoder, benchmark, [Attack(search="embedding")])
     with pytest.raises(InputError, match=r"no word list for 'fr'"):
-        attack_queries(encoder, benchmark, [Attack(kinds=("codeswitch",), into=("fr",))], lexicon_of=lambda half: lexicon)
+        attack_queries(
+            encoder, benchmark, [Attack(kinds=("codeswitch",), into=("fr",))], lexicon_of=lambda half: lexicon
+        )
     with pytest.raises(InputError, match=r"no word list with 'en'"):
         Lexicon({("de", "es"): (["Berg"], ["montaña"])})
 

@@ -13,7 +13,11 @@ from triglot.files import InputError
 from triglot.ragged import Ragged
 
 TEXTS = ["The cat sat on the mat.", "A dog's life, isn't it?", "", "42 cats — and THE dog"]
-LISTS = {"de": [("cat", "Katze"), ("the", "der"), ("the", "die"), ("dog", "Hund")], "zh": [("cat", "猫"), ("sat", "坐")], "xx": []}
+LISTS = {
+    "de": [("cat", "Katze"), ("the", "der"), ("the", "die"), ("dog", "Hund")],
+    "zh": [("cat", "猫"), ("sat", "坐")],
+    "xx": [],
+}
 
 
 def naive(switcher: CodeSwitcher, text: int, lang: str, epoch: int, p: float) -> list[str]:
@@ -61,7 +65,12 @@ def test_probability_outside_0_and_1_is_an_error() -> None:
 
 @pytest.mark.parametrize(
     ("units", "text"),
-    [(["Hello", ",", "world", "!"], "Hello, world!"), (["我", "爱", "cats"], "我爱cats"), (["¿", "qué", "?"], "¿qué?"), ([], "")],
+    [
+        (["Hello", ",", "world", "!"], "Hello, world!"),
+        (["我", "爱", "cats"], "我爱cats"),
+        (["¿", "qué", "?"], "¿qué?"),
+        ([], ""),
+    ],
 )
 def test_joined_units_read_like_text(units: list[str], text: str) -> None:
     assert join_units(units) == text

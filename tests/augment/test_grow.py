@@ -1,4 +1,5 @@
-"""Changed copies of a corpus: nested factors, the same bytes, groups and families, marks, bad input; and the command around it."""
+"""Changed copies of a corpus: nested factors, the same bytes, groups and families, marks, bad input; and the command
+around it."""
 
 from __future__ import annotations
 
@@ -51,7 +52,11 @@ def written(folder: Path, factors: list[float], **given: Any) -> dict[float, lis
 
 
 @pytest.mark.slow
-@given(st.lists(st.floats(1, 4.5), min_size=1, max_size=5, unique=True), st.integers(0, 99), st.sampled_from(["query", "passage", "both"]))
+@given(
+    st.lists(st.floats(1, 4.5), min_size=1, max_size=5, unique=True),
+    st.integers(0, 99),
+    st.sampled_from(["query", "passage", "both"]),
+)
 @settings(max_examples=40, deadline=None)
 def test_larger_factors_contain_smaller_ones(factors: list[float], seed: int, side: str) -> None:
     factors = sorted(factors)
@@ -71,7 +76,9 @@ def test_larger_factors_contain_smaller_ones(factors: list[float], seed: int, si
         rows: dict[int, set[str]] = {}
         for line in of[factor]:
             record = json.loads(line)
-            rows.setdefault(record.get("augmented", {"copy": 0})["copy"], set()).add(record["query_group"].partition("~~")[0])
+            rows.setdefault(record.get("augmented", {"copy": 0})["copy"], set()).add(
+                record["query_group"].partition("~~")[0]
+            )
         assert len(rows[0]) == 12
         assert max(rows) <= math.ceil(factor) - 1
 
@@ -116,8 +123,12 @@ def test_lines_say_what_was_done_and_are_changed(side: str) -> None:
         how, passage = record["augmented"], record["positive_passages"][0]
         assert how["query"] or how["passage"]
         assert {how["query"], how["passage"]} <= {"", "swap", "delete", "casing"}
-        assert (record["query"] != clean[record["query_lang"], record["query_group"].partition("~~")[0]]) == bool(how["query"])
-        assert (passage["text"] != passages[passage["lang"], passage["group"].partition("~~")[0]]) == bool(how["passage"])
+        assert (record["query"] != clean[record["query_lang"], record["query_group"].partition("~~")[0]]) == bool(
+            how["query"]
+        )
+        assert (passage["text"] != passages[passage["lang"], passage["group"].partition("~~")[0]]) == bool(
+            how["passage"]
+        )
         assert (variant_id("", how["copy"]) in record["query_group"]) == (side != "passage")
         assert (variant_id("", how["copy"]) in passage["group"]) == (side != "query")
 
@@ -149,9 +160,14 @@ def test_plain_columns_stay_plain(tmp_path: Path) -> None:
 
 def test_examples_show_each_kind_in_each_language() -> None:
     shown = grow.examples(corpus_of(60), augmenter(), 2)
-    assert {(one.kind, one.lang) for one in shown} == {(k, lang) for k in ("swap", "delete", "casing") for lang in ("de", "en", "fr")}
+    assert {(one.kind, one.lang) for one in shown} == {
+        (k, lang) for k in ("swap", "delete", "casing") for lang in ("de", "en", "fr")
+    }
     assert all(one.before != one.after for one in shown)
-    assert max(sum(1 for one in shown if (one.kind, one.lang) == key) for key in {(one.kind, one.lang) for one in shown}) == 2
+    assert (
+        max(sum(1 for one in shown if (one.kind, one.lang) == key) for key in {(one.kind, one.lang) for one in shown})
+        == 2
+    )
     assert augmenting.excerpts("a" * 200 + "b" + "c" * 200, "a" * 200 + "x" + "c" * 200, 30) == (
         "…" + "a" * 10 + "b" + "c" * 19 + "…",
         "…" + "a" * 10 + "x" + "c" * 19 + "…",
@@ -206,11 +222,15 @@ def pairs(tmp_path: Path) -> Path:
     return path
 
 
-def run(pairs: Path, out: Path | None, *, kinds: list[str] | None = None, parts: list[str] | None = None, **given: Any) -> dict[str, Any]:
+def run(
+    pairs: Path, out: Path | None, *, kinds: list[str] | None = None, parts: list[str] | None = None, **given: Any
+) -> dict[str, Any]:
     composed = {"rate": 0.5, "share": 1.0} | {
         key: given.pop(key) for key in ("rate", "share", "side", "lists", "half", "into") if key in given
     }
-    return augmenting.augment(augmenting.job(f"pairs={pairs}", out, composed, kinds=kinds or [], parts=parts or [], **given))
+    return augmenting.augment(
+        augmenting.job(f"pairs={pairs}", out, composed, kinds=kinds or [], parts=parts or [], **given)
+    )
 
 
 def test_a_job_writes_files_and_what_it_did(pairs: Path, tmp_path: Path) -> None:
@@ -219,22 +239,34 @@ def test_a_job_writes_files_and_what_it_did(pairs: Path, tmp_path: Path) -> None
     assert json.loads((tmp_path / "out" / "augment.json").read_text("utf-8")) == json.loads(json.dumps(told))
     assert told["files"]["x1.jsonl"] == {"factor": 1.0, "lines": 60}
     assert sorted(told["changed"]) == ["casing", "delete", "insert", "keyboard", "substitute", "swap"]
-    assert sum(sum(of.values()) for table in (told["changed"], told["unchanged"]) for of in table.values()) + told["clean"] == 40
+    assert (
+        sum(sum(of.values()) for table in (told["changed"], told["unchanged"]) for of in table.values()) + told["clean"]
+        == 40
+    )
     run(pairs, tmp_path / "one.jsonl", kinds=["typo"], factor=["2"])
     assert (tmp_path / "one.json").is_file()
 
 
 def test_kinds_and_parts_say_the_same() -> None:
     by_kind = augmenting.compose(["swap,delete", "casing"], [], rate=0.3, share=0.8)
-    by_part = augmenting.compose([], ["kinds=swap,delete rate=0.3 share=0.4", "kinds=[casing] rate=0.3 share=0.4"], rate=0, share=1)
+    by_part = augmenting.compose(
+        [], ["kinds=swap,delete rate=0.3 share=0.4", "kinds=[casing] rate=0.3 share=0.4"], rate=0, share=1
+    )
     assert by_kind == by_part
-    assert augmenting.compose([], ["kinds=typo"], rate=0, share=1).parts[0].kinds == ("delete", "swap", "insert", "substitute", "keyboard")
+    assert augmenting.compose([], ["kinds=typo"], rate=0, share=1).parts[0].kinds == (
+        "delete",
+        "swap",
+        "insert",
+        "substitute",
+        "keyboard",
+    )
 
 
 def test_a_recipe_says_what_is_done(pairs: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "mine.yaml"
     recipe.write_text(
-        "seed: 7\ndata: here\naugment: {lists: muse, half: 0, segment: 0.2, parts: [{kinds: [swap], share: 0.5, rate: 0.9}]}\n"
+        "seed: 7\ndata: here\naugment: {lists: muse, half: 0, segment: 0.2, parts: [{kinds: [swap], share: 0.5, "
+        "rate: 0.9}]}\n"
     )
     found, seed = augmenting.of_recipe(str(recipe), ["augment.side=both"])
     assert (seed, found.lists, found.half, found.side, found.segment) == (7, "here/muse", 0, "both", 0.0)
@@ -309,8 +341,12 @@ def test_sources_are_told_by_format_or_by_name(pairs: Path) -> None:
 
 @pytest.mark.slow
 def test_real_questions_with_everything_at_once(data: Path, tmp_path: Path) -> None:
-    settings = augmenting.compose(["typo,diacritics", "codeswitch"], [], rate=0.3, share=1.0, side="both", lists=str(data / "muse"), half=0)
-    job = augmenting.Job(f"squad={data / 'xquad-r'}", tmp_path / "out", settings, factors=(1.0, 1.5, 2.0), languages=("de", "zh"))
+    settings = augmenting.compose(
+        ["typo,diacritics", "codeswitch"], [], rate=0.3, share=1.0, side="both", lists=str(data / "muse"), half=0
+    )
+    job = augmenting.Job(
+        f"squad={data / 'xquad-r'}", tmp_path / "out", settings, factors=(1.0, 1.5, 2.0), languages=("de", "zh")
+    )
     told = augmenting.augment(job)
     assert told["changed"]["codeswitch"]["zh"] > 500
     assert told["changed"]["swap"]["de"] > 100

@@ -1,4 +1,5 @@
-"""Learned word lists: IBM model 1 against naive loops, blocks, what can be learned from sentences made up here, and real data."""
+"""Learned word lists: IBM model 1 against naive loops, blocks, what can be learned from sentences made up here, and
+real data."""
 
 from __future__ import annotations
 
@@ -109,12 +110,16 @@ def test_a_known_translation_is_found() -> None:
 def test_the_reverse_is_the_list_of_the_other_direction() -> None:
     learned = learn(*sentences(200, seed=3))
     back = learned.reverse()
-    assert sorted(zip(back.targets, back.sources, back.scores)) == sorted(zip(learned.sources, learned.targets, learned.scores))
+    assert sorted(zip(back.targets, back.sources, back.scores)) == sorted(
+        zip(learned.sources, learned.targets, learned.scores)
+    )
     again = back.reverse()
     assert (again.sources, again.targets) == (learned.sources, learned.targets)
     for one in (learned, back):
         places = {word: [i for i, w in enumerate(one.sources) if w == word] for word in set(one.sources)}
-        assert all(rows == list(range(rows[0], rows[-1] + 1)) for rows in places.values())  # entries of a word stand together,
+        assert all(
+            rows == list(range(rows[0], rows[-1] + 1)) for rows in places.values()
+        )  # entries of a word stand together,
         assert all((np.diff(one.scores[rows]) <= 0).all() for rows in places.values())  # better ones first
 
 
@@ -135,7 +140,17 @@ def test_words_of_scripts_without_spaces_come_from_the_texts() -> None:
     names = ["".join(letters[i] for i in rng.integers(0, len(letters), rng.integers(2, 5))) for _ in range(60)]
     texts = ["".join(names[i] for i in rng.integers(0, 60, 8)) + f"and {'xyz'[n % 3]}" for n in range(600)]
     cut = segmenter(texts)
-    assert np.mean([cut(text.split("and")[0]).count(name) > 0 for text in texts for name in names if name in text.split("and")[0]]) > 0.6
+    assert (
+        np.mean(
+            [
+                cut(text.split("and")[0]).count(name) > 0
+                for text in texts
+                for name in names
+                if name in text.split("and")[0]
+            ]
+        )
+        > 0.6
+    )
     assert "".join(cut(names[0] + names[1])) == names[0] + names[1]
     words, of = words_of(texts)
     assert len(set(names) & set(words)) > 50
@@ -155,7 +170,14 @@ def test_a_list_against_a_known_one() -> None:
     )
     assert dict(zip(learned.sources, learned.targets)) == {"one": "eins", "two": "zwei", "three": "drei"}
     verdict = judge(learned, ["One", "two", "four"], ["EINS", "falsch", "vier"])
-    assert (verdict.entries, verdict.known, verdict.precision, verdict.first, verdict.words, verdict.recall) == (3, 2, 0.5, 0.5, 2, 0.5)
+    assert (verdict.entries, verdict.known, verdict.precision, verdict.first, verdict.words, verdict.recall) == (
+        3,
+        2,
+        0.5,
+        0.5,
+        2,
+        0.5,
+    )
 
 
 def test_lists_are_written_as_their_reader_reads_them(tmp_path: Path) -> None:
@@ -171,7 +193,10 @@ def test_lists_are_written_as_their_reader_reads_them(tmp_path: Path) -> None:
     told = json.loads((tmp_path / "lists" / "scores.json").read_text("utf-8"))
     assert told["en-xx"]["entries"] == len(lists["en", "xx"][0])
     verdicts = lists_from([str(folder)], None, LearnSettings(), against=str(tmp_path / "lists"), languages=["xx"])
-    assert [(pair, one.precision, one.first) for pair, one in verdicts.items()] == [(("en", "xx"), 1, 1), (("xx", "en"), 1, 1)]
+    assert [(pair, one.precision, one.first) for pair, one in verdicts.items()] == [
+        (("en", "xx"), 1, 1),
+        (("xx", "en"), 1, 1),
+    ]
     assert verdict_lines(verdicts)[1].split()[:2] == ["en-xx", str(told["en-xx"]["entries"])]
 
 
@@ -217,5 +242,8 @@ def test_half_of_what_ntrex_teaches_is_in_muse(data: Path) -> None:
 def test_nothing_sure_enough_is_an_error_and_no_empty_list() -> None:
     sources = ["the cat sat down", "the dog ran home", "the cat ran home", "the dog sat down"]
     targets = ["die katze sass da", "der hund lief heim", "die katze lief heim", "der hund sass da"]
-    with pytest.raises(InputError, match=r"no entry is as sure as 0.9, the surest of \d+ is [0-9.]+; a lower score, or more translations"):
+    with pytest.raises(
+        InputError,
+        match=r"no entry is as sure as 0.9, the surest of \d+ is [0-9.]+; a lower score, or more translations",
+    ):
         learn(sources, targets, LearnSettings(min_score=0.9))

@@ -1,4 +1,5 @@
-"""Translation by tiny models with random weights, made here: parity with transformers itself, the store, kill and resume, bad folders."""
+"""Translation by tiny models with random weights, made here: parity with transformers itself, the store, kill and
+resume, bad folders."""
 
 from __future__ import annotations
 
@@ -66,9 +67,16 @@ def test_translations_are_those_of_transformers(
         ids = tokenizer([before + text], truncation=True, max_length=12, return_tensors="pt")
         with torch.inference_mode():
             made = model.generate(
-                ids["input_ids"], attention_mask=ids["attention_mask"], num_beams=beams, max_new_tokens=12, max_length=None, **more
+                ids["input_ids"],
+                attention_mask=ids["attention_mask"],
+                num_beams=beams,
+                max_new_tokens=12,
+                max_length=None,
+                **more,
             )
-        assert one == tokenizer.batch_decode(made, skip_special_tokens=True, clean_up_tokenization_spaces=False)[0].strip()
+        assert (
+            one == tokenizer.batch_decode(made, skip_special_tokens=True, clean_up_tokenization_spaces=False)[0].strip()
+        )
     assert len(set(found)) > 1
     assert any(found)
     assert translator.too_long(TEXTS, target) > 0
@@ -79,7 +87,12 @@ def test_translations_are_those_of_transformers(
 
 def test_languages_of_the_families(models: dict[str, Path]) -> None:
     loaded = {name: Translator(path, device="cpu") for name, path in models.items()}
-    assert {name: one.family for name, one in loaded.items()} == {"marian": "marian", "many": "marian", "m2m100": "m2m100", "nllb": "codes"}
+    assert {name: one.family for name, one in loaded.items()} == {
+        "marian": "marian",
+        "many": "marian",
+        "m2m100": "m2m100",
+        "nllb": "codes",
+    }
     assert loaded["marian"].languages == ["de"]
     assert loaded["many"].languages == ["es", "fr"]
     eleven = {"ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh"}
@@ -91,7 +104,9 @@ def test_languages_of_the_families(models: dict[str, Path]) -> None:
     assert find_code("zh", loaded["nllb"].codes) == "zho_Hans"
     assert find_code("zho_Hant", loaded["nllb"].codes) == "zho_Hant"
     assert find_code("ar", loaded["nllb"].codes) == "arb_Arab"
-    assert [plain_code(code) for code in (">>fra<<", "fr_XX", "fra_Latn", "__fr__", "cmn_Hans", "ROMANCE", "</s>")] == ["fr"] * 4 + [
+    assert [plain_code(code) for code in (">>fra<<", "fr_XX", "fra_Latn", "__fr__", "cmn_Hans", "ROMANCE", "</s>")] == [
+        "fr"
+    ] * 4 + [
         "zh",
         "",
         "",
@@ -141,7 +156,10 @@ class Counting:
 def test_a_corpus_gets_more_languages_and_tells_where_they_come_from(models: dict[str, Path]) -> None:
     corpus, translator = corpus_of(), Translator(models["m2m100"], SHORT, device="cpu")
     want = wanted(corpus, translator, ["fr", "de"], sides=["query", "passage"])
-    assert {pair: len(groups) for pair, groups in want.jobs.items()} == {("en", "fr"): 4, ("en", "de"): 2}  # questions have German
+    assert {pair: len(groups) for pair, groups in want.jobs.items()} == {
+        ("en", "fr"): 4,
+        ("en", "de"): 2,
+    }  # questions have German
     steps: list[float] = []
     made = translate_corpus(corpus, translator, want, Store(None), advance=steps.append)
     assert sum(steps) == pytest.approx(want.texts)
@@ -167,7 +185,10 @@ def test_a_corpus_gets_more_languages_and_tells_where_they_come_from(models: dic
 
 
 def test_nothing_is_translated_twice_also_after_a_kill(models: dict[str, Path], tmp_path: Path) -> None:
-    corpus, inner = corpus_of(), Translator(models["marian"], TranslateSettings(beams=1, longest=12, tokens=12), device="cpu")
+    corpus, inner = (
+        corpus_of(),
+        Translator(models["marian"], TranslateSettings(beams=1, longest=12, tokens=12), device="cpu"),
+    )
     want = wanted(corpus, inner, ["de"], sides=["passage"])
     whole = Counting(inner)
     with Store(tmp_path / "whole.jsonl") as store:
@@ -186,7 +207,9 @@ def test_nothing_is_translated_twice_also_after_a_kill(models: dict[str, Path], 
     assert second.asked == 4 - lines.count(b"\n")
     assert resumed.corpus.texts.to_pylist() == expected.corpus.texts.to_pylist()
     assert resumed.cut == expected.cut > 0
-    assert sorted((tmp_path / "killed.jsonl").read_bytes().splitlines()) == sorted((tmp_path / "whole.jsonl").read_bytes().splitlines())
+    assert sorted((tmp_path / "killed.jsonl").read_bytes().splitlines()) == sorted(
+        (tmp_path / "whole.jsonl").read_bytes().splitlines()
+    )
     third = Counting(inner)
     with Store(tmp_path / "killed.jsonl") as store:
         assert translate_corpus(corpus, third, want, store).sentences == 0  # type: ignore[arg-type]
@@ -195,13 +218,22 @@ def test_nothing_is_translated_twice_also_after_a_kill(models: dict[str, Path], 
 
 def test_keys_stand_for_everything_that_matters(models: dict[str, Path], tmp_path: Path) -> None:
     one = Translator(models["marian"], SHORT, device="cpu")
-    keys = {key_of(one, "en", "de", "a"), key_of(one, "en", "fr", "a"), key_of(one, "de", "de", "a"), key_of(one, "en", "de", "b")}
-    keys.add(key_of(Translator(models["marian"], TranslateSettings(beams=1, longest=12), device="cpu"), "en", "de", "a"))
+    keys = {
+        key_of(one, "en", "de", "a"),
+        key_of(one, "en", "fr", "a"),
+        key_of(one, "de", "de", "a"),
+        key_of(one, "en", "de", "b"),
+    }
+    keys.add(
+        key_of(Translator(models["marian"], TranslateSettings(beams=1, longest=12), device="cpu"), "en", "de", "a")
+    )
     shutil.copytree(models["marian"], tmp_path / "copy")
     copy = Translator(tmp_path / "copy", TranslateSettings(beams=2, longest=12, tokens=7), device="cpu")
     assert key_of(copy, "en", "de", "a") in keys  # another place and other batches: the same translation
     config = json.loads((tmp_path / "copy" / "generation_config.json").read_text("utf-8"))
-    (tmp_path / "copy" / "generation_config.json").write_text(json.dumps(config | {"length_penalty": 2.0}), encoding="utf-8")
+    (tmp_path / "copy" / "generation_config.json").write_text(
+        json.dumps(config | {"length_penalty": 2.0}), encoding="utf-8"
+    )
     keys.add(key_of(Translator(tmp_path / "copy", SHORT, device="cpu"), "en", "de", "a"))
     assert len(keys) == 6
 
@@ -216,7 +248,9 @@ def test_a_broken_store_is_named_with_its_line(tmp_path: Path) -> None:
         Store(tmp_path / "file" / "store.jsonl")
 
 
-@pytest.mark.parametrize("content", [b"one text a line", b"id\ttext\n1\tlast line without an end", b'{"query": "a"}', b"\x1f\x8b\x08\0\0"])
+@pytest.mark.parametrize(
+    "content", [b"one text a line", b"id\ttext\n1\tlast line without an end", b'{"query": "a"}', b"\x1f\x8b\x08\0\0"]
+)
 def test_a_file_of_another_kind_is_no_store_and_keeps_its_bytes(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "texts.txt"
     path.write_bytes(content)
@@ -266,7 +300,9 @@ def test_augment_translates_marks_and_changes(models: dict[str, Path], tmp_path:
     assert tally.left_out == {}
     assert again.languages == ("de", "en", "fr")
     before = (out / "translations.jsonl").read_bytes()
-    both = augmenting.job(f"pairs={tmp_path / 'pairs.jsonl'}", out, given, kinds=["swap"], factor=["1", "2"], translation=translation)
+    both = augmenting.job(
+        f"pairs={tmp_path / 'pairs.jsonl'}", out, given, kinds=["swap"], factor=["1", "2"], translation=translation
+    )
     told = augmenting.augment(both)
     assert (out / "translations.jsonl").read_bytes() == before
     assert told["changed"]["swap"].keys() >= {"en"}

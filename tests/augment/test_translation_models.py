@@ -40,8 +40,14 @@ def change(file: Path, **values: Any) -> None:
             lambda w: {k: v for k, v in w.items() if "decoder.layers.0.fc1" not in k},
             r"the weights lack model\.decoder\.layers\.0\.fc1\.bias",
         ),
-        (lambda w: w | {"model.encoder.layers.1.fc1.bias": torch.ones(24)}, r"the weights hold model\.encoder\.layers\.1\.fc1\.bias"),
-        (lambda w: w | {"model.encoder.layers.0.fc1.bias": torch.full((24,), torch.nan)}, "holds numbers that are not finite"),
+        (
+            lambda w: w | {"model.encoder.layers.1.fc1.bias": torch.ones(24)},
+            r"the weights hold model\.encoder\.layers\.1\.fc1\.bias",
+        ),
+        (
+            lambda w: w | {"model.encoder.layers.0.fc1.bias": torch.full((24,), torch.nan)},
+            "holds numbers that are not finite",
+        ),
     ],
 )
 def test_weights_that_do_not_fit(folder: Path, make: Any, message: str) -> None:

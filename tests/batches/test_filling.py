@@ -73,7 +73,9 @@ def test_batches_are_near_the_size_on_every_shape_of_log(name: str, kind: str):
 
 
 @pytest.mark.parametrize("size", [32, 512])
-@pytest.mark.parametrize("name", ["Zipf 1.0", "one article with half", "a tiny language, 20 clicks", "all pairs in two languages"])
+@pytest.mark.parametrize(
+    "name", ["Zipf 1.0", "one article with half", "a tiny language, 20 clicks", "all pairs in two languages"]
+)
 def test_other_sizes_hold_as_well(name: str, size: int):
     rows = logs.SHAPES[name]()
     for kind in KINDS.names():
@@ -83,7 +85,8 @@ def test_other_sizes_hold_as_well(name: str, size: int):
 
 
 @pytest.mark.parametrize(
-    "name", ["translated questions, Zipf 1.2", "translated questions, one article with half", "all pairs in two languages"]
+    "name",
+    ["translated questions, Zipf 1.2", "translated questions, one article with half", "all pairs in two languages"],
 )
 def test_arms_that_are_comparable_see_the_same_rows(name: str):
     rows = logs.SHAPES[name]()
@@ -97,7 +100,8 @@ def test_arms_that_are_comparable_see_the_same_rows(name: str):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["one article with half", "Zipf 1.2", "a tiny language, all clicks on one article"])
 def test_every_row_is_shown_over_epochs(name: str):
-    """Rows of a popular article take turns: all have had one after as many epochs as it has rows for each that it may show."""
+    """Rows of a popular article take turns: all have had one after as many epochs as it has rows for each that it may
+    show."""
     rows = logs.SHAPES[name]()
     batches = Batches(kind="xx-mixed", size=128, comparable=False)
     plan = plan_epoch(rows, batches, seed=1)
@@ -118,7 +122,8 @@ def test_every_row_is_shown_over_epochs(name: str):
 
 def test_a_tiny_language_borrows_others_and_keeps_its_rows_together():
     rows = logs.joined(
-        logs.alone(logs.log_rows(logs.popularity(), clicks=2000), 0), logs.alone(logs.log_rows(logs.popularity(), clicks=20), 3)
+        logs.alone(logs.log_rows(logs.popularity(), clicks=2000), 0),
+        logs.alone(logs.log_rows(logs.popularity(), clicks=20), 3),
     )
     for epoch in range(3):
         plan = plan_epoch(rows, Batches(kind="xx", size=64, comparable=False), seed=1, epoch=epoch)
@@ -132,7 +137,9 @@ def test_a_tiny_language_borrows_others_and_keeps_its_rows_together():
 
 def test_the_order_of_steps_is_another_in_every_epoch_and_their_sizes_are_the_same():
     rows = logs.SHAPES["Zipf 1.0"]()
-    plans = [plan_epoch(rows, Batches(kind="hybrid", size=64, comparable=False), seed=2, epoch=epoch) for epoch in range(3)]
+    plans = [
+        plan_epoch(rows, Batches(kind="hybrid", size=64, comparable=False), seed=2, epoch=epoch) for epoch in range(3)
+    ]
     assert len({tuple(sorted(map(len, plan))) for plan in plans}) == 1
     assert len({plan[0].rows.tobytes() for plan in plans}) == 3
 
@@ -143,7 +150,9 @@ def test_data_without_popular_families_is_dealt_whole():
     mask = np.full(3000, 31, np.uint64)
     rows = Rows(rng.integers(0, 1500, 3000).astype(np.int32), mask, mask, np.zeros(3000, np.int16))
     for one, other in zip(
-        plan_epoch(rows, Batches(size=64), seed=1), plan_epoch(rows, Batches(size=64, every_row=True), seed=1), strict=True
+        plan_epoch(rows, Batches(size=64), seed=1),
+        plan_epoch(rows, Batches(size=64, every_row=True), seed=1),
+        strict=True,
     ):
         np.testing.assert_array_equal(one.rows, other.rows)
         np.testing.assert_array_equal(one.query_lang, other.query_lang)
@@ -175,17 +184,30 @@ def any_log(draw: st.DrawFn) -> Rows:
     """Rows in any languages, with families of any sizes, of one or two sources."""
     n = draw(st.integers(1, 400))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    family = np.minimum(rng.pareto(draw(st.sampled_from([0.3, 0.7, 1.5, 5.0])), n), draw(st.sampled_from([0, 5, 50, 400]))).astype(np.int32)
+    family = np.minimum(
+        rng.pareto(draw(st.sampled_from([0.3, 0.7, 1.5, 5.0])), n), draw(st.sampled_from([0, 5, 50, 400]))
+    ).astype(np.int32)
     masks = rng.integers(0, 32, draw(st.integers(1, 12))).astype(np.uint64)
     query, passage = masks[rng.integers(0, len(masks), (2, n))]
     same = rng.random(n) < draw(st.sampled_from([0.0, 0.3]))
     return Rows(
-        family, query, passage if draw(st.booleans()) else query, rng.integers(0, draw(st.integers(1, 2)), n).astype(np.int16), same
+        family,
+        query,
+        passage if draw(st.booleans()) else query,
+        rng.integers(0, draw(st.integers(1, 2)), n).astype(np.int16),
+        same,
     )
 
 
 @pytest.mark.slow
-@given(any_log(), st.sampled_from(KINDS.names()), st.booleans(), st.sampled_from(["row", "batch"]), st.integers(1, 64), st.integers(0, 5))
+@given(
+    any_log(),
+    st.sampled_from(KINDS.names()),
+    st.booleans(),
+    st.sampled_from(["row", "batch"]),
+    st.integers(1, 64),
+    st.integers(0, 5),
+)
 @settings(max_examples=150, deadline=None)
 def test_any_rows_make_a_plan_that_is_what_it_says(rows: Rows, kind, comparable: bool, by, size: int, epoch: int):
     batches = Batches(kind=kind, comparable=comparable, by=by, size=size, positives=2, allow_small=True)

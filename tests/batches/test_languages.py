@@ -1,4 +1,5 @@
-"""In which languages rows are shown: each kind is what it says, shares are exact, and every arm has the same marginals."""
+"""In which languages rows are shown: each kind is what it says, shares are exact, and every arm has the same
+marginals."""
 
 from __future__ import annotations
 
@@ -21,7 +22,10 @@ def rows_with(masks: np.ndarray, passage: np.ndarray | None = None) -> Rows:
     masks = np.asarray(masks, np.uint64)
     n = len(masks)
     return Rows(
-        np.arange(n, dtype=np.int32) // 2, masks, masks if passage is None else np.asarray(passage, np.uint64), np.zeros(n, np.int16)
+        np.arange(n, dtype=np.int32) // 2,
+        masks,
+        masks if passage is None else np.asarray(passage, np.uint64),
+        np.zeros(n, np.int16),
     )
 
 
@@ -48,7 +52,9 @@ def test_equal_shares_within_one_per_cent(arm: Batches):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sampling", [{"language_sampling": "size"}, {"language_sampling": "temperature", "temperature": 2.0}])
+@pytest.mark.parametrize(
+    "sampling", [{"language_sampling": "size"}, {"language_sampling": "temperature", "temperature": 2.0}]
+)
 def test_shares_by_size_agree_between_arms_and_with_the_rows(sampling: dict):
     """Rows in all languages, and more rows in some: p ~ n^(1/T) in each pool, for every arm."""
     masks = np.concatenate([np.full(3000, 0b11111), np.full(2000, 0b00111), np.full(1500, 0b10011)])
@@ -66,11 +72,14 @@ def test_shares_by_size_agree_between_arms_and_with_the_rows(sampling: dict):
 
 
 def test_many_small_groups_have_even_shares_too():
-    """Fifty-five groups of one batch each over forty epochs: shares that are even to a step within each group would not do."""
+    """Fifty-five groups of one batch each over forty epochs: shares that are even to a step within each group would not
+    do."""
     rng = np.random.default_rng(0)
     masks = np.unique([sum(1 << int(x) for x in rng.choice(11, 9, replace=False)) for _ in range(1000)])
     rows = Rows(
-        np.arange(len(masks) * 40, dtype=np.int32), *[np.repeat(masks, 40).astype(np.uint64)] * 2, np.zeros(len(masks) * 40, np.int16)
+        np.arange(len(masks) * 40, dtype=np.int32),
+        *[np.repeat(masks, 40).astype(np.uint64)] * 2,
+        np.zeros(len(masks) * 40, np.int16),
     )
     for kind, within in (("xx-mixed", 0.05), ("xy", 0.15), ("independent", 0.05)):  # by row, nearly so after one epoch
         for marginal in shares(plan_run(rows, Batches(kind=kind, size=40), steps=len(masks), seed=1)):
@@ -137,7 +146,9 @@ def test_pairs_of_a_batch_are_spread_over_the_rows():
         for langs in (step.query_lang, step.passage_lang[:, 0]):
             assert np.bincount(langs, minlength=11).tolist() == pytest.approx([5] * 11, abs=3)
         for rank in range(2):
-            assert np.bincount(step.slice_for(rank, 2).query_lang, minlength=11).tolist() == pytest.approx([2.5] * 11, abs=2)
+            assert np.bincount(step.slice_for(rank, 2).query_lang, minlength=11).tolist() == pytest.approx(
+                [2.5] * 11, abs=2
+            )
     seen = set()
     for epoch in range(12):
         later = plan_epoch(rows_with(np.full(2200, ALL)), Batches(kind="xy", size=220), seed=1, epoch=epoch)
@@ -172,7 +183,9 @@ def test_hybrid_at_its_ends_is_the_other_kind(alpha: float, kind: str, by: str):
             np.testing.assert_array_equal(getattr(a, field), getattr(b, field))
 
 
-@pytest.mark.parametrize("arm", [Batches(kind=kind, size=32, positives=3) for kind in KINDS.names()], ids=lambda arm: arm.kind)
+@pytest.mark.parametrize(
+    "arm", [Batches(kind=kind, size=32, positives=3) for kind in KINDS.names()], ids=lambda arm: arm.kind
+)
 def test_several_positives_are_in_different_languages(arm: Batches):
     masks = np.concatenate([np.full(320, ALL), np.full(320, 0b11)])
     for step in plan_run(rows_with(masks), arm, steps=100, seed=2):
@@ -186,14 +199,17 @@ def test_several_positives_are_in_different_languages(arm: Batches):
             assert len(np.unique(step.passage_lang, axis=0)) == 1
         first = plan_run(rows_with(masks), arm, steps=1, seed=2)[0]
         assert (
-            plan_run(rows_with(masks), Batches(kind=arm.kind, size=32), steps=1, seed=2)[0].passage_lang[:, 0] == first.passage_lang[:, 0]
+            plan_run(rows_with(masks), Batches(kind=arm.kind, size=32), steps=1, seed=2)[0].passage_lang[:, 0]
+            == first.passage_lang[:, 0]
         ).all()
 
 
 def test_further_positives_go_by_share():
     masks = np.concatenate([np.full(400, 0b1111), np.full(1200, 0b0011)])  # shares in four languages: .4 .4 .1 .1
     second = np.zeros(4)
-    for step in plan_run(rows_with(masks), Batches(kind="xx-mixed", size=40, positives=2, language_sampling="size"), steps=400, seed=1):
+    for step in plan_run(
+        rows_with(masks), Batches(kind="xx-mixed", size=40, positives=2, language_sampling="size"), steps=400, seed=1
+    ):
         if masks[step.rows[0]] == 0b1111:
             second += np.bincount(step.passage_lang[step.query_lang == 0, 1], minlength=4)
     assert second[0] == 0
@@ -218,20 +234,29 @@ def test_sides_with_different_languages():
         assert ((0, 1, 1) in counts) == (kind == "independent")
         assert sum(n for (_, _, y), n in counts.items() if y == 1) == pytest.approx(300 * 16 / 4, rel=0.01)
     assert describe(plan_run(rows, Batches(kind="xx", size=16, comparable=False), steps=3, seed=1)) == {(0, 1, 1): 48}
-    assert {x for _, x, _ in describe(plan_run(rows_with(np.full(64, 7), np.full(64, 3)), Batches(size=16), steps=50, seed=1))} == {0, 1}
+    assert {
+        x
+        for _, x, _ in describe(plan_run(rows_with(np.full(64, 7), np.full(64, 3)), Batches(size=16), steps=50, seed=1))
+    } == {0, 1}
 
 
 def test_a_share_above_half_is_moved_and_said():
     masks = np.concatenate([np.full(10, 0b111), np.full(900, 0b1001)])
     for kind in ("xx", "xy", "hybrid"):
         plan = plan_run(
-            rows_with(masks), Batches(kind=kind, size=16, language_sampling="size"), steps=114, seed=1, languages=["de", "en", "fr", "zh"]
+            rows_with(masks),
+            Batches(kind=kind, size=16, language_sampling="size"),
+            steps=114,
+            seed=1,
+            languages=["de", "en", "fr", "zh"],
         )
         assert len(plan.warnings) == 1
         assert "language de" in plan.warnings[0]
         for marginal in shares(plan):
             assert marginal[0] == pytest.approx(0.5, abs=0.01)
-    alone = plan_run(rows_with(masks), Batches(kind="xx", size=16, language_sampling="size", comparable=False), steps=1140, seed=1)
+    alone = plan_run(
+        rows_with(masks), Batches(kind="xx", size=16, language_sampling="size", comparable=False), steps=1140, seed=1
+    )
     assert alone.warnings == []
     assert shares(alone)[0][0] > 0.5
 
@@ -275,7 +300,9 @@ def test_feasible_moves_as_little_as_needed(p: np.ndarray, seed: int):
     assert np.abs(query - p).sum() + np.abs(passage - q).sum() == pytest.approx(2 * excess, abs=1e-9)
 
 
-@pytest.mark.parametrize(("query", "passage", "pairs"), [([1, 0], [0.5, 0.5], {(0, 1)}), ([0.5, 0.5, 0], [0, 1, 0], {(0, 1)})])
+@pytest.mark.parametrize(
+    ("query", "passage", "pairs"), [([1, 0], [0.5, 0.5], {(0, 1)}), ([0.5, 0.5, 0], [0, 1, 0], {(0, 1)})]
+)
 def test_one_language_on_a_side(query: list[float], passage: list[float], pairs: set[tuple[int, int]]):
     joint = off_diagonal(np.array(query, float), np.array(passage, float))
     assert set(zip(*map(np.ndarray.tolist, np.nonzero(joint)), strict=True)) == pairs

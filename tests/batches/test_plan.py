@@ -13,7 +13,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triglot.batches import KINDS, Batches, Rows, Step, counts_of, describe, interleave, plan_epoch, plan_run, rank_slice, rows_of
+from triglot.batches import (
+    KINDS,
+    Batches,
+    Rows,
+    Step,
+    counts_of,
+    describe,
+    interleave,
+    plan_epoch,
+    plan_run,
+    rank_slice,
+    rows_of,
+)
 from triglot.corpus.formats.registry import read_training
 from triglot.corpus.parallel import CorpusBuilder
 from triglot.files import InputError
@@ -22,11 +34,18 @@ from triglot.files import InputError
 def some_rows(n: int = 400, sources: int = 3, seed: int = 0) -> Rows:
     rng = np.random.default_rng(seed)
     mask = rng.choice(np.array([3, 31, 2047, 1536], np.uint64), n)
-    return Rows(rng.integers(0, n // 2, n).astype(np.int32), mask, mask | np.uint64(4), rng.integers(0, sources, n).astype(np.int16))
+    return Rows(
+        rng.integers(0, n // 2, n).astype(np.int32),
+        mask,
+        mask | np.uint64(4),
+        rng.integers(0, sources, n).astype(np.int16),
+    )
 
 
 def equal(a: Step, b: Step) -> bool:
-    arrays = all(np.array_equal(getattr(a, field), getattr(b, field)) for field in ("rows", "query_lang", "passage_lang"))
+    arrays = all(
+        np.array_equal(getattr(a, field), getattr(b, field)) for field in ("rows", "query_lang", "passage_lang")
+    )
     return arrays and (a.kind, a.source, a.epoch) == (b.kind, b.source, b.epoch)
 
 
@@ -74,7 +93,9 @@ def test_a_step_does_not_depend_on_the_world(world: int):
         parts = [step.slice_for(rank, world) for rank in range(world)]
         assert {(part.kind, part.source) for part in parts} == {(step.kind, step.source)}
         for field in ("rows", "query_lang", "passage_lang"):
-            np.testing.assert_array_equal(np.concatenate([getattr(part, field) for part in parts]), getattr(step, field))
+            np.testing.assert_array_equal(
+                np.concatenate([getattr(part, field) for part in parts]), getattr(step, field)
+            )
     with pytest.raises(ValueError, match="no rank"):
         rank_slice(3, world, world)
 
@@ -98,7 +119,11 @@ def test_sources_by_weight_and_by_size():
     once = plan_run(rows, Batches(size=16, sources="size"), steps=sum(by_size.epochs.values()), seed=1)
     assert {step.epoch for step in once} == {0}
     seen = np.concatenate([step.rows for step in once])
-    assert len(seen) == len(set(seen.tolist())) == len(rows) - sum(sum(reasons.values()) for reasons in once.unusable.values())
+    assert (
+        len(seen)
+        == len(set(seen.tolist()))
+        == len(rows) - sum(sum(reasons.values()) for reasons in once.unusable.values())
+    )
 
 
 @pytest.mark.parametrize(
@@ -147,7 +172,12 @@ def test_empty_and_negative_runs():
     with pytest.raises(InputError, match="negative"):
         plan_run(some_rows(), Batches(), steps=-1, seed=1)
     with pytest.raises(InputError, match="no training rows"):
-        plan_run(some_rows(2).__class__(*[np.zeros(0, t) for t in (np.int32, np.uint64, np.uint64, np.int16)]), Batches(), steps=1, seed=1)
+        plan_run(
+            some_rows(2).__class__(*[np.zeros(0, t) for t in (np.int32, np.uint64, np.uint64, np.int16)]),
+            Batches(),
+            steps=1,
+            seed=1,
+        )
 
 
 def test_counts():
@@ -155,7 +185,12 @@ def test_counts():
     total = describe(run)
     assert sum(total.values()) == sum(int((step.passage_lang >= 0).sum()) for step in run)
     step = run[3]
-    pairs = [(step.source, int(q), int(p)) for q, ps in zip(step.query_lang, step.passage_lang, strict=True) for p in ps if p >= 0]
+    pairs = [
+        (step.source, int(q), int(p))
+        for q, ps in zip(step.query_lang, step.passage_lang, strict=True)
+        for p in ps
+        if p >= 0
+    ]
     assert counts_of(step) == {pair: pairs.count(pair) for pair in pairs} == describe(run, 3, 4)
 
 
@@ -191,8 +226,14 @@ print(digest.hexdigest())
 
 
 def test_another_process_makes_the_same_plan():
-    """And so does the next version: a run that is resumed after an upgrade goes on as it began. A change here is a breaking one."""
-    done = [subprocess.run([sys.executable, "-c", DIGEST], capture_output=True, text=True, check=True).stdout.strip() for _ in range(2)]
+    """And so does the next version: a run that is resumed after an upgrade goes on as it began.
+
+    A change here is a breaking one.
+    """
+    done = [
+        subprocess.run([sys.executable, "-c", DIGEST], capture_output=True, text=True, check=True).stdout.strip()
+        for _ in range(2)
+    ]
     assert done[0] == done[1] == "ce8aa634388f03d62bf5d7ff7df04990328b01886bb84238e0b7225fb835088d"
 
 

@@ -1,4 +1,5 @@
-"""Which rows share a batch: nothing lost, families apart, every epoch of one shape, and what cannot be used is counted."""
+"""Which rows share a batch: nothing lost, families apart, every epoch of one shape, and what cannot be used is
+counted."""
 
 from __future__ import annotations
 
@@ -15,7 +16,10 @@ from triglot.batches import Batches, Rows, plan_epoch, plan_run, pools
 from triglot.batches.pools import shuffled, split
 from triglot.files import InputError
 
-WHOLE: dict[str, Any] = {"every_row": True, "allow_small": True}  # every row once, one row of a family a batch, however small
+WHOLE: dict[str, Any] = {
+    "every_row": True,
+    "allow_small": True,
+}  # every row once, one row of a family a batch, however small
 SETTINGS = [
     Batches(kind="xx", **WHOLE),
     Batches(kind="xy", comparable=False, **WHOLE),
@@ -50,7 +54,9 @@ def any_rows(draw: st.DrawFn) -> Rows:
         masks[0] = 31
     sources = draw(st.integers(1, 3))
     same = rng.random(n) < draw(st.sampled_from([0.0, 0.5]))
-    return Rows(family.astype(np.int32), masks[pick[0]], masks[pick[1]], rng.integers(0, sources, n).astype(np.int16), same)
+    return Rows(
+        family.astype(np.int32), masks[pick[0]], masks[pick[1]], rng.integers(0, sources, n).astype(np.int16), same
+    )
 
 
 def can(row_query: int, row_passage: int, same: bool, batches: Batches) -> bool:
@@ -63,7 +69,9 @@ def can(row_query: int, row_passage: int, same: bool, batches: Batches) -> bool:
     xy = any(x != y for x in query for y in passage)
     if batches.comparable or (batches.kind == "hybrid" and 0 < batches.alpha < 1):
         return xx and xy
-    return {"xx": xx, "xx-mixed": xx, "xy": xy, "independent": bool(query and passage) and (xy or not same)}[batches.kind]
+    return {"xx": xx, "xx-mixed": xx, "xy": xy, "independent": bool(query and passage) and (xy or not same)}[
+        batches.kind
+    ]
 
 
 @pytest.mark.slow
@@ -71,7 +79,11 @@ def can(row_query: int, row_passage: int, same: bool, batches: Batches) -> bool:
 @settings(max_examples=150, deadline=None)
 def test_every_row_once_and_no_family_twice(rows: Rows, batches: Batches, size: int, seed: int, epoch: int):
     batches = replace(batches, size=size)
-    usable = [i for i in range(len(rows)) if can(int(rows.query_languages[i]), int(rows.passage_languages[i]), bool(rows.same[i]), batches)]
+    usable = [
+        i
+        for i in range(len(rows))
+        if can(int(rows.query_languages[i]), int(rows.passage_languages[i]), bool(rows.same[i]), batches)
+    ]
     if not usable:
         with pytest.raises(InputError, match="no row can be used"):
             plan_epoch(rows, batches, seed=seed)
@@ -94,7 +106,10 @@ def test_every_row_once_and_no_family_twice(rows: Rows, batches: Batches, size: 
         if batches.comparable:
             query = passage = query & passage
         shown = plan._layout.groups[plan._layout.group[plan._ledger[epoch].batch[number]]]
-        assert not (np.uint64(shown.query) & ~np.bitwise_and.reduce(query) | np.uint64(shown.passage) & ~np.bitwise_and.reduce(passage))
+        assert not (
+            np.uint64(shown.query) & ~np.bitwise_and.reduce(query)
+            | np.uint64(shown.passage) & ~np.bitwise_and.reduce(passage)
+        )
         have = np.bitwise_count(query) + np.bitwise_count(passage)
         narrowed += int((have > shown.query.bit_count() + shown.passage.bit_count()).sum())
     assert plan.narrowed == narrowed
@@ -139,7 +154,9 @@ def test_split_holds_every_row_in_batches_no_larger_than_asked(sizes: list[int],
     if left:
         assert extra >= max(left)
         assert sum(left) <= extra * size
-        assert sum(sizes) < batches.least / 4 * max(sizes)  # no batch for each row of the largest family without tiny ones
+        assert sum(sizes) < batches.least / 4 * max(
+            sizes
+        )  # no batch for each row of the largest family without tiny ones
         assert sum(min(s, deals + 1) for s in sizes) < batches.least * (deals + 1)  # nor one more without small ones
     else:
         assert deals == max(-(-sum(sizes) // size), max(sizes))  # no schedule has fewer
@@ -166,7 +183,11 @@ def test_drop_last_drops_others_in_every_epoch():
     rows = make_rows(np.arange(100), 7)
     left = [
         set(range(100))
-        - set(np.concatenate([s.rows for s in plan_epoch(rows, Batches(size=30, drop_last=True), seed=1, epoch=e)]).tolist())
+        - set(
+            np.concatenate(
+                [s.rows for s in plan_epoch(rows, Batches(size=30, drop_last=True), seed=1, epoch=e)]
+            ).tolist()
+        )
         for e in range(4)
     ]
     assert all(len(rest) == 10 for rest in left)
@@ -191,7 +212,8 @@ def test_rows_left_over_from_a_large_family_change_with_the_epoch():
     family = np.concatenate([np.zeros(60, int), np.arange(1, 101)])
     rows = make_rows(family, 3)
     lonely = [
-        {int(step.rows[0]) for step in plan_epoch(rows, Batches(size=100, **WHOLE), seed=1, epoch=e) if len(step) == 1} for e in range(6)
+        {int(step.rows[0]) for step in plan_epoch(rows, Batches(size=100, **WHOLE), seed=1, epoch=e) if len(step) == 1}
+        for e in range(6)
     ]
     assert len(set.union(*lonely)) == 60
     assert len(set.intersection(*lonely)) < 60
@@ -228,7 +250,8 @@ def test_every_row_meets_others_over_epochs(rows_a_family: int):
     """Shuffling is real: a row's companions in different epochs are almost all different."""
     rows = make_rows(np.arange(3000) // rows_a_family, 3)
     companions = [
-        next(step for step in plan_epoch(rows, Batches(size=50), seed=1, epoch=e) if 7 in step.rows).rows.tolist() for e in range(20)
+        next(step for step in plan_epoch(rows, Batches(size=50), seed=1, epoch=e) if 7 in step.rows).rows.tolist()
+        for e in range(20)
     ]
     assert len({row for some in companions for row in some}) > 0.8 * 20 * 49
 
@@ -236,7 +259,10 @@ def test_every_row_meets_others_over_epochs(rows_a_family: int):
 def test_pools_come_in_another_order_in_every_epoch():
     query = np.repeat([0b011, 0b110], 100)
     orders = [
-        tuple(int(query[step.rows[0]]) for step in plan_epoch(make_rows(np.arange(200), query), Batches(size=10), seed=1, epoch=e))
+        tuple(
+            int(query[step.rows[0]])
+            for step in plan_epoch(make_rows(np.arange(200), query), Batches(size=10), seed=1, epoch=e)
+        )
         for e in range(5)
     ]
     assert len(set(orders)) == 5
@@ -269,7 +295,10 @@ def test_sparse_family_numbers_and_long_keys_make_the_same_order(monkeypatch: py
     monkeypatch.undo()
     order = np.unique(family, return_inverse=True)[1]
     dense = [step.rows.tolist() for step in plan_epoch(make_rows(order, masks), Batches(size=8), seed=3)]
-    sparse = [step.rows.tolist() for step in plan_epoch(make_rows(order.astype(np.int64) * 10_000_000, masks), Batches(size=8), seed=3)]
+    sparse = [
+        step.rows.tolist()
+        for step in plan_epoch(make_rows(order.astype(np.int64) * 10_000_000, masks), Batches(size=8), seed=3)
+    ]
     assert sparse == dense
 
 
@@ -295,7 +324,9 @@ def test_reasons(query, passage, same, kind, comparable, reason):
 
 
 def test_bitext_alone_may_be_used_by_xy_alone():
-    plan = plan_epoch(make_rows(np.arange(50), 0b11, same=np.ones(50)), Batches(kind="xy", comparable=False, size=16), seed=1)
+    plan = plan_epoch(
+        make_rows(np.arange(50), 0b11, same=np.ones(50)), Batches(kind="xy", comparable=False, size=16), seed=1
+    )
     assert all((step.query_lang != step.passage_lang[:, 0]).all() for step in plan)
     assert plan.unusable == {}
 
@@ -322,7 +353,9 @@ def test_no_rows_at_all():
         (1, 2, "independent", True, r"batches\.comparable: false can use 3 of them"),
     ],
 )
-def test_rows_that_cannot_be_used_name_the_settings_that_can(query: int, passage: int, kind, comparable: bool, said: str):
+def test_rows_that_cannot_be_used_name_the_settings_that_can(
+    query: int, passage: int, kind, comparable: bool, said: str
+):
     rows = make_rows(np.arange(3), query, passage)
     with pytest.raises(InputError, match=said):
         plan_epoch(rows, Batches(kind=kind, comparable=comparable, size=4), seed=1)

@@ -78,7 +78,9 @@ def test_bias_is_told_and_the_means_take_it_away() -> None:
 
 def test_questions_of_the_users_own() -> None:
     texts, langs = texts_of(30)
-    found = check_collection(Known(0.0), texts, langs, FULL, name="ours", questions=["de t1 1", "en t2 2"], question_langs=["de", "en"])
+    found = check_collection(
+        Known(0.0), texts, langs, FULL, name="ours", questions=["de t1 1", "en t2 2"], question_langs=["de", "en"]
+    )
     assert found.counts["queries"] == 2
     with pytest.raises(InputError, match="questions in fi"):
         check_collection(Known(0.0), texts, langs, FULL, name="ours", questions=["x"], question_langs=["fi"])
@@ -98,7 +100,9 @@ def test_translations_answer_one_another(tmp_path) -> None:
     assert biased.measures["cross.map"] > 0.9
     assert biased.measures[EXCESS] > 0.8
     assert biased.trials[1.0]["multi.map"] > 0.9
-    assert biased.measures["pool_loss"] == pytest.approx(1 - biased.measures["multi.map"] / biased.measures["cross.map"])
+    assert biased.measures["pool_loss"] == pytest.approx(
+        1 - biased.measures["multi.map"] / biased.measures["cross.map"]
+    )
     assert past_limits(biased, {EXCESS: 0.5, "multi.map": 0.99, "cross.map": 0.1}) == [
         f"lines: {EXCESS} is {biased.measures[EXCESS]:.4g}, above the limit of 0.5",
         f"lines: multi.map is {biased.measures['multi.map']:.4g}, below the limit of 0.99",
@@ -127,8 +131,12 @@ def test_a_sample_keeps_translations_together_and_every_answer_that_is_left() ->
     assert 0 < len(few.passages) < len(benchmark.passages)
     kept = set(few.passages.ids)
     clusters = set(few.passages.cluster.tolist())
-    assert kept == {one for one, cluster in zip(benchmark.passages.ids, benchmark.passages.cluster.tolist()) if cluster in clusters}
-    answers = {(benchmark.queries.ids[q], benchmark.passages.ids[p], grade) for q, p, grade in benchmark.judgements.tolist()}
+    assert kept == {
+        one for one, cluster in zip(benchmark.passages.ids, benchmark.passages.cluster.tolist()) if cluster in clusters
+    }
+    answers = {
+        (benchmark.queries.ids[q], benchmark.passages.ids[p], grade) for q, p, grade in benchmark.judgements.tolist()
+    }
     asked = set(few.queries.ids)
     assert {(few.queries.ids[q], few.passages.ids[p], grade) for q, p, grade in few.judgements.tolist()} == {
         (q, p, grade) for q, p, grade in answers if q in asked and p in kept

@@ -33,7 +33,9 @@ def problem(rows: int = 240, dim: int = 6, classes: int = 3, seed: int = 0):
 
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("block", [100, 4096])
-def test_it_is_the_logistic_regression_of_scikit_learn(classes: int, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_the_logistic_regression_of_scikit_learn(
+    classes: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(heads, "_BLOCK", block)  # several blocks, or one
     first, second, rows, target, group = problem(classes=classes)
     penalty = 0.02
@@ -47,7 +49,8 @@ def test_it_is_the_logistic_regression_of_scikit_learn(classes: int, block: int,
         settings=HeadSettings(penalties=(penalty,), tolerance=1e-7, iterations=3000),
     )
     x = StandardScaler().fit_transform(features(first[rows[:, 0]], second[rows[:, 1]]))
-    # With two classes scikit-learn has one vector w where the softmax has two of w / 2, so the same penalty costs it twice as much.
+    # With two classes scikit-learn has one vector w where the softmax has two of w / 2, so the same penalty costs it
+    # twice as much.
     c = 1 / (penalty * len(rows)) * (2 if classes == 2 else 1)
     theirs = LogisticRegression(C=c, tol=1e-10, max_iter=10_000).fit(x, target)
     np.testing.assert_allclose(np.exp(head.scores(first, second, rows)), theirs.predict_proba(x), atol=1e-6)
@@ -74,7 +77,15 @@ def test_a_hidden_layer_learns_what_a_plane_cannot() -> None:
     right = {}
     for hidden in (0, 16):
         settings = HeadSettings(hidden=hidden, penalties=(1e-4,), iterations=200)
-        head = fit_head(first[:300], second[:300], rows[:300], target[:300], labels=("a", "b"), group=rows[:300, 0], settings=settings)
+        head = fit_head(
+            first[:300],
+            second[:300],
+            rows[:300],
+            target[:300],
+            labels=("a", "b"),
+            group=rows[:300, 0],
+            settings=settings,
+        )
         right[hidden] = (head.scores(first, second, rows[300:]).argmax(1) == target[300:]).mean()
     assert right[0] < 0.7 < 0.9 < right[16]
 
@@ -83,12 +94,17 @@ def test_a_hidden_layer_learns_what_a_plane_cannot() -> None:
 def test_same_arguments_same_head_and_the_file_gives_it_back(hidden: int, tmp_path) -> None:
     first, second, rows, target, group = problem()
     settings = HeadSettings(hidden=hidden, iterations=30)
-    one, two = (fit_head(first, second, rows, target, labels=LABELS, group=group, settings=settings, facts={"of": "toy"}) for _ in range(2))
+    one, two = (
+        fit_head(first, second, rows, target, labels=LABELS, group=group, settings=settings, facts={"of": "toy"})
+        for _ in range(2)
+    )
     one.save(tmp_path / "head")
     back = load_head(tmp_path / "head")
     for other in (two, back):
         assert other.labels == one.labels
-        assert all((a == b).all() for a, b in zip((*one.weights, *one.biases), (*other.weights, *other.biases), strict=True))
+        assert all(
+            (a == b).all() for a, b in zip((*one.weights, *one.biases), (*other.weights, *other.biases), strict=True)
+        )
         assert other.facts == one.facts
     assert one.facts["of"] == "toy"
     assert one.dim == 6
@@ -138,7 +154,9 @@ def test_input_that_cannot_be_learned_from() -> None:
     with pytest.raises(InputError, match="cannot be split"):
         fit_head(first, second, rows, target, labels=LABELS, group=np.zeros_like(group))
     held = heads._held_out(group, 0.2, 1)
-    with pytest.raises(InputError, match=r"without the 20% of groups that are held out has .* none is labelled contradiction"):
+    with pytest.raises(
+        InputError, match=r"without the 20% of groups that are held out has .* none is labelled contradiction"
+    ):
         fit_head(first, second, rows, np.where(held, 2, np.arange(len(rows)) % 2), labels=LABELS, group=group)
     broken = first.copy()
     broken[[3, 7], 0] = np.nan
@@ -168,7 +186,11 @@ def test_files_that_are_no_head(tmp_path) -> None:
     with pytest.raises(InputError, match="no such file"):
         load_head(tmp_path / "nothing")
     told = json.loads((place / "head.json").read_text())
-    for change, said in (({"schema": 2}, "schema 1"), ({"dim": 7}, "7 dimensions and 3 labels"), ({"labels": ["a"]}, "1 labels")):
+    for change, said in (
+        ({"schema": 2}, "schema 1"),
+        ({"dim": 7}, "7 dimensions and 3 labels"),
+        ({"labels": ["a"]}, "1 labels"),
+    ):
         (place / "head.json").write_text(json.dumps(told | change))
         with pytest.raises(InputError, match=said):
             load_head(place)

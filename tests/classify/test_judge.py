@@ -81,7 +81,9 @@ def check_tables(found: Classification) -> None:
     """The summary and the matrix are those that scikit-learn works out from the items."""
     told = [found.summary[setting] for setting in ("classification", "generalised")]
     assert [one["accuracy"] for one in told] == pytest.approx(by_hand(found, accuracy_score))
-    assert [one["macro_f1"] for one in told] == pytest.approx(by_hand(found, lambda a, b: f1_score(a, b, average="macro")))
+    assert [one["macro_f1"] for one in told] == pytest.approx(
+        by_hand(found, lambda a, b: f1_score(a, b, average="macro"))
+    )
     cells = {(a, b): cell for a, row in found.by_language["cross"].items() for b, cell in row.items()}
     cells |= {(a, a): cell for a, cell in found.by_language["mono"].items()}
     assert sum(cell["items"] for cell in cells.values()) == len(found.items["label"])
@@ -92,7 +94,9 @@ def check_tables(found: Classification) -> None:
 
 
 def test_the_whole_is_what_scikit_learn_gives(tmp_path: Path) -> None:
-    task = read_task(inference_folder(tmp_path), format="nli", name="toy", settings=Classify(train_languages=("en",), head=QUICK))
+    task = read_task(
+        inference_folder(tmp_path), format="nli", name="toy", settings=Classify(train_languages=("en",), head=QUICK)
+    )
     encoder = Hashed()
     found = evaluate_task(encoder, task)
     check_tables(found)
@@ -108,12 +112,16 @@ def test_the_whole_is_what_scikit_learn_gives(tmp_path: Path) -> None:
     theirs.fit(scaler.transform(vectors(train, "en", "en")), train.labels)
     predicted = theirs.predict_proba(scaler.transform(vectors(test, "de", "th")))
     rows = (found.items["first_lang"] == "de") & (found.items["second_lang"] == "th")
-    np.testing.assert_allclose(found.items["probability"][rows], predicted[np.arange(len(test)), test.labels], atol=1e-4)
+    np.testing.assert_allclose(
+        found.items["probability"][rows], predicted[np.arange(len(test)), test.labels], atol=1e-4
+    )
 
 
 def test_no_premise_is_trained_on_and_tested_in_any_language(data: Path) -> None:
     whole = read_task(data / "xnli", format="nli", name="xnli")
-    part = read_task(data / "xnli", format="nli", name="xnli", languages=["de", "th"], settings=Classify(train_languages=("en",)))
+    part = read_task(
+        data / "xnli", format="nli", name="xnli", languages=["de", "th"], settings=Classify(train_languages=("en",))
+    )
     for task in (whole, part):
         assert task.train is not None
         assert not set(task.train.first) & set(task.test.first)
@@ -140,7 +148,12 @@ def test_xnli(data: Path, tmp_path: Path) -> None:
     # The head of one evaluation judges in another, on what it was not trained on.
     found.head.save(tmp_path / "head")
     loaded = read_task(
-        data / "xnli", format="nli", name="xnli", languages=["de", "sw"], settings=Classify(trained="head", seed=9), base=tmp_path
+        data / "xnli",
+        format="nli",
+        name="xnli",
+        languages=["de", "sw"],
+        settings=Classify(trained="head", seed=9),
+        base=tmp_path,
     )
     assert loaded.test.ids == task.test.ids
     encoder.asked.clear()
@@ -149,14 +162,19 @@ def test_xnli(data: Path, tmp_path: Path) -> None:
     assert small.by_language["cross"]["sw"]["de"] == found.by_language["cross"]["sw"]["de"]
     with pytest.raises(InputError, match="xnli: the head takes vectors of 16 dimensions, these have 8"):
         evaluate_task(Hashed(8), loaded)
-    with pytest.raises(InputError, match="the head tells entailment, neutral, contradiction apart, and stance has AGAINST, FAVOR"):
+    with pytest.raises(
+        InputError, match="the head tells entailment, neutral, contradiction apart, and stance has AGAINST, FAVOR"
+    ):
         read_task(data / "xstance", format="stance", name="s", settings=Classify(trained=str(tmp_path / "head")))
 
 
 def test_xstance(data: Path) -> None:
     task = read_task(data / "xstance", format="stance", name="xstance", settings=Classify(head=QUICK))
     assert task.counts["shared_authors"] == 170
-    assert "170 authors wrote 2,300 tested and 665 training comments (new_authors: true leaves out the latter)" in task.notes
+    assert (
+        "170 authors wrote 2,300 tested and 665 training comments (new_authors: true leaves out the latter)"
+        in task.notes
+    )
     found = evaluate_task(Hashed(), task)
     rows = list(zip(found.items["item_id"], found.items["first_lang"], strict=True))
     assert len(set(rows)) == len(rows)
@@ -185,10 +203,16 @@ def test_xstance(data: Path) -> None:
 
 
 def test_authors_of_the_test_are_left_out(data: Path) -> None:
-    task = read_task(data / "xstance", format="stance", name="xstance", settings=Classify(new_authors=True, train_languages=("de",)))
+    task = read_task(
+        data / "xstance", format="stance", name="xstance", settings=Classify(new_authors=True, train_languages=("de",))
+    )
     train, _ = stance.read(data / "xstance", split="train", languages=["de"])
     test, _ = stance.read(data / "xstance")
-    kept = {identifier for identifier, author in zip(train.ids, train.authors, strict=True) if author not in set(test.authors)}
+    kept = {
+        identifier
+        for identifier, author in zip(train.ids, train.authors, strict=True)
+        if author not in set(test.authors)
+    }
     assert task.train is not None
     assert set(task.train.ids) == kept
     assert task.counts["training_items"] == len(kept) < len(train)
@@ -215,7 +239,13 @@ def test_training_on_a_file_or_folder_leaves_out_tested_premises(tmp_path: Path)
     with pytest.raises(InputError, match=r"english\.tsv: the name does not tell the language"):
         read_task(folder, format="nli", name="toy", settings=Classify(train="english.tsv"), base=tmp_path)
     with pytest.raises(InputError, match="is in 'en', and train_languages are de"):
-        read_task(folder, format="nli", name="toy", settings=Classify(train="more/train-en.tsv", train_languages=("de",)), base=tmp_path)
+        read_task(
+            folder,
+            format="nli",
+            name="toy",
+            settings=Classify(train="more/train-en.tsv", train_languages=("de",)),
+            base=tmp_path,
+        )
 
 
 def test_input_that_cannot_be_used(tmp_path: Path) -> None:
@@ -276,8 +306,12 @@ def test_settings_are_checked(options: dict, said: str) -> None:
 
 
 def test_settings_from_plain_values() -> None:
-    found = classify_settings({"pairs": "hybrid", "train_languages": ["de", "en"], "head": {"hidden": 8}, "sides": ["query", "query"]})
-    assert found == replace(Classify(), pairs="hybrid", train_languages=("de", "en"), head=HeadSettings(hidden=8), sides=("query", "query"))
+    found = classify_settings(
+        {"pairs": "hybrid", "train_languages": ["de", "en"], "head": {"hidden": 8}, "sides": ["query", "query"]}
+    )
+    assert found == replace(
+        Classify(), pairs="hybrid", train_languages=("de", "en"), head=HeadSettings(hidden=8), sides=("query", "query")
+    )
 
 
 def test_sides(tmp_path: Path) -> None:
@@ -285,13 +319,17 @@ def test_sides(tmp_path: Path) -> None:
     evaluate_task(encoder, read_task(folder, format="nli", name="toy", settings=Classify(head=QUICK)))
     assert {side for side, _ in encoder.asked} == {"passage"}
     encoder = Hashed()
-    evaluate_task(encoder, read_task(folder, format="nli", name="toy", settings=Classify(head=QUICK, sides=("query", "passage"))))
+    evaluate_task(
+        encoder, read_task(folder, format="nli", name="toy", settings=Classify(head=QUICK, sides=("query", "passage")))
+    )
     assert {(side, "premise" in text) for side, text in encoder.asked} == {("query", True), ("passage", False)}
 
 
 def test_a_saved_head_says_how_it_was_trained(tmp_path: Path) -> None:
     folder = inference_folder(tmp_path / "xnli")
-    evaluate_task(Telling(), read_task(folder, format="nli", name="toy", settings=Classify(pairs="xy"))).head.save(tmp_path / "head")
+    evaluate_task(Telling(), read_task(folder, format="nli", name="toy", settings=Classify(pairs="xy"))).head.save(
+        tmp_path / "head"
+    )
     facts = load_head(tmp_path / "head").facts
     assert {key: facts[key] for key in ("format", "split", "share", "split_seed", "pairs", "languages")} == {
         "format": "nli",
@@ -301,4 +339,7 @@ def test_a_saved_head_says_how_it_was_trained(tmp_path: Path) -> None:
         "pairs": "xy",
         "languages": ["de", "en", "th"],
     }
-    assert sum(facts["label_counts"].values()) == json.loads((tmp_path / "head" / "head.json").read_text())["facts"]["rows"] // 3
+    assert (
+        sum(facts["label_counts"].values())
+        == json.loads((tmp_path / "head" / "head.json").read_text())["facts"]["rows"] // 3
+    )

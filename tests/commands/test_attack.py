@@ -13,7 +13,13 @@ from triglot.files import read_json
 def test_plants_of_one_method_have_entries_of_their_own(tmp_path: Path) -> None:
     root = inputs(tmp_path)
     plants = [Plant(targets=3, k=2), Plant(method="greedy", targets=3, k=2, budget=4), Plant(targets=3, k=5)]
-    attack_model(str(root / "model"), {"b": f"{root / 'squad'}"}, tmp_path / "out", plants=plants, options={"candidate_text": "sentence"})
+    attack_model(
+        str(root / "model"),
+        {"b": f"{root / 'squad'}"},
+        tmp_path / "out",
+        plants=plants,
+        options={"candidate_text": "sentence"},
+    )
     planted = read_json(tmp_path / "out" / "plants.json")["b"]
     assert list(planted) == ["echo", "greedy", "echo-2"]
     assert {"success@2"} <= set(planted["echo"])

@@ -1,4 +1,5 @@
-"""`triglot augment` and `triglot lists` from outside: what is printed and written, exit codes, and training on what comes out."""
+"""`triglot augment` and `triglot lists` from outside: what is printed and written, exit codes, and training on what
+comes out."""
 
 from __future__ import annotations
 
@@ -18,13 +19,24 @@ from triglot.train import Feed
 def pairs(tmp_path: Path) -> Path:
     path = tmp_path / "pairs.jsonl"
     rng = seeds.generator(1, "test pairs")
-    words = {"de": ["Fluss", "Berg", "Stadt", "König", "Winter", "Brot"], "en": ["river", "mountain", "city", "king", "winter", "bread"]}
+    words = {
+        "de": ["Fluss", "Berg", "Stadt", "König", "Winter", "Brot"],
+        "en": ["river", "mountain", "city", "king", "winter", "bread"],
+    }
     lines = []
     for n in range(24):
         chosen = rng.choice(6, 4, replace=False)
         for lang, known in words.items():
             texts = [" ".join(known[i] for i in order) + f" {n}" for order in (chosen, chosen[::-1])]
-            lines.append({"query": texts[0], "positive": texts[1], "lang": lang, "query_group": f"q{n}", "passage_group": f"p{n}"})
+            lines.append(
+                {
+                    "query": texts[0],
+                    "positive": texts[1],
+                    "lang": lang,
+                    "query_group": f"q{n}",
+                    "passage_group": f"p{n}",
+                }
+            )
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     return path
 
@@ -36,11 +48,24 @@ def test_lists_are_learned_and_used(pairs: Path, tmp_path: Path) -> None:
     assert (done.code, done.out) == (0, f"{tmp_path / 'lists'}\n"), done.err
     assert "en-de: 6 entries from 48 pairs of sentences" in done.err
     assert (tmp_path / "lists" / "en-de.txt").read_text("utf-8").splitlines().count("river\tFluss".lower()) == 1
-    done = triglot("lists", pairs, "--out", tmp_path / "again", "--against", tmp_path / "lists", "--languages", "de", "-q")
+    done = triglot(
+        "lists", pairs, "--out", tmp_path / "again", "--against", tmp_path / "lists", "--languages", "de", "-q"
+    )
     rows = [line.split() for line in done.out.splitlines()[1:3]]
     assert rows == [[pair, "6", "6", "1.000", "1.000", "6", "1.000"] for pair in ("en-de", "de-en")]
     done = triglot(
-        "augment", pairs, "--kind", "codeswitch", "--lists", tmp_path / "lists", "--rate", "1", "--sample", "1", "--into", "de,en"
+        "augment",
+        pairs,
+        "--kind",
+        "codeswitch",
+        "--lists",
+        tmp_path / "lists",
+        "--rate",
+        "1",
+        "--sample",
+        "1",
+        "--into",
+        "de,en",
     )
     assert done.code == 0, done.err
     rows = [line.split() for line in done.out.splitlines()]
@@ -49,7 +74,18 @@ def test_lists_are_learned_and_used(pairs: Path, tmp_path: Path) -> None:
 
 
 def test_augment_writes_and_says_where(pairs: Path, tmp_path: Path) -> None:
-    words = ["augment", f"pairs={pairs}", "--kind", "typo", "--side", "both", "--factor", "1,2", "--out", tmp_path / "out"]
+    words = [
+        "augment",
+        f"pairs={pairs}",
+        "--kind",
+        "typo",
+        "--side",
+        "both",
+        "--factor",
+        "1,2",
+        "--out",
+        tmp_path / "out",
+    ]
     done = triglot(*words)
     assert done.code == 0, done.err
     assert done.out.splitlines()[0] == f"{tmp_path / 'out' / 'x1.jsonl'}: 48 lines, factor 1"
@@ -79,14 +115,19 @@ def test_copies_are_masked_in_training_batches(pairs: Path, tmp_path: Path) -> N
         (["--kind", "swap"], "--out: is missing"),
         (["--kind", "swap", "--factor", "2,1", "--out", "x"], "factor: 1 comes after 2; factors increase"),
         (["--kind", "swap", "--factor", "1,2", "--out", "x.jsonl"], "x.jsonl: 2 factors need a folder"),
-        (["--kind", "codeswitch", "--out", "x"], "lists: is missing; codeswitch and synonym need a folder of word lists"),
+        (
+            ["--kind", "codeswitch", "--out", "x"],
+            "lists: is missing; codeswitch and synonym need a folder of word lists",
+        ),
         (["--kind", "codeswitch", "--lists", "nowhere", "--out", "x"], "nowhere: no file such as"),
         (["--translation-model", "nowhere", "--into", "fr", "--out", "x"], "translate: nowhere: no such folder"),
         (["--translation-model", "nowhere", "--out", "x"], "into: is missing"),
         (["--recipe", "dmo", "--out", "x"], "no recipe 'dmo'; did you mean 'demo'?"),
     ],
 )
-def test_bad_words_end_with_2(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str) -> None:
+def test_bad_words_end_with_2(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     done = triglot("augment", pairs, *words)
     assert (done.code, done.out) == (2, "")

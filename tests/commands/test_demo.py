@@ -16,7 +16,9 @@ from triglot.recipe import load_recipe
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo") / "model"
-    init_encoder(EncoderSettings(dim=16, vocab=300), word_counts({"en": ["which language is spoken in this city"]}), seed=1).save(folder)
+    init_encoder(
+        EncoderSettings(dim=16, vocab=300), word_counts({"en": ["which language is spoken in this city"]}), seed=1
+    ).save(folder)
     return folder
 
 
@@ -29,8 +31,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("de",), []),
     ],
 )
-def test_searches_are_in_languages_that_the_recipe_has(model: Path, languages: tuple[str, ...], pairs: list[tuple[str, str]]) -> None:
+def test_searches_are_in_languages_that_the_recipe_has(
+    model: Path, languages: tuple[str, ...], pairs: list[tuple[str, str]]
+) -> None:
     recipe = load_recipe("demo", [])
     found = examples(model, replace(recipe, languages=languages or recipe.languages))
     assert [(one.question_lang, one.passage_lang) for one in found] == pairs
-    assert all(bool(one.gloss) == ("en" in (languages or recipe.languages)) and one.question and one.passage for one in found)
+    assert all(
+        bool(one.gloss) == ("en" in (languages or recipe.languages)) and one.question and one.passage for one in found
+    )

@@ -37,10 +37,16 @@ def place(tmp_path_factory):
     queries = [" ".join(text.split()[:4]) for text in texts[:12]]
     beir, trec, lines = root / "beir", root / "trec", root / "lines"
     (beir / "qrels").mkdir(parents=True)
-    (beir / "corpus.jsonl").write_text("".join(json.dumps({"_id": f"d{i}", "text": text}) + "\n" for i, text in enumerate(texts)))
+    (beir / "corpus.jsonl").write_text(
+        "".join(json.dumps({"_id": f"d{i}", "text": text}) + "\n" for i, text in enumerate(texts))
+    )
     for name, prefix in (("queries.jsonl", ""), ("queries.de.jsonl", "wort ")):
-        (beir / name).write_text("".join(json.dumps({"_id": f"q{i}", "text": prefix + text}) + "\n" for i, text in enumerate(queries)))
-    (beir / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(f"q{i}\td{i}\t1\n" for i in range(12)))
+        (beir / name).write_text(
+            "".join(json.dumps({"_id": f"q{i}", "text": prefix + text}) + "\n" for i, text in enumerate(queries))
+        )
+    (beir / "qrels" / "test.tsv").write_text(
+        "query-id\tcorpus-id\tscore\n" + "".join(f"q{i}\td{i}\t1\n" for i in range(12))
+    )
     trec.mkdir()
     (trec / "topics.x-sw-dev.tsv").write_text("".join(f"{i}\t{text}\n" for i, text in enumerate(queries)))
     (trec / "qrels.x-sw-dev.tsv").write_text("".join(f"{i} Q0 d{i} 1\n" for i in range(12)))
@@ -64,7 +70,9 @@ def by_ir_measures(folder, name) -> dict[str, float]:
 
 def test_several_benchmarks_in_one_command(place, tmp_path):
     on = [f"--on={name}={place / name}" for name in ("beir", "trec", "lines")]
-    done = CliRunner().invoke(app, ["evaluate", str(place / "model"), *on, "--out", str(tmp_path / "out"), "--save-run", "--top-k", "20"])
+    done = CliRunner().invoke(
+        app, ["evaluate", str(place / "model"), *on, "--out", str(tmp_path / "out"), "--save-run", "--top-k", "20"]
+    )
     assert done.exit_code == 0, done.output
     found = read_results(tmp_path / "out")["benchmarks"]
     assert set(found) == {"beir", "trec", "lines"}
@@ -84,7 +92,10 @@ def test_several_benchmarks_in_one_command(place, tmp_path):
         tied = any("relevant passages tie" in note for note in entry["notes"])
         assert entry["micro"]["ranked"]["r@100"] == pytest.approx(theirs["r@100"], abs=1e-6)
         for measure, value in theirs.items():
-            assert entry["micro"]["ranked"][measure] == pytest.approx(value, abs=0.05 if tied else 1e-6), (name, measure)
+            assert entry["micro"]["ranked"][measure] == pytest.approx(value, abs=0.05 if tied else 1e-6), (
+                name,
+                measure,
+            )
     assert "nDCG@10" in done.output
 
 
@@ -96,7 +107,10 @@ def test_a_saved_run_is_a_model_again(place, tmp_path):
     for name in on:
         assert two[name]["ranked"] == pytest.approx(one[name]["ranked"], abs=1e-12)
     only = evaluate_model(
-        str(tmp_path / "one" / "trec.run.gz"), {"x": str(place / "trec")}, tmp_path / "three", options={"languages": ["sw"]}
+        str(tmp_path / "one" / "trec.run.gz"),
+        {"x": str(place / "trec")},
+        tmp_path / "three",
+        options={"languages": ["sw"]},
     )
     assert json.loads(only.read_text())["benchmarks"]["x"]["ranked"] == pytest.approx(one["trec"]["ranked"], abs=1e-12)
 

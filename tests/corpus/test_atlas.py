@@ -1,4 +1,5 @@
-"""The built-in corpus: complete in every language, true to Babel, its held-out parts truly held out, the same every time."""
+"""The built-in corpus: complete in every language, true to Babel, its held-out parts truly held out, the same every
+time."""
 
 from __future__ import annotations
 
@@ -58,17 +59,34 @@ def test_every_template_names_what_its_facts_have_and_asks_nothing_away(facts):
         "official": "language",
         "spoken": "language",
     }
-    answers |= {"share": "percent", "territory_code": "code", "week": "day", "currency_code": "code", "decimals": "digits"}
-    answers |= {"language_code": "code", "script": "script", "home": "territory", "city_territory": "territory", "city_zone": "zone"}
+    answers |= {
+        "share": "percent",
+        "territory_code": "code",
+        "week": "day",
+        "currency_code": "code",
+        "decimals": "digits",
+    }
+    answers |= {
+        "language_code": "code",
+        "script": "script",
+        "home": "territory",
+        "city_territory": "territory",
+        "city_zone": "zone",
+    }
     for language in atlas.LANGUAGES:
         wording = _wording.read_wording(language)
-        bare = [re.sub(r"{\w+}", "{}", t) for side in (wording.ask, wording.tell) for each in side.values() for t in each]
+        bare = [
+            re.sub(r"{\w+}", "{}", t) for side in (wording.ask, wording.tell) for each in side.values() for t in each
+        ]
         assert [text for text, count in Counter(bare).items() if count > 1] == [], language
         for relation in _facts.RELATIONS:
             for side, templates in (("ask", wording.ask[relation]), ("tell", wording.tell[relation])):
                 assert len(set(templates)) == len(templates)
                 for template in templates:
-                    used = {name if name in slots[relation] else name.split("_")[-1] for name in _wording.placeholders(template)}
+                    used = {
+                        name if name in slots[relation] else name.split("_")[-1]
+                        for name in _wording.placeholders(template)
+                    }
                     hidden = {answers[relation], "end"} if side == "ask" else set()
                     assert used == slots[relation] - hidden, (language, relation, template)
 
@@ -77,7 +95,13 @@ def test_tables_of_forms_name_known_entities():
     names = _facts.read_atlas().names
     for language in atlas.LANGUAGES:
         wording = _wording.read_wording(language)
-        used = {name for side in (wording.ask, wording.tell) for each in side.values() for t in each for name in _wording.placeholders(t)}
+        used = {
+            name
+            for side in (wording.ask, wording.tell)
+            for each in side.values()
+            for t in each
+            for name in _wording.placeholders(t)
+        }
         for placeholder, table in wording.tables.items():
             assert placeholder in used, (language, placeholder)
             for code in set(table) - {"default", "rules"}:
@@ -140,7 +164,8 @@ def test_texts_are_clean_and_in_their_script(training, language):
         texts = texts_of(training, language, side)
         for text in texts:
             assert not re.search(
-                r"[{}\u00ad\u200b\u200e\u200f]|  |\s[,.;?](\s|$)|None", text.replace(" ;", ";") if language == "el" else text
+                r"[{}\u00ad\u200b\u200e\u200f]|  |\s[,.;?](\s|$)|None",
+                text.replace(" ;", ";") if language == "el" else text,
             ), text
             assert text == text.strip()
             assert len(text) > 8
@@ -157,7 +182,9 @@ def test_no_sentence_twice_and_no_question_with_two_answers():
     for part in atlas.PARTS:
         corpus, _ = atlas.read_training(part=part)
         answer = dict(zip(corpus.query.tolist(), corpus.passage.tolist(), strict=True))
-        for text, lang, group in zip(corpus.texts.to_pylist(), corpus.text_lang.tolist(), corpus.text_group.tolist(), strict=True):
+        for text, lang, group in zip(
+            corpus.texts.to_pylist(), corpus.text_lang.tolist(), corpus.text_group.tolist(), strict=True
+        ):
             if group in answer:
                 asked[corpus.languages[lang], text].add(corpus.group_ids[answer[group]].as_py())
             else:
@@ -186,7 +213,9 @@ def test_parts_hold_out_entities_pairs_and_phrasings(facts):
 
 def test_read_parts_do_not_share_facts_or_phrasings():
     corpora = {part: atlas.read_training(part=part)[0] for part in atlas.PARTS}
-    passages = {part: {corpus.group_ids[i].as_py() for i in np.unique(corpus.passage)} for part, corpus in corpora.items()}
+    passages = {
+        part: {corpus.group_ids[i].as_py() for i in np.unique(corpus.passage)} for part, corpus in corpora.items()
+    }
     assert not passages["train"] & (passages["validation"] | passages["test"])
     assert not passages["validation"] & passages["test"]
     edition = atlas._edition(1)
@@ -195,7 +224,9 @@ def test_read_parts_do_not_share_facts_or_phrasings():
         for number in atlas._facts_of(edition, part, None):
             for language in atlas.LANGUAGES:
                 for turn in range(3):
-                    used[edition.atlas.facts[number].relation, language][part].add(edition.phrasing(number, language, part, turn))
+                    used[edition.atlas.facts[number].relation, language][part].add(
+                        edition.phrasing(number, language, part, turn)
+                    )
     for phrasings in used.values():
         assert len(phrasings["train"]) == 3
         assert not phrasings["train"] & (phrasings["test"] | phrasings["validation"])
@@ -208,7 +239,9 @@ def test_no_training_question_follows_a_test_template(training):
         wording = edition.wordings[language]
         by_relation = defaultdict(list)
         for group, text in zip(
-            training.group_ids.take(np.unique(training.query)).to_pylist(), texts_of(training, language, "query"), strict=True
+            training.group_ids.take(np.unique(training.query)).to_pylist(),
+            texts_of(training, language, "query"),
+            strict=True,
         ):
             by_relation[group.split("/", 1)[0]].append(text)
         for relation, texts in by_relation.items():
@@ -296,7 +329,9 @@ def test_facts_are_what_babel_says(facts):
             assert languages.get_official_languages(code) == (slot["language"][1],)
         elif fact.relation == "spoken":
             info = languages.get_territory_language_info(code)
-            assert info[slot["language"][1]]["population_percent"] == max(each["population_percent"] for each in info.values())
+            assert info[slot["language"][1]]["population_percent"] == max(
+                each["population_percent"] for each in info.values()
+            )
         elif fact.relation == "share":
             percent = languages.get_territory_language_info(code)[slot["language"][1]]["population_percent"]
             assert float(slot["percent"][1]) == pytest.approx(percent, abs=0.5 if percent >= 10 else 0.05)
@@ -317,7 +352,11 @@ def test_facts_are_what_babel_says(facts):
     for place, language in enumerate(atlas.LANGUAGES):
         locale = Locale.parse(language)
         assert names["day", "0"][place] == locale.days["format"]["wide"][0]
-        assert names["territory", "PE"][place] == locale.territories["PE"] == Locale.parse("und_PE").get_territory_name(language)
+        assert (
+            names["territory", "PE"][place]
+            == locale.territories["PE"]
+            == Locale.parse("und_PE").get_territory_name(language)
+        )
         # Not through babel.dates.get_timezone: that needs the time-zone database of the machine.
         assert names["zone", "Peru"][place] == locale.meta_zones["Peru"]["long"]["standard"]
         assert names["city", "America/Lima"][place] == locale.time_zones.get("America/Lima", {}).get("city", "Lima")
@@ -336,7 +375,9 @@ def test_numbers_follow_the_language(facts):
 def digest() -> str:
     corpus, _ = atlas.read_training()
     test = atlas.read_retrieval()
-    numbers = [array.tolist() for array in (corpus.query, corpus.passage, corpus.text_group, corpus.text_lang, test.judgements)]
+    numbers = [
+        array.tolist() for array in (corpus.query, corpus.passage, corpus.text_group, corpus.text_lang, test.judgements)
+    ]
     texts = [
         corpus.texts.to_pylist(),
         corpus.group_ids.to_pylist(),
@@ -353,7 +394,9 @@ def test_same_seed_same_corpus_in_any_process(facts):
     code = "import sys; sys.path.insert(0, sys.argv[1]); import test_atlas; print(test_atlas.digest())"
     here = os.path.dirname(__file__)
     environment = os.environ | {"PYTHONHASHSEED": "12345"}
-    run = subprocess.run([sys.executable, "-c", code, here], env=environment, capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", code, here], env=environment, capture_output=True, text=True, check=True
+    )
     assert run.stdout.strip() == digest()
     assert _parts.split(facts, 1).tolist() != _parts.split(facts, 2).tolist()
 
@@ -367,4 +410,6 @@ def test_made_in_seconds():
 
 def test_importing_the_package_does_not_import_babel_or_torch():
     code = "import sys, triglot.corpus.atlas; print([name for name in ('babel', 'torch') if name in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )

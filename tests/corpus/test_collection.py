@@ -26,12 +26,26 @@ def miracl(tmp_path):
     root = tmp_path / "data"
     for lang in ("sw", "bn"):
         own = root / f"miracl-v1.0-{lang}"
-        put(own / "topics" / f"topics.miracl-v1.0-{lang}-dev.tsv", "1\tone?", "2\ttwo?", "3\tunjudged?", "4\tnothing relevant?")
-        judgements = ["1\tQ0\ta#0\t1", "1\tQ0\tb#0\t0", "2\tQ0\tc#1\t2", "2\tQ0\ta#0\t1", "4\tQ0\ta#0\t0", "9\tQ0\ta#0\t1"]
+        put(
+            own / "topics" / f"topics.miracl-v1.0-{lang}-dev.tsv",
+            "1\tone?",
+            "2\ttwo?",
+            "3\tunjudged?",
+            "4\tnothing relevant?",
+        )
+        judgements = [
+            "1\tQ0\ta#0\t1",
+            "1\tQ0\tb#0\t0",
+            "2\tQ0\tc#1\t2",
+            "2\tQ0\ta#0\t1",
+            "4\tQ0\ta#0\t0",
+            "9\tQ0\ta#0\t1",
+        ]
         put(own / "qrels" / f"qrels.miracl-v1.0-{lang}-dev.tsv", *judgements)
         for number, ids in ((10, ["c#1"]), (2, ["a#0", "b#0"])):
             put(
-                root / f"miracl-corpus-v1.0-{lang}" / f"docs-{number}.jsonl.gz", *[{"docid": one, "title": "T", "text": one} for one in ids]
+                root / f"miracl-corpus-v1.0-{lang}" / f"docs-{number}.jsonl.gz",
+                *[{"docid": one, "title": "T", "text": one} for one in ids],
             )
     return root
 

@@ -1,4 +1,5 @@
-"""Benchmarks and training data from dictionaries, rows and tables: what readers made is made again, and faults are named."""
+"""Benchmarks and training data from dictionaries, rows and tables: what readers made is made again, and faults are
+named."""
 
 from __future__ import annotations
 
@@ -39,7 +40,12 @@ def made_again(found: RetrievalSet, **more: Any) -> RetrievalSet:
 def test_a_benchmark_that_a_reader_made_is_made_again() -> None:
     found = atlas.read_retrieval(name="atlas", languages=["de", "en", "th"])
     again = made_again(found, licence=found.licence)
-    assert (again.name, again.languages, again.parallel, again.licence) == (found.name, found.languages, True, found.licence)
+    assert (again.name, again.languages, again.parallel, again.licence) == (
+        found.name,
+        found.languages,
+        True,
+        found.licence,
+    )
     for side in ("queries", "passages"):
         one, other = getattr(found, side), getattr(again, side)
         assert (one.ids, one.texts, one.lang.tolist()) == (other.ids, other.texts, other.lang.tolist())
@@ -51,7 +57,9 @@ def test_a_benchmark_that_a_reader_made_is_made_again() -> None:
 
 
 def test_dictionaries_of_other_libraries() -> None:
-    found = RetrievalSet.from_dicts(QUERIES, CORPUS, {"q1": {"d1": 1, "d3": 0}, "q2": {"d2"}}, languages="en", name="toy")
+    found = RetrievalSet.from_dicts(
+        QUERIES, CORPUS, {"q1": {"d1": 1, "d3": 0}, "q2": {"d2"}}, languages="en", name="toy"
+    )
     assert (found.queries.ids, found.passages.texts) == (["q1", "q2"], ["alpha.", "Beta beta.", "delta."])
     assert found.judgements.tolist() == [[0, 0, 1], [0, 2, 0], [1, 1, 1]]
     assert found.notes == ("1 queries have no relevant passage",)
@@ -73,7 +81,12 @@ def test_dictionaries_of_other_libraries() -> None:
     ],
 )
 def test_faults_of_dictionaries_are_named(change: dict[str, Any], message: str) -> None:
-    given = {"queries": {"q1": "alpha?"}, "corpus": {"d1": "alpha."}, "qrels": {"q1": ["d1"]}, "languages": "en"} | change
+    given = {
+        "queries": {"q1": "alpha?"},
+        "corpus": {"d1": "alpha."},
+        "qrels": {"q1": ["d1"]},
+        "languages": "en",
+    } | change
     with pytest.raises(InputError, match=message):
         RetrievalSet.from_dicts(**given)
 
@@ -98,7 +111,15 @@ def rows_in_languages(corpus: ParallelCorpus) -> list[dict[str, Any]]:
     for query, passage in zip(corpus.query.tolist(), corpus.passage.tolist(), strict=True):
         for lang, code in enumerate(corpus.languages):
             texts = [corpus.texts[int(corpus.text_of[group, lang])].as_py() for group in (query, passage)]
-            rows.append({"query": texts[0], "passage": texts[1], "lang": code, "query_group": f"q{query}", "passage_group": f"p{passage}"})
+            rows.append(
+                {
+                    "query": texts[0],
+                    "passage": texts[1],
+                    "lang": code,
+                    "query_group": f"q{query}",
+                    "passage_group": f"p{passage}",
+                }
+            )
     return rows
 
 
@@ -133,13 +154,22 @@ def test_tables_of_other_libraries(corpus: ParallelCorpus, kind: str) -> None:
 
 def test_translations_in_one_column_and_hard_negatives() -> None:
     rows = [
-        {"q": {"de": "eins?", "en": "one?", "fr": None}, "p": "eins.", "no": ["zwei.", {"de": "drei.", "en": "three."}], "code": "de"},
+        {
+            "q": {"de": "eins?", "en": "one?", "fr": None},
+            "p": "eins.",
+            "no": ["zwei.", {"de": "drei.", "en": "three."}],
+            "code": "de",
+        },
         {"q": "two?", "p": "two.", "code": "en"},
     ]
-    found = ParallelCorpus.from_rows(rows, query="q", passage="p", negatives="no", query_language="code", passage_language="code")
+    found = ParallelCorpus.from_rows(
+        rows, query="q", passage="p", negatives="no", query_language="code", passage_language="code"
+    )
     assert (len(found), found.languages) == (2, ("de", "en"))
     assert found.negatives is not None
-    negatives = [found.texts[i].as_py() for group in found.negatives[0].as_py() for i in found.text_of[group].tolist() if i >= 0]
+    negatives = [
+        found.texts[i].as_py() for group in found.negatives[0].as_py() for i in found.text_of[group].tolist() if i >= 0
+    ]
     assert negatives == ["zwei.", "drei.", "three."]
     assert len(found.negatives[1].as_py()) == 0
 

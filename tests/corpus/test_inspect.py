@@ -18,7 +18,10 @@ def squad(path, *articles):
         {
             "title": title,
             "paragraphs": [
-                {"context": context, "qas": [{"id": i, "question": q, "answers": [{"text": "x", "answer_start": 0}]} for i, q in items]}
+                {
+                    "context": context,
+                    "qas": [{"id": i, "question": q, "answers": [{"text": "x", "answer_start": 0}]} for i, q in items],
+                }
             ],
         }
         for title, context, items in articles
@@ -47,12 +50,21 @@ def test_leakage_by_id_text_sentence_and_title(tmp_path):
     squad(
         tmp_path / "test" / "en.json",
         ("deep lake", PARAGRAPH.upper(), [("x", "how deep is it")]),
-        ("Land", "A new one. Nobody has EVER dared to swim there!", [("question-a", "Other text?"), ("2", "A number?")]),
+        (
+            "Land",
+            "A new one. Nobody has EVER dared to swim there!",
+            [("question-a", "Other text?"), ("2", "A number?")],
+        ),
         ("Sea", "Nothing in common.", [("z", "Where?")]),
     )
     report = inspect_paths([tmp_path / "train"], [tmp_path / "test"])
     (leak,) = report["leakage"]
-    assert leak["questions"] == {"total": 4, "by_text": 1, "languages": {"en": 1}, "by_id": 1}  # the id "2" is no evidence
+    assert leak["questions"] == {
+        "total": 4,
+        "by_text": 1,
+        "languages": {"en": 1},
+        "by_id": 1,
+    }  # the id "2" is no evidence
     assert leak["passages"] == {"total": 3, "by_text": 1, "languages": {"en": 1}}
     assert leak["sentences"]["by_text"] == 3  # two of the copied paragraph, one inside another
     assert leak["articles"] == {"total": 3, "by_title": 1}
@@ -91,7 +103,8 @@ def _beir(folder, shape):
     for number, (title, body) in enumerate(ARTICLES):
         text = {"none": body, "title": body, "joined": f"{title} {body}"}[shape]
         corpus.append(
-            {"_id": f"d{number}", "text": text, "lang": "de" if number else "en"} | ({"title": title} if shape == "title" else {})
+            {"_id": f"d{number}", "text": text, "lang": "de" if number else "en"}
+            | ({"title": title} if shape == "title" else {})
         )
     corpus.append({"_id": "d9", "text": "Nothing of this article stands anywhere else.", "title": "Baht", "lang": "en"})
     (folder / "corpus.jsonl").write_text("".join(json.dumps(one) + "\n" for one in corpus))

@@ -25,7 +25,18 @@ def labelled(draw: st.DrawFn) -> Labelled:
     first, second = (np.where(np.array(draw(flags)), np.arange(4 * items).reshape(4, items), -1) for _ in range(2))
     texts = [f"t{n}" for n in range(4 * items)]
     ids = [str(n) for n in range(items)]
-    return Labelled(CODES, ("a", "b"), texts, texts, first, second, np.zeros(items, np.int8), np.arange(items), ids, np.arange(items))
+    return Labelled(
+        CODES,
+        ("a", "b"),
+        texts,
+        texts,
+        first,
+        second,
+        np.zeros(items, np.int8),
+        np.arange(items),
+        ids,
+        np.arange(items),
+    )
 
 
 @settings(deadline=None, max_examples=60)
@@ -37,7 +48,9 @@ def test_pairs_exist_and_have_the_languages_of_their_kind(found: Labelled, kind:
     except InputError:
         for item in range(len(found)):
             first, second = (set(np.flatnonzero(at[:number, item] >= 0)) for at in (found.first_at, found.second_at))
-            assert not (first & second if kind == "xx" else any(a != b for a in first for b in second)) or kind == "hybrid"
+            assert (
+                not (first & second if kind == "xx" else any(a != b for a in first for b in second)) or kind == "hybrid"
+            )
         return
     assert (found.rows(items, pairs) >= 0).all()
     assert set(pairs.ravel()) <= set(range(number))
@@ -60,7 +73,9 @@ def parallel(items: int = 400) -> Labelled:
     at = np.arange(4 * items).reshape(4, items)
     texts = [f"t{n}" for n in range(4 * items)]
     ids = [str(n) for n in range(items)]
-    return Labelled(CODES, ("a", "b"), texts, texts, at, at, np.zeros(items, np.int8), np.arange(items), ids, np.arange(items))
+    return Labelled(
+        CODES, ("a", "b"), texts, texts, at, at, np.zeros(items, np.int8), np.arange(items), ids, np.arange(items)
+    )
 
 
 def test_parallel_items_have_every_language_once_on_both_sides() -> None:
@@ -91,7 +106,16 @@ def test_pairs_that_cannot_be_drawn() -> None:
     with pytest.raises(InputError, match="pairs xy need two languages, and there is en alone"):
         found.draw("xy", ["en"])
     empty = Labelled(
-        CODES, ("a",), [], ["t"], np.full((4, 1), -1), np.zeros((4, 1), int), np.zeros(1, np.int8), np.zeros(1, int), ["0"], np.zeros(1)
+        CODES,
+        ("a",),
+        [],
+        ["t"],
+        np.full((4, 1), -1),
+        np.zeros((4, 1), int),
+        np.zeros(1, np.int8),
+        np.zeros(1, int),
+        ["0"],
+        np.zeros(1),
     )
     with pytest.raises(InputError, match="no item has both texts in de, en, fr, it"):
         empty.draw("xx")

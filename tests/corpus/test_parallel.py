@@ -22,12 +22,19 @@ def put(path: Path, lines: list[dict]) -> Path:
 
 ASKED_AGAIN = {
     "no ids": lambda q, a: {"anchor": f"question number {q}", "positive": f"answer {a} of question {q}"},
-    "an id a line": lambda q, a: {"query_id": f"{q}-{a}", "query": f"question number {q}", "pos": [f"answer {a} of question {q}"]},
+    "an id a line": lambda q, a: {
+        "query_id": f"{q}-{a}",
+        "query": f"question number {q}",
+        "pos": [f"answer {a} of question {q}"],
+    },
     "other case and spaces": lambda q, a: {
         "query": f"Question  number {q} " if a % 2 else f"question NUMBER {q}",
         "pos": [f"answer {a} to {q}"],
     },
-    "the same answer": lambda q, a: {"query": f"question {a} about {q}", "pos": [f"Answer  {q}" if a % 2 else f"answer {q} "]},
+    "the same answer": lambda q, a: {
+        "query": f"question {a} about {q}",
+        "pos": [f"Answer  {q}" if a % 2 else f"answer {q} "],
+    },
 }
 
 
@@ -66,7 +73,9 @@ def test_more_languages_than_fit_are_refused_wherever_they_come_from(tmp_path: P
         spoken(0, 66)
     with pytest.raises(InputError, match=told):
         concat([spoken(0, 40, "one"), spoken(40, 26, "two")])
-    lines = [{"query": f"q {n}", "lang": f"{chr(97 + n // 26)}{chr(97 + n % 26)}", "pos": [f"p {n}"]} for n in range(66)]
+    lines = [
+        {"query": f"q {n}", "lang": f"{chr(97 + n // 26)}{chr(97 + n % 26)}", "pos": [f"p {n}"]} for n in range(66)
+    ]
     with pytest.raises(InputError, match=told):
         pairs.read_training(put(tmp_path / "pairs.jsonl", lines))
     folder = tmp_path / "bitext"

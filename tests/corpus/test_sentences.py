@@ -76,7 +76,8 @@ def test_spans_cover_everything_but_white_space(text, lang):
 
 @pytest.mark.data
 @pytest.mark.parametrize(
-    ("lang", "least"), [("en", 0.98), ("de", 0.97), ("es", 0.95), ("ar", 0.97), ("el", 0.96), ("hi", 0.97), ("ru", 0.97)]
+    ("lang", "least"),
+    [("en", 0.98), ("de", 0.97), ("es", 0.95), ("ar", 0.97), ("el", 0.96), ("hi", 0.97), ("ru", 0.97)],
 )
 def test_f1_against_published_breaks(data, lang, least):
     agreed = published = made = 0

@@ -1,4 +1,5 @@
-"""Taking the language out of vectors: against naive versions, on planted languages, saved, in studies and on the command line."""
+"""Taking the language out of vectors: against naive versions, on planted languages, saved, in studies and on the
+command line."""
 
 from __future__ import annotations
 
@@ -31,7 +32,10 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 def languages(count: int, rows: int, dim: int, seed: int, strength: float = 1.0) -> dict[str, np.ndarray]:
     """Samples with a mean of their own for each language."""
     rng = np.random.default_rng(seed)
-    return {f"l{i}": unit(rng.standard_normal((rows, dim)) + strength * rng.standard_normal(dim)).astype(np.float32) for i in range(count)}
+    return {
+        f"l{i}": unit(rng.standard_normal((rows, dim)) + strength * rng.standard_normal(dim)).astype(np.float32)
+        for i in range(count)
+    }
 
 
 def test_centring_leaves_no_mean() -> None:
@@ -58,7 +62,9 @@ def test_lsar_is_the_definition_written_out(seed: int, count: int) -> None:
     samples = languages(count, 15, 9, seed)
     rank = count - 2
     # M = mu 1^T + M_s, from the mean of the columns; then the rank-r fit; then its common direction; then what is left.
-    means = np.stack([s.astype(np.float64).mean(axis=0) for s in samples.values()]).T  # (dim, languages), as in the paper
+    means = np.stack(
+        [s.astype(np.float64).mean(axis=0) for s in samples.values()]
+    ).T  # (dim, languages), as in the paper
     middle = means.mean(axis=1, keepdims=True)
     u, s, vt = np.linalg.svd(means - middle, full_matrices=False)
     fit = middle + sum(s[i] * np.outer(u[:, i], vt[i]) for i in range(rank))
@@ -91,11 +97,15 @@ def test_shift_brings_translations_together() -> None:
 
 @pytest.mark.parametrize("method", ["centre", "lir", "lsar"])
 def test_planted_languages_are_taken_out(method: str, parallel: RetrievalSet) -> None:
-    """Meaning plus language: fitted on other texts, rank distance falls to its floor and retrieval is that of the meaning."""
+    """Meaning plus language: fitted on other texts, rank distance falls to its floor and retrieval is that of the
+    meaning."""
     rng = np.random.default_rng(5)
     count, dim = len(parallel.languages), 32
     tongue = 3 * rng.standard_normal((count, dim))
-    samples = {code: unit(rng.standard_normal((400, dim)) + tongue[i]).astype(np.float32) for i, code in enumerate(parallel.languages)}
+    samples = {
+        code: unit(rng.standard_normal((400, dim)) + tongue[i]).astype(np.float32)
+        for i, code in enumerate(parallel.languages)
+    }
     meaning = {}
 
     def vectors(texts) -> np.ndarray:
@@ -125,7 +135,10 @@ def parallel() -> RetrievalSet:
     codes = ("de", "en", "th")
     lang = np.repeat(np.arange(3), 40).astype(np.int16)
     meaning = np.tile(np.arange(40), 3)
-    sides = [Texts(*([f"{side}-{codes[c]}/{m}" for c, m in zip(lang, meaning)] for _ in range(2)), lang, meaning, meaning) for side in "qp"]
+    sides = [
+        Texts(*([f"{side}-{codes[c]}/{m}" for c, m in zip(lang, meaning)] for _ in range(2)), lang, meaning, meaning)
+        for side in "qp"
+    ]
     judged = [(q, p, 1) for q in range(120) for p in range(120) if meaning[q] == meaning[p]]
     return RetrievalSet("planted", codes, sides[0], sides[1], np.array(judged, np.int64))
 
@@ -204,7 +217,9 @@ def test_evaluation_gives_each_text_its_language(encoder, corpus, parallel: Retr
     for side, texts in (("query", parallel.queries), ("passage", parallel.passages)):
         numbers = np.array([fitted.removal.number(parallel.languages[i]) for i in texts.lang])
         sides.append(fitted.removal.apply(encoder.encode(texts.texts, side=side), numbers))
-    assert ours["multi"]["map"] == pytest.approx(evaluate_embeddings(*sides, parallel).summary["multi"]["map"], abs=1e-6)
+    assert ours["multi"]["map"] == pytest.approx(
+        evaluate_embeddings(*sides, parallel).summary["multi"]["map"], abs=1e-6
+    )
 
 
 def test_with_linear_and_average(encoder) -> None:
@@ -219,13 +234,17 @@ def test_with_linear_and_average(encoder) -> None:
         other = encoder.with_rows(encoder.embeddings * 3)
         assert np.allclose(average([encoder, other]).embeddings, encoder.embeddings * 2, atol=1e-6)
     with pytest.raises(InputError, match="cannot be averaged"):
-        average([encoder, once] if encoder.kind == "transformer" else [encoder, with_linear(with_affine(encoder), weight)])
+        average(
+            [encoder, once] if encoder.kind == "transformer" else [encoder, with_linear(with_affine(encoder), weight)]
+        )
 
 
 def with_affine(encoder):
     from triglot.encoder.static import Affine, StaticEncoder
 
-    return StaticEncoder(encoder.tokenizer, encoder.embeddings, after=[Affine(np.eye(16, dtype=np.float32), np.zeros(16, np.float32))])
+    return StaticEncoder(
+        encoder.tokenizer, encoder.embeddings, after=[Affine(np.eye(16, dtype=np.float32), np.zeros(16, np.float32))]
+    )
 
 
 @pytest.mark.parametrize(
@@ -252,7 +271,11 @@ def test_bad_fits(encoder, corpus) -> None:
     with pytest.raises(InputError, match="pivot: no texts in 'fr'"):
         debias(encoder, corpus, Debias(method="shift", pivot="fr", texts=60))
     with pytest.raises(InputError, match="fewer than 50 texts in de"):
-        german = [text for text, lang in zip(corpus.texts.to_pylist(), corpus.text_lang.tolist()) if corpus.languages[lang] == "de"]
+        german = [
+            text
+            for text, lang in zip(corpus.texts.to_pylist(), corpus.text_lang.tolist())
+            if corpus.languages[lang] == "de"
+        ]
         debias(encoder, corpus, Debias(method="centre"), held_out=german[10:])
     once = debias(encoder, corpus, Debias(method="centre", texts=60)).encoder
     with pytest.raises(InputError, match="before"):
@@ -307,7 +330,9 @@ def test_an_arm_needs_the_arms_that_it_is_made_of(tmp_path: Path) -> None:
         study(small_recipe(tmp_path, ARMS), tmp_path / "study", arms=["mean"])
 
 
-def test_the_command(encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pairs: Path) -> None:
+def test_the_command(
+    encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pairs: Path
+) -> None:
     encoder.save(tmp_path / "raw")
     words = [
         "debias",
@@ -363,7 +388,9 @@ def test_encode_takes_the_language(encoder, corpus, tmp_path: Path) -> None:
         encode_file(str(tmp_path / "raw"), str(tmp_path / "texts.txt"), tmp_path / "v.npy", side="passage", lang="de")
 
 
-def test_the_step_of_each_language_is_written_in_the_same_bytes_and_read_as_it_was_first_written(tmp_path: Path) -> None:
+def test_the_step_of_each_language_is_written_in_the_same_bytes_and_read_as_it_was_first_written(
+    tmp_path: Path,
+) -> None:
     removal = Removal(("de", "en"), np.ones((2, 4), np.float32), np.zeros((2, 0, 4), np.float32), "centre")
     written = set()
     for number in range(8):

@@ -159,7 +159,9 @@ def test_questions_are_tried_where_there_are_some(tmp_path: Path) -> None:
     assert len(trial.queries) == 60
     said = [set(text.rstrip("?.").split()) for text in trial.queries.texts]
     other = [set(text.rstrip("?.").split()) for text in trial.passages.texts]
-    own = [said[q] <= other[p] for q, p, _ in trial.judgements.tolist() if trial.queries.lang[q] == trial.passages.lang[p]]
+    own = [
+        said[q] <= other[p] for q, p, _ in trial.judgements.tolist() if trial.queries.lang[q] == trial.passages.lang[p]
+    ]
     assert len(own) == 60
     assert all(own)
     assert len(trial.judgements) == 120
@@ -173,7 +175,16 @@ def test_vectors_alone(tmp_path: Path) -> None:
     vectors = rng.normal(size=(160, 12)) + 3 * np.eye(12)[lang]
     np.save(tmp_path / "in.npy", vectors)
     (tmp_path / "langs.txt").write_text("".join(f"{('de', 'en')[one]}\n" for one in lang), "utf-8")
-    words = ["debias", "--vectors", tmp_path / "in.npy", "--languages", tmp_path / "langs.txt", "--method", "centre", "-q"]
+    words = [
+        "debias",
+        "--vectors",
+        tmp_path / "in.npy",
+        "--languages",
+        tmp_path / "langs.txt",
+        "--method",
+        "centre",
+        "-q",
+    ]
     done = triglot(*words, "--out", tmp_path / "half.npy")
     assert done.code == 0, done.err
     whole = triglot(*words, "--strength", "1", "--out", tmp_path / "whole.npy")
@@ -201,7 +212,9 @@ def test_vectors_by_the_step_of_a_model(tmp_path: Path) -> None:
     assert step is not None
     before = np.load(tmp_path / "in.npy")
     before /= np.linalg.norm(before, axis=1, keepdims=True)
-    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), step.apply(before, np.array([0, -1, -1]), "query"), atol=1e-6)
+    np.testing.assert_allclose(
+        np.load(tmp_path / "out.npy"), step.apply(before, np.array([0, -1, -1]), "query"), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize(
@@ -212,7 +225,10 @@ def test_vectors_by_the_step_of_a_model(tmp_path: Path) -> None:
         (["--vectors", "no.npy", "--languages", "langs.txt", "--out", "out.npy"], "no.npy: no such file"),
         (["--vectors", "langs.txt", "--languages", "langs.txt", "--out", "out.npy"], "no .npy of numbers"),
         (["--vectors", "in.npy", "--languages", "short.txt", "--out", "out.npy"], "2 lines, but"),
-        (["--vectors", "in.npy", "--languages", "langs.txt", "--out", "out.npy", "--method", "map"], "cannot be fitted"),
+        (
+            ["--vectors", "in.npy", "--languages", "langs.txt", "--out", "out.npy", "--method", "map"],
+            "cannot be fitted",
+        ),
         (["--vectors", "in.npy", "--languages", "langs.txt", "--out", "out.npy"], "fewer than 50"),
         (["--vectors", "in.npy", "--languages", "langs.txt", "--out", "out.npy", "--strength", "2"], "--strength"),
         (["--vectors", "in.npy", "--languages", "langs.txt", "--out", "out.npy", "--strength", "-0.5"], "strength"),

@@ -69,7 +69,9 @@ def test_a_fresh_encoder_needs_texts(kind):
         init_encoder(EncoderSettings(kind=kind), {})
 
 
-@pytest.mark.parametrize("name", ["/no/such/model", "./model", "../model", "~/no-such-model", "a/b/c", "folder/", "back\\slash", ""])
+@pytest.mark.parametrize(
+    "name", ["/no/such/model", "./model", "../model", "~/no-such-model", "a/b/c", "folder/", "back\\slash", ""]
+)
 def test_paths_are_never_looked_up_on_the_hub(name, monkeypatch):
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *a, **k: pytest.fail("asked the hub"))
     with pytest.raises(InputError, match="no such model folder"):
@@ -119,7 +121,10 @@ def test_hub_errors_are_input_errors(monkeypatch):
             EncoderSettings(kind="transformer", dim=16_000, layers=1000, heads=1, vocab=300),
             r"encoder\.layers x encoder\.dim: 1,000 x 16,000: about .* memory",
         ),
-        (EncoderSettings(dim=16_000, vocab=300), r"encoder\.vocab x encoder\.dim: \d+ tokens of 16,000 dimensions: about .* memory"),
+        (
+            EncoderSettings(dim=16_000, vocab=300),
+            r"encoder\.vocab x encoder\.dim: \d+ tokens of 16,000 dimensions: about .* memory",
+        ),
     ],
 )
 def test_an_encoder_that_no_memory_holds_is_refused_before_it_is_made(

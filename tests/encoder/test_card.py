@@ -19,7 +19,9 @@ SCORES = {
 def test_the_results_are_a_model_index() -> None:
     text = card_text(Card(title="A model", base="owner/model", scores=SCORES), kind="static", dim=8)
     card = ModelCard(text)
-    found = {(one.dataset_name, one.task_type, one.metric_type): one.metric_value for one in card.data.eval_results or []}
+    found = {
+        (one.dataset_name, one.task_type, one.metric_type): one.metric_value for one in card.data.eval_results or []
+    }
     assert found == {
         ("xquad-r", "text-retrieval", "mono_map"): 0.75,
         ("xquad-r", "text-retrieval", "multi_map"): 0.5,
@@ -39,10 +41,14 @@ def test_what_is_not_known_is_said_to_be_not_stated() -> None:
     assert "## Citation" in text
 
 
-@pytest.mark.parametrize("bad", ["<script>x</script>", "[x](javascript:y)", "a\n---\nlicense: mit\n", "`x|y", "| a |\n| b |"])
+@pytest.mark.parametrize(
+    "bad", ["<script>x</script>", "[x](javascript:y)", "a\n---\nlicense: mit\n", "`x|y", "| a |\n| b |"]
+)
 def test_no_name_becomes_markup(bad: str) -> None:
     text = card_text(
-        Card(title=bad, licence=bad, sources={bad: bad}, training=[bad], languages=[bad], scores={bad: SCORES["xquad-r"]}),
+        Card(
+            title=bad, licence=bad, sources={bad: bad}, training=[bad], languages=[bad], scores={bad: SCORES["xquad-r"]}
+        ),
         kind="x",
         dim=8,
     )

@@ -17,7 +17,25 @@ from triglot.encoder.static import bag_means
 from triglot.encoder.tokenizer import WordTokenizer
 
 NASTY = [
-    *(" ", "  ", "\t", "\n", "\r\n", "\u00a0", "\u200d", "\u00ad", "e\u0301", " \u0301", "\u0307", "İ", "ß", "ﬁ", "①", "桥", "สะพาน"),
+    *(
+        " ",
+        "  ",
+        "\t",
+        "\n",
+        "\r\n",
+        "\u00a0",
+        "\u200d",
+        "\u00ad",
+        "e\u0301",
+        " \u0301",
+        "\u0307",
+        "İ",
+        "ß",
+        "ﬁ",
+        "①",
+        "桥",
+        "สะพาน",
+    ),
     *("▁", "##", "’s", "'s", "!!", "\n!", "<s>", "[SEP]", "[MASK]", "x" * 150, "1905", "\ufeff", "\x00"),
 ]
 
@@ -28,28 +46,44 @@ def long_text(seed: int, characters: int = 6000) -> str:
     words = [word for column in TEXTS.values() for text in column for word in text.split()]
     parts = []
     while sum(map(len, parts)) < characters:
-        parts.append(draw.choice(words) + draw.choice([" ", " ", "", ""]) if draw.random() < 0.7 else draw.choice(NASTY))
-    parts.insert(draw.randrange(len(parts)), draw.choice([" " * 900, "\u200d" * 900, "a" * 900, "\n" * 900, "\u0301" * 300]))
+        parts.append(
+            draw.choice(words) + draw.choice([" ", " ", "", ""]) if draw.random() < 0.7 else draw.choice(NASTY)
+        )
+    parts.insert(
+        draw.randrange(len(parts)), draw.choice([" " * 900, "\u200d" * 900, "a" * 900, "\n" * 900, "\u0301" * 300])
+    )
     return "".join(parts)
 
 
 def letters() -> dict[str, int]:
     return {
-        token: i for i, token in enumerate(["<unk>", *sorted({c for column in TEXTS.values() for t in column for c in t.lower()} - {" "})])
+        token: i
+        for i, token in enumerate(
+            ["<unk>", *sorted({c for column in TEXTS.values() for t in column for c in t.lower()} - {" "})]
+        )
     }
 
 
 def built(kind: str) -> Tokenizer:
     known = letters()
     if kind == "bert":
-        made = Tokenizer(models.WordPiece(known | {f"##{c}": len(known) + i for i, c in enumerate(known)}, unk_token="<unk>"))
-        made.normalizer, made.pre_tokenizer = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
+        made = Tokenizer(
+            models.WordPiece(known | {f"##{c}": len(known) + i for i, c in enumerate(known)}, unk_token="<unk>")
+        )
+        made.normalizer, made.pre_tokenizer = (
+            normalizers.BertNormalizer(lowercase=True),
+            pre_tokenizers.BertPreTokenizer(),
+        )
     elif kind == "bytes":
         alphabet = {c: i for i, c in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
         made = Tokenizer(models.BPE({**alphabet, "th": 256, "Ġt": 257}, [("t", "h"), ("Ġ", "t")]))
         made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     else:
-        made = Tokenizer(models.Unigram([*((c, -3.0) for c in known), ("▁", -2.0), ("th", -2.5), ("▁th", -2.0), ("er", -2.0)], unk_id=0))
+        made = Tokenizer(
+            models.Unigram(
+                [*((c, -3.0) for c in known), ("▁", -2.0), ("th", -2.5), ("▁th", -2.0), ("er", -2.0)], unk_id=0
+            )
+        )
         made.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
         made.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
     made.add_special_tokens(["<s>", "[SEP]", "[MASK]"])

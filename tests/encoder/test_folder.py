@@ -36,7 +36,8 @@ def original(words, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def model(original, tmp_path) -> Path:
-    """A folder of a transformer to spoil; its weights are ten times as large as fresh ones, so that differences show."""
+    """A folder of a transformer to spoil; its weights are ten times as large as fresh ones, so that differences
+    show."""
     folder = tmp_path / "model"
     folder.mkdir()
     for file in original.rglob("*"):
@@ -44,7 +45,10 @@ def model(original, tmp_path) -> Path:
             target = folder / file.relative_to(original)
             target.parent.mkdir(exist_ok=True)
             target.write_bytes(file.read_bytes())
-    weights = {key: value * 10 if "embeddings.weight" in key else value for key, value in load_file(folder / "model.safetensors").items()}
+    weights = {
+        key: value * 10 if "embeddings.weight" in key else value
+        for key, value in load_file(folder / "model.safetensors").items()
+    }
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     return folder
 
@@ -79,13 +83,28 @@ class Payload:
     [
         (lambda w: {f"module.{k}": v for k, v in w.items()}, r"lack embeddings\..*; it holds module\."),
         (lambda w: {f"0.auto_model.{k}": v for k, v in w.items()}, r"lack embeddings\..*; it holds 0\.auto_model\."),
-        (lambda w: {k: v for k, v in w.items() if ".layer.1." not in k}, r"lack encoder\.layer\.1\.attention.* and 13 more"),
-        (lambda w: w | {"encoder.layer.2.attention.output.dense.bias": torch.ones(16)}, r"hold encoder\.layer\.2\.attention"),
-        (lambda w: w | {"embeddings.position_embeddings.weight": torch.ones(41, 16)}, r"_embeddings\.weight has the shape 41 x 16.*40"),
-        (lambda w: w | {"encoder.layer.0.output.dense.bias": torch.full((16,), torch.nan)}, r"layer\.0\.output\.dense\.bias: holds"),
-        (lambda w: w | {"embeddings.word_embeddings.weight": w["embeddings.word_embeddings.weight"] * torch.inf}, r"not finite"),
+        (
+            lambda w: {k: v for k, v in w.items() if ".layer.1." not in k},
+            r"lack encoder\.layer\.1\.attention.* and 13 more",
+        ),
+        (
+            lambda w: w | {"encoder.layer.2.attention.output.dense.bias": torch.ones(16)},
+            r"hold encoder\.layer\.2\.attention",
+        ),
+        (
+            lambda w: w | {"embeddings.position_embeddings.weight": torch.ones(41, 16)},
+            r"_embeddings\.weight has the shape 41 x 16.*40",
+        ),
+        (
+            lambda w: w | {"encoder.layer.0.output.dense.bias": torch.full((16,), torch.nan)},
+            r"layer\.0\.output\.dense\.bias: holds",
+        ),
+        (
+            lambda w: w | {"embeddings.word_embeddings.weight": w["embeddings.word_embeddings.weight"] * torch.inf},
+            r"not finite",
+        ),
     ],
-)  # fmt: skip
+)
 def test_weights_that_do_not_fit_are_named(model, make, message):
     rewrite(model / "model.safetensors", make)
     with pytest.raises(InputError, match=message):
@@ -136,11 +155,19 @@ def test_a_model_that_memory_cannot_hold_is_not_allocated(model, monkeypatch):
 
 
 def test_no_file_but_the_named_ones_is_opened(model, words, tmp_path):
-    dense = SentenceTransformer(modules=[*list(SentenceTransformer(str(model), device="cpu"))[:2], Dense(16, 8), Normalize()])
+    dense = SentenceTransformer(
+        modules=[*list(SentenceTransformer(str(model), device="cpu"))[:2], Dense(16, 8), Normalize()]
+    )
     dense.save(str(tmp_path / "dense"), create_model_card=False)
     mark = tmp_path / "ran"
     for folder in (tmp_path / "dense", tmp_path / "dense" / "2_Dense", tmp_path / "dense" / "1_Pooling"):
-        for name in ("pytorch_model.bin", "optimizer.pt", "training_args.bin", "model.pkl", "pytorch_model.bin.index.json"):
+        for name in (
+            "pytorch_model.bin",
+            "optimizer.pt",
+            "training_args.bin",
+            "model.pkl",
+            "pytorch_model.bin.index.json",
+        ):
             (folder / name).write_bytes(pickle.dumps(Payload(mark)))
         (folder / "modeling.py").write_text("raise SystemExit")
     opened: set[str] = set()
@@ -153,10 +180,24 @@ def test_no_file_but_the_named_ones_is_opened(model, words, tmp_path):
     sys.addaudithook(hook)
     encoder = load_encoder(tmp_path / "dense")
     watching = False
-    inside = {os.path.relpath(path, tmp_path / "dense") for path in opened if path.startswith(f"{tmp_path}/dense{os.sep}")}
+    inside = {
+        os.path.relpath(path, tmp_path / "dense") for path in opened if path.startswith(f"{tmp_path}/dense{os.sep}")
+    }
     assert inside <= {
-        *("modules.json", "config.json", "config_sentence_transformers.json", "sentence_bert_config.json", "model.safetensors"),
-        *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "1_Pooling/config.json", "2_Dense/config.json"),
+        *(
+            "modules.json",
+            "config.json",
+            "config_sentence_transformers.json",
+            "sentence_bert_config.json",
+            "model.safetensors",
+        ),
+        *(
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "special_tokens_map.json",
+            "1_Pooling/config.json",
+            "2_Dense/config.json",
+        ),
         *("2_Dense/model.safetensors", "3_Normalize/config.json"),
     }
     assert "config.json" in inside
@@ -176,7 +217,14 @@ def test_pickles_are_not_read_whatever_stands_beside_them(model, tmp_path):
     (model / "model.safetensors").rename(model / "whole.safetensors")
     (model / "evil.bin").write_bytes(pickle.dumps(Payload(mark)))
     index = model / "model.safetensors.index.json"
-    for name in ("evil.bin", "../whole.safetensors", "sub/whole.safetensors", str(model / "whole.safetensors"), "gone.safetensors", 3):
+    for name in (
+        "evil.bin",
+        "../whole.safetensors",
+        "sub/whole.safetensors",
+        str(model / "whole.safetensors"),
+        "gone.safetensors",
+        3,
+    ):
         index.write_text(json.dumps({"metadata": {}, "weight_map": {"embeddings.word_embeddings.weight": name}}))
         with pytest.raises(InputError, match=r"model\.safetensors\.index\.json|gone\.safetensors: no such file"):
             load_encoder(model)
@@ -220,23 +268,47 @@ def test_modules_are_of_a_known_list(model, number, kind, message):
 @pytest.mark.parametrize(
     ("file", "values", "message"),
     [
-        ("1_Pooling/config.json", {"pooling_mode": "median"}, r"1_Pooling/config\.json: pooling_mode: 'median' is unknown"),
+        (
+            "1_Pooling/config.json",
+            {"pooling_mode": "median"},
+            r"1_Pooling/config\.json: pooling_mode: 'median' is unknown",
+        ),
         ("1_Pooling/config.json", {"embedding_dimension": "x"}, r"1_Pooling/config\.json: embedding_dimension: 'x'"),
-        ("1_Pooling/config.json", {"embedding_dimension": 2**31}, r"of 16 dimensions, though its modules say 2147483648"),
+        (
+            "1_Pooling/config.json",
+            {"embedding_dimension": 2**31},
+            r"of 16 dimensions, though its modules say 2147483648",
+        ),
         ("1_Pooling/config.json", {"embedding_dimension": 0}, r"embedding_dimension: 0 is below 1"),
         ("config_sentence_transformers.json", {"prompts": {"query": 3}}, r"prompts\.query: 3"),
         ("config_sentence_transformers.json", {"model_type": "CrossEncoder"}, r"holds a 'CrossEncoder'"),
-        ("config_sentence_transformers.json", {"similarity_fn_name": "manhattan"}, r"similarity_fn_name: manhattan is not supported"),
-        ("config_sentence_transformers.json", {"similarity_fn_name": "cosin"}, r"'cosin' is unknown; did you mean 'cosine'"),
-        ("sentence_bert_config.json", {"max_seq_length": -5}, r"sentence_bert_config\.json: max_seq_length: -5 is below 1"),
+        (
+            "config_sentence_transformers.json",
+            {"similarity_fn_name": "manhattan"},
+            r"similarity_fn_name: manhattan is not supported",
+        ),
+        (
+            "config_sentence_transformers.json",
+            {"similarity_fn_name": "cosin"},
+            r"'cosin' is unknown; did you mean 'cosine'",
+        ),
+        (
+            "sentence_bert_config.json",
+            {"max_seq_length": -5},
+            r"sentence_bert_config\.json: max_seq_length: -5 is below 1",
+        ),
         ("sentence_bert_config.json", {"model_args": {"gguf_file": "../x"}}, r"model_args: is not supported"),
-        ("config.json", {"quantization_config": {"quant_method": "bitsandbytes"}}, r"quantised weights are not supported"),
+        (
+            "config.json",
+            {"quantization_config": {"quant_method": "bitsandbytes"}},
+            r"quantised weights are not supported",
+        ),
         ("config.json", {"layer_norm_eps": 1e308}, r"layer_norm_eps: 1e\+308 is out of range"),
         ("config.json", {"hidden_act": "none such"}, r"cannot be loaded as a transformer"),
         ("config.json", {"model_type": 7}, r"model_type: is missing"),
         ("adapter_config.json", {"peft_type": "LORA"}, r"holds an adapter"),
     ],
-)  # fmt: skip
+)
 def test_settings_of_a_folder_that_make_no_sense(model, file, values, message):
     change(model / file, **values)
     with pytest.raises(InputError, match=message):
@@ -245,7 +317,11 @@ def test_settings_of_a_folder_that_make_no_sense(model, file, values, message):
 
 def test_no_pooling_and_no_modules(model):
     modules = json.loads((model / "modules.json").read_text())
-    for table, message in ((modules[:1], "has no Pooling module"), ([], "names no modules"), (modules[1:], "cannot begin with 'Pooling'")):
+    for table, message in (
+        (modules[:1], "has no Pooling module"),
+        ([], "names no modules"),
+        (modules[1:], "cannot begin with 'Pooling'"),
+    ):
         (model / "modules.json").write_text(json.dumps(table))
         with pytest.raises(InputError, match=message):
             load_encoder(model)
@@ -264,14 +340,18 @@ def test_a_pipe_is_no_file(model):
 def test_pooling_that_leaves_the_prompt_out(model, tmp_path):
     prompts = {"query": "Represent this question: ", "document": "Represent this passage: "}
     modules = [Transformer(str(model)), Pooling(16, "mean", include_prompt=False)]
-    SentenceTransformer(modules=modules, prompts=prompts, device="cpu").save(str(tmp_path / "instructor"), create_model_card=False)
+    SentenceTransformer(modules=modules, prompts=prompts, device="cpu").save(
+        str(tmp_path / "instructor"), create_model_card=False
+    )
     encoder = load_encoder(tmp_path / "instructor")
     encoder.save(tmp_path / "again")
     for folder in (tmp_path / "instructor", tmp_path / "again"):
         theirs = SentenceTransformer(str(folder), device="cpu")
         options = {"normalize_embeddings": True}
         np.testing.assert_allclose(encoder.encode(TEN, side="query"), theirs.encode_query(TEN, **options), atol=2e-7)
-        np.testing.assert_allclose(encoder.encode(TEN, side="passage"), theirs.encode_document(TEN, **options), atol=2e-7)
+        np.testing.assert_allclose(
+            encoder.encode(TEN, side="passage"), theirs.encode_document(TEN, **options), atol=2e-7
+        )
     theirs[1].include_prompt = True
     assert np.abs(encoder.encode(TEN, side="query") - theirs.encode_query(TEN)).max() > 1e-3
     with pytest.raises(InputError, match="include_prompt: false"):
@@ -292,9 +372,13 @@ def test_a_model_compared_by_dot_product_keeps_the_lengths_of_its_vectors(model,
     again = load_encoder(tmp_path / "again")
     np.testing.assert_allclose(again.encode(TEN, side="query"), vectors, atol=1e-6)
     assert SentenceTransformer(str(tmp_path / "again"), device="cpu").similarity_fn_name == "dot"
-    trained = init_encoder(EncoderSettings(kind="pretrained", model=str(tmp_path / "dot"), query_length=40, passage_length=40))
+    trained = init_encoder(
+        EncoderSettings(kind="pretrained", model=str(tmp_path / "dot"), query_length=40, passage_length=40)
+    )
     assert "compares by dot; trained, it compares by cosine" in caplog.text
-    np.testing.assert_allclose(trained.encode(TEN, side="query"), vectors / np.linalg.norm(vectors, axis=1, keepdims=True), atol=1e-6)
+    np.testing.assert_allclose(
+        trained.encode(TEN, side="query"), vectors / np.linalg.norm(vectors, axis=1, keepdims=True), atol=1e-6
+    )
 
 
 # ---- static models
@@ -307,7 +391,10 @@ def static(folder: Path, tokenizer: Tokenizer, tensors: dict[str, torch.Tensor],
     (folder / "config.json").write_text(json.dumps({"model_type": "model2vec", "normalize": True}))
     if modules:
         paths = [".", "1_Normalize"]
-        table = [{"idx": i, "name": str(i), "path": paths[i], "type": f"sentence_transformers.models.{k}"} for i, k in enumerate(modules)]
+        table = [
+            {"idx": i, "name": str(i), "path": paths[i], "type": f"sentence_transformers.models.{k}"}
+            for i, k in enumerate(modules)
+        ]
         (folder / "modules.json").write_text(json.dumps(table))
     return folder
 
@@ -330,7 +417,9 @@ def test_folders_of_model2vec(tokenizer, tmp_path):
         theirs = SentenceTransformer(str(folder), device="cpu").encode_query(TEN, normalize_embeddings=True)
         np.testing.assert_allclose(encoder.encode(TEN, side="query"), theirs, atol=1e-2 if name == "bf16" else 2e-7)
     bare = static(tmp_path / "bare", tokenizer, {"embeddings": rows}, [])
-    np.testing.assert_array_equal(load_encoder(bare).encode(TEN, side="query"), load_encoder(tmp_path / "plain").encode(TEN, side="query"))
+    np.testing.assert_array_equal(
+        load_encoder(bare).encode(TEN, side="query"), load_encoder(tmp_path / "plain").encode(TEN, side="query")
+    )
     for name, tensors, message in (
         ("int8", {"embeddings": (rows * 30).to(torch.int8)}, "embeddings: is of type I8"),
         ("far", {"embeddings": rows[:50].clone(), "mapping": mapping + 1}, "mapping: integers below 50"),
@@ -345,11 +434,15 @@ def test_folders_of_model2vec(tokenizer, tmp_path):
 def test_prompts_and_similarity_of_a_static_model(tokenizer, tmp_path, caplog):
     rows = np.random.default_rng(0).standard_normal((tokenizer.get_vocab_size(), 8)).astype(np.float32)
     prompts = {"query": "question: ", "document": "text: "}
-    theirs = SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=rows)], prompts=prompts, similarity_fn_name="dot")
+    theirs = SentenceTransformer(
+        modules=[StaticEmbedding(tokenizer, embedding_weights=rows)], prompts=prompts, similarity_fn_name="dot"
+    )
     theirs.save(str(tmp_path / "static"), create_model_card=False)
     encoder = load_encoder(tmp_path / "static")
     for round_ in ("as it came", "saved again"):
-        np.testing.assert_allclose(encoder.encode(TEN, side="query"), theirs.encode_query(TEN), atol=1e-6, err_msg=round_)
+        np.testing.assert_allclose(
+            encoder.encode(TEN, side="query"), theirs.encode_query(TEN), atol=1e-6, err_msg=round_
+        )
         np.testing.assert_allclose(encoder.encode(TEN, side="passage"), theirs.encode_document(TEN), atol=1e-6)
         encoder.save(tmp_path / "again")
         encoder = load_encoder(tmp_path / "again")

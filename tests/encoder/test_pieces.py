@@ -42,7 +42,12 @@ def test_candidates_are_those_of_a_naive_count(words, longest, data):
 
 def test_clauses_without_spaces_give_short_candidates():
     found = dict(
-        seed_pieces(["中华人民共和国中央政府所在地", "กรุงเทพมหานครเป็นเมืองหลวง", "internationalisation"], [5, 5, 5], [5, 5, 5], most=10_000)
+        seed_pieces(
+            ["中华人民共和国中央政府所在地", "กรุงเทพมหานครเป็นเมืองหลวง", "internationalisation"],
+            [5, 5, 5],
+            [5, 5, 5],
+            most=10_000,
+        )
     )
     assert max(len(piece) for piece in found if "中" <= piece[0] <= "龥") == 6
     assert max(len(piece) for piece in found if "ก" <= piece[0] <= "๛") == 12
@@ -51,7 +56,11 @@ def test_clauses_without_spaces_give_short_candidates():
 
 def test_frequent_words_are_whole_pieces():
     """The candidates of sentencepiece itself lack a word that never goes on into a longer one."""
-    words = {f"▁{stem}{end}": (50, 50) for stem in ("worri", "invit", "creat", "plant", "kindl") for end in ("ed", "ing", "er")}
+    words = {
+        f"▁{stem}{end}": (50, 50)
+        for stem in ("worri", "invit", "creat", "plant", "kindl")
+        for end in ("ed", "ing", "er")
+    }
     words["▁không"] = words["▁được"] = (400, 400)
     pieces = dict(learn_pieces(words, size=200))
     assert {"▁không", "▁được", "▁worried", "▁planting"} <= set(pieces)

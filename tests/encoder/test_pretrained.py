@@ -18,7 +18,8 @@ TEXTS = [
     "धन वापसी में कितना समय लगता है?",
     "",
     "a",
-    "The parcel left the warehouse on Monday and was handed over at the door on Thursday. " * 60,  # longer than it reads
+    "The parcel left the warehouse on Monday and was handed over at the door on Thursday. "
+    * 60,  # longer than it reads
 ]
 
 

@@ -29,7 +29,9 @@ def rows(tokenizer: Tokenizer, dim: int = 24, seed: int = 0) -> np.ndarray:
 
 def affine(dim_in: int, dim_out: int) -> Affine:
     rng = np.random.default_rng(7)
-    return Affine(rng.standard_normal((dim_out, dim_in)).astype(np.float32), rng.standard_normal(dim_out).astype(np.float32))
+    return Affine(
+        rng.standard_normal((dim_out, dim_in)).astype(np.float32), rng.standard_normal(dim_out).astype(np.float32)
+    )
 
 
 @pytest.fixture
@@ -58,7 +60,9 @@ def test_vectors_are_normalised_means(encoder):
     for text, vector in zip(ALL, vectors, strict=True):
         ids = encoder.tokenizer.encode(text).ids
         mean = encoder.embeddings[ids].astype(np.float64).mean(0) if ids else np.zeros(encoder.dim)
-        np.testing.assert_allclose(vector, mean / max(np.linalg.norm(mean), 1e-12), atol=1e-5)  # float32 sums of 900 rows
+        np.testing.assert_allclose(
+            vector, mean / max(np.linalg.norm(mean), 1e-12), atol=1e-5
+        )  # float32 sums of 900 rows
     assert np.array_equal(vectors, encoder.encode(ALL, side="passage", progress=True))
     assert not vectors[ALL.index("")].any()
 
@@ -73,7 +77,9 @@ def test_many_texts_are_encoded_in_blocks(encoder):
 
 def test_sentence_transformers_gives_the_same_vectors(encoder, tmp_path):
     encoder.save(tmp_path / "model")
-    np.testing.assert_allclose(by_sentence_transformers(tmp_path / "model", ALL), encoder.encode(ALL, side="query"), atol=1e-6)
+    np.testing.assert_allclose(
+        by_sentence_transformers(tmp_path / "model", ALL), encoder.encode(ALL, side="query"), atol=1e-6
+    )
 
 
 def test_truncation_travels_with_the_model(tokenizer, tmp_path):
@@ -102,11 +108,14 @@ def test_what_sentence_transformers_saves_can_be_read(tokenizer, tmp_path):
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
     model = SentenceTransformer(
-        modules=[StaticEmbedding(Tokenizer.from_str(tokenizer.to_str()), embedding_weights=rows(tokenizer))], device="cpu"
+        modules=[StaticEmbedding(Tokenizer.from_str(tokenizer.to_str()), embedding_weights=rows(tokenizer))],
+        device="cpu",
     )
     model.save(str(tmp_path / "model"))
     encoder = load_static(tmp_path / "model")
-    np.testing.assert_allclose(encoder.encode(ALL, side="query"), model.encode(ALL, normalize_embeddings=True), atol=1e-6)
+    np.testing.assert_allclose(
+        encoder.encode(ALL, side="query"), model.encode(ALL, normalize_embeddings=True), atol=1e-6
+    )
 
 
 def test_saving_again_replaces_and_loses_nothing(encoder, tmp_path):
@@ -132,10 +141,13 @@ def test_encoding_needs_no_torch(encoder, tmp_path):
     program = (
         "import sys; from triglot.encoder import load_encoder; encoder = load_encoder(sys.argv[1]);"
         "assert encoder.encode(['the bridge', '桥'], side='query').shape == (2, encoder.dim);"
-        "heavy = {'torch', 'transformers', 'sentence_transformers', 'scipy', 'pyarrow', 'matplotlib', 'sentencepiece'} & set(sys.modules);"
+        "heavy = {'torch', 'transformers', 'sentence_transformers', 'scipy', 'pyarrow', 'matplotlib', "
+        "'sentencepiece'} & set(sys.modules);"
         "sys.exit(f'{heavy} imported' if heavy else 0)"
     )
-    done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "model")], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "model")], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -168,7 +180,10 @@ def spoil(folder: Path, how: str) -> None:
     elif how == "truncated weights":
         (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:1000])
     elif how == "other weights":
-        save_file({"embeding.weight": load_file(folder / "model.safetensors")["embedding.weight"]}, folder / "model.safetensors")
+        save_file(
+            {"embeding.weight": load_file(folder / "model.safetensors")["embedding.weight"]},
+            folder / "model.safetensors",
+        )
     elif how == "strange module":
         modules[1]["type"] = "sentence_transformers.models.Normalise"
     elif how == "no type":
@@ -177,7 +192,9 @@ def spoil(folder: Path, how: str) -> None:
         modules[0]["type"] = "sentence_transformers.models.Transformer"
     elif how == "tanh":
         config = json.loads((folder / "2_Dense" / "config.json").read_text())
-        (folder / "2_Dense" / "config.json").write_text(json.dumps({**config, "activation_function": "torch.nn.modules.activation.Tanh"}))
+        (folder / "2_Dense" / "config.json").write_text(
+            json.dumps({**config, "activation_function": "torch.nn.modules.activation.Tanh"})
+        )
     elif how == "early dense":
         modules.pop(1)
     (folder / "modules.json").write_text("[" if how == "broken modules" else json.dumps(modules))

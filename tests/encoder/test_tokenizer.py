@@ -79,7 +79,10 @@ def test_a_word_alone_and_after_a_mark_is_the_same(word, mark):
     assert cut(mark + word)[-len(cut(word)) :] == cut(word)
 
 
-LETTERS = "".join(sorted({letter for column in TEXTS.values() for text in column for letter in text})) + "İßﬁΣς１①\u0301\u200c\x00"
+LETTERS = (
+    "".join(sorted({letter for column in TEXTS.values() for text in column for letter in text}))
+    + "İßﬁΣς１①\u0301\u200c\x00"
+)
 
 
 @settings(max_examples=300, deadline=None)
@@ -130,11 +133,15 @@ def test_the_file_stands_alone(tokenizer, tmp_path):
 def test_training_twice_gives_the_same_bytes():
     """In processes that hash strings differently."""
     program = (
-        "import sys; from tests.encoder.conftest import TEXTS; from triglot.encoder.tokenizer import train_tokenizer, word_counts;"
-        "sys.stdout.buffer.write(train_tokenizer(word_counts(TEXTS), vocab=600, character_coverage=1.0).to_str().encode())"
+        "import sys; from tests.encoder.conftest import TEXTS; from triglot.encoder.tokenizer import "
+        "train_tokenizer, word_counts;"
+        "sys.stdout.buffer.write(train_tokenizer(word_counts(TEXTS), vocab=600, "
+        "character_coverage=1.0).to_str().encode())"
     )
     made = [
-        subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", program], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
         for seed in ("1", "2")
     ]
     assert made[0] == made[1]
@@ -142,7 +149,8 @@ def test_training_twice_gives_the_same_bytes():
 
 
 def test_small_languages_are_not_swallowed():
-    """One language has forty times the text of another: balanced, the small one gets whole words; by size, it does not."""
+    """One language has forty times the text of another: balanced, the small one gets whole words; by size, it does
+    not."""
     syllables = [a + b for a in "bdfgklmnprstvz" for b in "aeiou"]
     greek = [a + b for a in "βδφγκλμνπρστ" for b in "αειου"]
 
@@ -154,7 +162,11 @@ def test_small_languages_are_not_swallowed():
     texts = {"big": [" ".join(large)] * 40, "small": [" ".join(small)] * 10}
     words = word_counts(texts)
     tokens = {
-        e: len(train_tokenizer(words, vocab=1000, exponent=e, numbers=10, character_coverage=1.0).encode(" ".join(small)).ids)
+        e: len(
+            train_tokenizer(words, vocab=1000, exponent=e, numbers=10, character_coverage=1.0)
+            .encode(" ".join(small))
+            .ids
+        )
         for e in (0.0, 1.0)
     }
     assert tokens[0.0] < 1.3 * len(small)
@@ -197,7 +209,10 @@ def test_what_cannot_be_trained(arguments, message):
 @settings(max_examples=300, deadline=None)
 @given(
     st.lists(
-        st.text(st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from(" \u0301\u200d\t▁中ไa1.")), max_size=25), max_size=6
+        st.text(
+            st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from(" \u0301\u200d\t▁中ไa1.")), max_size=25
+        ),
+        max_size=6,
     )
 )
 def test_the_fast_path_equals_the_plain_one(tokenizer, texts):
@@ -234,7 +249,8 @@ def foreign(kind: str) -> Tokenizer:
         made.pre_tokenizer = pre_tokenizers.Metaspace()
         made.decoder = decoders.Metaspace()
         made.train_from_iterator(
-            texts, trainers.UnigramTrainer(vocab_size=120, unk_token="<unk>", special_tokens=["<unk>"], show_progress=False)
+            texts,
+            trainers.UnigramTrainer(vocab_size=120, unk_token="<unk>", special_tokens=["<unk>"], show_progress=False),
         )
         return made
     made = Tokenizer(models.BPE())

@@ -1,4 +1,5 @@
-"""Transformers against `SentenceTransformer.encode`: fresh ones, and the architectures of XLM-R, LaBSE and E5 with random weights."""
+"""Transformers against `SentenceTransformer.encode`: fresh ones, and the architectures of XLM-R, LaBSE and E5 with
+random weights."""
 
 from __future__ import annotations
 
@@ -41,10 +42,14 @@ def fresh(words) -> TransformerEncoder:
 
 
 def xlm_r(folder: Path, tokenizer: Tokenizer) -> Path:
-    """A bare Hugging Face folder as of XLM-RoBERTa: `<s> a </s>`, padding index 1, two position rows more than tokens."""
+    """A bare Hugging Face folder as of XLM-RoBERTa: `<s> a </s>`, padding index 1, two position rows more than
+    tokens."""
     pieces = json.loads(tokenizer.to_str())["model"]["vocab"][5:]
     made = Tokenizer(
-        models.Unigram([("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *map(tuple, pieces), ("<mask>", 0.0)], unk_id=3)
+        models.Unigram(
+            [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *map(tuple, pieces), ("<mask>", 0.0)],
+            unk_id=3,
+        )
     )
     made.normalizer = normalizers.NFKC()
     made.pre_tokenizer = pre_tokenizers.Metaspace()
@@ -59,7 +64,14 @@ def xlm_r(folder: Path, tokenizer: Tokenizer) -> Path:
         max_position_embeddings=66,
     )
     XLMRobertaModel(config).eval().save_pretrained(folder)
-    names = {"bos_token": "<s>", "cls_token": "<s>", "eos_token": "</s>", "sep_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+    names = {
+        "bos_token": "<s>",
+        "cls_token": "<s>",
+        "eos_token": "</s>",
+        "sep_token": "</s>",
+        "pad_token": "<pad>",
+        "unk_token": "<unk>",
+    }
     PreTrainedTokenizerFast(tokenizer_object=made, mask_token="<mask>", **names).save_pretrained(folder)
     return folder
 
@@ -68,7 +80,10 @@ def labse(folder: Path) -> Path:
     """A sentence-transformers folder as of LaBSE: BERT, the first token, a Dense with tanh, Normalize."""
     letters = sorted({letter for text in ALL for letter in text.lower() if not letter.isspace()})
     vocabulary = {
-        token: i for i, token in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)])
+        token: i
+        for i, token in enumerate(
+            ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
+        )
     }
     made = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     made.normalizer = normalizers.BertNormalizer(lowercase=True)
@@ -107,7 +122,10 @@ def test_fresh_weights_come_from_the_seed_alone(words, fresh):
     again = init_encoder(SMALL, words, seed=3)
     assert torch.equal(torch.get_rng_state(), before)
     other = init_encoder(SMALL, words, seed=4)
-    assert all(torch.equal(a, b) for a, b in zip(fresh.model.state_dict().values(), again.model.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(fresh.model.state_dict().values(), again.model.state_dict().values(), strict=True)
+    )
     assert not torch.equal(fresh.input_embeddings.weight, other.input_embeddings.weight)
 
 
@@ -219,7 +237,9 @@ def test_labse_keeps_its_dense(tmp_path):
     close(encoder, folder)
     encoder.save(tmp_path / "saved")
     close(encoder, tmp_path / "saved")
-    kinds = [module["type"].rsplit(".", 1)[-1] for module in json.loads((tmp_path / "saved" / "modules.json").read_text())]
+    kinds = [
+        module["type"].rsplit(".", 1)[-1] for module in json.loads((tmp_path / "saved" / "modules.json").read_text())
+    ]
     assert kinds == ["Transformer", "Pooling", "Dense", "Normalize"]
 
 

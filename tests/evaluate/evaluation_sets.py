@@ -22,7 +22,8 @@ def make_set(
     absent: Sequence[tuple[int, int, int]] = (),
     same: Sequence[tuple[int, int]] | None = None,
 ) -> RetrievalSet:
-    """A set by hand: languages by number, judgements as (query, passage, grade), those of absent passages as (query, language, grade)."""
+    """A set by hand: languages by number, judgements as (query, passage, grade), those of absent passages as (query,
+    language, grade)."""
 
     def side(prefix: str, lang: Sequence[int], ids: Sequence[str] | None, text: Sequence[str] | None) -> Texts:
         ids = list(ids or [f"{prefix}{i}" for i in range(len(lang))])
@@ -46,7 +47,8 @@ def make_set(
 
 @st.composite
 def scored_sets(draw: st.DrawFn) -> tuple[RetrievalSet, np.ndarray]:
-    """A set with ragged judgements, perhaps languages without passages, and scores with heavy ties, (queries, passages)."""
+    """A set with ragged judgements, perhaps languages without passages, and scores with heavy ties, (queries,
+    passages)."""
     languages = draw(st.integers(1, 4))
     lang = st.integers(0, languages - 1)
     query_lang = draw(st.lists(lang, min_size=1, max_size=6))

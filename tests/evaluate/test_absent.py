@@ -1,4 +1,5 @@
-"""Relevant passages that the corpus lacks count as not found, and a passage that is the query itself nowhere: against ir_measures."""
+"""Relevant passages that the corpus lacks count as not found, and a passage that is the query itself nowhere: against
+ir_measures."""
 
 from __future__ import annotations
 
@@ -20,7 +21,12 @@ from triglot.evaluate.ranked import evaluate_run, judged
 from triglot.evaluate.tables import tabulate
 from triglot.evaluate.topruns import run_of_scores
 
-MEASURES = {"map": ir_measures.AP, "mrr": ir_measures.RR, "ndcg@10": ir_measures.nDCG @ 10, "map@20": ir_measures.AP @ 20}
+MEASURES = {
+    "map": ir_measures.AP,
+    "mrr": ir_measures.RR,
+    "ndcg@10": ir_measures.nDCG @ 10,
+    "map@20": ir_measures.AP @ 20,
+}
 
 
 @st.composite
@@ -38,12 +44,21 @@ def lacking_sets(draw: st.DrawFn) -> tuple[RetrievalSet, np.ndarray]:
     return replace(benchmark, absent=absent, same=same), scores
 
 
-def by_ir_measures(benchmark: RetrievalSet, scores: np.ndarray, query: int, lang: int | None) -> dict[str, float] | None:
+def by_ir_measures(
+    benchmark: RetrievalSet, scores: np.ndarray, query: int, lang: int | None
+) -> dict[str, float] | None:
     """Figures of one query in the pool of a language (all for None); None where it has no relevant passage there."""
     own = {(q, p) for q, p in benchmark.itself.tolist()}
     inside = [p for p, at in enumerate(benchmark.passages.lang.tolist()) if lang in (None, at)]
-    qrels = [ir_measures.Qrel("q", f"p{p}", g) for q, p, g in benchmark.judgements.tolist() if q == query and p in inside]
-    gone = zip(benchmark.absent.query.tolist(), benchmark.absent.lang.tolist(), benchmark.absent.grade.tolist(), benchmark.absent.ids)
+    qrels = [
+        ir_measures.Qrel("q", f"p{p}", g) for q, p, g in benchmark.judgements.tolist() if q == query and p in inside
+    ]
+    gone = zip(
+        benchmark.absent.query.tolist(),
+        benchmark.absent.lang.tolist(),
+        benchmark.absent.grade.tolist(),
+        benchmark.absent.ids,
+    )
     qrels += [ir_measures.Qrel("q", one, g) for q, at, g, one in gone if q == query and lang in (None, at)]
     if not any(one.relevance > 0 for one in qrels):
         return None
@@ -60,7 +75,9 @@ def test_every_setting_is_that_of_ir_measures(drawn):
     benchmark, scores = drawn
     table = evaluate_scores(lambda rows: scores[rows], benchmark, extra=["ndcg@10"]).rows
     seen = set()
-    for i, (query, setting, lang) in enumerate(zip(table["query"], table["setting"], table["passage_lang"], strict=True)):
+    for i, (query, setting, lang) in enumerate(
+        zip(table["query"], table["setting"], table["passage_lang"], strict=True)
+    ):
         theirs = by_ir_measures(benchmark, scores, int(query), None if lang < 0 else int(lang))
         assert theirs is not None
         assert setting == (2 if lang < 0 else int(benchmark.queries.lang[query] != lang))

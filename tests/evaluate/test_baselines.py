@@ -26,9 +26,13 @@ LISTS = {
 
 def test_words_go_through_the_pivot_and_weights_multiply():
     translator = Translator(LISTS)
-    assert translator.bag("Grünes Haus", "de", "en") == pytest.approx({"grünes": 1, "house": 1 / 3, "home": 1 / 3, "building": 1 / 3})
+    assert translator.bag("Grünes Haus", "de", "en") == pytest.approx(
+        {"grünes": 1, "house": 1 / 3, "home": 1 / 3, "building": 1 / 3}
+    )
     assert translator.coverage() == 0.5
-    assert translator.bag("Haus haus", "de", "el") == pytest.approx({"σπίτι": 2 * 2 / 3})  # building is in no list onwards
+    assert translator.bag("Haus haus", "de", "el") == pytest.approx(
+        {"σπίτι": 2 * 2 / 3}
+    )  # building is in no list onwards
     assert translator.bag("grün 1066", "de", "el") == pytest.approx({"πράσινο": 1, "1066": 1})
     assert translator.bag("Haus", "de", "th") == pytest.approx({"บ้": 1 / 3, "้า": 1 / 3, "าน": 1 / 3})
     assert translator.bag("Haus Haus", "de", "de") == {"haus": 2}
@@ -47,7 +51,9 @@ def test_languages_that_no_list_connects_are_named():
 
 def test_monolingual_bm25_ranks_within_the_language_of_the_query():
     passages = ["rotes Haus", "grünes Haus", "grünes Boot", "σπίτι", "grünes Haus Haus"]
-    benchmark = make_set([0, 1], [0, 0, 0, 1, 2], [(0, 1, 1), (0, 3, 1), (1, 3, 1)], texts=(["grünes Haus", "σπίτι"], passages))
+    benchmark = make_set(
+        [0, 1], [0, 0, 0, 1, 2], [(0, 1, 1), (0, 3, 1), (1, 3, 1)], texts=(["grünes Haus", "σπίτι"], passages)
+    )
     evaluation = evaluate_bm25(benchmark)
     assert evaluation.summary["mono"]["map"] == 1
     assert set(evaluation.summary) & {"cross", "multi", "bias"} == set()
@@ -59,7 +65,9 @@ def test_monolingual_bm25_ranks_within_the_language_of_the_query():
 
 def test_translated_bm25_finds_the_answer_in_another_language():
     passages = ["πράσινο σπίτι", "σπίτι", "green house", "red boat", "grün"]
-    benchmark = make_set([0, 0], [1, 1, 2, 2, 0], [(0, 0, 1), (0, 2, 1), (1, 4, 1)], texts=(["grün Haus", "grün"], passages))
+    benchmark = make_set(
+        [0, 0], [1, 1, 2, 2, 0], [(0, 0, 1), (0, 2, 1), (1, 4, 1)], texts=(["grün Haus", "grün"], passages)
+    )
     evaluation = evaluate_translated_bm25(benchmark, LISTS)
     assert evaluation.summary["cross"]["map"] == 1
     assert evaluation.by_language["cross"]["de"].keys() == {"el", "en"}
@@ -69,7 +77,9 @@ def test_translated_bm25_finds_the_answer_in_another_language():
 
 @pytest.mark.data
 def test_bm25_on_xquad_r(data):
-    benchmark = read_retrieval(data / "xquad-r", format="squad", name="xquad-r", candidate_text="sentence").restrict(["en", "hi", "th"])
+    benchmark = read_retrieval(data / "xquad-r", format="squad", name="xquad-r", candidate_text="sentence").restrict(
+        ["en", "hi", "th"]
+    )
     evaluation = evaluate_bm25(benchmark)
     found = {language: entry["map"] for language, entry in evaluation.by_language["mono"].items()}
     assert found == pytest.approx({"en": 0.795, "hi": 0.744, "th": 0.771}, abs=5e-4)
@@ -78,13 +88,21 @@ def test_bm25_on_xquad_r(data):
 
 @pytest.mark.data
 def test_real_rankings_give_the_figures_of_ir_measures(data):
-    whole = read_retrieval(data / "xquad-r", format="squad", name="xquad-r", candidate_text="sentence").restrict(["en", "th"])
+    whole = read_retrieval(data / "xquad-r", format="squad", name="xquad-r", candidate_text="sentence").restrict(
+        ["en", "th"]
+    )
     rows = np.arange(0, len(whole.queries), 40)
-    benchmark = replace(whole, queries=whole.queries.take(rows), judgements=whole.judgements[np.isin(whole.judgements[:, 0], rows)])
+    benchmark = replace(
+        whole, queries=whole.queries.take(rows), judgements=whole.judgements[np.isin(whole.judgements[:, 0], rows)]
+    )
     benchmark.judgements[:, 0] = np.searchsorted(rows, benchmark.judgements[:, 0])
     index = bm25.build(benchmark.passages.texts)
-    scores = bm25.scores(index, bm25.bags(index, [bm25.count_tokens(text) for text in benchmark.queries.texts]))  # many ties at 0
-    evaluation = evaluate_scores(lambda block: scores[block], benchmark, ties="trec", settings=("multi",), extra=("ndcg@10",))
+    scores = bm25.scores(
+        index, bm25.bags(index, [bm25.count_tokens(text) for text in benchmark.queries.texts])
+    )  # many ties at 0
+    evaluation = evaluate_scores(
+        lambda block: scores[block], benchmark, ties="trec", settings=("multi",), extra=("ndcg@10",)
+    )
     queries, passages = benchmark.queries.ids, benchmark.passages.ids
     run = [ir_measures.ScoredDoc(q, p, s) for q, row in zip(queries, scores.tolist()) for p, s in zip(passages, row)]
     qrels = [ir_measures.Qrel(queries[q], passages[p], grade) for q, p, grade in benchmark.judgements.tolist()]

@@ -44,7 +44,9 @@ def test_counts_equal_a_double_loop(drawn):
     for options in ({"threads": 1}, {"threads": 2, "memory": 1}):
         assert as_table(count_scores(lambda rows: scores[rows], benchmark, **options)) == expected
     # one-hot passages make the product give the scores themselves
-    assert as_table(count_embeddings(scores, np.eye(scores.shape[1], dtype=np.float32), benchmark, threads=1)) == expected
+    assert (
+        as_table(count_embeddings(scores, np.eye(scores.shape[1], dtype=np.float32), benchmark, threads=1)) == expected
+    )
 
 
 def test_languages_longer_than_a_segment_and_a_collapsed_encoder():
@@ -80,12 +82,16 @@ def test_equal_vectors_tie_wherever_they_stand(monkeypatch):
     vectors = rng.standard_normal((40, 33)).astype(np.float32)
     passages = vectors[rng.integers(0, 40, 501)]
     queries = rng.standard_normal((60, 33)).astype(np.float32)
-    benchmark = make_set(rng.integers(0, 3, 60).tolist(), rng.integers(0, 3, 501).tolist(), [(q, q * 3, 1) for q in range(60)])
+    benchmark = make_set(
+        rng.integers(0, 3, 60).tolist(), rng.integers(0, 3, 501).tolist(), [(q, q * 3, 1) for q in range(60)]
+    )
     product = np.matmul
 
     def rounding_by_column(a, b, out):
         product(a, b, out=out)
-        out *= 1 + np.arange(out.shape[1], dtype=np.float32) % 3 * np.float32(1e-6)  # as the edges of a BLAS kernel may do
+        out *= 1 + np.arange(out.shape[1], dtype=np.float32) % 3 * np.float32(
+            1e-6
+        )  # as the edges of a BLAS kernel may do
 
     monkeypatch.setattr(np, "matmul", rounding_by_column)
     counts = count_embeddings(queries, passages, benchmark)
@@ -98,12 +104,18 @@ def test_equal_vectors_tie_wherever_they_stand(monkeypatch):
 def test_trec_order_of_ties_gives_the_figures_of_ir_measures(drawn):
     benchmark, scores = drawn
     ids = benchmark.passages.ids
-    run = [ir_measures.ScoredDoc(q, ids[p], float(scores[i, p])) for i, q in enumerate(benchmark.queries.ids) for p in range(len(ids))]
+    run = [
+        ir_measures.ScoredDoc(q, ids[p], float(scores[i, p]))
+        for i, q in enumerate(benchmark.queries.ids)
+        for p in range(len(ids))
+    ]
     qrels = [ir_measures.Qrel(benchmark.queries.ids[q], ids[p], g) for q, p, g in benchmark.judgements.tolist()]
     counts = count_scores(lambda rows: scores[rows], benchmark, ties="trec")
     assert not counts.tied.any()
     above = counts.above.sum(1)
-    blocks = ranks.tie_blocks(counts.query, above, np.zeros_like(above), queries=len(benchmark.queries), grade=counts.grade)
+    blocks = ranks.tie_blocks(
+        counts.query, above, np.zeros_like(above), queries=len(benchmark.queries), grade=counts.grade
+    )
     AP, RR, R, nDCG, Success = ir_measures.AP, ir_measures.RR, ir_measures.R, ir_measures.nDCG, ir_measures.Success
     ours = {
         AP: ranks.average_precision(blocks),

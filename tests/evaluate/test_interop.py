@@ -1,4 +1,5 @@
-"""Our benchmarks inside sentence-transformers, our models inside sentence-transformers and MTEB: the same figures everywhere."""
+"""Our benchmarks inside sentence-transformers, our models inside sentence-transformers and MTEB: the same figures
+everywhere."""
 
 from __future__ import annotations
 
@@ -12,7 +13,11 @@ import numpy as np
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator, SentenceEvaluator, SequentialEvaluator
+from sentence_transformers.sentence_transformer.evaluation import (
+    InformationRetrievalEvaluator,
+    SentenceEvaluator,
+    SequentialEvaluator,
+)
 
 from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.encoder import EncoderSettings, init_encoder, load_encoder
@@ -50,7 +55,9 @@ def benchmark() -> RetrievalSet:
         return Texts([f"{'qp'[part]}{i:03}" for i in range(len(texts))], texts, lang, group, group // 2)
 
     pairs = [(q, p, 1) for q in range(len(group)) for p in range(len(group)) if group[q] == group[p]]
-    return RetrievalSet("toy", LANGUAGES, side(0), side(1), np.array(pairs, np.int64), candidate_text="sentence", licence="CC0")
+    return RetrievalSet(
+        "toy", LANGUAGES, side(0), side(1), np.array(pairs, np.int64), candidate_text="sentence", licence="CC0"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +77,9 @@ def models(benchmark: RetrievalSet, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.mark.parametrize("kind", ["static", "transformer"])
-def test_the_evaluator_gives_the_figures_of_our_evaluation(kind: str, models: dict[str, Path], benchmark: RetrievalSet) -> None:
+def test_the_evaluator_gives_the_figures_of_our_evaluation(
+    kind: str, models: dict[str, Path], benchmark: RetrievalSet
+) -> None:
     evaluator = for_sentence_transformers(benchmark, extra=["ndcg@10"], by_language=True)
     assert isinstance(evaluator, SentenceEvaluator)
     found = evaluator(SentenceTransformer(str(models[kind]), device="cpu"))
@@ -87,14 +96,18 @@ def test_the_evaluator_gives_the_figures_of_our_evaluation(kind: str, models: di
     assert 0.05 < found["toy_multi_map"] < 0.95
 
 
-def test_it_agrees_with_the_evaluator_of_sentence_transformers(models: dict[str, Path], benchmark: RetrievalSet) -> None:
+def test_it_agrees_with_the_evaluator_of_sentence_transformers(
+    models: dict[str, Path], benchmark: RetrievalSet
+) -> None:
     model = SentenceTransformer(str(models["transformer"]), device="cpu")
     queries = dict(zip(benchmark.queries.ids, benchmark.queries.texts))
     corpus = dict(zip(benchmark.passages.ids, benchmark.passages.texts))
     relevant: dict[str, set[str]] = {}
     for q, p, _ in benchmark.judgements.tolist():
         relevant.setdefault(benchmark.queries.ids[q], set()).add(benchmark.passages.ids[p])
-    theirs = InformationRetrievalEvaluator(queries, corpus, relevant, map_at_k=[100], mrr_at_k=[100], accuracy_at_k=[1], ndcg_at_k=[10])
+    theirs = InformationRetrievalEvaluator(
+        queries, corpus, relevant, map_at_k=[100], mrr_at_k=[100], accuracy_at_k=[1], ndcg_at_k=[10]
+    )
     expected = theirs(model)
     found = for_sentence_transformers(benchmark, name="", extra=["ndcg@10"], settings=["multi"])(model)
     assert found["multi_mrr"] == pytest.approx(expected["cosine_mrr@100"], abs=1e-6)
@@ -122,23 +135,37 @@ def test_prompts_hold_on_their_side(models: dict[str, Path], benchmark: Retrieva
     plain = for_sentence_transformers(benchmark)(bare)
     assert own["toy_mono_map"] != pytest.approx(plain["toy_mono_map"], abs=1e-4)
     given = for_sentence_transformers(benchmark, query_prompt="antwort: ", corpus_prompt="frage: ")(model)
-    assert given == pytest.approx(for_sentence_transformers(with_texts(benchmark, "antwort: ", "frage: "))(bare), abs=1e-6)
+    assert given == pytest.approx(
+        for_sentence_transformers(with_texts(benchmark, "antwort: ", "frage: "))(bare), abs=1e-6
+    )
     named = for_sentence_transformers(benchmark, query_prompt_name="document", corpus_prompt_name="query")
     assert named(model) == pytest.approx(given, abs=1e-6)
-    assert named.get_config_dict() == {"languages": list(LANGUAGES), "query_prompt_name": "document", "corpus_prompt_name": "query"}
+    assert named.get_config_dict() == {
+        "languages": list(LANGUAGES),
+        "query_prompt_name": "document",
+        "corpus_prompt_name": "query",
+    }
 
 
 @pytest.mark.parametrize("similarity", ["dot", "euclidean"])
-def test_scores_are_those_of_the_model_s_similarity(similarity: str, models: dict[str, Path], benchmark: RetrievalSet) -> None:
+def test_scores_are_those_of_the_model_s_similarity(
+    similarity: str, models: dict[str, Path], benchmark: RetrievalSet
+) -> None:
     model = SentenceTransformer(str(models["static"]), device="cpu", similarity_fn_name=similarity)
     model.append(Stretch())
     found = for_sentence_transformers(benchmark, truncate_dim=16)(model)
-    queries, passages = (model.encode(one.texts, truncate_dim=16).astype(np.float64) for one in (benchmark.queries, benchmark.passages))
+    queries, passages = (
+        model.encode(one.texts, truncate_dim=16).astype(np.float64) for one in (benchmark.queries, benchmark.passages)
+    )
     if similarity == "euclidean":  # -|q - p|^2, as a dot product
         queries = np.column_stack([2 * queries, -np.ones(len(queries)), -(queries**2).sum(1)])
         passages = np.column_stack([passages, (passages**2).sum(1), np.ones(len(passages))])
-    assert found["toy_multi_map"] == pytest.approx(evaluate_embeddings(queries, passages, benchmark).summary["multi"]["map"], abs=1e-6)
-    cosine = for_sentence_transformers(benchmark, truncate_dim=16)(SentenceTransformer(str(models["static"]), device="cpu"))
+    assert found["toy_multi_map"] == pytest.approx(
+        evaluate_embeddings(queries, passages, benchmark).summary["multi"]["map"], abs=1e-6
+    )
+    cosine = for_sentence_transformers(benchmark, truncate_dim=16)(
+        SentenceTransformer(str(models["static"]), device="cpu")
+    )
     assert found["toy_multi_map"] != pytest.approx(cosine["toy_multi_map"], abs=1e-6)
 
 
@@ -158,11 +185,16 @@ def test_a_line_a_call(models: dict[str, Path], benchmark: RetrievalSet, tmp_pat
     assert not (tmp_path / "none").exists()
     assert evaluator.last is not None
     write_results(tmp_path / "results", {"toy": evaluator.last}, model="static")
-    assert read_json(tmp_path / "results" / "results.json")["benchmarks"]["toy"]["multi"]["map"] == found["toy_multi_map"]
+    assert (
+        read_json(tmp_path / "results" / "results.json")["benchmarks"]["toy"]["multi"]["map"] == found["toy_multi_map"]
+    )
 
 
 def test_several_benchmarks_in_a_row(models: dict[str, Path], benchmark: RetrievalSet) -> None:
-    evaluators = [for_sentence_transformers(benchmark), for_sentence_transformers(benchmark.restrict(["de", "th"]), name="two")]
+    evaluators = [
+        for_sentence_transformers(benchmark),
+        for_sentence_transformers(benchmark.restrict(["de", "th"]), name="two"),
+    ]
     both = SequentialEvaluator(evaluators)
     found = both(SentenceTransformer(str(models["static"]), device="cpu"))
     assert {"toy_multi_map", "two_multi_map", "two_bias_rank_distance"} <= set(found)
@@ -178,7 +210,10 @@ def test_wrong_names_are_mended(benchmark: RetrievalSet) -> None:
 
 
 def test_sentence_transformers_is_not_imported_before_it_is_asked_for() -> None:
-    code = "import sys; from triglot.evaluate import for_sentence_transformers; sys.exit('sentence_transformers' in sys.modules)"
+    code = (
+        "import sys; from triglot.evaluate import for_sentence_transformers; sys.exit('sentence_transformers' in "
+        "sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -228,7 +263,9 @@ def test_a_trainer_reports_and_chooses_by_it(models: dict[str, Path], benchmark:
 
 
 @pytest.mark.peers
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # of MTEB itself, and of what it calls
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning"
+)  # of MTEB itself, and of what it calls
 @pytest.mark.parametrize("kind", ["static", "transformer"])
 def test_a_model_of_ours_runs_inside_mteb(kind: str, models: dict[str, Path], benchmark: RetrievalSet) -> None:
     mteb = pytest.importorskip("mteb")

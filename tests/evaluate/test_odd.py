@@ -1,4 +1,5 @@
-"""Odd benchmarks, vectors and runs: right figures or one clear line, never a traceback, and what cannot be is said before the work."""
+"""Odd benchmarks, vectors and runs: right figures or one clear line, never a traceback, and what cannot be is said
+before the work."""
 
 from __future__ import annotations
 

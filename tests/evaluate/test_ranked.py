@@ -1,4 +1,5 @@
-"""Measures of top-k runs against ir_measures, against every order of the ties, and what is said about runs that do not fit."""
+"""Measures of top-k runs against ir_measures, against every order of the ties, and what is said about runs that do not
+fit."""
 
 from __future__ import annotations
 
@@ -45,7 +46,9 @@ def by_ir_measures(run: runs.Run, qrels) -> dict[str, dict[str, float]]:
 @given(scored_sets(), st.integers(0, 2**32 - 1))
 def test_figures_are_those_of_ir_measures_with_its_order_of_ties(drawn, seed):
     benchmark, scores = drawn
-    kept = np.random.default_rng(seed).random(scores.shape) < 0.7  # a run that leaves out passages, sometimes all of a query
+    kept = (
+        np.random.default_rng(seed).random(scores.shape) < 0.7
+    )  # a run that leaves out passages, sometimes all of a query
     against = judged(benchmark)
     kept[int(against.ids[0][1:]), 0] = True
     run = run_of(scores, kept)
@@ -100,7 +103,9 @@ def test_a_whole_run_has_the_figures_of_the_whole_pool(drawn):
 
 def test_a_query_without_results_scores_nothing_and_is_counted():
     benchmark = make_set([0, 0, 2], [0, 0, 2], [(0, 0, 1), (1, 1, 1), (2, 2, 1), (2, 0, 0)])
-    run = runs.build(["q0", "q9"], ["p0", "elsewhere"], np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([1.0, 2.0, 1.0]))
+    run = runs.build(
+        ["q0", "q9"], ["p0", "elsewhere"], np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([1.0, 2.0, 1.0])
+    )
     found = evaluate_run(run, judged(benchmark))
     assert found.queries["mrr@10"].tolist() == [0.5, 0, 0]
     assert found.summary["ranked"]["mrr@10"] == pytest.approx((0.25 + 0) / 2)  # over languages
@@ -111,7 +116,10 @@ def test_a_query_without_results_scores_nothing_and_is_counted():
     assert "2 judged queries have no results; they score 0 (first: q1)" in notes
     assert "1 queries of the run have no relevant document in the judgements; left out (first: q9)" in notes
     assert "2 queries have fewer than 3 results" in notes
-    strange = "2 results name passages that the benchmark does not have (first: elsewhere); they keep their ranks and count as not relevant"
+    strange = (
+        "2 results name passages that the benchmark does not have (first: elsewhere); they keep their ranks and "
+        "count as not relevant"
+    )
     assert strange in notes
     assert found.summary["counts"] == {"queries": 3, "ties": 0, "results": 3, "passages": 3}
     assert found.summary["candidate_text"] == "sentence"
@@ -123,7 +131,9 @@ def test_runs_of_other_data_are_refused():
     with pytest.raises(InputError, match=r"share no query: \['x'\] against \['q0'\]"):
         evaluate_run(other, judged(benchmark))
     other = runs.build(["q0"], ["x"], np.array([0]), np.array([0]), np.array([1.0]))
-    with pytest.raises(InputError, match="none of the run's documents is in the benchmark, the first is 'x', not like 'p0'"):
+    with pytest.raises(
+        InputError, match="none of the run's documents is in the benchmark, the first is 'x', not like 'p0'"
+    ):
         evaluate_run(other, judged(benchmark))
     with pytest.raises(InputError, match="no measure 'ndgc@10'"):
         evaluate_run(run_of(np.ones((1, 2), np.float32)), judged(benchmark), extra=("ndgc@10",))
@@ -135,5 +145,9 @@ def test_queries_without_a_relevant_passage_are_not_judged():
     benchmark = make_set([0, 0, 1], [0, 1], [(0, 0, 1), (1, 0, 0), (2, 1, 3)])
     against = judged(benchmark)
     assert against.ids == ["q0", "q2"]
-    assert (against.qrels.queries, against.qrels.documents, against.qrels.grades.tolist()) == (["q0", "q2"], ["p0", "p1"], [1, 3])
+    assert (against.qrels.queries, against.qrels.documents, against.qrels.grades.tolist()) == (
+        ["q0", "q2"],
+        ["p0", "p1"],
+        [1, 3],
+    )
     assert judged(replace(benchmark, candidate_text="")).notes == ()

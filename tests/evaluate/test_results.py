@@ -57,7 +57,9 @@ def test_the_macro_average_follows_from_the_file_of_queries(tmp_path, evaluation
             assert (row["rank_distance"] is None) == (row["setting"] != "multi")
             if row["setting"] == setting:
                 cells.setdefault((row["query_lang"], row["passage_lang"]), []).append(row["map"])
-        assert np.mean([np.mean(values) for values in cells.values()]) == pytest.approx(evaluation.summary[setting]["map"])
+        assert np.mean([np.mean(values) for values in cells.values()]) == pytest.approx(
+            evaluation.summary[setting]["map"]
+        )
 
 
 def test_names_that_are_no_file_names_are_refused_before_anything_is_written(tmp_path, evaluation):

@@ -1,4 +1,5 @@
-"""Encoders, BM25, run files and embeddings on streamed and whole benchmarks; what is saved gives the same figures elsewhere."""
+"""Encoders, BM25, run files and embeddings on streamed and whole benchmarks; what is saved gives the same figures
+elsewhere."""
 
 from __future__ import annotations
 
@@ -80,8 +81,8 @@ def folder(tmp_path_factory) -> Path:
 def same_figures(folder: Path, answer, run, benchmark) -> None:
     """Write run and judgements, read them with ir_measures, and compare its means over languages with ours.
 
-    ir_measures has one order of ties, by id. Where none of the relevant passages ties, the figures that are reported are the same;
-    where some do, those with `ties="trec"`, and the note says how far away the others are at most.
+    ir_measures has one order of ties, by id. Where none of the relevant passages ties, the figures that are reported
+    are the same; where some do, those with `ties="trec"`, and the note says how far away the others are at most.
     """
     write_run(folder / "x.run.gz", run)
     against = judged(benchmark)
@@ -128,12 +129,19 @@ def test_a_collection_is_streamed_by_language(folder, tmp_path):
     # By hand: every topic against all passages of its language.
     for code, part in collection.parts.items():
         passages = [json.loads(line) for line in part.files[0].read_text().splitlines()]
-        scores = encoder.encode(list(part.topics.values()), side="query") @ encoder.encode([p["text"] for p in passages], side="passage").T
-        relevant = {(q, d) for q, d, g in zip(part.qrels.queries, part.qrels.documents, part.qrels.grades, strict=True) if g > 0}
+        scores = (
+            encoder.encode(list(part.topics.values()), side="query")
+            @ encoder.encode([p["text"] for p in passages], side="passage").T
+        )
+        relevant = {
+            (q, d) for q, d, g in zip(part.qrels.queries, part.qrels.documents, part.qrels.grades, strict=True) if g > 0
+        }
         ranks = []
         for row, topic in enumerate(part.topics):
             order = np.argsort(-scores[row], kind="stable").tolist()
-            ranks.append(next(rank for rank, place in enumerate(order, 1) if (topic, passages[place]["docid"]) in relevant))
+            ranks.append(
+                next(rank for rank, place in enumerate(order, 1) if (topic, passages[place]["docid"]) in relevant)
+            )
         first = [1 / rank if rank <= 10 else 0 for rank in ranks]
         assert answer.by_language["ranked"][code]["mrr@10"] == pytest.approx(np.mean(first), abs=0.02)  # ties
     write_results(tmp_path, {"toy": answer}, model="hashed")
@@ -152,7 +160,9 @@ class Drawn(Hashed):
     """A vector drawn for each text: no two scores are equal."""
 
     def encode(self, texts, *, side: str, progress: bool = False) -> np.ndarray:
-        return np.stack([np.random.default_rng(zlib.crc32(text.encode())).standard_normal(self.dim) for text in texts]).astype(np.float32)
+        return np.stack(
+            [np.random.default_rng(zlib.crc32(text.encode())).standard_normal(self.dim) for text in texts]
+        ).astype(np.float32)
 
 
 @pytest.mark.parametrize("retriever", [Dense(Drawn()), Dense(Hashed()), Bm25()])
@@ -182,7 +192,9 @@ def test_saved_runs_give_the_same_figures_in_ir_measures(folder, tmp_path, retri
 def test_parts_of_a_run_have_the_figures_of_the_whole(folder, monkeypatch, retriever):
     rng = np.random.default_rng(7)
     texts = [" ".join(rng.choice(WORDS, 3)) for _ in range(50)]  # short: many tie
-    judgements = sorted({(int(q), int(p), 1 + int(g)) for q, p, g in zip(*rng.integers(0, [[23], [50], [2]], (3, 60)), strict=True)})
+    judgements = sorted(
+        {(int(q), int(p), 1 + int(g)) for q, p, g in zip(*rng.integers(0, [[23], [50], [2]], (3, 60)), strict=True)}
+    )
     benchmark = make_set([0, 1] * 12, [0, 1] * 25, judgements, languages=2, texts=(texts[:24], texts))
     for one, options in ((benchmark, {"ranked": True}), (retrieval_of(folder, name="toy"), {})):
         whole = evaluate(retriever, one, depth=20, **options)
@@ -216,7 +228,9 @@ def test_a_query_in_two_parts_is_refused():
 
 def test_embeddings_made_elsewhere(folder, tmp_path):
     encoder = Hashed()
-    benchmark = make_set([0, 1], [0, 1, 1], [(0, 0, 1), (1, 1, 1)], texts=(["one two", "three"], ["one", "three four", "five"]))
+    benchmark = make_set(
+        [0, 1], [0, 1, 1], [(0, 0, 1), (1, 1, 1)], texts=(["one two", "three"], ["one", "three four", "five"])
+    )
     for side, texts in (("queries", benchmark.queries), ("passages", benchmark.passages)):
         np.save(tmp_path / f"{side}.npy", encoder.encode(texts.texts, side="query")[::-1])
         (tmp_path / f"{side}.ids.txt").write_text("".join(f"{one}\n" for one in reversed(texts.ids)))
@@ -271,7 +285,8 @@ def test_relevant_passages_that_the_corpus_lacks_count_as_not_found(tmp_path):
     assert less["ranked"]["r@100"] < whole["ranked"]["r@100"]
     qrels.write_text("0\tQ0\tother\t1\n")
     with pytest.raises(
-        InputError, match="toy, sw: none of the relevant passages is in the corpus; the first is 'other', the corpus has ids like"
+        InputError,
+        match="toy, sw: none of the relevant passages is in the corpus; the first is 'other', the corpus has ids like",
     ):
         evaluate(Dense(Hashed()), retrieval_of(root, name="toy"))
 
@@ -327,21 +342,40 @@ def test_mlqa_r_questions_in_two_to_four_languages(tmp_path):
         for identifier, codes in held.items():
             if code in codes:
                 context = f"{identifier} in {code}. Another sentence."
-                question = {"id": identifier, "question": f"what {identifier} {code}", "answers": [{"text": identifier, "answer_start": 0}]}
+                question = {
+                    "id": identifier,
+                    "question": f"what {identifier} {code}",
+                    "answers": [{"text": identifier, "answer_start": 0}],
+                }
                 cut = context.index(".") + 1
                 breaks = [[0, cut], [cut + 1, len(context)]]
                 paragraphs.append(
-                    {"context": context, "qas": [question], "sentence_breaks": breaks, "sentences": [context[a:b] for a, b in breaks]}
+                    {
+                        "context": context,
+                        "qas": [question],
+                        "sentence_breaks": breaks,
+                        "sentences": [context[a:b] for a, b in breaks],
+                    }
                 )
         (tmp_path / f"{code}.json").write_text(json.dumps({"data": [{"title": "t", "paragraphs": paragraphs}]}))
     benchmark = retrieval_of(tmp_path, name="mlqa-r")
     answer = evaluate(Dense(Hashed()), benchmark, ranked=True)
     table = answer.queries
-    cross = [(q, p) for q, p, s in zip(table["query_id"], table["passage_lang"], table["setting"], strict=True) if s == "cross"]
+    cross = [
+        (q, p)
+        for q, p, s in zip(table["query_id"], table["passage_lang"], table["setting"], strict=True)
+        if s == "cross"
+    ]
     assert sorted(cross) == sorted(
-        (f"{code}-{identifier}", other) for identifier, codes in held.items() for code in codes for other in codes if code != other
+        (f"{code}-{identifier}", other)
+        for identifier, codes in held.items()
+        for code in codes
+        for other in codes
+        if code != other
     )
-    ranked = {q: n for q, n, s in zip(table["query_id"], table["relevant"], table["setting"], strict=True) if s == "ranked"}
+    ranked = {
+        q: n for q, n, s in zip(table["query_id"], table["relevant"], table["setting"], strict=True) if s == "ranked"
+    }
     assert ranked == {f"{code}-{identifier}": len(codes) for identifier, codes in held.items() for code in codes}
 
 
@@ -353,7 +387,9 @@ def test_real_scifact_with_bm25(data, tmp_path):
     assert found.summary["ranked"]["ndcg@10"] == pytest.approx(0.6634, abs=0.0005)
     assert found.summary["counts"]["passages"] == 5183
     write_run(tmp_path / "x.run.gz", concat(parts))
-    assert evaluate(RunFile(tmp_path / "x.run.gz"), benchmark).summary["ranked"] == pytest.approx(found.summary["ranked"])
+    assert evaluate(RunFile(tmp_path / "x.run.gz"), benchmark).summary["ranked"] == pytest.approx(
+        found.summary["ranked"]
+    )
 
 
 def test_real_tydi_qa_with_bm25(data):
@@ -369,7 +405,10 @@ def test_embeddings_of_unequal_length_are_compared_as_asked_and_it_is_said(tmp_p
     rng = np.random.default_rng(0)
     pool = rng.standard_normal((30, 8)).astype(np.float32)
     pool /= np.linalg.norm(pool, axis=1, keepdims=True)
-    queries, lengths = pool[:10] + 0.1 * rng.standard_normal((10, 8)).astype(np.float32), np.exp(rng.standard_normal((30, 1)))
+    queries, lengths = (
+        pool[:10] + 0.1 * rng.standard_normal((10, 8)).astype(np.float32),
+        np.exp(rng.standard_normal((30, 1))),
+    )
     vectors = {"queries": queries, "passages": (pool * lengths).astype(np.float32)}
     ids = {"queries": [f"q{i}" for i in range(10)], "passages": [f"p{i}" for i in range(30)]}
     for side, array in vectors.items():
@@ -394,7 +433,8 @@ def test_embeddings_of_unequal_length_are_compared_as_asked_and_it_is_said(tmp_p
 
 @pytest.mark.parametrize("retriever", [Dense(Hashed()), Bm25()])
 def test_the_topic_itself_is_left_out_of_a_streamed_corpus(tmp_path, retriever):
-    """Whatever title stands before it, with the depth that was asked for, and a passage that is judged relevant stays."""
+    """Whatever title stands before it, with the depth that was asked for, and a passage that is judged relevant
+    stays."""
     documents = [{"docid": f"t{i}", "title": "Of late", "text": f"words number{i} same"} for i in range(4)]
     put(tmp_path / "docs.jsonl", *documents, {"docid": "x", "text": "words same"})
     put(tmp_path / "topics.x-en-dev.tsv", *[f"t{i}\twords number{i} same " for i in range(4)])

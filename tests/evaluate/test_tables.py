@@ -80,7 +80,9 @@ def test_all_settings_equal_naive_loops(drawn):
         cells: dict[tuple[int, int], list[dict[str, float]]] = {}
         for (query, kind, language), values in rows.items():
             if kind == setting:
-                cells.setdefault((int(benchmark.queries.lang[query]), language if setting == "cross" else -1), []).append(values)
+                cells.setdefault(
+                    (int(benchmark.queries.lang[query]), language if setting == "cross" else -1), []
+                ).append(values)
         assert (setting in evaluation.summary) == bool(cells)
         for name in ("map", "map@20", "mrr", "r@1", "r@10", "hit@1") if cells else ():
             means = {cell: np.mean([values[name] for values in group]) for cell, group in cells.items()}
@@ -122,13 +124,17 @@ def test_a_collapsed_encoder_is_not_called_unbiased():
     vectors = np.ones((3, 4), np.float32)
     summary = evaluate_embeddings(vectors, vectors, benchmark).summary
     assert summary["counts"]["ties"] == 9
-    assert {key: summary["bias"][key] for key in ("rank_distance", "max_rank")} == pytest.approx({"rank_distance": 2.0, "max_rank": 3.0})
+    assert {key: summary["bias"][key] for key in ("rank_distance", "max_rank")} == pytest.approx(
+        {"rank_distance": 2.0, "max_rank": 3.0}
+    )
     assert summary["multi"]["map"] == pytest.approx(1)
 
 
 def test_summary_says_what_was_evaluated_and_what_was_not():
     benchmark = make_set([0, 1, 2], [0, 1, 1], [(0, 0, 1), (1, 1, 1), (1, 2, 0)])
-    evaluation = evaluate_scores(lambda rows: np.zeros((len(rows), 3), np.float32), benchmark, notes=("made by hand",), settings=("mono",))
+    evaluation = evaluate_scores(
+        lambda rows: np.zeros((len(rows), 3), np.float32), benchmark, notes=("made by hand",), settings=("mono",)
+    )
     summary = evaluation.summary
     assert summary["notes"] == [
         "candidate text: sentence",
@@ -144,7 +150,9 @@ def test_summary_says_what_was_evaluated_and_what_was_not():
 
 def test_extra_measures():
     benchmark = make_set([0], [0, 0, 0], [(0, 0, 1), (0, 2, 2)], languages=1)
-    summary = evaluate_scores(lambda rows: np.array([[3, 2, 1]], np.float32)[rows], benchmark, extra=("ndcg@10", "r@2", "mrr@1")).summary
+    summary = evaluate_scores(
+        lambda rows: np.array([[3, 2, 1]], np.float32)[rows], benchmark, extra=("ndcg@10", "r@2", "mrr@1")
+    ).summary
     assert summary["mono"]["r@2"] == 0.5
     assert summary["mono"]["mrr@1"] == 1
     assert summary["mono"]["ndcg@10"] == pytest.approx((1 + 2 / 2) / (2 + 1 / np.log2(3)))
@@ -166,7 +174,9 @@ class Letters:
 
 
 def test_an_encoder_sees_each_text_once_with_its_side():
-    benchmark = make_set([0, 1, 0], [0, 1, 1], [(0, 0, 1), (1, 1, 1), (2, 0, 1)], texts=(["a", "b", "a"], ["aab", "b", "aab"]))
+    benchmark = make_set(
+        [0, 1, 0], [0, 1, 1], [(0, 0, 1), (1, 1, 1), (2, 0, 1)], texts=(["a", "b", "a"], ["aab", "b", "aab"])
+    )
     encoder = Letters()
     evaluation = evaluate_encoder(encoder, benchmark)
     assert encoder.calls == [("query", ["a", "b"]), ("passage", ["aab", "b"])]

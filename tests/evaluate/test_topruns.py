@@ -1,4 +1,5 @@
-"""Runs from streamed embeddings and from scores, against brute force; vectors and corpora that are not as they should be."""
+"""Runs from streamed embeddings and from scores, against brute force; vectors and corpora that are not as they should
+be."""
 
 from __future__ import annotations
 
@@ -63,7 +64,9 @@ def test_the_cut_off_says_where_it_falls_among_equal_scores():
     ids = [f"p{i}" for i in range(4)]
     run, notes, _ = run_of_blocks(["a", "b"], queries, [(ids, pool)], 2)
     assert ranking(run) == {"a": ["p0", "p1"], "b": ["p2", "p0"]}
-    assert notes == ["2 queries have equal scores on both sides of rank 2; the order of the corpus decided which were kept"]
+    assert notes == [
+        "2 queries have equal scores on both sides of rank 2; the order of the corpus decided which were kept"
+    ]
     assert run_of_blocks(["a", "b"], queries, [(ids, pool)], 4)[1] == []
 
 
@@ -75,7 +78,9 @@ def test_the_benchmark_checks_itself():
     assert done.returncode == 0, done.stderr
     assert "12 queries, the best 40 of each: 480 results" in done.stdout
     assert "0 passages differ" in done.stdout
-    done = subprocess.run([sys.executable, str(script), *sizes, "--limit", "0.001"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, str(script), *sizes, "--limit", "0.001"], capture_output=True, text=True, check=False
+    )
     assert "peak memory is above 0.001 GiB" in done.stderr
 
 
@@ -114,7 +119,10 @@ def test_of_passages_with_one_id_the_first_counts():
     run, notes, size = run_of_blocks(["a", "b"], queries, blocks, 5)
     assert ranking(run) == {"a": ["y", "x", "z"], "b": ["x", "y", "z"]}
     assert size == 4
-    assert "1 passages in the rankings have the id of an earlier one and are left out (first: x, passages 1 and 3)" in notes
+    assert (
+        "1 passages in the rankings have the id of an earlier one and are left out (first: x, passages 1 and 3)"
+        in notes
+    )
 
 
 def test_scores_and_vectors_give_the_same_run():
@@ -141,7 +149,11 @@ def test_bm25_returns_nothing_that_shares_no_word():
 
 def test_the_query_itself_is_left_out_of_its_ranking():
     benchmark = make_set(
-        [0, 0], [0, 0, 0], [(0, 1, 1), (1, 2, 1)], passage_ids=["q0", "q1", "p2"], texts=(["one", "two"], ["one", "other", "p"])
+        [0, 0],
+        [0, 0, 0],
+        [(0, 1, 1), (1, 2, 1)],
+        passage_ids=["q0", "q1", "p2"],
+        texts=(["one", "two"], ["one", "other", "p"]),
     )
     vectors = np.array([[1, 0], [0.9, 0.1], [0, 1]], np.float32)
     run, notes = run_of_vectors(vectors[:2], vectors, benchmark, 2)

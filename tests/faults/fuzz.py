@@ -65,13 +65,25 @@ CASES = (
     Case("encode static", "encode model passages.tsv --out OUT.npy", ("model",)),
     Case("encode transformer", "encode small passages.tsv --out OUT.npy", ("small",)),
     Case("search", "search model passages.jsonl river", ("passages.jsonl", "model")),
-    Case("inspect", "data inspect DAMAGED", ("squad", "beir", "trec", "mteb", "pairs.jsonl", "bitext", "nli", "stance", "muse")),
+    Case(
+        "inspect",
+        "data inspect DAMAGED",
+        ("squad", "beir", "trec", "mteb", "pairs.jsonl", "bitext", "nli", "stance", "muse"),
+    ),
     Case("init", "init DAMAGED --dim 8 --vocab-size 300 --out OUT", ("squad", "pairs.jsonl", "bitext", "beir")),
     Case("debias", "debias model bitext --method centre --out OUT", ("bitext", "model")),
     Case("mine", "mine pairs.jsonl --model model negatives=2 depth=10 --out OUT.jsonl", ("pairs.jsonl", "model")),
     Case("mine bm25", "mine squad --model bm25 negatives=2 depth=10 --out OUT.jsonl", ("squad",)),
-    Case("augment", "augment pairs.jsonl --kind insert,codeswitch --lists muse --factor 1,2 --out OUT", ("pairs.jsonl", "muse")),
-    Case("translate", "augment few.jsonl --translation-model translator --into fr --num-beams 1 --out OUT", ("translator", "few.jsonl")),
+    Case(
+        "augment",
+        "augment pairs.jsonl --kind insert,codeswitch --lists muse --factor 1,2 --out OUT",
+        ("pairs.jsonl", "muse"),
+    ),
+    Case(
+        "translate",
+        "augment few.jsonl --translation-model translator --into fr --num-beams 1 --out OUT",
+        ("translator", "few.jsonl"),
+    ),
     Case(
         "translate again",
         "augment few.jsonl --translation-model translator --into fr --num-beams 1 --out OUT --cache kept.jsonl",
@@ -100,13 +112,17 @@ class Failure:
 
 
 def prepare(folder: Path, server: Server) -> Path:
-    """The inputs, made where they are not there yet: data, models, `debiased` by language, translations `kept.jsonl`, a finished run `run`,
-    results `other`, and `half`, a run that was killed after its first checkpoint."""
+    """The inputs, made where they are not there yet: data, models, `debiased` by language, translations `kept.jsonl`, a
+    finished run `run`, results `other`, and `half`, a run that was killed after its first checkpoint."""
     if (folder / "half").is_dir():
         return folder
     inputs.make(folder)
     first = (
-        *("train recipe.yaml --out run", "evaluate model --on facts=squad --out other", "debias model bitext --method lsar --out debiased"),
+        *(
+            "train recipe.yaml --out run",
+            "evaluate model --on facts=squad --out other",
+            "debias model bitext --method lsar --out debiased",
+        ),
         "augment few.jsonl --translation-model translator --into fr --num-beams 1 --cache kept.jsonl --out whole",
     )
     for words in first:
@@ -160,7 +176,9 @@ def _whole_lines(data: bytes) -> bytes:
     return data[: data.rfind(b"\n") + 1]
 
 
-def trials(source: Path, server: Server, *, seed: int, cases: tuple[Case, ...] = CASES) -> Iterator[tuple[Case, Done, Failure | None]]:
+def trials(
+    source: Path, server: Server, *, seed: int, cases: tuple[Case, ...] = CASES
+) -> Iterator[tuple[Case, Done, Failure | None]]:
     """Endless trials: case after case, each with its inputs fresh and one or two of its files damaged."""
     number = seed * 1_000_003
     while True:
@@ -173,7 +191,9 @@ def trials(source: Path, server: Server, *, seed: int, cases: tuple[Case, ...] =
                 target = folder / draw.choice(case.damage)
                 told = []
                 for _ in range(draw.choice((1, 1, 2))):
-                    files = [target] if target.is_file() else sorted(path for path in target.rglob("*") if path.is_file())
+                    files = (
+                        [target] if target.is_file() else sorted(path for path in target.rglob("*") if path.is_file())
+                    )
                     told.append(mutate(draw.choice(files), draw))
                 words = [word.replace("DAMAGED", target.name).replace("OUT", "out") for word in case.words.split()]
                 before = listing(folder)
@@ -186,7 +206,9 @@ def trials(source: Path, server: Server, *, seed: int, cases: tuple[Case, ...] =
 def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=2000)
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop then, but not before each case had its turn")
+    parser.add_argument(
+        "--seconds", type=float, default=float("inf"), help="stop then, but not before each case had its turn"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--inputs", type=Path, help="keep the undamaged inputs here, or take them from here")
     parser.add_argument("--only", default="", help="cases whose names begin so")
@@ -204,7 +226,10 @@ def main(words: Sequence[str] | None = None) -> int:
             if failure:
                 codes[case.name][failure.why.split(":")[0]] += 1
                 failures.append(failure)
-                print(json.dumps({"case": case.name, "seed": failure.seed, "damage": failure.damage, "why": failure.why}), file=sys.stderr)
+                print(
+                    json.dumps({"case": case.name, "seed": failure.seed, "damage": failure.damage, "why": failure.why}),
+                    file=sys.stderr,
+                )
                 print(failure.output[-args.show :], file=sys.stderr, flush=True)
             if turn >= args.trials or (turn >= len(chosen) and time.monotonic() - began > args.seconds):
                 break

@@ -23,8 +23,16 @@ _PLACES = {
     "es": ["río", "monte", "puerto", "torre", "mercado", "jardín", "estación", "playa"],
 }
 _YEARS = range(1900, 1904)
-_QUESTION = {"de": "Seit wann gibt es {} Nummer {}?", "en": "Since when is there {} number {}?", "es": "¿Desde cuándo existe {} número {}?"}
-_ANSWER = {"de": "Das Jahr von {} Nummer {} ist {}.", "en": "The year of {} number {} is {}.", "es": "El año de {} número {} es {}."}
+_QUESTION = {
+    "de": "Seit wann gibt es {} Nummer {}?",
+    "en": "Since when is there {} number {}?",
+    "es": "¿Desde cuándo existe {} número {}?",
+}
+_ANSWER = {
+    "de": "Das Jahr von {} Nummer {} ist {}.",
+    "en": "The year of {} number {} is {}.",
+    "es": "El año de {} número {} es {}.",
+}
 FACTS = [(place, number, year) for place in range(len(_PLACES["en"])) for number, year in enumerate(_YEARS)]
 
 
@@ -60,10 +68,12 @@ def _squad(folder: Path) -> None:
             sentences = [passage(fact, lang) for fact in range(start, start + 4)]
             context = " ".join(sentences)
             answers = [
-                {"text": str(FACTS[fact][2]), "answer_start": context.index(str(FACTS[fact][2]))} for fact in range(start, start + 4)
+                {"text": str(FACTS[fact][2]), "answer_start": context.index(str(FACTS[fact][2]))}
+                for fact in range(start, start + 4)
             ]
             asked = [
-                {"id": f"q{fact}", "question": question(fact, lang), "answers": [answers[fact - start]]} for fact in range(start, start + 4)
+                {"id": f"q{fact}", "question": question(fact, lang), "answers": [answers[fact - start]]}
+                for fact in range(start, start + 4)
             ]
             paragraphs.append({"context": context, "qas": asked})
         folder.mkdir(parents=True, exist_ok=True)
@@ -77,18 +87,35 @@ def _rankings(folder: Path) -> None:
     documents = [{"_id": f"d{fact}", "title": f"Fact {fact}", "text": passage(fact, "en")} for fact in facts]
     _records(folder / "beir" / "corpus.jsonl", documents)
     _records(folder / "beir" / "queries.jsonl", ({"_id": f"q{fact}", "text": question(fact, "en")} for fact in facts))
-    _lines(folder / "beir" / "qrels" / "test.tsv", ["query-id\tcorpus-id\tscore", *(f"q{fact}\td{fact}\t1" for fact in facts)])
+    _lines(
+        folder / "beir" / "qrels" / "test.tsv",
+        ["query-id\tcorpus-id\tscore", *(f"q{fact}\td{fact}\t1" for fact in facts)],
+    )
     _lines(folder / "trec" / "topics.x-v1.0-en-dev.tsv", (f"q{fact}\t{question(fact, 'en')}" for fact in facts))
     _lines(folder / "trec" / "qrels.x-v1.0-en-dev.tsv", (f"q{fact} Q0 d{fact} 1" for fact in facts))
-    _records(folder / "trec" / "docs-0.jsonl.gz", ({"docid": one["_id"], "title": one["title"], "text": one["text"]} for one in documents))
-    _table(folder / "mteb" / "corpus" / "test-0.parquet", _id=[one["_id"] for one in documents], text=[one["text"] for one in documents])
-    _table(
-        folder / "mteb" / "queries" / "test-0.parquet", _id=[f"q{fact}" for fact in facts], text=[question(fact, "en") for fact in facts]
+    _records(
+        folder / "trec" / "docs-0.jsonl.gz",
+        ({"docid": one["_id"], "title": one["title"], "text": one["text"]} for one in documents),
     )
-    judged = {"query-id": [f"q{fact}" for fact in facts], "corpus-id": [f"d{fact}" for fact in facts], "score": [1] * len(facts)}
+    _table(
+        folder / "mteb" / "corpus" / "test-0.parquet",
+        _id=[one["_id"] for one in documents],
+        text=[one["text"] for one in documents],
+    )
+    _table(
+        folder / "mteb" / "queries" / "test-0.parquet",
+        _id=[f"q{fact}" for fact in facts],
+        text=[question(fact, "en") for fact in facts],
+    )
+    judged = {
+        "query-id": [f"q{fact}" for fact in facts],
+        "corpus-id": [f"d{fact}" for fact in facts],
+        "score": [1] * len(facts),
+    }
     _table(folder / "mteb" / "qrels" / "test-0.parquet", **judged)
     _lines(
-        folder / "some.run", (f"q{fact} Q0 d{(fact + step) % 5} {step + 1} {1 / (step + 1):.3f} x" for fact in facts for step in range(5))
+        folder / "some.run",
+        (f"q{fact} Q0 d{(fact + step) % 5} {step + 1} {1 / (step + 1):.3f} x" for fact in facts for step in range(5)),
     )
     rng = np.random.default_rng(1)
     for side, letter in (("queries", "q"), ("passages", "d")):
@@ -97,7 +124,9 @@ def _rankings(folder: Path) -> None:
         vectors = rng.normal(size=(len(FACTS), 8)).astype(np.float32)
         np.save(folder / "vectors" / f"{side}.npy", vectors)
         _lines(folder / "vectors" / f"{side}.ids.txt", (f"{letter}{fact}" for fact in facts))
-        _table(folder / "arrow" / f"{side}.parquet", id=[f"{letter}{fact}" for fact in facts], embedding=vectors.tolist())
+        _table(
+            folder / "arrow" / f"{side}.parquet", id=[f"{letter}{fact}" for fact in facts], embedding=vectors.tolist()
+        )
 
 
 def _pairs(folder: Path) -> None:
@@ -105,7 +134,12 @@ def _pairs(folder: Path) -> None:
     made = []
     for fact in facts:
         for turn, lang in enumerate(LANGUAGES):
-            record = {"query_id": f"q{fact}", "query": question(fact, lang), "query_lang": lang, "query_group": f"g{fact}"}
+            record = {
+                "query_id": f"q{fact}",
+                "query": question(fact, lang),
+                "query_lang": lang,
+                "query_group": f"g{fact}",
+            }
             other = LANGUAGES[(turn + fact) % 3]
             answer = {"docid": f"d{fact}", "text": passage(fact, other), "lang": other, "group": f"d{fact}"}
             made.append(record | {"positive_passages": [answer]})
@@ -115,14 +149,24 @@ def _pairs(folder: Path) -> None:
         lines = (f"{text(fact, source)}\t{text(fact, target)}" for text in (question, passage) for fact in facts)
         _lines(folder / "bitext" / f"{source}-{target}.tsv{suffix}", lines)
     for lang in ("de", "es"):
-        _lines(folder / "muse" / f"en-{lang}.txt", (f"{a}\t{b}" for a, b in zip(_PLACES["en"], _PLACES[lang], strict=True)))
+        _lines(
+            folder / "muse" / f"en-{lang}.txt", (f"{a}\t{b}" for a, b in zip(_PLACES["en"], _PLACES[lang], strict=True))
+        )
     labels = ("entailment", "neutral", "contradiction")
     for lang in LANGUAGES:
         items = (f"{passage(fact, lang)}\t{question(fact, lang)}\t{labels[fact % 3]}" for fact in facts)
         _lines(folder / "nli" / f"dev-{lang}.tsv", ["premise\thypo\tlabel", *items])
-        _records(folder / "stance" / f"questions.{lang}.jsonl", ({"id": n, "text": question(n, lang)} for n in range(6)))
+        _records(
+            folder / "stance" / f"questions.{lang}.jsonl", ({"id": n, "text": question(n, lang)} for n in range(6))
+        )
     said = (
-        {"id": n, "language": LANGUAGES[n % 3], "question_id": n % 6, "comment": passage(n, LANGUAGES[n % 3]), "author": f"a{n % 5}"}
+        {
+            "id": n,
+            "language": LANGUAGES[n % 3],
+            "question_id": n % 6,
+            "comment": passage(n, LANGUAGES[n % 3]),
+            "author": f"a{n % 5}",
+        }
         | {"label": ("FAVOR", "AGAINST")[n % 2]}
         for n in facts
     )
@@ -131,11 +175,14 @@ def _pairs(folder: Path) -> None:
 
 def _texts(folder: Path) -> None:
     facts = range(len(FACTS))
-    _records(folder / "passages.jsonl", ({"id": f"d{fact}", "text": passage(fact, "en"), "lang": "en"} for fact in facts))
+    _records(
+        folder / "passages.jsonl", ({"id": f"d{fact}", "text": passage(fact, "en"), "lang": "en"} for fact in facts)
+    )
     _lines(folder / "passages.tsv", (f"d{fact}\t{passage(fact, 'de')}" for fact in facts))
     _lines(folder / "passages.txt", (passage(fact, "es") for fact in facts))
     _lines(
-        folder / "articles.csv", ["id,lang,title,body", *(f'{fact},en,Fact {fact},"{passage(fact, "en")}\nMore, of it."' for fact in facts)]
+        folder / "articles.csv",
+        ["id,lang,title,body", *(f'{fact},en,Fact {fact},"{passage(fact, "en")}\nMore, of it."' for fact in facts)],
     )
 
 
@@ -153,13 +200,16 @@ evaluate: [{name: facts, path: squad, format: squad}]
 
 
 def make(folder: Path) -> Path:
-    """Write all inputs into a folder, and return it: data of every format, a recipe, a static model `model`, a transformer `small`, a
-    translation model `translator`."""
+    """Write all inputs into a folder, and return it: data of every format, a recipe, a static model `model`, a
+    transformer `small`, a translation model `translator`."""
     folder.mkdir(parents=True, exist_ok=True)
     for write in (lambda place: _squad(place / "squad"), _rankings, _pairs, _texts):
         write(folder)
     (folder / "recipe.yaml").write_text(RECIPE, encoding="utf-8")
-    texts = {lang: [text for fact in range(len(FACTS)) for text in (question(fact, lang), passage(fact, lang))] for lang in LANGUAGES}
+    texts = {
+        lang: [text for fact in range(len(FACTS)) for text in (question(fact, lang), passage(fact, lang))]
+        for lang in LANGUAGES
+    }
     static = EncoderSettings(kind="static", dim=8, vocab=300)
     init_encoder(static, word_counts(texts), seed=1).save(folder / "model")
     small = EncoderSettings(kind="transformer", dim=8, vocab=300, layers=1, heads=2)

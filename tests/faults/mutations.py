@@ -1,4 +1,7 @@
-"""Damage: what a careless export, a bad disk or ill will make of a file. Each change comes from a random generator and says what it did."""
+"""Damage: what a careless export, a bad disk or ill will make of a file.
+
+Each change comes from a random generator and says what it did.
+"""
 
 from __future__ import annotations
 
@@ -192,7 +195,9 @@ def _tensors(data: bytes, draw: random.Random) -> tuple[bytes, str]:
 
 def _weights(data: bytes, draw: random.Random) -> tuple[bytes, str]:
     """Some numbers of a safetensors or NumPy file replaced by NaN, infinity or huge ones."""
-    start = struct.unpack("<Q", data[:8])[0] + 8 if data[:6] != b"\x93NUMPY" else 10 + struct.unpack("<H", data[8:10])[0]
+    start = (
+        struct.unpack("<Q", data[:8])[0] + 8 if data[:6] != b"\x93NUMPY" else 10 + struct.unpack("<H", data[8:10])[0]
+    )
     changed, value = bytearray(data), draw.choice((float("nan"), float("inf"), 3e38, 0.0))
     for _ in range(draw.choice((1, 3, 40))):
         at = start + 4 * draw.randrange(max(1, (len(data) - start) // 4))

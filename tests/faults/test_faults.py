@@ -35,7 +35,9 @@ def test_undamaged_inputs_end_in_a_result(source: Path, server: Server, tmp_path
     for case in fuzz.CASES:
         shutil.rmtree(tmp_path / "inputs", ignore_errors=True)
         shutil.copytree(source, tmp_path / "inputs")
-        done = server.run(case.words.replace("DAMAGED", case.damage[0]).replace("OUT", "out").split(), cwd=tmp_path / "inputs")
+        done = server.run(
+            case.words.replace("DAMAGED", case.damage[0]).replace("OUT", "out").split(), cwd=tmp_path / "inputs"
+        )
         assert done.code == 0, (case.name, done.output)
 
 

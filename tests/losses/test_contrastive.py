@@ -33,7 +33,9 @@ def naive(q, p, q_row, p_row, q_family, p_family, t) -> float:
     return sum(terms) / len(terms)
 
 
-@given(st.integers(0, 10_000), st.integers(2, 6), st.integers(1, 3), st.integers(0, 4), st.sampled_from([0.0, 0.3, 1.0]))
+@given(
+    st.integers(0, 10_000), st.integers(2, 6), st.integers(1, 3), st.integers(0, 4), st.sampled_from([0.0, 0.3, 1.0])
+)
 @settings(max_examples=40, deadline=None)
 def test_info_nce_is_the_naive_loop(seed: int, rows: int, positives: int, hard: int, symmetric: float) -> None:
     rng = np.random.default_rng(seed)

@@ -18,7 +18,8 @@ from triglot.measures.classes import f1_shares, macro_f1
 
 
 def blocks_of(lists: list[tuple[list[int], list[int]]], missing: list[list[int]] | None = None) -> ranks.Blocks:
-    """Blocks of queries given as (scores, grades) of their passages; `missing` has grades of passages that were not ranked."""
+    """Blocks of queries given as (scores, grades) of their passages; `missing` has grades of passages that were not
+    ranked."""
     query, above, tied, grade = [], [], [], []
     for number, (scores, grades) in enumerate(lists):
         for score, value in zip(scores, grades):
@@ -74,7 +75,9 @@ PASSAGES = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1,
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.lists(PASSAGES, min_size=1, max_size=3), st.lists(st.lists(st.integers(1, 2), max_size=2), min_size=3, max_size=3), st.integers(1, 7)
+    st.lists(PASSAGES, min_size=1, max_size=3),
+    st.lists(st.lists(st.integers(1, 2), max_size=2), min_size=3, max_size=3),
+    st.integers(1, 7),
 )
 def test_every_measure_is_its_mean_over_all_orders_of_ties(lists, missing, k):
     lists = [([s for s, _ in passages], [g for _, g in passages]) for passages in lists]
@@ -98,7 +101,9 @@ def test_every_measure_is_its_mean_over_all_orders_of_ties(lists, missing, k):
                 assert np.isnan(values[number])
             else:
                 expected = np.mean([naive(name, ranking, cut, missing[number]) for ranking in orders(scores, grades)])
-                np.testing.assert_allclose(values[number], expected, rtol=1e-12, atol=1e-12, err_msg=f"{name}@{cut} of {scores} {grades}")
+                np.testing.assert_allclose(
+                    values[number], expected, rtol=1e-12, atol=1e-12, err_msg=f"{name}@{cut} of {scores} {grades}"
+                )
 
 
 @settings(max_examples=50, deadline=None)
@@ -113,10 +118,14 @@ def test_parity_with_scikit_learn(seed, size, levels):
     if size > 1:
         blocks = blocks_of([(tied.tolist(), grades.tolist())])
         for k in (1, 3, None):
-            assert ranks.ndcg(blocks, k)[0] == pytest.approx(ndcg_score([grades], [tied], k=k))  # it averages over ties, too
+            assert ranks.ndcg(blocks, k)[0] == pytest.approx(
+                ndcg_score([grades], [tied], k=k)
+            )  # it averages over ties, too
 
 
-@pytest.mark.parametrize(("start", "count"), [(0, 0), (0, 1), (0, 31), (0, 33), (5, 100), (31, 1), (32, 1), (13_013, 1), (900, 12_000)])
+@pytest.mark.parametrize(
+    ("start", "count"), [(0, 0), (0, 1), (0, 31), (0, 33), (5, 100), (31, 1), (32, 1), (13_013, 1), (900, 12_000)]
+)
 def test_harmonic_sums_are_exact(start, count):
     exact = float(sum((Fraction(1, i) for i in range(start + 1, start + count + 1)), Fraction()))
     assert ranks.harmonic(np.array(start), np.array(count)) == pytest.approx(exact, rel=4e-15, abs=1e-300)
@@ -126,7 +135,9 @@ def test_a_collapsed_encoder_scores_as_a_random_order():
     n, m = 13_014, 11
     blocks = ranks.tie_blocks(np.zeros(m, int), np.zeros(m, int), np.full(m, n - 1), queries=1)
     j = np.arange(1, n + 1)
-    assert ranks.average_precision(blocks)[0] == pytest.approx(np.sum((1 + (j - 1) * (m - 1) / (n - 1)) / j) / n, rel=1e-12)
+    assert ranks.average_precision(blocks)[0] == pytest.approx(
+        np.sum((1 + (j - 1) * (m - 1) / (n - 1)) / j) / n, rel=1e-12
+    )
     first = [
         math.exp(math.lgamma(n - i + 1) - math.lgamma(n - i - m + 2) + math.lgamma(n - m + 1) - math.lgamma(n + 1)) * m
         for i in range(1, n - m + 2)

@@ -21,7 +21,9 @@ def corpus_of(seed: int = 0, rows: int = 24, *, gaps: float = 0.3, repeats: bool
             builder.text(f"q{row}", LANGUAGES[lang], f"question {row} in {LANGUAGES[lang]}?")
         for lang in np.flatnonzero(has[1]).tolist():
             same = repeats and rng.random() < 0.15
-            builder.text(f"p{row}", LANGUAGES[lang], "  The SAME  words" if same else f"passage {row} in {LANGUAGES[lang]}.")
+            builder.text(
+                f"p{row}", LANGUAGES[lang], "  The SAME  words" if same else f"passage {row} in {LANGUAGES[lang]}."
+            )
     for row in range(rows):
         builder.row(f"q{row}", f"p{row}", [f"p{(row + 5) % rows}"] if row % 7 == 0 else [])
         if repeats and row % 6 == 0:
@@ -32,7 +34,10 @@ def corpus_of(seed: int = 0, rows: int = 24, *, gaps: float = 0.3, repeats: bool
 def embed_of(corpus: ParallelCorpus, seed: int = 0, dim: int = 8):
     """Vectors by chance, the same for equal texts."""
     rng = np.random.default_rng(seed)
-    table = {"query": rng.standard_normal((len(corpus.texts), dim)), "passage": rng.standard_normal((len(corpus.texts), dim))}
+    table = {
+        "query": rng.standard_normal((len(corpus.texts), dim)),
+        "passage": rng.standard_normal((len(corpus.texts), dim)),
+    }
     for values in table.values():
         values /= np.linalg.norm(values, axis=1, keepdims=True)
     first: dict[str, int] = {}
@@ -50,7 +55,9 @@ def safe_pairs(corpus: ParallelCorpus) -> list[set[int]]:
     sayings: dict[int, set[str]] = {}
     for text, group in zip(texts, corpus.text_group.tolist(), strict=True):
         sayings.setdefault(group, set()).add(text)
-    passages = set(corpus.passage.tolist()) | (set(corpus.negatives.flatten().to_pylist()) if corpus.negatives is not None else set())
+    passages = set(corpus.passage.tolist()) | (
+        set(corpus.negatives.flatten().to_pylist()) if corpus.negatives is not None else set()
+    )
     answers: dict[int, set[int]] = {}
     for query, passage in zip(corpus.query.tolist(), corpus.passage.tolist(), strict=True):
         answers.setdefault(query, set()).add(passage)
@@ -71,7 +78,9 @@ def safe_pairs(corpus: ParallelCorpus) -> list[set[int]]:
 def naive(corpus: ParallelCorpus, lines, embed, mine: Mine, quota: np.ndarray) -> list[list[list[int]]]:
     """Of each line and language, the texts that may be chosen, best first: `top`, one list a language."""
     texts = [folded(text) for text in corpus.texts.to_pylist()]
-    passages = set(corpus.passage.tolist()) | (set(corpus.negatives.flatten().to_pylist()) if corpus.negatives is not None else set())
+    passages = set(corpus.passage.tolist()) | (
+        set(corpus.negatives.flatten().to_pylist()) if corpus.negatives is not None else set()
+    )
     banned = safe_pairs(corpus)
     everything = np.arange(len(corpus.texts))
     query, passage = embed(everything, "query").astype(np.float64), embed(everything, "passage").astype(np.float64)

@@ -57,7 +57,9 @@ def test_what_is_written_reads_back_with_groups_and_languages(tmp_path, rule, la
     asked = again.group_ids.to_pylist()
     expected: dict[int, set[int]] = {}
     for line, row in enumerate(found.lines.row.tolist()):
-        expected.setdefault(row, set()).update(corpus.text_group[[text for text in found.text[line].tolist() if text >= 0]].tolist())
+        expected.setdefault(row, set()).update(
+            corpus.text_group[[text for text in found.text[line].tolist() if text >= 0]].tolist()
+        )
     for number in range(len(again)):
         row = rows[question[asked[again.query[number]]], here[int(again.passage[number])]]
         negatives = {here[group] for group in again.negatives[number].as_py()}
@@ -65,7 +67,9 @@ def test_what_is_written_reads_back_with_groups_and_languages(tmp_path, rule, la
         assert not negatives & banned[row]
         assert again.family[again.passage[number]] not in again.family[again.negatives[number].as_py()]
     # A text that is read is the one that the group has in that language.
-    for text, lang, group in zip(again.texts.to_pylist(), again.text_lang.tolist(), again.text_group.tolist(), strict=True):
+    for text, lang, group in zip(
+        again.texts.to_pylist(), again.text_lang.tolist(), again.text_group.tolist(), strict=True
+    ):
         if group in here:
             assert corpus.texts[int(corpus.text_of[here[group], lang])].as_py() == text
 
@@ -82,7 +86,12 @@ def test_layouts_of_other_trainers(tmp_path) -> None:
     for number, (_, line) in enumerate(read_jsonl(tmp_path / "flag.jsonl")):
         assert list(line)[:1] == ["query"]
         assert len(line["pos"]) == len(line["pos_scores"]) == 1
-        assert len(line["neg"]) == len(line["neg_scores"]) == len(line["negative_langs"]) == int((found.text[number] >= 0).sum())
+        assert (
+            len(line["neg"])
+            == len(line["neg_scores"])
+            == len(line["negative_langs"])
+            == int((found.text[number] >= 0).sum())
+        )
         np.testing.assert_allclose(line["neg_scores"], found.score[number][: len(line["neg"])], rtol=1e-5)
         np.testing.assert_allclose(line["pos_scores"], found.positive[number], rtol=1e-5)
     with pytest.raises(InputError, match="did you mean 'tevatron'"):
@@ -99,7 +108,9 @@ def test_negative_languages_of_the_flag_shape_must_fit(tmp_path) -> None:
 @pytest.mark.parametrize("model", ["static", "transformer", "bm25"])
 def test_the_command(place, tmp_path, model) -> None:
     chosen = model if model == "bm25" else place / model
-    code, out, err = triglot("mine", f"pairs={place / 'train.jsonl'}", "--model", chosen, "--out", tmp_path / "m.jsonl", "negatives=2")
+    code, out, err = triglot(
+        "mine", f"pairs={place / 'train.jsonl'}", "--model", chosen, "--out", tmp_path / "m.jsonl", "negatives=2"
+    )
     assert code == 0, err
     lines = [line for _, line in read_jsonl(tmp_path / "m.jsonl")]
     report = read_json(tmp_path / "m.jsonl.report.json")
@@ -123,7 +134,10 @@ def test_bm25_and_vectors_together(place, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["negatives=500", "depth=1000"], r"negatives: 500 of each row in \w\w are wanted, but the corpus has \d+ different passages in"),
+        (
+            ["negatives=500", "depth=1000"],
+            r"negatives: 500 of each row in \w\w are wanted, but the corpus has \d+ different passages in",
+        ),
         (["margin=-0.1"], "margin: -0.1 is negative"),
         (["relative_margin=1.5"], "relative_margin: 1.5 is not between 0 and 1"),
         (["min_score=0.9", "max_score=0.1"], "min_score: 0.9 is above max_score, 0.1"),
@@ -142,7 +156,9 @@ def test_bm25_and_vectors_together(place, tmp_path) -> None:
     ],
 )
 def test_bad_input_is_named(place, tmp_path, words, message) -> None:
-    code, _, err = triglot("mine", place / "train.jsonl", "--model", place / "static", "--out", tmp_path / "m.jsonl", *words)
+    code, _, err = triglot(
+        "mine", place / "train.jsonl", "--model", place / "static", "--out", tmp_path / "m.jsonl", *words
+    )
     assert code == 2
     with pytest.raises(AssertionError, match=message):
         raise AssertionError(err)
@@ -214,7 +230,15 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(place, tmp_path, m
     script = tmp_path / "job.py"
     script.write_text(textwrap.dedent(SLOW))
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    words = [str(place / "train.jsonl"), "--model", str(place / model), "-q", "negative_languages=balanced", "sampling=random", "depth=20"]
+    words = [
+        str(place / "train.jsonl"),
+        "--model",
+        str(place / model),
+        "-q",
+        "negative_languages=balanced",
+        "sampling=random",
+        "depth=20",
+    ]
 
     def job(pause: float, out: Path) -> list[str]:
         return [sys.executable, str(script), str(pause), *words, "--out", str(out)]
@@ -251,7 +275,9 @@ def test_a_part_that_was_cut_is_made_again(place, tmp_path) -> None:
 
 @pytest.mark.peers
 @pytest.mark.parametrize(
-    "bounds", [{}, {"margin": 0.05}, {"relative_margin": 0.1}, {"max_score": 0.6, "min_score": 0.1}, {"skip": 3}], ids=str
+    "bounds",
+    [{}, {"margin": 0.05}, {"relative_margin": 0.1}, {"max_score": 0.6, "min_score": 0.1}, {"skip": 3}],
+    ids=str,
 )
 def test_sentence_transformers_finds_the_same(place, bounds) -> None:
     datasets = pytest.importorskip("datasets")
@@ -282,7 +308,9 @@ def test_sentence_transformers_finds_the_same(place, bounds) -> None:
         their = expected.get(strings[int(lines.query[line])], {})
         np.testing.assert_allclose(sorted(ours.values()), sorted(their.values()), atol=1e-5)
         for text in ours.keys() ^ their.keys():  # tokens in common are few here, so that scores tie
-            assert any(abs((ours | their)[text] - score) < 1e-5 for other, score in (ours | their).items() if other != text)
+            assert any(
+                abs((ours | their)[text] - score) < 1e-5 for other, score in (ours | their).items() if other != text
+            )
 
 
 @pytest.mark.slow
@@ -297,7 +325,9 @@ def test_real_data_in_eleven_languages(data, tmp_path) -> None:
     some = lines.select(np.arange(0, len(lines), 13))
     found = mine(corpus, Mine(source="bm25", negatives=11, negative_languages="balanced"), lines=some)
     counts = np.bincount(corpus.text_lang[found.text[found.text >= 0]], minlength=11)
-    assert counts.min() > 0.95 * counts.max()  # a question is asked in the language of the passages, so each has matches
+    assert (
+        counts.min() > 0.95 * counts.max()
+    )  # a question is asked in the language of the passages, so each has matches
     assert found.report["negatives"] > 0.97 * found.report["wanted"]
     family = corpus.family
     for line in range(len(some)):

@@ -28,7 +28,9 @@ def parts(corpus, wanted):
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
 @pytest.mark.parametrize(
-    "bounds", [{}, {"margin": 0.1}, {"relative_margin": 0.2}, {"max_score": 0.5, "min_score": -0.2}, {"skip": 2, "depth": 7}], ids=str
+    "bounds",
+    [{}, {"margin": 0.1}, {"relative_margin": 0.2}, {"max_score": 0.5, "min_score": -0.2}, {"skip": 2, "depth": 7}],
+    ids=str,
 )
 def test_the_negatives_are_those_of_a_double_loop(rule, bounds) -> None:
     corpus = corpus_of(3, rows=30)
@@ -61,7 +63,9 @@ def test_any_takes_the_best_whatever_the_language(skip) -> None:
     expected = naive(corpus, lines, embed, Mine(negatives=5), np.ones((len(lines), 4)))
     vectors = embed(np.arange(len(corpus.texts)), "query"), embed(np.arange(len(corpus.texts)), "passage")
     for line in range(len(lines)):
-        scores = {text: float(vectors[0][lines.query[line]] @ vectors[1][text]) for one in expected[line] for text in one}
+        scores = {
+            text: float(vectors[0][lines.query[line]] @ vectors[1][text]) for one in expected[line] for text in one
+        }
         ranked = sorted(scores, key=lambda text: -scores[text])[skip:]
         groups: dict[int, int] = {}
         for text in ranked:
@@ -94,7 +98,9 @@ def test_never_the_family_of_the_row_and_never_too_many(seed, source, rule, samp
         groups = [int(corpus.text_group[text]) for text in chosen]
         assert len(set(groups)) == len(groups)
         assert not set(groups) & banned[int(lines.row[line])]
-        positives = {texts[i] for i, group in enumerate(corpus.text_group.tolist()) if group in banned[int(lines.row[line])]}
+        positives = {
+            texts[i] for i, group in enumerate(corpus.text_group.tolist()) if group in banned[int(lines.row[line])]
+        }
         assert not {texts[text] for text in chosen} & positives
         by_language = np.bincount(corpus.text_lang[chosen] if chosen else [], minlength=len(corpus.languages))
         assert (by_language <= quota[line]).all()
@@ -106,7 +112,9 @@ def test_never_the_family_of_the_row_and_never_too_many(seed, source, rule, samp
 
 
 @pytest.mark.parametrize("negatives", [3, 4, 7])
-@pytest.mark.parametrize(("rule", "shares"), [("balanced", [1 / 4] * 4), ({"de": 1, "en": 2, "th": 1.5}, [1 / 4.5, 2 / 4.5, 0, 1.5 / 4.5])])
+@pytest.mark.parametrize(
+    ("rule", "shares"), [("balanced", [1 / 4] * 4), ({"de": 1, "en": 2, "th": 1.5}, [1 / 4.5, 2 / 4.5, 0, 1.5 / 4.5])]
+)
 def test_shares_hold_for_each_line_to_within_one_and_over_all_exactly(rule, shares, negatives) -> None:
     corpus = corpus_of(5, rows=80, gaps=0.0, repeats=False)
     wanted = Mine(negative_languages=rule, negatives=negatives)
@@ -164,7 +172,12 @@ def test_bm25_in_scripts_without_spaces_and_across_translations() -> None:
     passages = {
         "zh": ["长江是亚洲最长的河流。", "黄山在安徽省。", "长城是中国的古代建筑。", "长江大桥建于武汉。"],
         "th": ["แม่น้ำเจ้าพระยาไหลผ่านกรุงเทพ", "ภูเขาที่สูงที่สุดในไทย", "แม่น้ำโขงไหลผ่านลาว", "อาหารไทยมีรสเผ็ด"],
-        "ja": ["富士山は日本一高い山です。", "東京は日本の首都です。", "富士山の近くに湖があります。", "京都には寺が多い。"],
+        "ja": [
+            "富士山は日本一高い山です。",
+            "東京は日本の首都です。",
+            "富士山の近くに湖があります。",
+            "京都には寺が多い。",
+        ],
     }
     questions = {"zh": "亚洲最长的河流长江有多长?", "th": "แม่น้ำเจ้าพระยาไหลผ่านที่ไหน", "ja": "富士山の高さは?"}
     for lang, texts in passages.items():
@@ -175,7 +188,9 @@ def test_bm25_in_scripts_without_spaces_and_across_translations() -> None:
     corpus = builder.build()
     found = mine(corpus, Mine(source="bm25", negatives=1, depth=3))
     texts = corpus.texts.to_pylist()
-    best = {texts[q]: texts[t] for q, t in zip(found.lines.query.tolist(), found.text[:, 0].tolist(), strict=True) if t >= 0}
+    best = {
+        texts[q]: texts[t] for q, t in zip(found.lines.query.tolist(), found.text[:, 0].tolist(), strict=True) if t >= 0
+    }
     assert best[questions["zh"]] == passages["zh"][3]
     assert best[questions["th"]] == passages["th"][2]
     assert best[questions["ja"]] == passages["ja"][2]

@@ -21,7 +21,12 @@ TEXTS = {
     "one": ["river"],
     "none": [],
 }
-REFUSED = {"equal": "1 different passages", "one": "1 different passages", "blank": "no line can be used", "none": "no line can be used"}
+REFUSED = {
+    "equal": "1 different passages",
+    "one": "1 different passages",
+    "blank": "no line can be used",
+    "none": "no line can be used",
+}
 
 
 @pytest.mark.parametrize("source", ["bm25", "random"])

@@ -32,7 +32,10 @@ def exact(queries: np.ndarray, pool: np.ndarray, barred: np.ndarray) -> np.ndarr
 )
 def test_the_best_are_those_of_float32(seed, passages, k, dim, kind, width) -> None:
     rng = np.random.default_rng(seed)
-    queries, pool = rng.standard_normal((9, dim)).astype(np.float32), rng.standard_normal((passages, dim)).astype(np.float32)
+    queries, pool = (
+        rng.standard_normal((9, dim)).astype(np.float32),
+        rng.standard_normal((passages, dim)).astype(np.float32),
+    )
     if kind == "close":  # scores that bfloat16 cannot tell apart
         pool = pool[:1] + pool * 1e-3
         queries = queries[:1] + queries * 1e-3
@@ -50,7 +53,9 @@ def test_the_best_are_those_of_float32(seed, passages, k, dim, kind, width) -> N
         sieve.Sieve(pool).search(best, queries, *np.nonzero(barred))
     scores = exact(queries, pool, barred)
     expected = -np.sort(-scores, axis=1)[:, :k]
-    np.testing.assert_allclose(best.scores, expected, rtol=1e-4, atol=1e-4 * np.abs(scores[np.isfinite(scores)]).max(initial=1e-9))
+    np.testing.assert_allclose(
+        best.scores, expected, rtol=1e-4, atol=1e-4 * np.abs(scores[np.isfinite(scores)]).max(initial=1e-9)
+    )
     for row in range(9):
         found = best.index[row][best.index[row] >= 0]
         assert len(set(found.tolist())) == len(found)
@@ -62,11 +67,18 @@ def test_the_best_are_those_of_float32(seed, passages, k, dim, kind, width) -> N
 
 def test_few_are_scored_again() -> None:
     rng = np.random.default_rng(0)
-    queries, pool = rng.standard_normal((64, 128)).astype(np.float32), rng.standard_normal((20_000, 128)).astype(np.float32)
+    queries, pool = (
+        rng.standard_normal((64, 128)).astype(np.float32),
+        rng.standard_normal((20_000, 128)).astype(np.float32),
+    )
     seen = []
     with pytest.MonkeyPatch.context() as patch:
         offer = Best.offer_some
-        patch.setattr(Best, "offer_some", lambda self, here, places, scores: (seen.append(places), offer(self, here, places, scores))[1])
+        patch.setattr(
+            Best,
+            "offer_some",
+            lambda self, here, places, scores: (seen.append(places), offer(self, here, places, scores))[1],
+        )
         best = Best(64, 10)
         sieve.Sieve(pool).search(best, queries, NONE, NONE)
     assert sum(int((places >= 0).sum()) for places in seen) < 64 * 10 * 4
@@ -86,6 +98,8 @@ def test_mining_with_and_without_it_is_the_same(monkeypatch, languages) -> None:
     found = []
     for pays in (True, False):
         monkeypatch.setattr(sieve, "pays", lambda pays=pays: pays)
-        found.append(mine(corpus, Mine(negatives=4, negative_languages=languages, margin=0.05), embed=embed_of(corpus, dim=32)))
+        found.append(
+            mine(corpus, Mine(negatives=4, negative_languages=languages, margin=0.05), embed=embed_of(corpus, dim=32))
+        )
     np.testing.assert_array_equal(found[0].text, found[1].text)
     np.testing.assert_allclose(found[0].score, found[1].score, atol=1e-6)

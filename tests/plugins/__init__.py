@@ -21,7 +21,9 @@ def install(name: str, place: Path, patch: pytest.MonkeyPatch) -> None:
     project = tomllib.loads((FOLDER / name / "pyproject.toml").read_text("utf-8"))["project"]
     info = place / f"{name}-{project['version']}.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n", "utf-8")
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n", "utf-8"
+    )
     lines = []
     for group, points in project["entry-points"].items():
         lines += [f"[{group}]", *(f"{point} = {where}" for point, where in points.items())]

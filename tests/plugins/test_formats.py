@@ -1,4 +1,5 @@
-"""A package adds a format by an entry point: commands read it for training and for evaluation, by its name or by the names of files."""
+"""A package adds a format by an entry point: commands read it for training and for evaluation, by its name or by the
+names of files."""
 
 from __future__ import annotations
 

@@ -46,7 +46,9 @@ def parallel() -> tuple[RetrievalSet, np.ndarray, np.ndarray]:
 def write(folder: Path, shift: float, **options) -> Path:
     benchmark, queries, passages = parallel()
     passages = passages + shift * queries
-    return write_results(folder, {"toy": evaluate_embeddings(queries, passages, benchmark, **options)}, model=folder.name)
+    return write_results(
+        folder, {"toy": evaluate_embeddings(queries, passages, benchmark, **options)}, model=folder.name
+    )
 
 
 @pytest.mark.usefixtures("logrank")
@@ -61,14 +63,18 @@ def test_they_go_the_whole_way_by_their_own_names(tmp_path: Path) -> None:
     assert np.isnan(rows["pivot_first"][~multi]).all()
     arms = find_arms([tmp_path / "weak", tmp_path / "strong"])
     table = compare(arms, "toy", measure="log_rank", resamples=50)
-    assert [column.title for column in table.columns][:3] == [f"{s} log rank" for s in ("Monolingual", "Cross-lingual", "Multilingual")]
+    assert [column.title for column in table.columns][:3] == [
+        f"{s} log rank" for s in ("Monolingual", "Cross-lingual", "Multilingual")
+    ]
     cell = table.rows[1].cells[2]
     assert cell is not None
     assert cell.low is not None
     assert cell.low <= cell.value == pytest.approx(results["multi"]["log_rank"])
     assert table.best(2) == {"strong"}  # less is better
     assert "Pivot first" in [column.title for column in compare(arms, "toy", measure="bias", resamples=0).columns]
-    scores = read_json(next(path for path in write_mteb(arms, tmp_path / "mteb") if path.name == "toy-multi.json"))["scores"]["test"]
+    scores = read_json(next(path for path in write_mteb(arms, tmp_path / "mteb") if path.name == "toy-multi.json"))[
+        "scores"
+    ]["test"]
     assert {"log_rank", "pivot_first", "map", "recall_at_10"} <= scores[0].keys()
 
 
@@ -93,7 +99,9 @@ def test_without_the_package_they_are_unknown(tmp_path: Path) -> None:
 def test_a_row_may_be_passed_in() -> None:
     benchmark, queries, passages = parallel()
     own = Measure("halves", "Halves", "half of what it is", lambda blocks: blocks.total / 2, where=())
-    share = Measure("always", "Always", "1", lambda pool: np.ones(len(pool.benchmark.queries)), of="pool", where=("bias",))
+    share = Measure(
+        "always", "Always", "1", lambda pool: np.ones(len(pool.benchmark.queries)), of="pool", where=("bias",)
+    )
     found = evaluate_embeddings(queries, passages, benchmark, extra=[own, share, "ndcg@5"])
     assert found.summary["mono"]["halves"] == 0.5
     assert found.summary["multi"]["halves"] == LANGUAGES / 2
@@ -123,7 +131,9 @@ def test_every_row_of_the_table_is_whole(row: Measure) -> None:
     assert (row.cut is not None) == (row.cut_off != "none" and "@" in row.name)
 
 
-@pytest.mark.parametrize(("name", "now"), [("ap", "map"), ("ap@20", "map@20"), ("rr@7", "mrr@7"), ("r@50", "r@50"), ("ndcg", "ndcg")])
+@pytest.mark.parametrize(
+    ("name", "now"), [("ap", "map"), ("ap@20", "map@20"), ("rr@7", "mrr@7"), ("r@50", "r@50"), ("ndcg", "ndcg")]
+)
 def test_a_name_may_have_any_cut_off_and_be_a_former_one(name: str, now: str) -> None:
     assert find(name).name == now
 
@@ -141,7 +151,9 @@ def balanced(confusion: np.ndarray) -> np.ndarray:
 
 
 def test_classification_has_room_for_more(tmp_path: Path) -> None:
-    known().add(Measure("balanced", "Balanced accuracy", "mean share found", balanced, of="classes", where=("classification",)))
+    known().add(
+        Measure("balanced", "Balanced accuracy", "mean share found", balanced, of="classes", where=("classification",))
+    )
     try:
         found = evaluate_task(Noisy(1.0, 1), replace(task(30), train=task(60, first=30).test))
         write_results(tmp_path / "one", {"stances": found}, model="one")

@@ -1,4 +1,5 @@
-"""Run folders made by the evaluator's own writer from made-up embeddings: arms differ in how far language shifts a vector."""
+"""Run folders made by the evaluator's own writer from made-up embeddings: arms differ in how far language shifts a
+vector."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ def benchmark(name: str = "toy", languages: Sequence[str] = LANGUAGES, groups: i
     ids = [f"{g}-{languages[code]}" for g, code in zip(group, lang, strict=True)]
     texts = Texts(ids, [f"text {i}" for i in ids], lang, group, group // 2)
     pairs = [(q, p, 1) for q in range(len(ids)) for p in range(len(ids)) if group[q] == group[p]]
-    return RetrievalSet(name, tuple(languages), texts, texts, np.array(pairs, np.int64), candidate_text="sentence", licence="CC0 & more")
+    return RetrievalSet(
+        name, tuple(languages), texts, texts, np.array(pairs, np.int64), candidate_text="sentence", licence="CC0 & more"
+    )
 
 
 def embeddings(arm: str, seed: int, found: RetrievalSet) -> tuple[np.ndarray, np.ndarray]:
@@ -37,19 +40,29 @@ def embeddings(arm: str, seed: int, found: RetrievalSet) -> tuple[np.ndarray, np
     language = np.random.default_rng(1).normal(size=(len(found.languages), 16))
 
     def one(texts: Texts) -> np.ndarray:
-        vectors = meaning[texts.group] + SHIFT.get(arm, 1.0) * language[texts.lang] + rng.normal(0, 0.6, (len(texts), 16))
+        vectors = (
+            meaning[texts.group] + SHIFT.get(arm, 1.0) * language[texts.lang] + rng.normal(0, 0.6, (len(texts), 16))
+        )
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
     return one(found.queries), one(found.passages)
 
 
 def write_run(
-    folder: Path, arm: str, seed: int = 1, *, trained: bool = True, settings: Sequence[str] = ("mono", "cross", "multi"), **options
+    folder: Path,
+    arm: str,
+    seed: int = 1,
+    *,
+    trained: bool = True,
+    settings: Sequence[str] = ("mono", "cross", "multi"),
+    **options,
 ) -> Path:
     """A finished run: results, figures by language and by query, curves, summary and settings."""
     found = benchmark(**options)
     queries, passages = embeddings(arm, seed, found)
-    write_results(folder, {found.name: evaluate_embeddings(queries, passages, found, settings=settings, threads=1)}, model=arm)
+    write_results(
+        folder, {found.name: evaluate_embeddings(queries, passages, found, settings=settings, threads=1)}, model=arm
+    )
     if trained:
         _write_training(folder, arm, seed, found.languages)
     return folder
@@ -71,13 +84,23 @@ def _write_training(folder: Path, arm: str, seed: int, languages: Sequence[str])
             }
         )
         if step % 250 == 0:
-            values = {s: {"map": base + SHIFT[arm] * step / 10000} for s, base in (("mono", 0.5), ("cross", 0.2), ("multi", 0.15))}
+            values = {
+                s: {"map": base + SHIFT[arm] * step / 10000}
+                for s, base in (("mono", 0.5), ("cross", 0.2), ("multi", 0.15))
+            }
             lines.append({"stage": "fine-tuning", "step": step, "validation": {"valid": values}})
     write_text(folder / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
     same = arm in ("x-x", "alignment")
     counts = [["qa", a, b, 100] for a in languages for b in languages if (a == b) == same or arm == "hybrid"]
     pairs = sum(count[-1] for count in counts)
-    stage = {"steps": 1000, "texts": 2 * pairs, "tokens": 30_000, "effective_negatives": 255 * pairs, "seconds": 101.5, "counts": counts}
+    stage = {
+        "steps": 1000,
+        "texts": 2 * pairs,
+        "tokens": 30_000,
+        "effective_negatives": 255 * pairs,
+        "seconds": 101.5,
+        "counts": counts,
+    }
     summary = {
         "stages": {"fine-tuning": stage},
         "versions": {"triglot": "0.1.0"},

@@ -15,7 +15,10 @@ CODES = ["ar", "de", "el", "en", "th"]
 
 
 def texts_of(svg: str) -> list[str]:
-    return ["".join(node.itertext()).strip() for node in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+    return [
+        "".join(node.itertext()).strip()
+        for node in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")
+    ]
 
 
 def runs(seeds: int = 3, queries: int = 40) -> list[dict[str, PerQuery]]:

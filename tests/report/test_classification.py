@@ -29,7 +29,9 @@ class Noisy:
 
     def encode(self, texts, *, side, progress=False):
         told = np.array([[1.0, -1.0][int(text[-1])] for text in texts])
-        return np.column_stack([np.ones(len(texts)), told + self.noise * self.draw.standard_normal(len(texts))]).astype(np.float32)
+        return np.column_stack([np.ones(len(texts)), told + self.noise * self.draw.standard_normal(len(texts))]).astype(
+            np.float32
+        )
 
 
 def task(items: int, first: int = 0) -> Task:
@@ -81,7 +83,8 @@ def test_items_come_back(study: Path) -> None:
     assert cells["cross"]["de"]["fr"]["accuracy"] == pytest.approx(items["correct"][rows].mean())
     mono = items["setting"] == "classification"
     f1 = [
-        f1_score(*(items[key][mono & (items["first_lang"] == code)] for key in ("label", "predicted")), average="macro") for code in CODES
+        f1_score(*(items[key][mono & (items["first_lang"] == code)] for key in ("label", "predicted")), average="macro")
+        for code in CODES
     ]
     assert told["classification"]["macro_f1"] == pytest.approx(np.mean(f1))
     assert (folder / "stances.head" / "head.json").is_file()

@@ -53,13 +53,23 @@ def put(*path: str | int, value: Any) -> Callable[[Any], Any]:
         ("toy.languages.json", put("multi", "de", "map", value="x"), "multi.de.map: 'x'"),
         ("summary.json", put("stages", value=[]), "stages: "),
         ("summary.json", put("stages", "fine-tuning", "steps", value="many"), "stages.fine-tuning.steps: 'many'"),
-        ("summary.json", put("stages", "fine-tuning", "counts", 0, value=["qa", "de"]), "stages.fine-tuning.counts.0: "),
-        ("summary.json", put("stages", "fine-tuning", "counts", 0, value=[1, 2, 3, 4]), "stages.fine-tuning.counts.0: "),
+        (
+            "summary.json",
+            put("stages", "fine-tuning", "counts", 0, value=["qa", "de"]),
+            "stages.fine-tuning.counts.0: ",
+        ),
+        (
+            "summary.json",
+            put("stages", "fine-tuning", "counts", 0, value=[1, 2, 3, 4]),
+            "stages.fine-tuning.counts.0: ",
+        ),
         ("summary.json", put("warnings", value="careful"), "warnings: 'careful'"),
         ("summary.json", put("licences", "qa", value=None), "licences.qa: None"),
     ],
 )
-def test_what_is_wrong_is_named(run: Path, tmp_path: Path, name: str, change: Callable[[Any], Any], message: str) -> None:
+def test_what_is_wrong_is_named(
+    run: Path, tmp_path: Path, name: str, change: Callable[[Any], Any], message: str
+) -> None:
     folder = Path(shutil.copytree(run, tmp_path / "x-y"))
     (folder / name).write_text(json.dumps(change(json.loads((folder / name).read_text()))))
     with pytest.raises(InputError) as caught:

@@ -46,7 +46,10 @@ def test_runs_and_classification_have_their_own_main_score() -> None:
     (found,) = task_results("miracl", {}, ranked).values()
     assert found["scores"]["test"][0]["main_score"] == 0.5
     assert found["scores"]["test"][0]["ndcg_at_10"] == 0.5
-    cells = {"mono": {"de": {"accuracy": 0.7, "macro_f1": 0.6}}, "cross": {"de": {"fr": {"accuracy": 0.5, "macro_f1": 0.4}}}}
+    cells = {
+        "mono": {"de": {"accuracy": 0.7, "macro_f1": 0.6}},
+        "cross": {"de": {"fr": {"accuracy": 0.5, "macro_f1": 0.4}}},
+    }
     tasks = task_results("xnli", {"notes": ["a note"]}, cells)
     assert tasks["xnli-cross"]["scores"]["test"][0]["main_score"] == 0.5
     assert tasks["xnli-mono"]["triglot"]["notes"] == ["a note"]
@@ -55,11 +58,22 @@ def test_runs_and_classification_have_their_own_main_score() -> None:
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
-        ("ar", "ara-Arab"), ("de", "deu-Latn"), ("el", "ell-Grek"), ("zh", "zho-Hans"), ("zh-Hant", "zho-Hant"), ("ko", "kor-Hang"),
-        ("sr_Latn", "srp-Latn"), ("fa", "fas-Arab"), ("sw", "swa-Latn"), ("tl", "tgl-Latn"), ("ru", "rus-Cyrl"), ("pt-BR", "por-Latn"),
-        ("xx", "xx-Zyyy"), ("yor", "yor-Latn"),
+        ("ar", "ara-Arab"),
+        ("de", "deu-Latn"),
+        ("el", "ell-Grek"),
+        ("zh", "zho-Hans"),
+        ("zh-Hant", "zho-Hant"),
+        ("ko", "kor-Hang"),
+        ("sr_Latn", "srp-Latn"),
+        ("fa", "fas-Arab"),
+        ("sw", "swa-Latn"),
+        ("tl", "tgl-Latn"),
+        ("ru", "rus-Cyrl"),
+        ("pt-BR", "por-Latn"),
+        ("xx", "xx-Zyyy"),
+        ("yor", "yor-Latn"),
     ],
-)  # fmt: skip
+)
 def test_language_codes(code: str, expected: str) -> None:
     assert language_script(code) == expected
 
@@ -93,14 +107,19 @@ def test_mteb_reads_them(study: Path, written: Path) -> None:
         assert found.get_score() == pytest.approx(ours[setting]["map"])
         assert set(found.languages) == {"eng", "deu", "tha"}
     by_language = read_json(study / "arms" / "hybrid" / "seed-2" / "toy.languages.json")
-    assert mteb.TaskResult.from_disk(path / "toy-mono.json").get_score(languages=["deu"]) == pytest.approx(by_language["mono"]["de"]["map"])
+    assert mteb.TaskResult.from_disk(path / "toy-mono.json").get_score(languages=["deu"]) == pytest.approx(
+        by_language["mono"]["de"]["map"]
+    )
     results = mteb.ResultCache(written).load_results(include_remote=False)
     assert {(one.model_name, one.model_revision) for one in results.model_results} == {
         *((f"triglot/{arm}", f"seed-{seed}") for arm in ("alignment", "x-x", "x-y", "hybrid") for seed in (1, 2, 3)),
         ("triglot/bm25", "no_revision_available"),
     }
     frame = results.to_dataframe().set_index("task_name")
-    values = [read_json(study / "arms" / "x-y" / f"seed-{n}" / "results.json")["benchmarks"]["toy"]["cross"]["map"] for n in (1, 2, 3)]
+    values = [
+        read_json(study / "arms" / "x-y" / f"seed-{n}" / "results.json")["benchmarks"]["toy"]["cross"]["map"]
+        for n in (1, 2, 3)
+    ]
     assert any(frame.loc["toy-cross", "triglot/x-y"] == pytest.approx(value) for value in values)
 
 

@@ -61,7 +61,9 @@ def parse(text: str) -> _Page:
 
 @pytest.fixture(scope="module")
 def page(study: Path) -> str:
-    return to_html(gather(find_arms([study]), title="A <study> & more", command="triglot study x --out 'a b'", resamples=50))
+    return to_html(
+        gather(find_arms([study]), title="A <study> & more", command="triglot study x --out 'a b'", resamples=50)
+    )
 
 
 def test_the_page_needs_nothing_else(page: str) -> None:
@@ -122,7 +124,9 @@ def test_figures_have_labels_and_take_the_colours_of_the_page(page: str) -> None
 
 
 def test_the_same_runs_make_the_same_page(study: Path, page: str) -> None:
-    again = to_html(gather(find_arms([study]), title="A <study> & more", command="triglot study x --out 'a b'", resamples=50))
+    again = to_html(
+        gather(find_arms([study]), title="A <study> & more", command="triglot study x --out 'a b'", resamples=50)
+    )
     assert again == page
 
 
@@ -151,8 +155,14 @@ def test_a_baseline_without_cross_lingual_figures_has_empty_cells(study: Path) -
 
 
 def test_findings_say_what_the_table_says() -> None:
-    columns = (Column("mono", "map", "Monolingual mAP"), Column("bias", "rank_distance", "Rank distance", lower_is_better=True, ranks=True))
-    rows = (Row("x-x", 2, (Cell(0.6, 0.5, 0.7), Cell(500.0, 400, 600))), Row("x-y", 2, (Cell(0.5, 0.4, 0.6, -1), Cell(300.0, 200, 400, 1))))
+    columns = (
+        Column("mono", "map", "Monolingual mAP"),
+        Column("bias", "rank_distance", "Rank distance", lower_is_better=True, ranks=True),
+    )
+    rows = (
+        Row("x-x", 2, (Cell(0.6, 0.5, 0.7), Cell(500.0, 400, 600))),
+        Row("x-y", 2, (Cell(0.5, 0.4, 0.6, -1), Cell(300.0, 200, 400, 1))),
+    )
     assert findings(Table("toy", columns, rows, "x-x")) == [
         "Highest mAP: x-x (monolingual, 0.600).",
         "Lowest: x-y (rank distance, 300).",
@@ -175,7 +185,8 @@ def test_report_files(study: Path, tmp_path: Path) -> None:
     table = plain["benchmarks"]["toy"]
     assert [row["arm"] for row in table["rows"]] == ["bm25", "alignment", "x-x", "x-y", "hybrid"]
     assert table["rows"][2]["mono"]["map"]["value"] == pytest.approx(
-        sum(read_json(study / f"arms/x-x/seed-{n}/results.json")["benchmarks"]["toy"]["mono"]["map"] for n in (1, 2, 3)) / 3
+        sum(read_json(study / f"arms/x-x/seed-{n}/results.json")["benchmarks"]["toy"]["mono"]["map"] for n in (1, 2, 3))
+        / 3
     )
     markdown = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
     assert "## What each arm saw" in markdown

@@ -1,4 +1,5 @@
-"""A figure of a table is the mean that its interval is drawn about: results.json and the per-query files say the same."""
+"""A figure of a table is the mean that its interval is drawn about: results.json and the per-query files say the
+same."""
 
 from __future__ import annotations
 
@@ -30,14 +31,24 @@ def agree(arms: list[Arm], benchmark: str) -> set[tuple[str, str]]:
                 figures = figures_of(read[arm.name], setting, measure)
                 assert figures is not None, (arm.name, setting, measure)
                 told = np.mean([entry[setting][measure] for entry in entries])
-                assert bootstrap(figures.sums(), samples=2).value == pytest.approx(told, rel=1e-12), (arm.name, setting, measure)
+                assert bootstrap(figures.sums(), samples=2).value == pytest.approx(told, rel=1e-12), (
+                    arm.name,
+                    setting,
+                    measure,
+                )
                 found.add((setting, measure))
     return found
 
 
 def test_means_in_the_results_are_those_of_the_queries(study: Path) -> None:
     found = agree(find_arms([study]), "toy")
-    assert {("mono", "map"), ("cross", "mrr"), ("multi", "r@10"), ("bias", "rank_distance"), ("bias", "removal")} <= found
+    assert {
+        ("mono", "map"),
+        ("cross", "mrr"),
+        ("multi", "r@10"),
+        ("bias", "rank_distance"),
+        ("bias", "removal"),
+    } <= found
 
 
 def test_means_in_the_results_are_those_of_the_classified_items(tmp_path: Path) -> None:
@@ -53,7 +64,9 @@ def test_a_file_of_an_earlier_version_is_read_by_the_names_of_today(study: Path,
     run = study / "arms" / "x-x" / "seed-1"
     table = pq.read_table(run / "toy.queries.parquet")
     former = {"map": "ap", "map@20": "ap@20", "mrr": "rr"}
-    pq.write_table(table.rename_columns([former.get(name, name) for name in table.column_names]), tmp_path / "toy.queries.parquet")
+    pq.write_table(
+        table.rename_columns([former.get(name, name) for name in table.column_names]), tmp_path / "toy.queries.parquet"
+    )
     (tmp_path / "results.json").write_bytes((run / "results.json").read_bytes())
     assert ("mono", "map@20") in agree(find_arms([tmp_path]), "toy")
     for columns in (None, ["map@20", "query_id", "r@1"]):

@@ -38,11 +38,16 @@ def test_what_is_lost_and_by_how_much_less(attacked: Path) -> None:
     arms = find_arms([attacked])
     assert attacks_of(arms) == {"toy": ["toy+typos"]}
     (table,) = compare_attacks(arms, "toy", reference="frail", resamples=300)
-    rows = {row.name: dict(zip([(c.setting, c.measure) for c in table.columns], row.cells, strict=True)) for row in table.rows}
+    rows = {
+        row.name: dict(zip([(c.setting, c.measure) for c in table.columns], row.cells, strict=True))
+        for row in table.rows
+    }
     for name in ("frail", "firm"):
         runs = next(arm.runs for arm in arms if arm.name == name)
         for setting in ("mono", "cross", "multi"):
-            lost = np.mean([run.benchmarks["toy"][setting]["map"] - run.benchmarks["toy+typos"][setting]["map"] for run in runs])
+            lost = np.mean(
+                [run.benchmarks["toy"][setting]["map"] - run.benchmarks["toy+typos"][setting]["map"] for run in runs]
+            )
             cell = rows[name][setting, "lost"]
             assert cell is not None
             assert cell.low is not None

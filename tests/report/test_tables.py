@@ -75,14 +75,18 @@ def test_an_arm_is_not_told_apart_from_itself(study: Path, tmp_path: Path) -> No
 
 def test_best_goes_by_what_is_printed_and_knows_which_way_is_better() -> None:
     columns = (Column("mono", "map", "mAP"), Column("bias", "rank_distance", "RD", lower_is_better=True, ranks=True))
-    rows = tuple(Row(name, 1, (Cell(a), Cell(b))) for name, a, b in (("a", 0.5004, 120.4), ("b", 0.5001, 120.1), ("c", 0.4, 300.0)))
+    rows = tuple(
+        Row(name, 1, (Cell(a), Cell(b)))
+        for name, a, b in (("a", 0.5004, 120.4), ("b", 0.5001, 120.1), ("c", 0.4, 300.0))
+    )
     table = Table("toy", columns, (*rows, Row("d", 1, (None, None))))
     assert table.best(0) == {"a", "b"}
     assert table.best(1) == {"a", "b"}
 
 
 @pytest.mark.parametrize(
-    ("value", "ranks", "text"), [(0.71949, False, "0.719"), (5497.4, True, "5,497"), (12.34, True, "12.3"), (1.0, False, "1.000")]
+    ("value", "ranks", "text"),
+    [(0.71949, False, "0.719"), (5497.4, True, "5,497"), (12.34, True, "12.3"), (1.0, False, "1.000")],
 )
 def test_numbers(value: float, ranks: bool, text: str) -> None:
     assert number(value, Column("", "", "", ranks=ranks)) == text
@@ -101,7 +105,9 @@ def test_notes_of_the_data_are_kept(study: Path) -> None:
 
 
 def test_markdown_escapes_and_has_a_cell_a_column() -> None:
-    table = Table("toy", (Column("mono", "map", "mAP"),), (Row("a|b<c", 3, (Cell(0.5, 0.4, 0.6, 1),)), Row("d", 1, (None,))))
+    table = Table(
+        "toy", (Column("mono", "map", "mAP"),), (Row("a|b<c", 3, (Cell(0.5, 0.4, 0.6, 1),)), Row("d", 1, (None,)))
+    )
     lines = to_markdown(table).splitlines()
     assert lines[2] == "| a\\|b&lt;c (3 seeds) | 0.500 [0.400, 0.600] ▲ |"
     assert lines[3] == "| d | — |"

@@ -1,4 +1,5 @@
-"""What tables claim: corrected for many comparisons, undecided with few seeds, not below by a margin, and the same in every format."""
+"""What tables claim: corrected for many comparisons, undecided with few seeds, not below by a margin, and the same in
+every format."""
 
 from __future__ import annotations
 
@@ -25,7 +26,11 @@ from triglot.stats import Interval, bootstrap, bootstrap_unpaired, holm, permuta
 
 def row(table: Table, name: str) -> dict[tuple[str, str], Cell]:
     found = next(one for one in table.rows if one.name == name)
-    return {(column.setting, column.measure): cell for column, cell in zip(table.columns, found.cells, strict=True) if cell is not None}
+    return {
+        (column.setting, column.measure): cell
+        for column, cell in zip(table.columns, found.cells, strict=True)
+        if cell is not None
+    }
 
 
 def contest_of(difference: float, p: float, p_margin: float = 1.0, few: bool = False) -> Contest:
@@ -33,7 +38,9 @@ def contest_of(difference: float, p: float, p_margin: float = 1.0, few: bool = F
 
 
 def test_every_comparison_of_a_table_counts() -> None:
-    contests = {("a", n): contest_of(0.1, 0.01, 0.04) for n in range(4)} | {("b", n): contest_of(-0.1, 0.02, 0.001) for n in range(2)}
+    contests = {("a", n): contest_of(0.1, 0.01, 0.04) for n in range(4)} | {
+        ("b", n): contest_of(-0.1, 0.02, 0.001) for n in range(2)
+    }
     lower = dict.fromkeys(contests, False) | {("b", 1): True}
     shares = dict.fromkeys(contests, True) | {("a", 3): False, ("b", 1): False}
     decisions = decide(contests, lower, shares, 0.005)
@@ -42,7 +49,11 @@ def test_every_comparison_of_a_table_counts() -> None:
     fewer = decide({key: one for key, one in contests.items() if key[0] == "a"}, lower, shares, 0.005)
     assert [fewer["a", n].p for n in range(4)] == pytest.approx([0.04] * 4)
     assert [one.versus for one in fewer.values()] == [1] * 4
-    assert [decisions[key].not_below for key in contests] == ["undecided"] * 3 + ["", "no", ""]  # four of them: 0.001 * 4, 0.04 * 3
+    assert [decisions[key].not_below for key in contests] == ["undecided"] * 3 + [
+        "",
+        "no",
+        "",
+    ]  # four of them: 0.001 * 4, 0.04 * 3
     assert decide({}, {}, {}, 0.005) == {}
 
 
@@ -123,7 +134,9 @@ def nearly(folder: Path, shift: float) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("shift", "verdict", "answer"), [(-0.01, "worse", "yes"), (-0.05, "worse", "no"), (0.01, "better", "yes")])
+@pytest.mark.parametrize(
+    ("shift", "verdict", "answer"), [(-0.01, "worse", "yes"), (-0.05, "worse", "no"), (0.01, "better", "yes")]
+)
 def test_not_below_by_the_margin_of_the_recipe(tmp_path: Path, shift: float, verdict: str, answer: str) -> None:
     arms = find_arms([nearly(tmp_path / "study", shift)])
     assert margin_of(arms, "base") == 0.02
@@ -143,8 +156,14 @@ def test_the_margin_comes_from_the_recipe_of_the_reference(study: Path) -> None:
 
 def test_formats_say_the_same(study: Path) -> None:
     arms = find_arms([study])
-    cells = {(name, *key): cell for name in ("x-x", "x-y", "hybrid", "bm25") for key, cell in row(compare(arms, "toy"), name).items()}
-    lines = {(one["arm"], one["setting"], one["measure"]): one for one in csv.DictReader(io.StringIO(render(arms, "csv")))}
+    cells = {
+        (name, *key): cell
+        for name in ("x-x", "x-y", "hybrid", "bm25")
+        for key, cell in row(compare(arms, "toy"), name).items()
+    }
+    lines = {
+        (one["arm"], one["setting"], one["measure"]): one for one in csv.DictReader(io.StringIO(render(arms, "csv")))
+    }
     rows = {one["arm"]: one for one in json.loads(render(arms, "json"))["toy"]["rows"]}
     for key, cell in cells.items():
         line, value = lines[key], rows[key[0]][key[1]][key[2]]

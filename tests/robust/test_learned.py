@@ -1,4 +1,5 @@
-"""Learned negatives and the language adversary: formulas, what they do to training, and that a stopped run goes on with them."""
+"""Learned negatives and the language adversary: formulas, what they do to training, and that a stopped run goes on with
+them."""
 
 from __future__ import annotations
 
@@ -42,7 +43,9 @@ def test_the_closed_form_is_the_gradient_of_a_softmax_over_bank_and_batch() -> N
     t = 0.2
     bank = LearnedNegatives(Negatives(count=4, temperature=t, lr=1.0, momentum=0.0), dim=6, languages=1, seed=3)
     queries, passages = unit(5, 6, seed=4), unit(7, 6, seed=5)
-    free = (2.5 * bank.bank.clone()).requires_grad_()  # any length: the gradient with respect to the unit vector has none along it
+    free = (
+        2.5 * bank.bank.clone()
+    ).requires_grad_()  # any length: the gradient with respect to the unit vector has none along it
     negatives = torch.nn.functional.normalize(free, dim=1)
     scores = torch.cat([queries @ passages.T, queries @ negatives.T], 1) / t
     # The part of the loss that the bank has a hand in: log of the sum over everything.
@@ -57,7 +60,9 @@ def test_the_closed_form_is_the_gradient_of_a_softmax_over_bank_and_batch() -> N
 def test_the_reversed_gradient_hides_what_the_discriminator_sees() -> None:
     """Vectors move so that a discriminator trained on them can no longer tell their language."""
     lang = torch.arange(120) % 3
-    vectors = torch.randn(120, 12, generator=torch.Generator().manual_seed(0)) + 2 * torch.nn.functional.one_hot(lang, 12)
+    vectors = torch.randn(120, 12, generator=torch.Generator().manual_seed(0)) + 2 * torch.nn.functional.one_hot(
+        lang, 12
+    )
     adversary = LanguageAdversary(Adversary(weight=1.0, ramp=0.0, hidden=16, lr=0.01), dim=12, languages=3, seed=1)
     accuracies = []
     for step in range(400):
@@ -83,8 +88,15 @@ def test_the_ramp_goes_from_nothing_to_the_whole_weight() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["static", "transformer"])
-def test_a_stopped_run_goes_on_with_bank_and_discriminator(tmp_path, corpus, make_static, make_transformer, kind: str) -> None:
-    robust = Robust(method="pgd", side="query", negatives=Negatives(count=5, lr=0.1), language_adversary=Adversary(weight=0.3, hidden=8))
+def test_a_stopped_run_goes_on_with_bank_and_discriminator(
+    tmp_path, corpus, make_static, make_transformer, kind: str
+) -> None:
+    robust = Robust(
+        method="pgd",
+        side="query",
+        negatives=Negatives(count=5, lr=0.1),
+        language_adversary=Adversary(weight=0.3, hidden=8),
+    )
     train = Train(steps=8, lr=0.01, log_every=1, checkpoint_every=3)
     options = {"loss": Loss(), "robust": robust, "seed": 7, "stage": "s"}
 
@@ -114,7 +126,14 @@ def test_a_stopped_run_goes_on_with_bank_and_discriminator(tmp_path, corpus, mak
 def test_other_robust_settings_do_not_resume(tmp_path, corpus, make_static) -> None:
     for robust, fits in ((Robust(method="fgm"), True), (Robust(method="fgm", eps=0.7), False)):
         model, feed, plan = start(make_static(), corpus, steps=2)
-        arguments = {"loss": Loss(), "robust": robust, "train": Train(steps=2), "seed": 7, "stage": "s", "out": tmp_path}
+        arguments = {
+            "loss": Loss(),
+            "robust": robust,
+            "train": Train(steps=2),
+            "seed": 7,
+            "stage": "s",
+            "out": tmp_path,
+        }
         if fits:
             run(model, feed, plan, **arguments)
         else:

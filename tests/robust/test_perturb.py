@@ -115,9 +115,13 @@ class Naive:
             else:
                 embeddings = self.module[0].auto_model.get_input_embeddings()
                 mask = prepared["attention_mask"][:, :, None]
-                hook = embeddings.register_forward_hook(lambda m, a, out, s=shift, k=mask: out if s is None else out + s * k)
+                hook = embeddings.register_forward_hook(
+                    lambda m, a, out, s=shift, k=mask: out if s is None else out + s * k
+                )
                 torch.manual_seed(number)
-                features = self.module({"input_ids": prepared["input_ids"], "attention_mask": prepared["attention_mask"]})
+                features = self.module(
+                    {"input_ids": prepared["input_ids"], "attention_mask": prepared["attention_mask"]}
+                )
                 made.append(nn.functional.normalize(features["sentence_embedding"], dim=1))
                 hook.remove()
         return torch.cat(made)
@@ -154,7 +158,10 @@ class Naive:
         """A shift a text, by a function of (text's gradient or noise, mask, unit), put together again by chunk."""
         return {
             n: torch.stack(
-                [function(n, i) for i in range(len(self.step.chunks[n][0][2] if isinstance(self.model, Bag) else self.ball(n)[0]))]
+                [
+                    function(n, i)
+                    for i in range(len(self.step.chunks[n][0][2] if isinstance(self.model, Bag) else self.ball(n)[0]))
+                ]
             )
             for n in self.shifted
         }
@@ -165,7 +172,13 @@ class Naive:
         zero = {n: torch.zeros_like(self.ball(n)[0]).requires_grad_() for n in self.shifted}
 
         def ascent(loss, shifts):
-            return dict(zip(self.shifted, torch.autograd.grad(loss, [shifts[n] for n in self.shifted], retain_graph=True), strict=True))
+            return dict(
+                zip(
+                    self.shifted,
+                    torch.autograd.grad(loss, [shifts[n] for n in self.shifted], retain_graph=True),
+                    strict=True,
+                )
+            )
 
         def along(gradient, size):
             return self.each(lambda n, i: gradient[n][i] / gradient[n][i].norm() * size * self.ball(n)[1][i])
@@ -237,7 +250,11 @@ def close(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor], *, rtol: float
             continue
         scale = float(b[name].abs().max())
         torch.testing.assert_close(
-            a[name].double(), b[name].double(), rtol=rtol, atol=max(rtol * scale, 1e-7), msg=lambda m, n=name: f"{n}: {m}"
+            a[name].double(),
+            b[name].double(),
+            rtol=rtol,
+            atol=max(rtol * scale, 1e-7),
+            msg=lambda m, n=name: f"{n}: {m}",
         )
 
 
@@ -251,10 +268,16 @@ def test_gradients_are_those_of_a_naive_loop_in_float64(encoder, corpus, method:
 
 
 @pytest.mark.parametrize(("method", "side"), CASES)
-def test_chunks_without_a_graph_give_the_gradients_of_the_same_chunks_with_one(encoder, corpus, method: str, side: str) -> None:
+def test_chunks_without_a_graph_give_the_gradients_of_the_same_chunks_with_one(
+    encoder, corpus, method: str, side: str
+) -> None:
     robust = settings_of(method, side)
     if method in ("fgm", "pgd"):  # without noise, chunks of any size give the same
-        close(Step(encoder, corpus, robust, chunk=4).gradients(graph=False)[1], Step(encoder, corpus, robust).gradients()[1], rtol=1e-3)
+        close(
+            Step(encoder, corpus, robust, chunk=4).gradients(graph=False)[1],
+            Step(encoder, corpus, robust).gradients()[1],
+            rtol=1e-3,
+        )
     value, found = Step(encoder, corpus, robust, chunk=4).gradients(graph=False)
     expected_value, expected = Step(encoder, corpus, robust, chunk=4).gradients(graph=True)
     assert value == pytest.approx(expected_value, rel=1e-6)
@@ -275,7 +298,9 @@ def test_padding_changes_nothing(make_transformer, corpus, method: str) -> None:
 
 @pytest.mark.parametrize("method", ["smart", "r3f"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_the_divergence_of_tiny_noise_is_above_zero(tmp_path, make_transformer, corpus, method: str, precision: str) -> None:
+def test_the_divergence_of_tiny_noise_is_above_zero(
+    tmp_path, make_transformer, corpus, method: str, precision: str
+) -> None:
     model, feed, plan = start(make_transformer(), corpus, steps=3)
     robust = Robust(method=method, eps=1e-2, step_size=1e-2)
     train = Train(steps=3, lr=1e-4, precision=precision, log_every=1)
@@ -290,14 +315,26 @@ def test_the_divergence_of_tiny_noise_is_above_zero(tmp_path, make_transformer, 
 def test_training_learns_with_every_method_and_kind(tmp_path, make_static, corpus, method: str, kind: str) -> None:
     model, feed, plan = start(make_static(), corpus, kind=kind, steps=40, size=24)
     robust = replace(settings_of(method, "query"), eps=0.3, step_size=0.2)
-    run(model, feed, plan, loss=Loss(), robust=robust, train=Train(steps=40, lr=0.1, log_every=1), seed=1, stage="s", out=tmp_path)
+    run(
+        model,
+        feed,
+        plan,
+        loss=Loss(),
+        robust=robust,
+        train=Train(steps=40, lr=0.1, log_every=1),
+        seed=1,
+        stage="s",
+        out=tmp_path,
+    )
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert np.mean([line["loss"] for line in lines[-8:]]) < 0.8 * np.mean([line["loss"] for line in lines[:4]])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_transformers_train_with_chunks_views_and_a_method_at_once(tmp_path, make_transformer, corpus, precision: str) -> None:
+def test_transformers_train_with_chunks_views_and_a_method_at_once(
+    tmp_path, make_transformer, corpus, precision: str
+) -> None:
     from triglot.augment.apply import Augmenter
     from triglot.augment.settings import Augment, Part
 
@@ -305,7 +342,17 @@ def test_transformers_train_with_chunks_views_and_a_method_at_once(tmp_path, mak
     feed = feed.with_augmenter(Augmenter(Augment((Part(("swap",), share=0.5, rate=0.5),), mode="view"), seed=1))
     loss = Loss(self_teaching=0.5, consistency=0.5)
     train = Train(steps=4, lr=1e-3, chunk=5, precision=precision, log_every=1)
-    run(model, feed, plan, loss=loss, robust=settings_of("freelb", "query"), train=train, seed=1, stage="s", out=tmp_path)
+    run(
+        model,
+        feed,
+        plan,
+        loss=loss,
+        robust=settings_of("freelb", "query"),
+        train=train,
+        seed=1,
+        stage="s",
+        out=tmp_path,
+    )
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert all(line["self_teaching"] > 0 and line["consistency"] > 0 for line in lines)
     assert all(np.isfinite(line["loss"]) for line in lines)

@@ -51,8 +51,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for split, first in (("train", 0), ("valid", 100)):
         lines = []
         for n in range(48):
-            comment = {"id": first + n, "question_id": n % 6, "language": ("de", "fr")[n % 2], "comment": f"Fluss {first + n}"}
-            lines.append(json.dumps({**comment, "label": ("FAVOR", "AGAINST")[n // 6 % 2], "author": f"a{first + n - n % 40}"}))
+            comment = {
+                "id": first + n,
+                "question_id": n % 6,
+                "language": ("de", "fr")[n % 2],
+                "comment": f"Fluss {first + n}",
+            }
+            lines.append(
+                json.dumps({**comment, "label": ("FAVOR", "AGAINST")[n // 6 % 2], "author": f"a{first + n - n % 40}"})
+            )
         (path / "xstance" / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (path / "recipe.yaml").write_text(RECIPE + f"data: {path}\n", encoding="utf-8")
     return path
@@ -93,7 +100,16 @@ def test_a_study_passes_over_what_bm25_cannot_do(place: Path, tmp_path: Path) ->
 def test_the_command_line(model: Path, place: Path, tmp_path: Path) -> None:
     on = ("--on", f"x={place / 'xnli'}", "--on", f"s={place / 'xstance'}")
     code, out, err = triglot(
-        "evaluate", model, *on, "--out", tmp_path / "e", "--classify", "pairs=xy", "--classify", "head.penalties=[0.1]", "-q"
+        "evaluate",
+        model,
+        *on,
+        "--out",
+        tmp_path / "e",
+        "--classify",
+        "pairs=xy",
+        "--classify",
+        "head.penalties=[0.1]",
+        "-q",
     )
     assert code == 0, err
     assert "Accuracy, two languages" in out
@@ -102,7 +118,9 @@ def test_the_command_line(model: Path, place: Path, tmp_path: Path) -> None:
     assert {"pairs": "xy", "penalty": 0.1}.items() <= found["x"]["head"].items()
     # The head of that evaluation, in another.
     trained = ("--classify", f"trained={tmp_path / 'e' / 'x.head'}", "--languages", "de,fr")
-    code, _, err = triglot("evaluate", model, "--on", f"x={place / 'xnli'}", "--out", tmp_path / "again", *trained, "-q")
+    code, _, err = triglot(
+        "evaluate", model, "--on", f"x={place / 'xnli'}", "--out", tmp_path / "again", *trained, "-q"
+    )
     assert code == 0, err
     first, again = (read_json(tmp_path / name / "x.languages.json")["cross"]["de"]["fr"] for name in ("e", "again"))
     assert first == again
@@ -132,11 +150,15 @@ def test_models_without_vectors(place: Path, tmp_path: Path) -> None:
     code, out, err = triglot("evaluate", "bm25", "--on", f"s={place / 'xstance'}", "--out", tmp_path / "e")
     assert (code, "Monolingual mAP" in out) == (0, True)
     assert "s-classification: left out, bm25 has no vectors for it" in err
-    code, _, err = triglot("evaluate", "bm25", "--on", f"s={place / 'xstance'}", "--out", tmp_path / "e", "--classify", "pairs=xy")
+    code, _, err = triglot(
+        "evaluate", "bm25", "--on", f"s={place / 'xstance'}", "--out", tmp_path / "e", "--classify", "pairs=xy"
+    )
     assert (code, "--classify: nothing is classified" in err) == (2, True)
 
 
-def test_stances_without_a_training_part_are_retrieved_alone(place: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_stances_without_a_training_part_are_retrieved_alone(
+    place: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = tmp_path / "xstance"
     folder.mkdir()
     for path in (place / "xstance").glob("*[!n].jsonl"):
@@ -152,5 +174,7 @@ def test_stances_without_a_training_part_are_retrieved_alone(place: Path, tmp_pa
 def test_a_recipe_names_a_wrong_option_before_anything_runs(place: Path) -> None:
     with pytest.raises(InputError, match=r"evaluate\.0\.options.*pairs: 'yx' is not one of xx, xy, hybrid"):
         load_recipe(str(place / "recipe.yaml"), ["evaluate.0.options={pairs: yx}"])
-    with pytest.raises(InputError, match=r"recipe\.yaml:\d+: evaluate.*options.*tasks: stance has no 'clasification'; did you mean"):
+    with pytest.raises(
+        InputError, match=r"recipe\.yaml:\d+: evaluate.*options.*tasks: stance has no 'clasification'; did you mean"
+    ):
         load_recipe(str(place / "recipe.yaml"), ["evaluate.1.options.tasks=clasification"])

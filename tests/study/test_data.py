@@ -30,7 +30,9 @@ def test_balance_shares_a_source_by_its_languages(folder: Path, balance: float, 
     corpus = Data(folder).source(source, ())
     split, weights = balanced(corpus, source)
     found = dict(zip(split.sources, weights, strict=True))
-    wanted = dict(zip(("bitext/de-en", "bitext/de-el", "bitext/el-en"), 0.7 * np.array(expected) / sum(expected), strict=True))
+    wanted = dict(
+        zip(("bitext/de-en", "bitext/de-el", "bitext/el-en"), 0.7 * np.array(expected) / sum(expected), strict=True)
+    )
     assert found == pytest.approx(wanted)
     for row in range(len(split)):  # every row lies in the part that its languages name
         languages = {split.languages[i] for i in np.flatnonzero(split.text_of[split.query[row]] >= 0)}

@@ -46,7 +46,8 @@ def test_a_failed_start_does_not_block_the_next_try(tmp_path) -> None:
     wrong = tmp_path / "wrong.yaml"
     out = tmp_path / "run"
     wrong.write_text(
-        "languages: [de, en]\nencoder: {dim: 16, vocab: 100}\nsources: [{format: squad, path: nosuch}]\ntrain: {steps: 2}\n",
+        "languages: [de, en]\nencoder: {dim: 16, vocab: 100}\nsources: [{format: squad, path: nosuch}]\ntrain: "
+        "{steps: 2}\n",
         encoding="utf-8",
     )
     done = triglot("train", wrong, f"data={tmp_path}", "--out", out)

@@ -1,4 +1,5 @@
-"""Killed at any file event and started again, a run or study leaves what one that was never killed leaves, byte for byte but for times.
+"""Killed at any file event and started again, a run or study leaves what one that was never killed leaves, byte for
+byte but for times.
 
 A few events, spread over all, are tried; with TRIGLOT_KILLS=all every one of them.
 """
@@ -30,8 +31,23 @@ validation: [{name: valid, format: bitext, path: texts}]
 evaluate: [{name: test, format: bitext, path: texts}]
 """
 STUDY = "baselines: [bm25]\narms:\n  plain: {train.lr: 0.02}\n  mean: {of: [plain]}\n"
-TIMES = ("seconds", "pairs_per_second", "time", "checksum", "command")  # a checksum is over times too, a command names the folder
-WORDS = ["Fluss river", "Berg mountain", "Stadt city", "König king", "Schiff ship", "Brot bread", "Stein stone", "Pferd horse"]
+TIMES = (
+    "seconds",
+    "pairs_per_second",
+    "time",
+    "checksum",
+    "command",
+)  # a checksum is over times too, a command names the folder
+WORDS = [
+    "Fluss river",
+    "Berg mountain",
+    "Stadt city",
+    "König king",
+    "Schiff ship",
+    "Brot bread",
+    "Stein stone",
+    "Pferd horse",
+]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +90,11 @@ def content(out: Path) -> dict[str, Any]:
         if name.startswith("report."):
             found[name] = "shows how long it took"
         elif path.suffix in (".json", ".jsonl"):
-            lines = path.read_text(encoding="utf-8").splitlines() if path.suffix == ".jsonl" else [path.read_text(encoding="utf-8")]
+            lines = (
+                path.read_text(encoding="utf-8").splitlines()
+                if path.suffix == ".jsonl"
+                else [path.read_text(encoding="utf-8")]
+            )
             found[name] = [timeless(json.loads(line)) for line in lines]
         else:
             found[name] = path.read_bytes()
@@ -133,7 +153,11 @@ def stopped(server, place, tmp_path_factory) -> dict[str, Path]:
     for command in ("train", "study"):
         whole, out = tmp_path_factory.mktemp("whole") / "out", tmp_path_factory.mktemp("stopped") / "out"
         events = server.run(words(place, command, whole), under=[whole]).events
-        model = [number for number, event in enumerate(events, 1) if "rename" in event and "/checkpoints/fine-tuning" in event]
+        model = [
+            number
+            for number, event in enumerate(events, 1)
+            if "rename" in event and "/checkpoints/fine-tuning" in event
+        ]
         assert server.run(words(place, command, out), under=[out], kill_at=model[0] + 2).code == -9
         assert list(out.rglob("checkpoints/*/state.json"))
         made[command] = out
@@ -163,7 +187,15 @@ MUTATIONS: list[Callable[[bytes, np.random.Generator], bytes]] = [
     lambda data, rng: b"[" * 100_000,
     lambda data, rng: data + data[: len(data) // 2],
 ]
-STATE = ["state.json", "state.safetensors", "summary.json", "recipe.yaml", "metrics.jsonl", "study.json", "evaluations.jsonl"]
+STATE = [
+    "state.json",
+    "state.safetensors",
+    "summary.json",
+    "recipe.yaml",
+    "metrics.jsonl",
+    "study.json",
+    "evaluations.jsonl",
+]
 STATE += ["checksums.json", "tokenizer.json", "baseline.json", "model.safetensors"]
 
 

@@ -12,8 +12,34 @@ from triglot.encoder.tokenizer import word_counts
 LANGUAGES = ("de", "en", "es")
 WORDS = {
     "en": ["river", "mountain", "city", "king", "battle", "music", "law", "ship", "bread", "stone", "winter", "horse"],
-    "de": ["Fluss", "Berg", "Stadt", "König", "Schlacht", "Musik", "Gesetz", "Schiff", "Brot", "Stein", "Winter", "Pferd"],
-    "es": ["río", "montaña", "ciudad", "rey", "batalla", "música", "ley", "barco", "pan", "piedra", "invierno", "caballo"],
+    "de": [
+        "Fluss",
+        "Berg",
+        "Stadt",
+        "König",
+        "Schlacht",
+        "Musik",
+        "Gesetz",
+        "Schiff",
+        "Brot",
+        "Stein",
+        "Winter",
+        "Pferd",
+    ],
+    "es": [
+        "río",
+        "montaña",
+        "ciudad",
+        "rey",
+        "batalla",
+        "música",
+        "ley",
+        "barco",
+        "pan",
+        "piedra",
+        "invierno",
+        "caballo",
+    ],
 }
 LISTS = {lang: list(zip(WORDS["en"], WORDS[lang], strict=True)) for lang in ("de", "es")}
 
@@ -57,6 +83,8 @@ def make_static(words: dict[str, dict[str, int]]):
 @pytest.fixture(scope="session")
 def make_transformer(words: dict[str, dict[str, int]]):
     def make(dropout: float = 0.0):
-        return init_encoder(EncoderSettings(kind="transformer", dim=16, vocab=300, layers=1, heads=2, dropout=dropout), words, seed=1)
+        return init_encoder(
+            EncoderSettings(kind="transformer", dim=16, vocab=300, layers=1, heads=2, dropout=dropout), words, seed=1
+        )
 
     return make

@@ -1,4 +1,5 @@
-"""A device that no machine has: its tensors lie on the CPU, and an operation that mixes them with the CPU's fails as it does on a GPU."""
+"""A device that no machine has: its tensors lie on the CPU, and an operation that mixes them with the CPU's fails as it
+does on a GPU."""
 
 from __future__ import annotations
 
@@ -22,7 +23,11 @@ class There(torch.Tensor):
 
     @staticmethod
     def __new__(cls, value: torch.Tensor) -> There:
-        shape: dict[str, Any] = {"strides": value.stride(), "storage_offset": value.storage_offset(), "dtype": value.dtype}
+        shape: dict[str, Any] = {
+            "strides": value.stride(),
+            "storage_offset": value.storage_offset(),
+            "dtype": value.dtype,
+        }
         made = torch.Tensor._make_wrapper_subclass(cls, value.shape, device=DEVICE, **shape)
         made.value = value
         return made
@@ -50,7 +55,10 @@ def _apply(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         # As on a GPU: single numbers may come from the CPU, and copies and indices.
         strange = [leaf for leaf in leaves if not isinstance(leaf, There) and leaf.ndim]
         if strange and function not in _FILL:
-            raise RuntimeError(f"{function}: expected all tensors to be on the same device, one of {list(strange[0].shape)} is on the CPU")
+            raise RuntimeError(
+                f"{function}: expected all tensors to be on the same device, one of {list(strange[0].shape)} is "
+                "on the CPU"
+            )
     stays = bool(there) and (asked is None or torch.device(asked).type == DEVICE.type)
     if asked is not None:
         stays = torch.device(asked).type == DEVICE.type

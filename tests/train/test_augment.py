@@ -1,4 +1,5 @@
-"""Noise in the feed: the same texts in every arm, clean ones untouched, views beside them, and what is left of the rest of a batch."""
+"""Noise in the feed: the same texts in every arm, clean ones untouched, views beside them, and what is left of the rest
+of a batch."""
 
 from __future__ import annotations
 
@@ -59,7 +60,9 @@ def test_a_share_of_one_side_is_changed_and_the_rest_is_as_it_was(corpus, make_s
 
 def test_views_stand_at_the_end_beside_their_queries(corpus, make_static) -> None:
     encoder = make_static()
-    clean, noisy, clean_strings, noisy_strings = feeds(corpus, encoder, Augment((Part(("swap",), share=0.5, rate=1.0),), mode="view"))
+    clean, noisy, clean_strings, noisy_strings = feeds(
+        corpus, encoder, Augment((Part(("swap",), share=0.5, rate=1.0),), mode="view")
+    )
     plan = plan_of(clean, corpus)[0]
     before, after, tokens = clean_strings.batch(plan), noisy_strings.batch(plan), noisy.batch(plan)
     size = len(before)
@@ -81,7 +84,9 @@ def test_arms_change_the_texts_that_they_share_in_the_same_way(corpus, make_stat
     for kind in ("xx", "xy"):
         for step in range(6):
             plan = plan_of(noisy, corpus, kind)[step]
-            for group, lang, text in zip(corpus.query[plan.rows], plan.query_lang, noisy.batch(plan).strings, strict=False):
+            for group, lang, text in zip(
+                corpus.query[plan.rows], plan.query_lang, noisy.batch(plan).strings, strict=False
+            ):
                 seen.setdefault((int(group), int(lang), plan.epoch), set()).add(text)
     assert len(seen) > 50
     assert all(len(texts) == 1 for texts in seen.values())
@@ -110,8 +115,14 @@ def test_words_are_switched_between_any_two_languages(corpus, make_static) -> No
         (lambda: Augment(mode="view", side="both"), "views are of queries"),
         (lambda: Augment((Part(("codeswitch",)),)), "^lists: is missing"),
         (lambda: Augment(half=3), "^half: 3"),
-        (lambda: Augmenter(Augment((Part(("codeswitch",)),), lists="x"), seed=1), "codeswitch and synonym need word lists"),
-        (lambda: Augmenter(Augment((Part(("codeswitch",), into=("fr",)),), lists="x"), seed=1, lexicon=LEXICON), "no word list for 'fr'"),
+        (
+            lambda: Augmenter(Augment((Part(("codeswitch",)),), lists="x"), seed=1),
+            "codeswitch and synonym need word lists",
+        ),
+        (
+            lambda: Augmenter(Augment((Part(("codeswitch",), into=("fr",)),), lists="x"), seed=1, lexicon=LEXICON),
+            "no word list for 'fr'",
+        ),
     ],
 )
 def test_bad_settings(make, message: str) -> None:

@@ -1,4 +1,5 @@
-"""Checkpoints are believed only as they were written, and a run that was stopped logs what one that never stopped logs."""
+"""Checkpoints are believed only as they were written, and a run that was stopped logs what one that never stopped
+logs."""
 
 from __future__ import annotations
 
@@ -33,12 +34,20 @@ class Stop(Exception):
 
 
 def train(encoder: Any, corpus: Any, out: Path, *, stop: int = 0, **more: Any) -> Any:
-    """A model trained with lines at steps 4, 8 and 9 and checkpoints at 3 and 6 (and at the end); `stop` ends it after that step."""
+    """A model trained with lines at steps 4, 8 and 9 and checkpoints at 3 and 6 (and at the end); `stop` ends it after
+    that step."""
 
     def halt(_: Any) -> Any:
         raise Stop
 
-    settings = {"steps": STEPS, "lr": 0.01, "log_every": 4, "checkpoint_every": 3, "keep": 2, "validate_every": stop} | more
+    settings = {
+        "steps": STEPS,
+        "lr": 0.01,
+        "log_every": 4,
+        "checkpoint_every": 3,
+        "keep": 2,
+        "validate_every": stop,
+    } | more
     model, feed, plan = start(encoder, corpus, steps=STEPS)
     run(model, feed, plan, train=Train(**settings), out=out, validate=halt if stop else None, **OPTIONS)
     return model
@@ -85,11 +94,17 @@ def _without(path: Path) -> None:
 DAMAGE: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "a flipped byte of a tensor": ("state.safetensors", lambda path: _flip(path, -5)),
     "a flipped byte of the header": ("state.safetensors", lambda path: _flip(path, 12)),
-    "half of the tensors": ("state.safetensors", lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])),
+    "half of the tensors": (
+        "state.safetensors",
+        lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    ),
     "a tensor less": ("state.safetensors", _without),
     "no tensors": ("state.safetensors", Path.unlink),
     "another step": ("state.json", _step),
-    "another loss so far": ("state.json", lambda path: path.write_text(path.read_text().replace('"losses": [\n', '"losses": [\n1.5,'))),
+    "another loss so far": (
+        "state.json",
+        lambda path: path.write_text(path.read_text().replace('"losses": [\n', '"losses": [\n1.5,')),
+    ),
     "no checksum": ("state.json", lambda path: path.write_text('{"stage": "s", "step": 6}')),
     "a list": ("state.json", lambda path: path.write_text("[]")),
     "nothing": ("state.json", lambda path: path.write_text("")),
@@ -111,7 +126,9 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(stopped, whole, corpu
     assert checkpoint.latest(stopped, "s", {})
 
 
-def test_without_a_whole_checkpoint_training_starts_anew_and_says_so(stopped, whole, corpus, make_static, caplog) -> None:
+def test_without_a_whole_checkpoint_training_starts_anew_and_says_so(
+    stopped, whole, corpus, make_static, caplog
+) -> None:
     for step in (3, 6):
         _flip(checkpoint.folder_of(stopped, "s", step) / "state.safetensors", -1)
     with caplog.at_level(logging.WARNING, "triglot"):

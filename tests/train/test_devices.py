@@ -26,10 +26,17 @@ METHODS = ("none", "fgm", "pgd", "freelb", "smart", "r3f")
 LEARNED: dict[str, Any] = {"negatives": Negatives(count=6, lr=0.1), "language": Adversary(weight=0.1, hidden=4)}
 
 
-def train(encoder: Any, device: Any, out: Any, robust: Robust, *, steps: int = 2, chunk: int = 0, loss: Loss | None = None) -> Any:
+def train(
+    encoder: Any, device: Any, out: Any, robust: Robust, *, steps: int = 2, chunk: int = 0, loss: Loss | None = None
+) -> Any:
     corpus = make_corpus(negatives=True)
     model = Bag(encoder, device) if encoder.kind == "static" else Network(encoder, weight_decay=0.01, device=device)
-    feed = Feed(corpus, switching={"english": Switching("en", LISTS)}, tokenize=None if model.needs_strings else model.tokenize, seed=5)
+    feed = Feed(
+        corpus,
+        switching={"english": Switching("en", LISTS)},
+        tokenize=None if model.needs_strings else model.tokenize,
+        seed=5,
+    )
     if loss and loss.consistency:
         feed = feed.with_augmenter(Augmenter(Augment((Part(("swap",), share=1.0),), mode="view"), seed=5))
     plan = plan_run(feed.rows(), Batches(kind="hybrid", size=8), steps=steps, seed=5, languages=corpus.languages)
@@ -43,7 +50,11 @@ def test_the_device_of_the_test_refuses_what_a_gpu_refuses() -> None:
         here, there = torch.ones(3), torch.ones(3, device=device)
         assert isinstance(there * 2 + torch.tensor(1.0), There)
         assert (there.sum().item(), there.cpu().tolist()) == (3.0, [1.0] * 3)
-        for mixed in (lambda: here + there, lambda: torch.cat([there, here]), lambda: torch.where(here > 0, there, there)):
+        for mixed in (
+            lambda: here + there,
+            lambda: torch.cat([there, here]),
+            lambda: torch.where(here > 0, there, there),
+        ):
             with pytest.raises(RuntimeError, match="same device"):
                 mixed()
 

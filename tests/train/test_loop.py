@@ -31,7 +31,9 @@ def start(encoder, corpus, *, kind="hybrid", size=12, steps=12, positives=1, wei
     model = Bag(encoder) if encoder.kind == "static" else Network(encoder, weight_decay=weight_decay)
     tokenize = None if model.needs_strings else model.tokenize
     feed = Feed(corpus, switching={"english": Switching("en", LISTS)}, tokenize=tokenize, seed=5)
-    plan = plan_run(feed.rows(), Batches(kind=kind, size=size, positives=positives), steps=steps, seed=5, languages=corpus.languages)
+    plan = plan_run(
+        feed.rows(), Batches(kind=kind, size=size, positives=positives), steps=steps, seed=5, languages=corpus.languages
+    )
     return model, feed, plan
 
 
@@ -44,7 +46,9 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 
 
 @pytest.mark.parametrize("kind", ["static", "transformer"])
-def test_resume_gives_bitwise_the_weights_of_a_run_that_never_stopped(tmp_path, corpus, make_static, make_transformer, kind) -> None:
+def test_resume_gives_bitwise_the_weights_of_a_run_that_never_stopped(
+    tmp_path, corpus, make_static, make_transformer, kind
+) -> None:
     def encoder():
         return make_static() if kind == "static" else make_transformer(dropout=0.1)
 
@@ -61,14 +65,19 @@ def test_resume_gives_bitwise_the_weights_of_a_run_that_never_stopped(tmp_path, 
     broken, feed, plan = start(encoder(), corpus)
     with pytest.raises(Stop):
         dying = Train(steps=12, lr=0.01, validate_every=7, **TINY)
-        run(broken, feed, plan, loss=Loss(), train=dying, seed=7, stage="s", out=tmp_path / "broken", validate=interrupt)
+        run(
+            broken, feed, plan, loss=Loss(), train=dying, seed=7, stage="s", out=tmp_path / "broken", validate=interrupt
+        )
     again, feed, plan = start(encoder(), corpus)
     resumed = run(again, feed, plan, loss=Loss(), train=train, seed=7, stage="s", out=tmp_path / "broken")
     assert same(weights(whole), weights(again))
     for key in ("texts", "tokens", "effective_negatives", "counts"):
         assert resumed[key] == summary[key]
     one, two = (
-        [(line["step"], line["loss"]) for line in map(json.loads, (tmp_path / name / "metrics.jsonl").read_text().splitlines())]
+        [
+            (line["step"], line["loss"])
+            for line in map(json.loads, (tmp_path / name / "metrics.jsonl").read_text().splitlines())
+        ]
         for name in ("whole", "broken")
     )
     assert one == two
@@ -80,7 +89,16 @@ def test_chunked_gradients_are_the_whole_batch_s(tmp_path, corpus, make_static, 
     states = []
     for chunk in (0, 5):
         model, feed, plan = start(make_static() if kind == "static" else make_transformer(), corpus, steps=3)
-        run(model, feed, plan, loss=Loss(), train=Train(steps=3, lr=0.001, chunk=chunk), seed=7, stage="s", out=tmp_path / str(chunk))
+        run(
+            model,
+            feed,
+            plan,
+            loss=Loss(),
+            train=Train(steps=3, lr=0.001, chunk=chunk),
+            seed=7,
+            stage="s",
+            out=tmp_path / str(chunk),
+        )
         states.append(weights(model))
     for key in states[0]:
         torch.testing.assert_close(states[0][key], states[1][key], rtol=1e-4, atol=1e-5)  # of a movement of 3e-3
@@ -129,7 +147,9 @@ def test_hard_negatives_are_columns_and_count(tmp_path, make_static) -> None:
 def test_several_positives_a_row(tmp_path, corpus, make_static) -> None:
     model, feed, plan = start(make_static(), corpus, kind="xx", steps=20, positives=2)
     summary = run(model, feed, plan, loss=Loss(symmetric=0.5), train=Train(steps=20), seed=1, stage="s", out=tmp_path)
-    assert {(q, p) for _, q, p, _ in summary["counts"]} == {(q, p) for q in ("de", "en", "es") for p in ("de", "en", "es")}
+    assert {(q, p) for _, q, p, _ in summary["counts"]} == {
+        (q, p) for q in ("de", "en", "es") for p in ("de", "en", "es")
+    }
 
 
 def test_other_settings_do_not_resume(tmp_path, corpus, make_static) -> None:
@@ -163,7 +183,8 @@ SCRIPT = """
     from triglot.train import Train, run
     from safetensors.torch import save_file
     kind, model_path, out, slow, method = sys.argv[1:6]
-    learned = {} if method == "none" else {"negatives": Negatives(count=6, lr=0.1), "language": Adversary(weight=0.1, hidden=8)}
+    learned = {"negatives": Negatives(count=6, lr=0.1), "language": Adversary(weight=0.1, hidden=8)}
+    learned = {} if method == "none" else learned
     corpus = make_corpus()
     encoder = load_encoder(model_path)
     model, feed, plan = start(encoder, corpus, steps=30)
@@ -229,16 +250,23 @@ def test_the_threads_of_the_process_group_end_before_python_does(tmp_path) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "method"), [("static", "none"), ("transformer", "none"), ("static", "pgd"), ("transformer", "fgm")])
+@pytest.mark.parametrize(
+    ("kind", "method"), [("static", "none"), ("transformer", "none"), ("static", "pgd"), ("transformer", "fgm")]
+)
 def test_two_processes_have_the_loss_and_weights_of_one(tmp_path, make_static, make_transformer, kind, method) -> None:
     from safetensors.torch import load_file
 
     (make_static() if kind == "static" else make_transformer()).save(tmp_path / "model")
     job = [str(script(tmp_path)), kind, str(tmp_path / "model")]
-    subprocess.run([sys.executable, *job, str(tmp_path / "one"), "0", method], check=True, env=environment(), timeout=120)
+    subprocess.run(
+        [sys.executable, *job, str(tmp_path / "one"), "0", method], check=True, env=environment(), timeout=120
+    )
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     subprocess.run([*torchrun, *job, str(tmp_path / "two"), "0", method], check=True, env=environment(), timeout=200)
-    logs = [[json.loads(line)["loss"] for line in (tmp_path / n / "metrics.jsonl").read_text().splitlines()] for n in ("one", "two")]
+    logs = [
+        [json.loads(line)["loss"] for line in (tmp_path / n / "metrics.jsonl").read_text().splitlines()]
+        for n in ("one", "two")
+    ]
     assert len(logs[0]) == len(logs[1]) == 30
     np.testing.assert_allclose(logs[0], logs[1], rtol=2e-3, atol=1e-5)
     np.testing.assert_allclose(logs[0][:5], logs[1][:5], rtol=2e-5)

@@ -1,4 +1,5 @@
-"""Training on a log in which one article has half of the clicks: better than the start, on articles that were never clicked."""
+"""Training on a log in which one article has half of the clicks: better than the start, on articles that were never
+clicked."""
 
 from __future__ import annotations
 
@@ -32,7 +33,15 @@ def test_a_log_with_one_popular_article_trains_better_than_the_start(tmp_path: P
         words = rng.permutation(known[number])[:2]
         question = " ".join(WORDS["de"][w] for w in words) + f" {click}"
         text = " ".join(WORDS["en"][w] for w in known[number])
-        lines.append({"query": question, "query_lang": "de", "positive": text, "passage_lang": "en", "passage_group": f"{number}"})
+        lines.append(
+            {
+                "query": question,
+                "query_lang": "de",
+                "positive": text,
+                "passage_lang": "en",
+                "passage_group": f"{number}",
+            }
+        )
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     corpus, _ = pairs.read_training(tmp_path / "log.jsonl")
     encoder = make_static()
@@ -40,6 +49,15 @@ def test_a_log_with_one_popular_article_trains_better_than_the_start(tmp_path: P
     feed = Feed(corpus, tokenize=model.tokenize, seed=1)
     plan = plan_run(feed.rows(), Batches(kind="xy", size=32, comparable=False), steps=80, seed=1)
     assert plan.sizes.mean >= 0.95 * 32
-    summary = run(model, feed, plan, loss=Loss(), train=Train(steps=80, lr=0.05, log_every=0), seed=1, stage="s", out=tmp_path / "run")
+    summary = run(
+        model,
+        feed,
+        plan,
+        loss=Loss(),
+        train=Train(steps=80, lr=0.05, log_every=0),
+        seed=1,
+        stage="s",
+        out=tmp_path / "run",
+    )
     assert summary["effective_negatives"] > 0.9 * 31 * 80 * 32 * 0.95
     assert found(model.encoder(), held) >= found(encoder, held) + 0.2

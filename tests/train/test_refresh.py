@@ -31,14 +31,20 @@ def go(encoder, corpus, out, *, refresh=REFRESH, steps=12, validate=None, size=1
     made = renewal(refresh, settings.setdefault("negatives", 2), feed, seed=7, name="s")
     if made is not None:
         find = made.find
-        object.__setattr__(made, "find", lambda encoder, step: found.append((step, find(encoder, step))) or found[-1][1])
+        object.__setattr__(
+            made, "find", lambda encoder, step: found.append((step, find(encoder, step))) or found[-1][1]
+        )
     train = Train(steps=steps, log_every=1, **{"lr": 0.05, "checkpoint_every": 3} | settings)
-    summary = run(model, feed, plan, loss=Loss(), train=train, seed=7, stage="s", out=out, renewal=made, validate=validate)
+    summary = run(
+        model, feed, plan, loss=Loss(), train=train, seed=7, stage="s", out=out, renewal=made, validate=validate
+    )
     return weights(model), summary, found
 
 
 @pytest.mark.parametrize("kind", ["static", "transformer"])
-def test_resume_is_bitwise_though_the_model_that_mined_is_gone(tmp_path, corpus, make_static, make_transformer, kind) -> None:
+def test_resume_is_bitwise_though_the_model_that_mined_is_gone(
+    tmp_path, corpus, make_static, make_transformer, kind
+) -> None:
     def encoder():
         return make_static() if kind == "static" else make_transformer(dropout=0.1)
 
@@ -51,7 +57,8 @@ def test_resume_is_bitwise_though_the_model_that_mined_is_gone(tmp_path, corpus,
     lr = {"lr": 0.05 if kind == "static" else 0.01}
     whole, summary, found = go(encoder(), corpus, tmp_path / "whole", **lr)
     assert [step for step, _ in found] == [0, 4, 8]
-    # Checkpoints every 3 steps: killed after 7, it goes on from step 6 with what step 4 found, which is not what step 6 would find.
+    # Checkpoints every 3 steps: killed after 7, it goes on from step 6 with what step 4 found, which is not what step 6
+    # would find.
     with pytest.raises(Stop):
         go(encoder(), corpus, tmp_path / "broken", validate=interrupt, validate_every=7, **lr)
     again, resumed, more = go(encoder(), corpus, tmp_path / "broken", **lr)
@@ -60,7 +67,10 @@ def test_resume_is_bitwise_though_the_model_that_mined_is_gone(tmp_path, corpus,
     np.testing.assert_array_equal(more[0][1], found[2][1])
     for key in ("texts", "tokens", "counts", "negatives", "missing_negatives"):
         assert resumed[key] == summary[key]
-    one, two = ([json.loads(x)["loss"] for x in (tmp_path / n / "metrics.jsonl").read_text().splitlines()] for n in ("whole", "broken"))
+    one, two = (
+        [json.loads(x)["loss"] for x in (tmp_path / n / "metrics.jsonl").read_text().splitlines()]
+        for n in ("whole", "broken")
+    )
     assert one == two
 
 
@@ -69,7 +79,9 @@ def test_it_mines_with_the_model_as_it_is(tmp_path, corpus, make_static) -> None
     first, second = found[0][1], found[1][1]
     assert first.shape == (len(corpus), 3)
     assert (first != second).any()
-    _, _, once = go(make_static(), corpus, tmp_path / "b", lr=0.3, refresh=Refresh(every=0, depth=20, negative_languages="balanced"))
+    _, _, once = go(
+        make_static(), corpus, tmp_path / "b", lr=0.3, refresh=Refresh(every=0, depth=20, negative_languages="balanced")
+    )
     assert [step for step, _ in once] == [0]
     assert once[0][1].shape == (len(corpus), 2)  # as many as are shown
 
@@ -86,7 +98,9 @@ def test_negatives_change_training_and_are_counted(tmp_path, corpus, make_static
 
 
 @pytest.mark.parametrize("kind", ["static", "transformer"])
-def test_chunked_gradients_with_mined_negatives_are_the_whole_batch_s(tmp_path, corpus, make_static, make_transformer, kind) -> None:
+def test_chunked_gradients_with_mined_negatives_are_the_whole_batch_s(
+    tmp_path, corpus, make_static, make_transformer, kind
+) -> None:
     states = []
     for chunk in (0, 5):
         encoder = make_static() if kind == "static" else make_transformer()
@@ -99,7 +113,13 @@ def test_chunked_gradients_with_mined_negatives_are_the_whole_batch_s(tmp_path, 
 def test_other_mining_does_not_resume(tmp_path, corpus, make_static) -> None:
     go(make_static(), corpus, tmp_path, steps=4)
     with pytest.raises(InputError, match="made with refresh="):
-        go(make_static(), corpus, tmp_path, steps=4, refresh=Refresh(every=2, negatives=3, depth=20, negative_languages="balanced"))
+        go(
+            make_static(),
+            corpus,
+            tmp_path,
+            steps=4,
+            refresh=Refresh(every=2, negatives=3, depth=20, negative_languages="balanced"),
+        )
 
 
 SCRIPT = """
@@ -129,9 +149,14 @@ def test_two_processes_share_what_the_first_finds(tmp_path, make_static) -> None
     subprocess.run([sys.executable, *job, str(tmp_path / "one")], check=True, env=environment(), timeout=120)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     subprocess.run([*torchrun, *job, str(tmp_path / "two")], check=True, env=environment(), timeout=200)
-    logs = [[json.loads(line)["loss"] for line in (tmp_path / n / "metrics.jsonl").read_text().splitlines()] for n in ("one", "two")]
+    logs = [
+        [json.loads(line)["loss"] for line in (tmp_path / n / "metrics.jsonl").read_text().splitlines()]
+        for n in ("one", "two")
+    ]
     np.testing.assert_allclose(logs[0], logs[1], rtol=2e-4, atol=1e-5)
-    one, two, other = (load_file(tmp_path / n) for n in ("one/end-0.safetensors", "two/end-0.safetensors", "two/end-1.safetensors"))
+    one, two, other = (
+        load_file(tmp_path / n) for n in ("one/end-0.safetensors", "two/end-0.safetensors", "two/end-1.safetensors")
+    )
     for key in one:
         torch.testing.assert_close(one[key], two[key], rtol=1e-3, atol=1e-3)
         torch.testing.assert_close(other[key], two[key], rtol=0, atol=0)
@@ -139,7 +164,9 @@ def test_two_processes_share_what_the_first_finds(tmp_path, make_static) -> None
 
 def shown(feed: Feed, steps: int, negatives: int, languages: str):
     """(step, batch) of a plan; rows in English alone are used where they are code-switched."""
-    plan = plan_run(feed.rows(), Batches(kind="hybrid", size=15), steps=steps, seed=1, weights=[1.0, float(bool(feed.coverage()))])
+    plan = plan_run(
+        feed.rows(), Batches(kind="hybrid", size=15), steps=steps, seed=1, weights=[1.0, float(bool(feed.coverage()))]
+    )
     return [(step, feed.batch(step, negatives, languages)) for step in plan]
 
 
@@ -172,11 +199,17 @@ def test_a_text_in_one_language_is_shown_in_it_or_missing() -> None:
     other = feed.with_negatives(groups)
     for languages in ("own", "others", "balanced"):
         batch = other.batch(step, 2, languages)
-        possible = {"own": step.passage_lang[:, 0] == 1, "others": step.passage_lang[:, 0] != 1, "balanced": step.query_lang >= 0}
+        possible = {
+            "own": step.passage_lang[:, 0] == 1,
+            "others": step.passage_lang[:, 0] != 1,
+            "balanced": step.query_lang >= 0,
+        }
         assert len(batch.negative_lang) == 2 * possible[languages].sum()
         assert batch.missing == 2 * (~possible[languages]).sum()
         assert (batch.negative_lang == 1).all()
-        assert {batch.strings[i] for i in range(2 * len(step), len(batch))} <= {corpus.texts[int(corpus.text_of[groups[0, 0], 1])].as_py()}
+        assert {batch.strings[i] for i in range(2 * len(step), len(batch))} <= {
+            corpus.texts[int(corpus.text_of[groups[0, 0], 1])].as_py()
+        }
 
 
 def test_rows_with_more_negatives_show_others_each_epoch() -> None:

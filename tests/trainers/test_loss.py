@@ -42,8 +42,12 @@ def columns(*ids: list[int]) -> list[dict[str, Tensor]]:
 @pytest.mark.parametrize("symmetric", [0.0, 0.4])
 def test_it_is_our_own_loss(model: Table, symmetric: float) -> None:
     groups = torch.tensor([3, 7, 3, 9, 7])
-    value = GroupMaskedRankingLoss(model, scale=10, symmetric=symmetric)(columns([1, 2, 3, 4, 5], [6, 7, 8, 9, 10]), groups)
-    queries, passages = (nn.functional.normalize(model.rows(torch.tensor(ids)), dim=1) for ids in ([1, 2, 3, 4, 5], [6, 7, 8, 9, 10]))
+    value = GroupMaskedRankingLoss(model, scale=10, symmetric=symmetric)(
+        columns([1, 2, 3, 4, 5], [6, 7, 8, 9, 10]), groups
+    )
+    queries, passages = (
+        nn.functional.normalize(model.rows(torch.tensor(ids)), dim=1) for ids in ([1, 2, 3, 4, 5], [6, 7, 8, 9, 10])
+    )
     row = torch.arange(5)
     masks = pair_masks(row, row, groups, groups)
     torch.testing.assert_close(value, info_nce(queries, passages, *masks, Loss(temperature=0.1, symmetric=symmetric)))

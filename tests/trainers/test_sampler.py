@@ -162,7 +162,9 @@ class Seen:
         return Watched(model)
 
 
-def train(make_transformer: Any, out: Path, dataset: Any, tokens: list, *, steps: int, go_on: bool = False, **options: Any) -> Any:
+def train(
+    make_transformer: Any, out: Path, dataset: Any, tokens: list, *, steps: int, go_on: bool = False, **options: Any
+) -> Any:
     from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
     from sentence_transformers.sentence_transformer.training_args import SentenceTransformerTrainingArguments
 

@@ -1,4 +1,5 @@
-"""The white-box bound: queries shifted in the space of token embeddings by projected gradient descent (PGD, arXiv 1706.06083).
+"""The white-box bound: queries shifted in the space of token embeddings by projected gradient descent (PGD, arXiv
+1706.06083).
 
 No text is behind such a shift. What it does bounds what texts could do that move the embeddings as little.
 """
@@ -19,8 +20,8 @@ from triglot.files import InputError
 def shift_queries(target: Target, attack: Attack, *, rows: int = 256) -> np.ndarray:
     """(queries, dim) vectors of the queries after the shift that lowers the margin most.
 
-    The shift of a query has a norm over all its tokens (Frobenius) of at most `eps` times the root mean square norm of the model's token
-    embeddings. Each step goes 2 / steps of the way along the gradient and is projected back.
+    The shift of a query has a norm over all its tokens (Frobenius) of at most `eps` times the root mean square norm of
+    the model's token embeddings. Each step goes 2 / steps of the way along the gradient and is projected back.
 
     Raises:
         InputError: an encoder that has no token embeddings to shift.
@@ -33,7 +34,9 @@ def shift_queries(target: Target, attack: Attack, *, rows: int = 256) -> np.ndar
     elif hasattr(encoder, "input_embeddings"):
         prepare = lambda part: _network(encoder, part)  # noqa: E731
     else:
-        raise InputError(f"attack {attack.label!r}: needs a model whose gradients can be taken, not {type(encoder).__name__}")
+        raise InputError(
+            f"attack {attack.label!r}: needs a model whose gradients can be taken, not {type(encoder).__name__}"
+        )
     device = getattr(encoder, "device", "cpu")
     passages = torch.from_numpy(target.passages).to(device)
     result = np.empty_like(target.queries)
@@ -46,7 +49,11 @@ def shift_queries(target: Target, attack: Attack, *, rows: int = 256) -> np.ndar
             vectors = forward(shift)
             scores = torch.einsum("nd,nkd->nk", vectors, passages[relevant.clamp_min(0)])
             good = (scores * (relevant >= 0)).sum(1) / (relevant >= 0).sum(1).clamp_min(1)
-            bad = torch.einsum("nd,nkd->nk", vectors, passages[others.clamp_min(0)]).masked_fill(others < 0, target.lowest).amax(1)
+            bad = (
+                torch.einsum("nd,nkd->nk", vectors, passages[others.clamp_min(0)])
+                .masked_fill(others < 0, target.lowest)
+                .amax(1)
+            )
             (gradient,) = torch.autograd.grad((good - bad).sum(), shift)
             with torch.no_grad():
                 limit = attack.eps * room
@@ -66,7 +73,10 @@ def _over(gradient: Any) -> Any:
 
 
 def _static(encoder: StaticEncoder, texts: list[str]) -> tuple[Any, Any, Any]:
-    """Shape of the shift, its largest norm at eps 1, and the model after the token embeddings. Token shifts reduce to one of their mean."""
+    """Shape of the shift, its largest norm at eps 1, and the model after the token embeddings.
+
+    Token shifts reduce to one of their mean.
+    """
     import torch
 
     ids, offsets = encoder.tokenize(texts)
@@ -90,7 +100,9 @@ def _static(encoder: StaticEncoder, texts: list[str]) -> tuple[Any, Any, Any]:
 def _network(encoder: Any, texts: list[str]) -> tuple[Any, Any, Any]:
     """As `_static`, for a transformer: the shift is added where the input embeddings come out."""
 
-    features = {key: value.to(encoder.device) for key, value in encoder.features(texts, np.zeros(len(texts), bool)).items()}
+    features = {
+        key: value.to(encoder.device) for key, value in encoder.features(texts, np.zeros(len(texts), bool)).items()
+    }
     mask = features["attention_mask"][:, :, None].float()
     table = encoder.input_embeddings.weight
     size = table.detach().float().square().sum(1).mean().sqrt()

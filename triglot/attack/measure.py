@@ -1,4 +1,5 @@
-"""What an attack did, from the rankings before and after it (methods: relative drop, success rate, overlap of the top k, drift)."""
+"""What an attack did, from the rankings before and after it (methods: relative drop, success rate, overlap of the top
+k, drift)."""
 
 from __future__ import annotations
 
@@ -11,7 +12,9 @@ from triglot.topk import top_k
 
 
 def success_rate(clean: Evaluation, attacked: Evaluation, k: int) -> dict[str, float]:
-    """For each setting, #{hit at k before, miss after} / #{hit at k before}. Both evaluations have the measure `r@k` and the same rows.
+    """For each setting, #{hit at k before, miss after} / #{hit at k before}.
+
+    Both evaluations have the measure `r@k` and the same rows.
 
     A hit is a relevant passage among the first k; where ties leave it open, it counts by its expectation.
     """
@@ -32,7 +35,8 @@ def jaccard(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def rank_biased_overlap(a: np.ndarray, b: np.ndarray, p: float = 0.9) -> np.ndarray:
-    """(queries,) RBO_ext of two top lists of equal depth k (Webber, Moffat and Zobel 2010, equation 23 with equal lengths).
+    """(queries,) RBO_ext of two top lists of equal depth k (Webber, Moffat and Zobel 2010, equation 23 with equal
+    lengths).
 
     Args:
         a: (queries, k), different passages in a row.
@@ -78,7 +82,8 @@ def robustness(
         k: of the top lists and of a hit.
 
     Returns:
-        drop (share of the macro mAP lost, a setting), success@k (a setting), jaccard@k, rbo@k, drift (1 - cosine), changed, calls: means.
+        drop (share of the macro mAP lost, a setting), success@k (a setting), jaccard@k, rbo@k, drift (1 - cosine),
+        changed, calls: means.
     """
     k = min(k, len(passages))
     first, second = top_k(before, passages, k)[1], top_k(after, passages, k)[1]

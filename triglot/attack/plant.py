@@ -1,7 +1,7 @@
 """Planted passages: can someone who may add one passage put it into the top k of questions that it does not answer?
 
-`echo` sets the question before the payload, as keyword stuffing does; `greedy` adds those of its words that raise the score most, one
-at a time, up to the budget (in the spirit of corpus poisoning, arXiv 2310.19156).
+`echo` sets the question before the payload, as keyword stuffing does; `greedy` adds those of its words that raise the
+score most, one at a time, up to the budget (in the spirit of corpus poisoning, arXiv 2310.19156).
 """
 
 from __future__ import annotations
@@ -45,11 +45,13 @@ class Plant:
         check_ranges(self)
 
 
-def plant(encoder: Any, benchmark: RetrievalSet, queries: np.ndarray, passages: np.ndarray, settings: Plant) -> dict[str, Any]:
+def plant(
+    encoder: Any, benchmark: RetrievalSet, queries: np.ndarray, passages: np.ndarray, settings: Plant
+) -> dict[str, Any]:
     """Plant one passage a target question and language, one at a time, in the pool of all languages.
 
-    The payload is a passage of the same language that answers another question. A passage aims at the question in its own language; success
-    is measured for the question in every language.
+    The payload is a passage of the same language that answers another question. A passage aims at the question in its
+    own language; success is measured for the question in every language.
 
     Args:
         encoder: with `encode(texts, side=...)`.
@@ -59,8 +61,9 @@ def plant(encoder: Any, benchmark: RetrievalSet, queries: np.ndarray, passages: 
         settings: how.
 
     Returns:
-        {"success@k": macro over (passage language, question language), "same": within a language, "other": across, "payload@k": the
-        payload alone, "matrix": {passage language: {question language: share}}, "calls": mean, "examples": [...]}.
+        {"success@k": macro over (passage language, question language), "same": within a language, "other": across,
+        "payload@k": the payload alone, "matrix": {passage language: {question language: share}}, "calls": mean,
+        "examples": [...]}.
 
     Raises:
         InputError: a benchmark whose passages cannot serve as payloads.
@@ -92,7 +95,13 @@ def plant(encoder: Any, benchmark: RetrievalSet, queries: np.ndarray, passages: 
             plain += hits[:, 1].sum(), len(forms)
             if len(examples) < 10:
                 examples.append(
-                    {"question": question, "lang": languages[lang], "passage": text, "top_k": int(hits[:, 0].sum()), "of": len(forms)}
+                    {
+                        "question": question,
+                        "lang": languages[lang],
+                        "passage": text,
+                        "top_k": int(hits[:, 0].sum()),
+                        "of": len(forms),
+                    }
                 )
     share = np.where(asked > 0, matrix / np.maximum(asked, 1), np.nan)
     same = np.eye(len(languages), dtype=bool)
@@ -102,7 +111,9 @@ def plant(encoder: Any, benchmark: RetrievalSet, queries: np.ndarray, passages: 
         "other": _mean(share[~same]),
         f"payload@{settings.k}": float(plain[0] / max(plain[1], 1)),
         "matrix": {
-            a: {b: float(share[i, j]) for j, b in enumerate(languages) if asked[i, j]} for i, a in enumerate(languages) if asked[i].any()
+            a: {b: float(share[i, j]) for j, b in enumerate(languages) if asked[i, j]}
+            for i, a in enumerate(languages)
+            if asked[i].any()
         },
         "calls": float(np.mean(calls)) if calls else 0.0,
         "examples": examples,
@@ -110,7 +121,8 @@ def plant(encoder: Any, benchmark: RetrievalSet, queries: np.ndarray, passages: 
 
 
 def check_plant(benchmark: RetrievalSet, settings: Plant) -> None:
-    """Raise InputError where a question that would be aimed at has no passage that could be a payload, before anything is encoded."""
+    """Raise InputError where a question that would be aimed at has no passage that could be a payload, before anything
+    is encoded."""
     for group in _targets(benchmark, settings)[0]:
         forms = np.flatnonzero(benchmark.queries.group == group)
         for lang in np.unique(benchmark.queries.lang[forms]).tolist():
@@ -125,7 +137,9 @@ def _targets(benchmark: RetrievalSet, settings: Plant) -> tuple[np.ndarray, np.r
 
 def _payloads(benchmark: RetrievalSet, query: int, lang: int) -> np.ndarray:
     """Passages of a language that answer another question than this one. Raises InputError where there is none."""
-    found = np.flatnonzero((benchmark.passages.lang == lang) & (benchmark.passages.cluster != benchmark.queries.cluster[query]))
+    found = np.flatnonzero(
+        (benchmark.passages.lang == lang) & (benchmark.passages.cluster != benchmark.queries.cluster[query])
+    )
     if not len(found):
         where = f"no passage in {benchmark.languages[lang]} that could be a payload"
         raise InputError(f"{benchmark.name}: {where}; all of them answer the question aimed at")
@@ -139,7 +153,8 @@ def _mean(values: np.ndarray) -> float | None:
 
 
 def _bars(queries: np.ndarray, passages: np.ndarray, k: int) -> np.ndarray:
-    """(queries,) the score at rank k of the pool: a planted passage that reaches it is among the first k (ties count for the attacker)."""
+    """(queries,) the score at rank k of the pool: a planted passage that reaches it is among the first k (ties count
+    for the attacker)."""
     from triglot.topk import top_k
 
     return top_k(queries, passages, k)[0][:, -1]

@@ -85,7 +85,8 @@ def attack_queries(
         the clean evaluation, and one `Attacked` an attack.
 
     Raises:
-        InputError: two attacks of one name, code-switching without word lists, or an encoder whose vectors have no gradient.
+        InputError: two attacks of one name, code-switching without word lists, or an encoder whose vectors have no
+            gradient.
     """
     labels = [attack.label for attack in attacks]
     for label in labels:

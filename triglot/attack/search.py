@@ -1,7 +1,7 @@
 """Searches for a harmful text: draws, the worst of several draws, greedy changes, and a beam from left to right.
 
-All queries are searched at the same time, so that the model is asked in large batches. A query's budget counts the texts that the model
-encodes for it.
+All queries are searched at the same time, so that the model is asked in large batches. A query's budget counts the
+texts that the model encodes for it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ class Found:
     calls: np.ndarray
 
 
-def draw(texts: Sequence[str], langs: Sequence[str], attack: Attack, lexicon: Lexicon | None, *, turn: int = 0) -> list[str]:
+def draw(
+    texts: Sequence[str], langs: Sequence[str], attack: Attack, lexicon: Lexicon | None, *, turn: int = 0
+) -> list[str]:
     """One random change of each text. Different turns are independent."""
     kind = (seeds.uniform(attack.seed, "attack-kind", turn, np.arange(len(texts))) * len(attack.kinds)).astype(int)
     result = list(texts)
@@ -41,7 +43,16 @@ def draw(texts: Sequence[str], langs: Sequence[str], attack: Attack, lexicon: Le
         if name == CODESWITCH:
             assert lexicon is not None
             into = attack.into or lexicon.languages
-            changed = switch(chosen, spoken, lexicon, rate=attack.rate, into=into, mode=attack.mode, seed=attack.seed, purpose=purpose)
+            changed = switch(
+                chosen,
+                spoken,
+                lexicon,
+                rate=attack.rate,
+                into=into,
+                mode=attack.mode,
+                seed=attack.seed,
+                purpose=purpose,
+            )
         else:
             changed = perturb(chosen, spoken, name, rate=attack.rate, seed=attack.seed, purpose=purpose)
         for place, text in zip(places, changed, strict=True):
@@ -49,8 +60,13 @@ def draw(texts: Sequence[str], langs: Sequence[str], attack: Attack, lexicon: Le
     return result
 
 
-def worst_of(target: Target, texts: Sequence[str], langs: Sequence[str], attack: Attack, lexicon: Lexicon | None) -> Found:
-    """Of `tries` draws (and no more than the budget), the one with the lowest margin. The unchanged text is not among them."""
+def worst_of(
+    target: Target, texts: Sequence[str], langs: Sequence[str], attack: Attack, lexicon: Lexicon | None
+) -> Found:
+    """Of `tries` draws (and no more than the budget), the one with the lowest margin.
+
+    The unchanged text is not among them.
+    """
     tries = min(attack.tries, attack.budget)
     query = np.arange(len(texts))
     best, lowest = list(texts), np.full(len(texts), np.inf)
@@ -63,7 +79,8 @@ def worst_of(target: Target, texts: Sequence[str], langs: Sequence[str], attack:
 
 
 def candidates_of(langs: Sequence[str], attack: Attack, lexicon: Lexicon | None) -> Candidates:
-    """Replacements of a word: its translations, or `tries` forms of it for each kind of noise, whatever was asked before."""
+    """Replacements of a word: its translations, or `tries` forms of it for each kind of noise, whatever was asked
+    before."""
     kept: dict[tuple[str, str], list[str]] = {}
 
     def candidates(query: int, place: int, unit: str) -> list[str]:
@@ -73,10 +90,14 @@ def candidates_of(langs: Sequence[str], attack: Attack, lexicon: Lexicon | None)
             for kind in attack.kinds:
                 if kind == CODESWITCH:
                     assert lexicon is not None
-                    found += [one for into in attack.into or lexicon.languages for one in lexicon.candidates(unit, lang, into)]
+                    found += [
+                        one for into in attack.into or lexicon.languages for one in lexicon.candidates(unit, lang, into)
+                    ]
                 elif unit[0].isalnum():
                     many = [unit] * attack.tries
-                    found += perturb(many, [lang] * len(many), kind, rate=1.0, seed=attack.seed, purpose=f"attack-form-{unit}")
+                    found += perturb(
+                        many, [lang] * len(many), kind, rate=1.0, seed=attack.seed, purpose=f"attack-form-{unit}"
+                    )
             kept[lang, unit] = [one for one in dict.fromkeys(found) if one and one != unit]
         return kept[lang, unit]
 
@@ -88,7 +109,10 @@ Parted = Sequence[tuple[list[str], list[str]]]  # units and gaps of each query
 
 def part_texts(texts: Sequence[str], langs: Sequence[str], lexicon: Lexicon | None) -> Parted:
     """What of each text is replaced as one: words, those of the lists where the script has no spaces."""
-    return [split_words(text, lang, lexicon) if lexicon else split_text(text) for text, lang in zip(texts, langs, strict=True)]
+    return [
+        split_words(text, lang, lexicon) if lexicon else split_text(text)
+        for text, lang in zip(texts, langs, strict=True)
+    ]
 
 
 def _allowed(units: Sequence[str], rate: float) -> int:
@@ -96,7 +120,8 @@ def _allowed(units: Sequence[str], rate: float) -> int:
 
 
 def greedy(target: Target, parted: Parted, candidates: Candidates, *, rate: float, budget: int) -> Found:
-    """The change that lowers the margin most, again and again, until none does, `rate` of the words changed, or the budget is spent."""
+    """The change that lowers the margin most, again and again, until none does, `rate` of the words changed, or the
+    budget is spent."""
     units, gaps = map(list, zip(*parted, strict=True))
     texts = [restore(*one) for one in parted]
     allowed = np.array([_allowed(u, rate) for u in units])
@@ -133,11 +158,14 @@ def greedy(target: Target, parted: Parted, candidates: Candidates, *, rate: floa
 
 
 def beam(target: Target, parted: Parted, candidates: Candidates, *, rate: float, width: int, budget: int) -> Found:
-    """From left to right, each word is kept or replaced; the `width` texts with the lowest margin go on (PolyGloss, arXiv 2103.09593)."""
+    """From left to right, each word is kept or replaced; the `width` texts with the lowest margin go on (PolyGloss,
+    arXiv 2103.09593)."""
     units, gaps = map(list, zip(*parted, strict=True))
     allowed = [_allowed(u, rate) for u in units]
     clean = target.margins(target.queries, np.arange(len(parted)))
-    states: list[list[tuple[float, int, tuple[str, ...]]]] = [[(float(m), 0, tuple(u))] for m, u in zip(clean, units, strict=True)]
+    states: list[list[tuple[float, int, tuple[str, ...]]]] = [
+        [(float(m), 0, tuple(u))] for m, u in zip(clean, units, strict=True)
+    ]
     calls = np.zeros(len(parted), np.int64)
     for place in range(max(map(len, units), default=0)):
         trial, owner, made = [], [], []

@@ -21,11 +21,12 @@ class Attack:
 
     Attributes:
         name: in results; by default made from the other settings.
-        kinds: what is done to words: kinds of `triglot.augment.noise`, or `codeswitch`; of several, one is drawn for each text (`random`,
-            `worst`) or all are candidates (`greedy`, `beam`).
+        kinds: what is done to words: kinds of `triglot.augment.noise`, or `codeswitch`; of several, one is drawn for
+            each text (`random`, `worst`) or all are candidates (`greedy`, `beam`).
         rate: share of the words that may change.
-        search: random (one draw), worst (the worst of `tries` draws), greedy (the best single change again and again), beam (left to right,
-            PolyGloss, arXiv 2103.09593), embedding (projected gradient on the vectors, no text: a bound on what texts can do).
+        search: random (one draw), worst (the worst of `tries` draws), greedy (the best single change again and again),
+            beam (left to right, PolyGloss, arXiv 2103.09593), embedding (projected gradient on the vectors, no text: a
+            bound on what texts can do).
         tries: draws of `worst`; variants of a word that `greedy` and `beam` try.
         beam: partial texts kept.
         budget: texts that the model may be asked to encode for one query.

@@ -14,8 +14,8 @@ from triglot.topk import top_k
 class Target:
     """A model under attack on one benchmark.
 
-    The margin of a query is the mean score of its relevant passages less the highest score of any other. Others are looked for among the
-    `depth` that the unchanged query ranks highest: a bound from above that costs no search.
+    The margin of a query is the mean score of its relevant passages less the highest score of any other. Others are
+    looked for among the `depth` that the unchanged query ranks highest: a bound from above that costs no search.
 
     Args:
         encoder: with `encode(texts, side=...)`.
@@ -24,7 +24,9 @@ class Target:
         depth: passages beside the relevant ones that a margin looks at.
     """
 
-    def __init__(self, encoder: Any, benchmark: RetrievalSet, queries: np.ndarray, passages: np.ndarray, *, depth: int = 50):
+    def __init__(
+        self, encoder: Any, benchmark: RetrievalSet, queries: np.ndarray, passages: np.ndarray, *, depth: int = 50
+    ):
         self.encoder, self.benchmark = encoder, benchmark
         self.queries, self.passages = queries, passages
         judged = benchmark.judgements[benchmark.judgements[:, 2] > 0]
@@ -36,10 +38,14 @@ class Target:
         self.relevant[judged[:, 0], slot] = judged[:, 1]
         _, best = top_k(queries, passages, min(depth + most, len(passages)))
         # what the highest of no scores counts as: -1 of cosines
-        self.lowest = -max(1.0, float(np.linalg.norm(queries, axis=1).max(initial=0) * np.linalg.norm(passages, axis=1).max(initial=0)))
+        self.lowest = -max(
+            1.0, float(np.linalg.norm(queries, axis=1).max(initial=0) * np.linalg.norm(passages, axis=1).max(initial=0))
+        )
         known = (best[:, :, None] == self.relevant[:, None, :]).any(2)
         itself = benchmark.itself  # no passage that the query competes with
-        known |= np.isin(best + np.arange(len(best))[:, None] * len(passages), itself[:, 0] * len(passages) + itself[:, 1])
+        known |= np.isin(
+            best + np.arange(len(best))[:, None] * len(passages), itself[:, 0] * len(passages) + itself[:, 1]
+        )
         order = np.argsort(known, axis=1, kind="stable")[:, :depth]  # relevant ones last
         self.others = np.where(np.take_along_axis(known, order, 1), -1, np.take_along_axis(best, order, 1))
 
@@ -54,7 +60,9 @@ class Target:
         result = np.empty(len(query), np.float32)
         for start in range(0, len(query), rows):
             here = slice(start, start + rows)
-            result[here] = self._mean(vectors[here], self.relevant[query[here]]) - self._max(vectors[here], self.others[query[here]])
+            result[here] = self._mean(vectors[here], self.relevant[query[here]]) - self._max(
+                vectors[here], self.others[query[here]]
+            )
         return result
 
     def _scores(self, vectors: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -1,1 +1,2 @@
-"""Text changed on purpose: noise, code-switching, synonyms, translations; word lists for it, learned; copies written out."""
+"""Text changed on purpose: noise, code-switching, synonyms, translations; word lists for it, learned; copies written
+out."""

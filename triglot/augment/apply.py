@@ -1,4 +1,5 @@
-"""Parts of an augmentation applied to texts: which texts, which kind, and the change itself, each drawn from the text's own key."""
+"""Parts of an augmentation applied to texts: which texts, which kind, and the change itself, each drawn from the text's
+own key."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ class Augmenter:
         InputError: code-switching without a lexicon, or into a language without a list; `segment` without pieces.
     """
 
-    def __init__(self, settings: Augment, *, seed: int, lexicon: Lexicon | None = None, pieces: Sequence[str] | None = None):
+    def __init__(
+        self, settings: Augment, *, seed: int, lexicon: Lexicon | None = None, pieces: Sequence[str] | None = None
+    ):
         if settings.segment and pieces is None:
             raise InputError("augment.segment: needs a static encoder")
         self.splits = Splits(pieces) if settings.segment and pieces is not None else None
@@ -38,7 +41,9 @@ class Augmenter:
             if part.into and lexicon is not None:
                 lexicon.check(part.into)
         allowed = [part.side or settings.side for part in settings.parts]
-        self._touched = np.array([[side in ("query", "both"), side in ("passage", "both")] for side in allowed], bool).reshape(-1, 2)
+        self._touched = np.array(
+            [[side in ("query", "both"), side in ("passage", "both")] for side in allowed], bool
+        ).reshape(-1, 2)
         self._edges = np.cumsum([part.share for part in settings.parts])
 
     def choose(self, keys: np.ndarray, sides: np.ndarray, epoch: int) -> np.ndarray:
@@ -63,7 +68,9 @@ class Augmenter:
         turns = self._turns(keys, parts, epoch).tolist()
         return [self.settings.parts[part].kinds[turn] for part, turn in zip(parts.tolist(), turns, strict=True)]
 
-    def change(self, texts: Sequence[str], langs: Sequence[str], keys: np.ndarray, parts: np.ndarray, epoch: int) -> list[str]:
+    def change(
+        self, texts: Sequence[str], langs: Sequence[str], keys: np.ndarray, parts: np.ndarray, epoch: int
+    ) -> list[str]:
         """The changed texts.
 
         Args:

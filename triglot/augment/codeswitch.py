@@ -1,8 +1,10 @@
-"""Code-switching: words of a text replaced by their translations, drawn anew each time the text is shown (arXiv 2305.05295).
+"""Code-switching: words of a text replaced by their translations, drawn anew each time the text is shown (arXiv
+2305.05295).
 
-A text becomes a sequence of *units* (words and punctuation) once, as integers. Switching a batch is then a few NumPy gathers, with no
-string handling: a static encoder needs only the token ids of each unit, a transformer joins the units' strings. What is drawn for a word
-depends on (seed, epoch, text, position) alone, so two arms of a study that show a text in the same language replace the same words.
+A text becomes a sequence of *units* (words and punctuation) once, as integers. Switching a batch is then a few NumPy
+gathers, with no string handling: a static encoder needs only the token ids of each unit, a transformer joins the units'
+strings. What is drawn for a word depends on (seed, epoch, text, position) alone, so two arms of a study that show a
+text in the same language replace the same words.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ def split_text(text: str) -> tuple[list[str], list[str]]:
 
 
 def restore(units: Sequence[str], gaps: Sequence[str]) -> str:
-    """A text from units and the gaps around them; a space parts two words that would run together, where their scripts have spaces."""
+    """A text from units and the gaps around them; a space parts two words that would run together, where their scripts
+    have spaces."""
     parts = [gaps[0]]
     for before, unit, after in zip(["", *units], units, gaps[1:], strict=False):
         if not parts[-1] and _spaced(before[-1:]) and _spaced(unit[:1]):
@@ -78,12 +81,15 @@ class CodeSwitcher:
 
     Args:
         texts: the texts, all in the pivot language.
-        lists: for each target language, pairs (word, translation). Look-up ignores case; a word's translations are equally likely.
+        lists: for each target language, pairs (word, translation). Look-up ignores case; a word's translations are
+            equally likely.
         p: probability that a word with a translation is replaced.
         seed: of the draws.
     """
 
-    def __init__(self, texts: Sequence[str], lists: Mapping[str, Sequence[tuple[str, str]]], *, p: float = 1.0, seed: int = 0):
+    def __init__(
+        self, texts: Sequence[str], lists: Mapping[str, Sequence[tuple[str, str]]], *, p: float = 1.0, seed: int = 0
+    ):
         if not 0.0 <= p <= 1.0:
             raise InputError(f"codeswitch.p is {p}; a probability lies between 0 and 1")
         self.p, self.seed = p, seed
@@ -140,7 +146,11 @@ class CodeSwitcher:
         if p < 1.0:
             choices = np.where(seeds.uniform(self.seed, "codeswitch-word", epoch, where) < p, choices, 0)
         picked = table.offsets[units] + (draw * choices).astype(np.int64)
-        flat = np.where(choices > 0, table.flat[np.minimum(picked, max(len(table.flat) - 1, 0))] if len(table.flat) else units, units)
+        flat = np.where(
+            choices > 0,
+            table.flat[np.minimum(picked, max(len(table.flat) - 1, 0))] if len(table.flat) else units,
+            units,
+        )
         return Ragged(flat.astype(np.int32), offsets)
 
     def strings(self, switched: Ragged) -> list[str]:

@@ -1,7 +1,9 @@
-"""More rows out of the ones that are there: changed copies, counted and written so that larger samples contain the smaller ones.
+"""More rows out of the ones that are there: changed copies, counted and written so that larger samples contain the
+smaller ones.
 
-A factor of 4 is the corpus and three changed copies of it; of a factor of 2.5 the second copy has half of the rows. What a copy looks like
-depends on the seed, its number and the text alone, so the rows of a smaller factor are also in every larger one.
+A factor of 4 is the corpus and three changed copies of it; of a factor of 2.5 the second copy has half of the rows.
+What a copy looks like depends on the seed, its number and the text alone, so the rows of a smaller factor are also in
+every larger one.
 """
 
 from __future__ import annotations
@@ -38,8 +40,10 @@ class Grown:
     Attributes:
         lines: factor -> lines of its file.
         changed: (kind, language) -> texts changed.
-        unchanged: texts that were to be changed but came out as they were (no word to change in them, or no translation for any).
-        clean: texts of copies that no part was drawn for. A line of a copy whose two texts are both as they were is not written.
+        unchanged: texts that were to be changed but came out as they were (no word to change in them, or no translation
+            for any).
+        clean: texts of copies that no part was drawn for. A line of a copy whose two texts are both as they were is not
+            written.
     """
 
     lines: dict[float, int] = field(default_factory=dict)
@@ -98,7 +102,13 @@ def _touched(augmenter: Augmenter) -> dict[str, bool]:
 
 
 def _change(
-    corpus: ParallelCorpus, augmenter: Augmenter, groups: np.ndarray, side: str, copy: int, grown: Grown, only: int | None = None
+    corpus: ParallelCorpus,
+    augmenter: Augmenter,
+    groups: np.ndarray,
+    side: str,
+    copy: int,
+    grown: Grown,
+    only: int | None = None,
 ) -> dict[int, tuple[str, str]]:
     """Number of a text -> (changed text, kind), of these groups in all languages or in one."""
     group, lang = np.nonzero(corpus.text_of[groups] >= 0)
@@ -159,8 +169,14 @@ def lines(
     copies = _copies(augmenter, factors)
     grown = Grown() if grown is None else grown
     for copy in range(copies + 1):
-        draw = seeds.uniform(augmenter.seed, "augment-row", copy, np.arange(len(corpus))) if copy and augmenter else np.zeros(len(corpus))
-        smallest = np.searchsorted(factors, copy + draw, side="right")  # the first of `factors` above it: 2.5 has half of copy 2
+        draw = (
+            seeds.uniform(augmenter.seed, "augment-row", copy, np.arange(len(corpus)))
+            if copy and augmenter
+            else np.zeros(len(corpus))
+        )
+        smallest = np.searchsorted(
+            factors, copy + draw, side="right"
+        )  # the first of `factors` above it: 2.5 has half of copy 2
         chosen = np.flatnonzero(smallest < len(factors))
         for start in range(0, len(chosen), ROWS_AT_ONCE):
             rows = chosen[start : start + ROWS_AT_ONCE]
@@ -170,7 +186,9 @@ def lines(
                 assert augmenter is not None
                 touched = _touched(augmenter)
                 groups = {"query": np.unique(part.query), "passage": np.unique(part.passage)}
-                sides = {s: _change(corpus, augmenter, groups[s], s, copy, grown) if touched[s] else None for s in SIDES}
+                sides = {
+                    s: _change(corpus, augmenter, groups[s], s, copy, grown) if touched[s] else None for s in SIDES
+                }
                 variant = Variant(copy, **sides)
             for row, record in numbered_records(part, shape=shape, variant=variant, origins=origins):
                 yield factors[int(smallest[rows[row]])], record
@@ -200,7 +218,9 @@ def write(
     grown = Grown(dict.fromkeys(files, 0))
     with ExitStack() as stack:
         handles = {factor: stack.enter_context(atomic_write(path)) for factor, path in files.items()}
-        for smallest, record in lines(corpus, augmenter, list(files), shape=shape, origins=origins, grown=grown, advance=advance):
+        for smallest, record in lines(
+            corpus, augmenter, list(files), shape=shape, origins=origins, grown=grown, advance=advance
+        ):
             line = json.dumps(record, ensure_ascii=False) + "\n"
             for factor, handle in handles.items():
                 if factor >= smallest:

@@ -1,4 +1,5 @@
-"""Letters of scripts, neighbours on their standard keyboards, and look-alikes of Latin letters: written for this project."""
+"""Letters of scripts, neighbours on their standard keyboards, and look-alikes of Latin letters: written for this
+project."""
 
 from __future__ import annotations
 
@@ -31,8 +32,9 @@ _LETTERS = {
     "thai": "กขคงจชซดตถทธนบปผฝพฟมยรลวสหอ",
 }
 _ALIKE = (
-    "aа cс eе oо pр xх yу iі jј sѕ AА BВ CС EЕ HН KК MМ OО PР TТ XХ AΑ BΒ EΕ ZΖ HΗ IΙ KΚ MΜ NΝ OΟ PΡ TΤ YΥ XΧ oο"  # Latin, then the other
-)
+    "aа cс eе oо pр xх yу iі jј sѕ AА BВ CС EЕ HН KК MМ OО PР TТ XХ AΑ BΒ EΕ ZΖ HΗ IΙ KΚ MΜ NΝ OΟ PΡ TΤ YΥ XΧ "
+    "oο"
+)  # Latin, then the other
 HOMOGLYPHS = {pair[1]: pair[0] for pair in _ALIKE.split()} | {pair[0]: pair[1] for pair in reversed(_ALIKE.split())}
 
 
@@ -43,7 +45,8 @@ def script_of(letter: str) -> str:
 
 
 def script_letters(word: str) -> str:
-    """Letters that may slip into a word: those of its first letter's script, or its own characters where none is known."""
+    """Letters that may slip into a word: those of its first letter's script, or its own characters where none is
+    known."""
     return _LETTERS.get(script_of(word[0]), "") or "".join(dict.fromkeys(word))
 
 

@@ -1,8 +1,9 @@
-"""Word lists learned from translations: IBM model 1 (Brown et al. 1993) in both directions, and what both agree on (Liang et al. 2006).
+"""Word lists learned from translations: IBM model 1 (Brown et al. 1993) in both directions, and what both agree on
+(Liang et al. 2006).
 
-A pair's score is the Dice coefficient of expected links, less a little for rare words: twice the number of times that both directions link
-the words, over how often the two occur. Scripts without spaces are cut into words by a Unigram model of the texts themselves (Kudo 2018,
-arXiv 1804.10959).
+A pair's score is the Dice coefficient of expected links, less a little for rare words: twice the number of times that
+both directions link the words, over how often the two occur. Scripts without spaces are cut into words by a Unigram
+model of the texts themselves (Kudo 2018, arXiv 1804.10959).
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ class LearnSettings:
         min_score: entries below it are left out, 0 to 1; a higher one gives fewer but more precise entries.
         max_translations: of a word.
         longest: pairs with more words than this on a side are passed over.
-        links: possible links (words of one side times words of the other) that are looked at in all; of more data an even sample of the
-            sentences is used. A link takes 12 bytes at most.
+        links: possible links (words of one side times words of the other) that are looked at in all; of more data an
+            even sample of the sentences is used. A link takes 12 bytes at most.
         at_once: links that are counted at a time.
     """
 
@@ -104,7 +105,8 @@ class Learned:
 
 
 def segmenter(texts: Sequence[str]) -> Cut:
-    """A function that cuts a run of letters of scripts without spaces into words, by a Unigram model of such runs in these texts.
+    """A function that cuts a run of letters of scripts without spaces into words, by a Unigram model of such runs in
+    these texts.
 
     Where there are too few of them for a model, a run is its characters.
     """
@@ -176,7 +178,10 @@ def words_of(texts: Sequence[str], least: int = 2) -> tuple[list[str], Ragged]:
 
 @dataclass(frozen=True)
 class _Block:
-    """Links of a range of source words. `pair` counts from the block's `first`; `at_s` and `at_t` are the occurrences that are linked."""
+    """Links of a range of source words.
+
+    `pair` counts from the block's `first`; `at_s` and `at_t` are the occurrences that are linked.
+    """
 
     first: int
     pairs: int
@@ -192,7 +197,9 @@ class _Block:
 def _blocks(left: Ragged, right: Ragged, targets: int, settings: LearnSettings) -> tuple[list[_Block], np.ndarray]:
     """Links of words that occur together often enough, and their pairs as `source * targets + target`, sorted."""
     sentence = np.repeat(np.arange(len(left), dtype=np.int64), left.lengths)
-    order = np.argsort(left.flat, kind="stable")  # occurrences of a source word together: its pairs are complete in one block
+    order = np.argsort(
+        left.flat, kind="stable"
+    )  # occurrences of a source word together: its pairs are complete in one block
     many = right.lengths[sentence[order]]
     word = left.flat[order]
     edges = [0]
@@ -232,8 +239,8 @@ def _fit(
         rounds: of expectation maximisation.
 
     Returns:
-        (pairs,) probability of the explained word given the explaining one; (occurrences,) what the links of an occurrence add up to. The
-        probability of a link is the first over the second.
+        (pairs,) probability of the explained word given the explaining one; (occurrences,) what the links of an
+        occurrence add up to. The probability of a link is the first over the second.
     """
     probability = 1.0 / np.maximum(np.bincount(given, minlength=words), 1)[given]
     links = sum(len(block.pair) for block in blocks)
@@ -295,7 +302,11 @@ def learn(sources: Sequence[str], targets: Sequence[str], settings: LearnSetting
     backward, total_s = _fit(blocks, "at_s", of_t, len(names_t), len(left.flat), settings.rounds)
     linked = np.empty(len(pairs))
     for block in blocks:
-        both = forward[block.span][block.pair] / total_t[block.at_t] * (backward[block.span][block.pair] / total_s[block.at_s])
+        both = (
+            forward[block.span][block.pair]
+            / total_t[block.at_t]
+            * (backward[block.span][block.pair] / total_s[block.at_s])
+        )
         linked[block.span] = np.bincount(block.pair, both, minlength=block.pairs)
     times_s, times_t = np.bincount(left.flat, minlength=len(names_s)), np.bincount(right.flat, minlength=len(names_t))
     scores = np.maximum(2 * (linked - _DISCOUNT) / (times_s[of_s] + times_t[of_t]), 0)

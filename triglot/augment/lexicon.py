@@ -34,7 +34,9 @@ class Lexicon:
         self.pivot, self.most = pivot, most
         self._from: dict[str, dict[str, list[str]]] = {}  # language -> word -> pivot words
         self._into: dict[str, dict[str, list[str]]] = {}  # language -> pivot word -> words
-        self._known: dict[tuple[str, str], dict[str, list[str]]] = {}  # (language, into) -> word -> what `candidates` found
+        self._known: dict[
+            tuple[str, str], dict[str, list[str]]
+        ] = {}  # (language, into) -> word -> what `candidates` found
         for (source, target), (left, right) in lists.items():
             if pivot not in (source, target):
                 continue
@@ -64,7 +66,11 @@ class Lexicon:
     def knows(self, word: str, lang: str) -> bool:
         """Whether a word stands in a list of its language."""
         low = word.lower()
-        return any(low in table for table in self._into.values()) if lang == self.pivot else low in self._from.get(lang, {})
+        return (
+            any(low in table for table in self._into.values())
+            if lang == self.pivot
+            else low in self._from.get(lang, {})
+        )
 
     def candidates(self, word: str, lang: str, into: str) -> list[str]:
         """Translations of a word of `lang` into `into`, at most `most`; empty where the lists lack it."""
@@ -78,7 +84,8 @@ class Lexicon:
         return known[low]
 
     def synonyms(self, word: str, lang: str) -> list[str]:
-        """Words of the same language that share a translation with a word, at most `most`; those that share more come first."""
+        """Words of the same language that share a translation with a word, at most `most`; those that share more come
+        first."""
         return self._once(word, lang, lang)
 
     def _shared(self, low: str, lang: str) -> list[str]:
@@ -103,14 +110,18 @@ class Lexicon:
 
 
 def split_words(text: str, lang: str, lexicon: Lexicon) -> tuple[list[str], list[str]]:
-    """Units and gaps as `split_text` gives them, but runs of letters of scripts without spaces are parted: into the longest words that
-    the lists know, from the left, and single letters."""
+    """Units and gaps as `split_text` gives them, but runs of letters of scripts without spaces are parted: into the
+    longest words that the lists know, from the left, and single letters."""
     units, gaps = split_text(text)
     if not UNSPACED.search(text):
         return units, gaps
     cut, between = [], [gaps[0]]
     for unit, gap in zip(units, gaps[1:], strict=True):
-        parts = [part for run in RUNS.findall(unit) for part in (_words(run, lang, lexicon) if UNSPACED.match(run) else (run,))]
+        parts = [
+            part
+            for run in RUNS.findall(unit)
+            for part in (_words(run, lang, lexicon) if UNSPACED.match(run) else (run,))
+        ]
         cut += parts
         between += [*[""] * (len(parts) - 1), gap]
     return cut, between
@@ -146,7 +157,8 @@ def switch(
         langs: the language of each.
         lexicon: where translations come from.
         rate: probability.
-        into: languages to draw from; those of the text itself are passed over. Empty: words are replaced by synonyms (`Lexicon.synonyms`).
+        into: languages to draw from; those of the text itself are passed over. Empty: words are replaced by synonyms
+            (`Lexicon.synonyms`).
         mode: multilingual (a language a word) | bilingual (a language a text).
         seed: of the draws.
         purpose: of the draws; different purposes are independent.
@@ -158,7 +170,10 @@ def switch(
     many = np.array([len(units) for units, _ in parted], np.int64)
     starts = np.cumsum(many) - many
     place = np.arange(int(many.sum())) - np.repeat(starts, many)
-    draws = [seeds.uniform(seed, f"{purpose} {what}", np.repeat(numbers, many), place) for what in ("word", "language", "choice")]
+    draws = [
+        seeds.uniform(seed, f"{purpose} {what}", np.repeat(numbers, many), place)
+        for what in ("word", "language", "choice")
+    ]
     find = lexicon.candidates if into else lambda word, lang, _: lexicon.synonyms(word, lang)
     result = []
     for text, lang, (units, gaps), start in zip(texts, langs, parted, starts.tolist(), strict=True):

@@ -1,4 +1,5 @@
-"""Word lists for every pair of languages of the user's own translations, written as MUSE's are, and judged against a list that is known."""
+"""Word lists for every pair of languages of the user's own translations, written as MUSE's are, and judged against a
+list that is known."""
 
 from __future__ import annotations
 
@@ -74,7 +75,10 @@ def columns(corpora: Iterable[ParallelCorpus], *, pivot: str, languages: Sequenc
 
 
 def learn_lists(sides: Columns, settings: LearnSettings | None = None) -> dict[tuple[str, str], Learned]:
-    """A list in both directions for each pair of languages. Raises InputError that names the pair of which nothing can be learned."""
+    """A list in both directions for each pair of languages.
+
+    Raises InputError that names the pair of which nothing can be learned.
+    """
     found = {}
     for (a, b), (left, right) in sides.items():
         try:
@@ -86,7 +90,8 @@ def learn_lists(sides: Columns, settings: LearnSettings | None = None) -> dict[t
 
 
 def write_lists(folder: str | Path, lists: Mapping[tuple[str, str], Learned]) -> list[Path]:
-    """`xx-yy.txt` with word, tab, translation, better translations first, and `scores.json` with how many and how sure."""
+    """`xx-yy.txt` with word, tab, translation, better translations first, and `scores.json` with how many and how
+    sure."""
     folder = Path(folder)
     if folder.is_file():
         raise InputError(f"{folder}: is a file, a folder was expected")
@@ -144,7 +149,10 @@ def judge(learned: Learned, known: Sequence[str], translations: Sequence[str]) -
 
 
 def judge_lists(lists: Mapping[tuple[str, str], Learned], gold: Gold) -> dict[tuple[str, str], Verdict]:
-    """A verdict for each list; what the gold list has in either direction counts as right. Pairs that it lacks are left out."""
+    """A verdict for each list; what the gold list has in either direction counts as right.
+
+    Pairs that it lacks are left out.
+    """
     found = {}
     for (a, b), learned in lists.items():
         forth, back = gold.get((a, b), ((), ())), gold.get((b, a), ((), ()))

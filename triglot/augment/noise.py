@@ -1,8 +1,8 @@
 """Noise in texts: typos by script, lost diacritics, homoglyphs, romanisation, casing, punctuation, word order.
 
-Each kind is a function of a word (or of a text) and of numbers in [0, 1) drawn for it. Draws depend on (seed, purpose, kind, number of the
-text, place of the word) alone. Typos follow Zhuang and Zuccon (2022): one edit in a word of three or more letters; in scripts
-without spaces every character counts as a word.
+Each kind is a function of a word (or of a text) and of numbers in [0, 1) drawn for it. Draws depend on (seed, purpose,
+kind, number of the text, place of the word) alone. Typos follow Zhuang and Zuccon (2022): one edit in a word of three
+or more letters; in scripts without spaces every character counts as a word.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class Kind:
     Attributes:
         word: (word, draws) -> changed word; None where the kind works on whole texts.
         text: (text, rate, generator) -> changed text; None where it works on words.
-        typo: whether it is a slip of the keyboard: only words of `SHORTEST` letters, and single characters where words are not parted.
+        typo: whether it is a slip of the keyboard: only words of `SHORTEST` letters, and single characters where words
+            are not parted.
     """
 
     word: Callable[[str, Draws], str] | None = None
@@ -112,11 +113,15 @@ def _letter(word: str, draw: float, apart: str = "") -> str:
 def diacritics(word: str, draws: Draws) -> str:
     """Without the marks above and below its letters; Indic and Thai vowel signs stay, they are letters there."""
     parts = unicodedata.normalize("NFD", word)
-    kept = [c for c in parts if not (unicodedata.category(c) == "Mn" and unicodedata.combining(c) in (220, 230, 202, 216))]
+    kept = [
+        c for c in parts if not (unicodedata.category(c) == "Mn" and unicodedata.combining(c) in (220, 230, 202, 216))
+    ]
     return unicodedata.normalize("NFC", "".join(kept)).translate(_STROKES)
 
 
-_STROKES = str.maketrans("łŁđĐøØıŧŦ", "lLdDoOitT")  # letters with a stroke have no decomposition; Turkish ı is written i without its mark
+_STROKES = str.maketrans(
+    "łŁđĐøØıŧŦ", "lLdDoOitT"
+)  # letters with a stroke have no decomposition; Turkish ı is written i without its mark
 
 
 def homoglyph(word: str, draws: Draws) -> str:
@@ -179,7 +184,8 @@ def known(kind: str) -> Kind:
 def word_spans(text: str, *, typo: bool) -> list[tuple[int, int]]:
     """(start, end) of what counts as a word: words, cut between characters where the script does not part words.
 
-    For typos only words of `SHORTEST` letters, and pairs of characters of unspaced scripts (two, so that they can be exchanged).
+    For typos only words of `SHORTEST` letters, and pairs of characters of unspaced scripts (two, so that they can be
+    exchanged).
     """
     spans: list[tuple[int, int]] = []
     for match in _WORD.finditer(text):
@@ -214,8 +220,8 @@ def perturb(
         texts: to change.
         langs: the language of each; kinds go by script, so it is only checked for its length.
         kind: see `KINDS`.
-        rate: share of the words (of the characters in scripts without spaces) that change, rounded at random; at least one word where the
-            rate is above 0 and the text has a word.
+        rate: share of the words (of the characters in scripts without spaces) that change, rounded at random; at least
+            one word where the rate is above 0 and the text has a word.
         seed: of the draws.
         purpose: different purposes are independent.
         numbers: (texts,) what each text is drawn by; 0, 1, ... by default.
@@ -241,7 +247,8 @@ def perturb(
     many = np.array([len(found) for found in spans])
     number = np.repeat(numbers, 1 + 4 * many)
     starts = np.cumsum(1 + 4 * many) - (1 + 4 * many)
-    # For each text: a number that rounds the count of changes, one a word that orders the words, three a word for the change.
+    # For each text: a number that rounds the count of changes, one a word that orders the words, three a word for the
+    # change.
     draws = seeds.uniform(seed, f"{purpose} {kind}", number, np.arange(len(number)) - np.repeat(starts, 1 + 4 * many))
     owner = np.repeat(np.arange(len(texts)), many)
     first = np.cumsum(many) - many
@@ -260,7 +267,9 @@ def perturb(
     return result
 
 
-def _changed(text: str, spans: Sequence[tuple[int, int]], word: Callable[[str, Draws], str], draws: Sequence[Draws]) -> str:
+def _changed(
+    text: str, spans: Sequence[tuple[int, int]], word: Callable[[str, Draws], str], draws: Sequence[Draws]
+) -> str:
     parts, last = [], 0
     for (start, end), own in zip(spans, draws, strict=True):
         parts += [text[last:start], word(text[start:end], own)]

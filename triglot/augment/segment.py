@@ -1,7 +1,8 @@
-"""Segmentation noise for bags of subwords: a token is now and then shown as two smaller ones (in the spirit of subword regularisation,
-Kudo 2018, arXiv 1804.10959, and BPE-dropout, arXiv 1910.13267).
+"""Segmentation noise for bags of subwords: a token is now and then shown as two smaller ones (in the spirit of subword
+regularisation, Kudo 2018, arXiv 1804.10959, and BPE-dropout, arXiv 1910.13267).
 
-A misspelt word falls apart into pieces that a clean word never shows. A model that has met the pieces of clean words has an idea of them.
+A misspelt word falls apart into pieces that a clean word never shows. A model that has met the pieces of clean words
+has an idea of them.
 """
 
 from __future__ import annotations

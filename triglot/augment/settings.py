@@ -19,9 +19,10 @@ class Part:
     """One way of changing texts.
 
     Attributes:
-        kinds: of noise (`triglot.augment.noise`), `codeswitch` (words replaced by their translations) or `synonym` (by words that share a
-            translation); of several, one is drawn for each text.
-        share: of the texts that are changed this way; the shares of all parts add up to 1 at most, the rest stays clean.
+        kinds: of noise (`triglot.augment.noise`), `codeswitch` (words replaced by their translations) or `synonym` (by
+            words that share a translation); of several, one is drawn for each text.
+        share: of the texts that are changed this way; the shares of all parts add up to 1 at most, the rest stays
+            clean.
         rate: share of the words changed in such a text.
         into: languages that code-switching may use; empty for all others.
         mode: of code-switching: multilingual (a language a word) | bilingual (a language a text).
@@ -49,16 +50,19 @@ class Part:
 
 @dataclass(frozen=True)
 class Augment:
-    """Noise in training texts, drawn anew each epoch. The same text of an epoch is changed in the same way in every arm.
+    """Noise in training texts, drawn anew each epoch.
+
+    The same text of an epoch is changed in the same way in every arm.
 
     Attributes:
         parts: what is done to which share of the texts; none by default.
         side: query | passage | both.
-        mode: replace (the changed text takes the clean one's place, so a batch has as many texts) | view (changed queries come as further
-            texts beside the clean ones, for `loss.self_teaching` and `loss.consistency`).
+        mode: replace (the changed text takes the clean one's place, so a batch has as many texts) | view (changed
+            queries come as further texts beside the clean ones, for `loss.self_teaching` and `loss.consistency`).
         lists: folder of word lists for `codeswitch` and `synonym`, inside the data folder.
         half: which half of the lists (0 or 1), so that an attack can have the other; None for all.
-        segment: probability that a token of the side's texts is shown as two smaller ones (`triglot.augment.segment`), for static encoders.
+        segment: probability that a token of the side's texts is shown as two smaller ones (`triglot.augment.segment`),
+            for static encoders.
     """
 
     parts: tuple[Part, ...] = ()

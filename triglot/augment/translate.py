@@ -1,7 +1,8 @@
 """Machine translation through a local folder of a Marian, M2M100, NLLB or mBART model, as transformers saves them.
 
-Each family names languages in its own way: `>>fra<<` before the text (Marian with several targets), `fr` (M2M100), `fra_Latn` (NLLB),
-`fr_XX` (mBART). Here they are called by their usual codes; CLDR's aliases and likely scripts (in Babel) lead from one to the other.
+Each family names languages in its own way: `>>fra<<` before the text (Marian with several targets), `fr` (M2M100),
+`fra_Latn` (NLLB), `fr_XX` (mBART). Here they are called by their usual codes; CLDR's aliases and likely scripts (in
+Babel) lead from one to the other.
 """
 
 from __future__ import annotations
@@ -61,7 +62,10 @@ class TranslateSettings:
 
 
 def plain_code(code: str) -> str:
-    """A model's code as the usual one, without its script: `>>fra<<`, `fra_Latn`, `fr_XX` -> `fr`. Empty if it looks like none."""
+    """A model's code as the usual one, without its script: `>>fra<<`, `fra_Latn`, `fr_XX` -> `fr`.
+
+    Empty if it looks like none.
+    """
     match = _CODE.fullmatch(code)
     if match is None:
         return ""
@@ -90,7 +94,9 @@ def find_code(lang: str, codes: Sequence[str]) -> str:
     wanted = get_global("language_aliases").get(lang, lang)
     found = [code for code in codes if plain_code(code) == wanted]
     if not found:
-        raise InputError(f"into: the model has no language {lang!r}{nearest(lang, {plain_code(code) for code in codes} - {''})}")
+        raise InputError(
+            f"into: the model has no language {lang!r}{nearest(lang, {plain_code(code) for code in codes} - {''})}"
+        )
     usual = get_global("likely_subtags").get(wanted, "").split("_")
     return next((code for code in found if _script(code) in usual), found[0])
 
@@ -127,7 +133,10 @@ class Translator:
         if kind == "marian":
             self.family = "marian"
         if self.family != "marian" and not self.codes:
-            raise InputError(f"translate: {self.path}: its tokenizer names no languages; a Marian, M2M100, NLLB or mBART model is needed")
+            raise InputError(
+                f"translate: {self.path}: its tokenizer names no languages; a Marian, M2M100, NLLB or mBART "
+                "model is needed"
+            )
         self.longest = self._room()
 
     def _room(self) -> int:
@@ -139,7 +148,9 @@ class Translator:
         if room < _FEWEST:
             raise InputError(f"translate: {self.path}: a model of {positions} positions is too short for sentences")
         if room < self.settings.longest:
-            log.warning("translate: %s reads and writes %d tokens at most, not %d", self.path, room, self.settings.longest)
+            log.warning(
+                "translate: %s reads and writes %d tokens at most, not %d", self.path, room, self.settings.longest
+            )
         return min(room, self.settings.longest)
 
     @cached_property
@@ -159,7 +170,11 @@ class Translator:
             return list(getattr(self.tokenizer, "supported_language_codes", []))
         if self.family == "m2m100":
             return list(self.tokenizer.lang_code_to_id)
-        return [token for token in self.tokenizer.all_special_tokens if re.fullmatch(r"[a-z]{2,3}_[A-Z][A-Za-z]{1,3}", token)]
+        return [
+            token
+            for token in self.tokenizer.all_special_tokens
+            if re.fullmatch(r"[a-z]{2,3}_[A-Z][A-Za-z]{1,3}", token)
+        ]
 
     @property
     def languages(self) -> list[str]:
@@ -169,7 +184,8 @@ class Translator:
         return [code] if (code := _single(getattr(self.tokenizer, "target_lang", None))) else []
 
     def accepts(self, source: str) -> bool:
-        """Whether it translates from a language; a Marian model that does not say so, or names a group, takes every one."""
+        """Whether it translates from a language; a Marian model that does not say so, or names a group, takes every
+        one."""
         if self.family == "marian":
             return _single(getattr(self.tokenizer, "source_lang", None)) in ("", source)
         return source in {plain_code(code) for code in self.codes}
@@ -209,7 +225,13 @@ class Translator:
             more["forced_bos_token_id"] = self._language_id(find_code(target, self.codes))
         result = [""] * len(texts)
         for rows, batch in self._batches(self._named(texts, target)):
-            options = {"num_beams": self.settings.beams, "do_sample": False, "max_new_tokens": self.longest, "max_length": None, **more}
+            options = {
+                "num_beams": self.settings.beams,
+                "do_sample": False,
+                "max_new_tokens": self.longest,
+                "max_length": None,
+                **more,
+            }
             with torch.inference_mode(), _explained(self.path, "cannot translate"):
                 ids = self.model.generate(**batch, **options)
             found = self.tokenizer.batch_decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
@@ -231,7 +253,9 @@ class Translator:
         return [before + text for text in texts]
 
     def _language_id(self, code: str) -> int:
-        return self.tokenizer.get_lang_id(code) if self.family == "m2m100" else self.tokenizer.convert_tokens_to_ids(code)
+        return (
+            self.tokenizer.get_lang_id(code) if self.family == "m2m100" else self.tokenizer.convert_tokens_to_ids(code)
+        )
 
     def _batches(self, texts: list[str]) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
         """Rows and padded ids; long texts first, so that what does not fit fails at once."""
@@ -244,15 +268,20 @@ class Translator:
             start = 0
             while start < len(order):
                 rows = order[start : start + max(self.settings.tokens // int(lengths[order[start]]), 1)].tolist()
-                batch = self.tokenizer([window[i] for i in rows], padding=True, truncation=True, max_length=room, return_tensors="pt")
-                ids = {key: value.to(self.device) for key, value in batch.items() if key in ("input_ids", "attention_mask")}
+                batch = self.tokenizer(
+                    [window[i] for i in rows], padding=True, truncation=True, max_length=room, return_tensors="pt"
+                )
+                ids = {
+                    key: value.to(self.device) for key, value in batch.items() if key in ("input_ids", "attention_mask")
+                }
                 yield [first + row for row in rows], ids
                 start += len(rows)
 
 
 @contextmanager
 def _explained(path: Path, what: str, staged: Path | None = None) -> Iterator[None]:
-    """Whatever goes wrong in other libraries with this folder as an InputError; each broken file ends in an error of its own kind."""
+    """Whatever goes wrong in other libraries with this folder as an InputError; each broken file ends in an error of
+    its own kind."""
     try:
         yield
     except (InputError, KeyboardInterrupt, SystemExit, GeneratorExit):
@@ -301,5 +330,6 @@ def _check_folder(path: Path) -> None:
         raise InputError(f"translate: {path}: holds a model of type {kind!r}; known: marian, m2m_100 (NLLB too), mbart")
     if not any(path.glob("*.safetensors")):
         raise InputError(
-            f"translate: {path}: has no weights as safetensors, and pickled ones are not read; transformers' save_pretrained converts them"
+            f"translate: {path}: has no weights as safetensors, and pickled ones are not read; transformers' "
+            "save_pretrained converts them"
         )

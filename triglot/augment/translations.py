@@ -1,4 +1,5 @@
-"""A corpus in more languages by machine translation, and the store that keeps every translation as soon as it is made."""
+"""A corpus in more languages by machine translation, and the store that keeps every translation as soon as it is
+made."""
 
 from __future__ import annotations
 
@@ -60,7 +61,9 @@ class Store:
             stack.enter_context(locked(self.path))
             with blamed(self.path):
                 good = self._read(self.path) if self.path.exists() else 0
-                self._file = stack.enter_context(FileIO(self.path, "a"))  # no buffer, which would be written once more when it is closed
+                self._file = stack.enter_context(
+                    FileIO(self.path, "a")
+                )  # no buffer, which would be written once more when it is closed
                 self._file.truncate(good)
             self._held = stack.pop_all()
 
@@ -74,7 +77,9 @@ class Store:
                 try:
                     entry = shaped(json.loads(line), Entry, "")
                 except (ValueError, RecursionError):
-                    raise InputError(f"{self.path}:{number}: no translation can be read; is it another kind of file?") from None
+                    raise InputError(
+                        f"{self.path}:{number}: no translation can be read; is it another kind of file?"
+                    ) from None
                 self._texts[entry["key"]] = entry["text"]
                 good += len(line)
         return good
@@ -82,7 +87,9 @@ class Store:
     def __enter__(self) -> Store:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._held.close()
 
     def __len__(self) -> int:
@@ -97,7 +104,9 @@ class Store:
         self._texts.update(entries)
         if self._file is None:
             return
-        lines = "".join(json.dumps({"key": key, "text": text}, ensure_ascii=False) + "\n" for key, text in entries.items())
+        lines = "".join(
+            json.dumps({"key": key, "text": text}, ensure_ascii=False) + "\n" for key, text in entries.items()
+        )
         rest = memoryview(lines.encode())
         assert self.path is not None
         with blamed(self.path):
@@ -147,7 +156,9 @@ def join(sentences: Sequence[str]) -> str:
     return result
 
 
-def wanted(corpus: ParallelCorpus, translator: Translator, into: Sequence[str], *, sides: Sequence[str], prefer: str = "en") -> Wanted:
+def wanted(
+    corpus: ParallelCorpus, translator: Translator, into: Sequence[str], *, sides: Sequence[str], prefer: str = "en"
+) -> Wanted:
     """Which texts have to be translated into what.
 
     Args:
@@ -166,7 +177,9 @@ def wanted(corpus: ParallelCorpus, translator: Translator, into: Sequence[str], 
         translator.check(code)
     columns = {"query": corpus.query, "passage": corpus.passage}
     groups = np.unique(np.concatenate([columns[side] for side in sides]))
-    order = sorted((code for code in corpus.languages if translator.accepts(code)), key=lambda code: (code != prefer, code))
+    order = sorted(
+        (code for code in corpus.languages if translator.accepts(code)), key=lambda code: (code != prefer, code)
+    )
     if not order:
         raise InputError(f"translate: the model translates from none of {', '.join(corpus.languages)}")
     number = {code: corpus.languages.index(code) for code in corpus.languages}
@@ -229,7 +242,11 @@ def translate_corpus(
         each = len(groups) / max(len(missing), 1)
 
         def keep(
-            rows: Sequence[int], found: Sequence[str], missing: list[str] = missing, keys: dict[str, str] = keys, each: float = each
+            rows: Sequence[int],
+            found: Sequence[str],
+            missing: list[str] = missing,
+            keys: dict[str, str] = keys,
+            each: float = each,
         ) -> None:
             store.add({keys[missing[row]]: text for row, text in zip(rows, found, strict=True)})
             advance(len(rows) * each)
@@ -247,7 +264,9 @@ def translate_corpus(
     return Translated(extended, origins, len(new), made, want.without, cut)
 
 
-def _extended(corpus: ParallelCorpus, new: Sequence[tuple[int, str, str, str]]) -> tuple[ParallelCorpus, dict[int, str]]:
+def _extended(
+    corpus: ParallelCorpus, new: Sequence[tuple[int, str, str, str]]
+) -> tuple[ParallelCorpus, dict[int, str]]:
     languages = tuple(sorted({*corpus.languages, *(lang for _, lang, _, _ in new)}))
     if len(languages) > MAX_LANGUAGES:
         raise InputError(f"into: {len(languages)} languages, at most {MAX_LANGUAGES} fit")

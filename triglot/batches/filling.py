@@ -1,12 +1,15 @@
 """Batches near the size asked for, where popular families or thin groups of languages stand in the way.
 
-Dealt whole, a pool has as many batches as its largest family has rows, and a group of few rows has small ones. Here the size comes first:
+Dealt whole, a pool has as many batches as its largest family has rows, and a group of few rows has small ones. Here the
+size comes first:
 
-- **A popular family costs only itself.** It gives a batch one row, and its other rows wait for later epochs, in turn. Where batches
-  would still be small, or most rows wait, a batch has several rows of a family, as few as it takes: the loss masks them.
-- **Groups are joined by what a batch draws once.** X-X needs one language that all rows have on both sides; what is drawn row by row
-  needs nothing in common, since each row then draws from its own languages.
-- **What is still too thin shares batches without a language in common**, where each row draws its own, and borrows rows from a large pool.
+- **A popular family costs only itself.** It gives a batch one row, and its other rows wait for later epochs, in turn.
+  Where batches would still be small, or most rows wait, a batch has several rows of a family, as few as it takes: the
+  loss masks them.
+- **Groups are joined by what a batch draws once.** X-X needs one language that all rows have on both sides; what is
+  drawn row by row needs nothing in common, since each row then draws from its own languages.
+- **What is still too thin shares batches without a language in common**, where each row draws its own, and borrows rows
+  from a large pool.
 
 As before, the number of batches, their sizes and their languages are the same in every epoch.
 """
@@ -25,7 +28,9 @@ from triglot.batches.strata import Table, distinct, merge
 NEAR = 0.95  # of the rows asked for: what batches have on average
 FULL = 0.5  # and what each has at least
 _FLOORS = np.arange(FULL, NEAR + 0.01, 0.05)  # shares that the batches of each pool must reach, tried in turn
-_REPEATS = 4  # rows of a family in a batch that are preferred to rows that wait, and to batches without a language in common
+_REPEATS = (
+    4  # rows of a family in a batch that are preferred to rows that wait, and to batches without a language in common
+)
 _SHOWN = 0.5  # share of the rows that an epoch shows, if that many repeats can bring it about
 
 
@@ -36,7 +41,8 @@ def near(sizes: np.ndarray, size: int, least: int) -> bool:
 
 @dataclass(frozen=True)
 class Deal:
-    """How a pool is dealt: so many batches, with at most so many rows of a family each, and so many rows in all of them."""
+    """How a pool is dealt: so many batches, with at most so many rows of a family each, and so many rows in all of
+    them."""
 
     batches: int
     most: int
@@ -70,8 +76,8 @@ class Stock:
     def deal(self, size: int, least: int, most: int, lent: int = 0) -> Deal | None:
         """As many batches as have `least` rows each, None where there is no such batch; `lent` rows are away.
 
-        A family gives a batch one row; more only where batches are too small otherwise (up to `most`), or an epoch would show less than
-        half of the rows (up to four).
+        A family gives a batch one row; more only where batches are too small otherwise (up to `most`), or an epoch
+        would show less than half of the rows (up to four).
         """
         repeats = np.arange(1, most + 1)
         enough = repeats[self.gives(repeats) - lent >= least]
@@ -99,7 +105,8 @@ class Loan:
 
 @dataclass(frozen=True)
 class _Plan:
-    """Deals of one source; `members` are the pools that share batches without a language in common, and `rest` is how."""
+    """Deals of one source; `members` are the pools that share batches without a language in common, and `rest` is
+    how."""
 
     deals: dict[int, Deal]
     members: tuple[int, ...] = ()
@@ -117,7 +124,9 @@ class _Plan:
 
     def near(self, size: int) -> bool:
         """Whether batches are as large as they should be."""
-        return near(np.repeat([deal.rows / deal.batches for deal in self.all], [deal.batches for deal in self.all]), size, size)
+        return near(
+            np.repeat([deal.rows / deal.batches for deal in self.all], [deal.batches for deal in self.all]), size, size
+        )
 
 
 @dataclass(frozen=True)
@@ -160,7 +169,8 @@ def _able(groups: Table, batches: Batches) -> np.ndarray:
 
 
 def _coverages(strata: Table, batches: Batches) -> tuple[np.ndarray, Table]:
-    """(strata,) the number of each one's coverage, that is of what a batch draws once; and the coverages, without counts."""
+    """(strata,) the number of each one's coverage, that is of what a batch draws once; and the coverages, without
+    counts."""
     one, pair = _once(batches)
     both, none = strata.query & strata.passage, np.zeros_like(strata.query)
     query, passage = (both, both) if one else (none, none)
@@ -180,7 +190,10 @@ def _stocks(pool: np.ndarray, family: np.ndarray, count: int) -> list[Stock]:
 
 
 def _arrange(stocks: dict[int, Stock], size: int, least: int, most: int) -> _Plan | None:
-    """Deals in which every batch has `least` rows; pools without such a batch are put together. None where that is not enough."""
+    """Deals in which every batch has `least` rows; pools without such a batch are put together.
+
+    None where that is not enough.
+    """
     found = {number: stock.deal(size, least, most) for number, stock in stocks.items()}
     deals = {number: deal for number, deal in found.items() if deal}
     thin = [number for number in stocks if number not in deals]
@@ -205,7 +218,8 @@ def _arrange(stocks: dict[int, Stock], size: int, least: int, most: int) -> _Pla
 
 
 def _best(stocks: dict[int, Stock], size: int) -> _Plan:
-    """The deals of a source that show most rows among those with batches near the size; else those with the largest batches."""
+    """The deals of a source that show most rows among those with batches near the size; else those with the largest
+    batches."""
     plans = []
     repeats = max(1, size // 2)  # or a batch could be one family
     for most in sorted({min(_REPEATS, repeats), repeats}):

@@ -28,9 +28,10 @@ class Kind:
     Attributes:
         name: in settings (`batches.kind`), in plans and in logs.
         title, help: for people.
-        joint: marginals (L,) of the query language, of the passage language, and of one language on both sides -> (L, L)
-            shares of (query language, passage language), which sum to 1.
-        needs: what a row must have: `one` language on both sides, `two` different ones, or nothing beyond a text a side.
+        joint: marginals (L,) of the query language, of the passage language, and of one language on both sides -> (L,
+            L) shares of (query language, passage language), which sum to 1.
+        needs: what a row must have: `one` language on both sides, `two` different ones, or nothing beyond a text a
+            side.
         once: whether a whole batch is shown in one pair of languages, drawn once.
         mixed: the kind that such a batch turns into where its rows have too little in common.
         parts: the kinds that its batches are of, and their shares of the steps; a kind with parts has no `joint`.

@@ -7,8 +7,9 @@ or once a row:
     xy       off the diagonal, a row (or a batch: `by`)     independent    the product, a row
     hybrid   xx with probability alpha, else xy (Elmahdy, Lin and Ahmad 2024, arXiv 2408.10536)
 
-Draws are even and not only so on average: over the rows of a group they follow a low-discrepancy sequence with a random start, and the
-languages of whole batches are drawn from what each is owed (see `ledger`). Shares are then right after a few steps.
+Draws are even and not only so on average: over the rows of a group they follow a low-discrepancy sequence with a random
+start, and the languages of whole batches are drawn from what each is owed (see `ledger`). Shares are then right after a
+few steps.
 """
 
 from __future__ import annotations
@@ -70,8 +71,8 @@ def marginals(group: Group, sizes: np.ndarray, batches: Batches) -> tuple[np.nda
 def feasible(query: np.ndarray, passage: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The nearest marginals for which a zero diagonal is possible.
 
-    That needs query[x] + passage[x] <= 1 for every language x. As all sums add to 2, at most one can exceed it; what it has too much
-    goes to the other languages in proportion, half on each side where both have others.
+    That needs query[x] + passage[x] <= 1 for every language x. As all sums add to 2, at most one can exceed it; what it
+    has too much goes to the other languages in proportion, half on each side where both have others.
     """
     x = int(np.argmax(query + passage))
     excess = query[x] + passage[x] - 1
@@ -93,11 +94,13 @@ def feasible(query: np.ndarray, passage: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def off_diagonal(query: np.ndarray, passage: np.ndarray) -> np.ndarray:
-    """The joint distribution with these marginals and a zero diagonal that is nearest to independence, by iterative proportional fitting.
+    """The joint distribution with these marginals and a zero diagonal that is nearest to independence, by iterative
+    proportional fitting.
 
     Args:
         query: (L,) marginal of the query language.
-        passage: (L,) marginal of the passage language; where no such joint exists, both are first moved to the nearest `feasible` ones.
+        passage: (L,) marginal of the passage language; where no such joint exists, both are first moved to the nearest
+            `feasible` ones.
 
     Returns:
         (L, L), sums to 1.
@@ -105,7 +108,9 @@ def off_diagonal(query: np.ndarray, passage: np.ndarray) -> np.ndarray:
     query, passage = feasible(query, passage)
     x = int(np.argmax(query + passage))
     joint = np.outer(query, passage)
-    if query[x] + passage[x] > 1 - 1e-9:  # then all mass lies in one row and one column, which fitting would reach in no finite time
+    if (
+        query[x] + passage[x] > 1 - 1e-9
+    ):  # then all mass lies in one row and one column, which fitting would reach in no finite time
         joint[:] = 0
         joint[:, x], joint[x] = query, passage
     np.fill_diagonal(joint, 0)
@@ -154,7 +159,10 @@ class Cells:
         """
         width = len(self.query)
         rounds, place = divmod(first, width)
-        points = _stretch(width, 1 << (place + count - 1).bit_length())[place : place + count] + (start + rounds * _SQRT2) % 1.0
+        points = (
+            _stretch(width, 1 << (place + count - 1).bit_length())[place : place + count]
+            + (start + rounds * _SQRT2) % 1.0
+        )
         points -= points >= 1.0
         return self.at(points)
 
@@ -171,6 +179,8 @@ def cells(kind: Kind, query: np.ndarray, passage: np.ndarray, both: np.ndarray, 
         assert kind.joint is not None, kind.name
         joint = kind.joint(query, passage, both)
     q, p = np.nonzero(joint)
-    order = np.lexsort(((p - q) % len(joint), q))  # cyclic from the query's language on: keeps passage languages even over short runs
+    order = np.lexsort(
+        ((p - q) % len(joint), q)
+    )  # cyclic from the query's language on: keeps passage languages even over short runs
     q, p = q[order], p[order]
     return Cells(q.astype(np.int16), p.astype(np.int16), joint[q, p])

@@ -1,7 +1,7 @@
 """Who is next: the order of an epoch's batches, the kind of each, and the languages of those that draw them once.
 
-A ledger is written from the first epoch on, step by step, but it holds no rows: a step costs some microseconds, so that the pages before
-the one at which a run is resumed are soon written again.
+A ledger is written from the first epoch on, step by step, but it holds no rows: a step costs some microseconds, so that
+the pages before the one at which a run is resumed are soon written again.
 """
 
 from __future__ import annotations
@@ -24,15 +24,18 @@ class Page:
 
     batch: np.ndarray  # (steps,) which batch of the layout
     kind: np.ndarray  # (steps,) int8, index into the ledger's kinds
-    number: np.ndarray  # (steps,) the cell of a batch that draws its languages once; else how many rows of group and kind came before
+    number: (
+        np.ndarray
+    )  # (steps,) the cell of a batch that draws its languages once; else how many rows of group and kind came before
 
 
 class Ledger:
     """The pages of a run's epochs.
 
-    Each batch that draws its languages once adds to what the languages that it can be shown in are owed, and goes to the pair that is owed
-    most: on the query side, on the passage side and as a pair. Shares are then right to about one step, also over groups of batches that
-    differ in their languages, which draws within each group could not bring about.
+    Each batch that draws its languages once adds to what the languages that it can be shown in are owed, and goes to
+    the pair that is owed most: on the query side, on the passage side and as a pair. Shares are then right to about one
+    step, also over groups of batches that differ in their languages, which draws within each group could not bring
+    about.
 
     Attributes:
         kinds: names of the plain kinds that batches are of.
@@ -64,7 +67,9 @@ class Ledger:
         kind = self._kinds(epoch * count + np.arange(count))
         number = np.zeros(count, np.int64)
         ties = generator(self.seed, "batches.ties", self.stream, epoch).bit_generator
-        for step, (group, size, k) in enumerate(zip(layout.group[batch].tolist(), layout.size[batch].tolist(), kind.tolist(), strict=True)):
+        for step, (group, size, k) in enumerate(
+            zip(layout.group[batch].tolist(), layout.size[batch].tolist(), kind.tolist(), strict=True)
+        ):
             key = group, self.kinds[k]
             if self.once(key[1], group):
                 number[step] = self._most_owed(key, size / layout.batches.size, ties)

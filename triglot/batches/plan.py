@@ -48,11 +48,14 @@ class Step:
     def slice_for(self, rank: int, world: int) -> Step:
         """The part of one rank, see `rank_slice`; empty for some ranks where the batch is smaller than the world."""
         part = rank_slice(len(self), rank, world)
-        return replace(self, rows=self.rows[part], query_lang=self.query_lang[part], passage_lang=self.passage_lang[part])
+        return replace(
+            self, rows=self.rows[part], query_lang=self.query_lang[part], passage_lang=self.passage_lang[part]
+        )
 
 
 def rank_slice(count: int, rank: int, world: int) -> slice:
-    """The contiguous part of `count` rows that a rank takes; sizes differ by at most one, and in order of rank they make the whole."""
+    """The contiguous part of `count` rows that a rank takes; sizes differ by at most one, and in order of rank they
+    make the whole."""
     if not 0 <= rank < world:
         raise ValueError(f"no rank {rank} in a world of {world}")
     return slice(rank * count // world, (rank + 1) * count // world)
@@ -73,7 +76,12 @@ class EpochPlan:
     def __init__(self, ledger: Ledger, epoch: int, languages: Sequence[str] = (), sources: Sequence[str] = ()):
         layout = ledger.layout
         self.batches, self.epoch = layout.batches, epoch
-        self.unusable, self.dropped, self.narrowed, self.lonely = layout.unusable, layout.dropped, layout.narrowed, layout.lonely
+        self.unusable, self.dropped, self.narrowed, self.lonely = (
+            layout.unusable,
+            layout.dropped,
+            layout.narrowed,
+            layout.lonely,
+        )
         self.mixed, self.sizes, self.shown = layout.mixed, _sizes({0: layout}, {0: 1.0}), layout.shown
         self._ledger, self._layout, self._languages, self._sources = ledger, layout, languages, sources
 
@@ -87,7 +95,8 @@ class EpochPlan:
     def warnings(self) -> list[str]:
         """What the settings asked for and cannot have."""
         return [
-            f"{_called(source, self._sources)}: language {self._languages[x] if x < len(self._languages) else x} cannot have the share "
+            f"{_called(source, self._sources)}: language {self._languages[x] if x < len(self._languages) else x} "
+            "cannot have the share "
             f"that language_sampling: {self.batches.language_sampling} gives it (X-Y: at most half on both sides); "
             f"it gets the nearest that it can have"
             for source, x in self._layout.moved()
@@ -104,7 +113,11 @@ class EpochPlan:
         deck, group = int(layout.deck[batch]), int(layout.group[batch])
         first = int(layout.start[deck]) + batch - int(layout.first[deck])
         places = self._order[first : int(layout.stop[deck]) : int(layout.deals[deck])]
-        rows, mixed, once = layout.rows[places].astype(np.int64), layout.groups[group].mixed, self._ledger.once(kind, group)
+        rows, mixed, once = (
+            layout.rows[places].astype(np.int64),
+            layout.groups[group].mixed,
+            self._ledger.once(kind, group),
+        )
         if layout.own is None or once or (self.batches.comparable and not mixed):
             query, passage = self._shown(group, kind, number, step, np.arange(len(rows)), once)
         else:
@@ -116,7 +129,9 @@ class EpochPlan:
         shown = (mixed and KINDS[kind].mixed) or kind
         return Step(rows, query, passage, shown, layout.groups[group].source, self.epoch)
 
-    def _shown(self, group: int, kind: str, number: int, step: int, place: np.ndarray, once: bool) -> tuple[np.ndarray, np.ndarray]:
+    def _shown(
+        self, group: int, kind: str, number: int, step: int, place: np.ndarray, once: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
         """(b,) languages of queries and (b, positives) of passages for the rows at these places of a batch."""
         cells = self._layout.cells(group, kind)
         if once:
@@ -133,13 +148,17 @@ class EpochPlan:
         return query, passage
 
     def _more(self, group: int, step: int, query: np.ndarray, passage: np.ndarray, place: np.ndarray) -> np.ndarray:
-        """Passages in further languages, without replacement, in proportion to their shares (Efraimidis and Spirakis 2006).
+        """Passages in further languages, without replacement, in proportion to their shares (Efraimidis and Spirakis
+        2006).
 
-        Where a batch draws its languages once, it draws these once as well: `place` is then the first of its rows alone.
+        Where a batch draws its languages once, it draws these once as well: `place` is then the first of its rows
+        alone.
         """
         wanted, share = self.batches.positives, self._layout.marginals(group)[1]
         langs = np.flatnonzero(share)
-        draw = uniform(self._ledger.seed, "batches.positives", self._ledger.stream, self.epoch, step, place[:, None], langs)
+        draw = uniform(
+            self._ledger.seed, "batches.positives", self._ledger.stream, self.epoch, step, place[:, None], langs
+        )
         taken = langs == passage
         if self._layout.groups[group].same:
             taken = taken | (langs == query[:, None])
@@ -153,7 +172,8 @@ class EpochPlan:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Rows of the batches of a plan: asked for, on average, in the smallest, and on average in the source that has the smallest ones."""
+    """Rows of the batches of a plan: asked for, on average, in the smallest, and on average in the source that has the
+    smallest ones."""
 
     asked: int
     mean: float
@@ -186,9 +206,15 @@ def _small(layouts: Mapping[int, Layout], sizes: Sizes, sources: Sequence[str]) 
     short = sum(float(layout.size.mean()) < NEAR * sizes.asked for layout in layouts.values())
     if not short and sizes.min >= FULL * sizes.asked:
         return []
-    told = f"batches.size: {sizes.asked:,} rows a batch were asked for, they have {sizes.mean:.1f} on average, the smallest {sizes.min}"
+    told = (
+        f"batches.size: {sizes.asked:,} rows a batch were asked for, they have {sizes.mean:.1f} on average, the "
+        f"smallest {sizes.min}"
+    )
     if len(layouts) > 1:
-        told += f"; {short} of {len(layouts)} sources have less than {NEAR:.0%}, {_called(sizes.source, sources)} {sizes.worst:.1f}"
+        told += (
+            f"; {short} of {len(layouts)} sources have less than {NEAR:.0%}, {_called(sizes.source, sources)} "
+            f"{sizes.worst:.1f}"
+        )
     return [told]
 
 
@@ -199,7 +225,8 @@ def _checked(layouts: Mapping[int, Layout], sizes: Sizes, sources: Sequence[str]
         return
     where = f" ({_called(sizes.source, sources)}: {sizes.worst:.1f})" if len(layouts) > 1 else ""
     raise InputError(
-        f"batches.size: {sizes.asked:,} rows a batch were asked for, but the batches have {sizes.mean:.1f} on average{where}: "
+        f"batches.size: {sizes.asked:,} rows a batch were asked for, but the batches have {sizes.mean:.1f} on "
+        f"average{where}: "
         f"{layout.reason}; ask for fewer (batches.size: {max(1, int(sizes.mean))}), give more data,"
         f"{' leave out batches.every_row,' if layout.batches.every_row else ''} or allow it (batches.allow_small: true)"
     )
@@ -249,7 +276,10 @@ class RunPlan:
         self.filled = [s for s, layout in layouts.items() if layout.own is not None]
         self.sizes = _sizes(layouts, shares)
         _checked(layouts, self.sizes, sources)
-        self.warnings = [*_small(layouts, self.sizes, sources), *(text for s in layouts for text in self._epoch(s, 0).warnings)]
+        self.warnings = [
+            *_small(layouts, self.sizes, sources),
+            *(text for s in layouts for text in self._epoch(s, 0).warnings),
+        ]
 
     def _interleave(self, steps: int) -> None:
         which, self._nth = interleave(list(self.shares.values()), steps)
@@ -338,14 +368,15 @@ def plan_run(
         batches: the settings.
         steps: batches in the run.
         seed: of the run.
-        weights: of source 0, 1, ...: its share of the steps, on any scale; 0 leaves it out; None is equal. Under `sources: size` each
-            source (of a weight above 0) gets steps in proportion to the length of its epoch instead.
+        weights: of source 0, 1, ...: its share of the steps, on any scale; 0 leaves it out; None is equal. Under
+            `sources: size` each source (of a weight above 0) gets steps in proportion to the length of its epoch
+            instead.
         languages: codes, which name a language in warnings.
         names: of source 0, 1, ... in warnings and errors; by default their numbers.
 
     Raises:
-        InputError: weights that do not fit, a source of which no batch can be made, or batches that have on average less than half of the
-            rows asked for.
+        InputError: weights that do not fit, a source of which no batch can be made, or batches that have on average
+            less than half of the rows asked for.
     """
     if steps < 0:
         raise InputError(f"steps: {steps} is negative")
@@ -362,13 +393,18 @@ def plan_run(
     if not layouts:
         raise InputError("no training rows: every source has weight 0" if sources else "no training rows")
     shares = {s: float(len(layout.group)) if batches.sources == "size" else weights[s] for s, layout in layouts.items()}
-    return RunPlan(layouts, {s: share / math.fsum(shares.values()) for s, share in shares.items()}, steps, seed, languages, names)
+    return RunPlan(
+        layouts, {s: share / math.fsum(shares.values()) for s, share in shares.items()}, steps, seed, languages, names
+    )
 
 
 def counts_of(step: Step) -> dict[tuple[int, int, int], int]:
     """{(source, query language, passage language): pairs} of a batch."""
     pairs = (step.query_lang[:, None].astype(np.int64) << 6 | step.passage_lang)[step.passage_lang >= 0]
-    return {(step.source, int(p) >> 6, int(p) & 63): int(n) for p, n in zip(*np.unique(pairs, return_counts=True), strict=True)}
+    return {
+        (step.source, int(p) >> 6, int(p) & 63): int(n)
+        for p, n in zip(*np.unique(pairs, return_counts=True), strict=True)
+    }
 
 
 def describe(plan: EpochPlan | RunPlan, start: int = 0, stop: int | None = None) -> dict[tuple[int, int, int], int]:

@@ -1,12 +1,13 @@
 """Which rows share a batch.
 
-Rows of one source that can be shown in the same languages form a pool. A pool sorted by passage family is dealt like cards to its batches,
-one row to each in turn: a family no larger than the number of batches then has no two rows in one of them (McNaughton's wrap-around rule,
-1959), every row is used once, and sizes differ by at most one, so that there is no odd last batch. Only the sort is random. How many
-batches there are, how large, and in which languages, is the same in every epoch: any step is found without replaying those before it.
+Rows of one source that can be shown in the same languages form a pool. A pool sorted by passage family is dealt like
+cards to its batches, one row to each in turn: a family no larger than the number of batches then has no two rows in one
+of them (McNaughton's wrap-around rule, 1959), every row is used once, and sizes differ by at most one, so that there is
+no odd last batch. Only the sort is random. How many batches there are, how large, and in which languages, is the same
+in every epoch: any step is found without replaying those before it.
 
-Small groups of rows are joined where most of their languages survive, and borrow rows that have no family from a large pool, other ones in
-every epoch, so that they are not left without negatives.
+Small groups of rows are joined where most of their languages survive, and borrow rows that have no family from a large
+pool, other ones in every epoch, so that they are not left without negatives.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ _KEY_BITS = 64
 def split(families: np.ndarray, batches: Batches) -> tuple[int, int, int]:
     """How a pool is dealt that has families[j] passage families of j rows.
 
-    The largest family sets the number of batches, unless they would then be tiny. In that case a few batches hold as much as they can: with
-    at most k rows of each family, k batches hold n(k) = sum(min(size, k)) rows, and n(k) / k falls with k, so k grows until they would
-    have fewer than `least` rows; what a family has beyond k goes to extra batches, where it has no company.
+    The largest family sets the number of batches, unless they would then be tiny. In that case a few batches hold as
+    much as they can: with at most k rows of each family, k batches hold n(k) = sum(min(size, k)) rows, and n(k) / k
+    falls with k, so k grows until they would have fewer than `least` rows; what a family has beyond k goes to extra
+    batches, where it has no company.
 
     Returns:
         (batches, rows in them, extra batches for the rows left).
@@ -54,20 +56,24 @@ def split(families: np.ndarray, batches: Batches) -> tuple[int, int, int]:
 class Layout:
     """All that is the same in every epoch.
 
-    A deck is a stretch of the epoch's order that is dealt to `deals` batches: its j-th batch takes every `deals`-th row from the j-th on.
+    A deck is a stretch of the epoch's order that is dealt to `deals` batches: its j-th batch takes every `deals`-th row
+    from the j-th on.
 
     Attributes:
-        rows, pool, family: (n,) the rows that can be used, the pool and the passage family of each; `families` is 0 where no two rows
-            share one.
+        rows, pool, family: (n,) the rows that can be used, the pool and the passage family of each; `families` is 0
+            where no two rows share one.
         groups: the languages that batches can be shown in.
         group, size: (batches,) which of them applies, and how many rows there are.
-        start, stop, deals, first: (decks,) stretch, batches, number of the first batch; `deck` (batches,) says which deck a batch is of.
+        start, stop, deals, first: (decks,) stretch, batches, number of the first batch; `deck` (batches,) says which
+            deck a batch is of.
         sources: of the rows that can be used.
         unusable: rows left out, by reason; `cure` names settings that could use them.
-        own: (n,) the languages that each row can be shown in, as a number of `groups`; None where its batches' are all that count.
+        own: (n,) the languages that each row can be shown in, as a number of `groups`; None where its batches' are all
+            that count.
         dropped: rows that an epoch leaves for later ones.
         narrowed: rows that share batches with rows of fewer languages, and are shown in these alone.
-        mixed: rows of an epoch in batches whose rows have no language in common where the kind asks for one; each row then draws its own.
+        mixed: rows of an epoch in batches whose rows have no language in common where the kind asks for one; each row
+            then draws its own.
         lonely: batches of one row, which has no in-batch negatives.
     """
 
@@ -76,10 +82,16 @@ class Layout:
         pool, stratum = self._group(rows, slice(None) if subset is None else subset)
         inside = np.flatnonzero(pool >= 0)
         if not len(inside):
-            told = [*(f"{reason}: {n:,} rows" for reason, n in self.unusable.items()), *([self.cure] if self.cure else [])]
+            told = [
+                *(f"{reason}: {n:,} rows" for reason, n in self.unusable.items()),
+                *([self.cure] if self.cure else []),
+            ]
             raise InputError("; ".join(["no row can be used", *told]))
         small = np.uint32 if len(rows) < 2**32 else np.uint64
-        self.rows, self.pool = (inside if subset is None else subset[inside]).astype(small), pool[inside].astype(np.uint32)
+        self.rows, self.pool = (
+            (inside if subset is None else subset[inside]).astype(small),
+            pool[inside].astype(np.uint32),
+        )
         family = rows.family[self.rows]
         if family.max() > 4 * len(family):
             family = np.unique(family, return_inverse=True)[1]
@@ -92,7 +104,10 @@ class Layout:
         self._loans = self._lend(families)
         self._deal(families)
         if not len(self.group):
-            raise InputError(f"{len(self.rows):,} rows do not make one batch of {batches.size} without two of a family (batches.drop_last)")
+            raise InputError(
+                f"{len(self.rows):,} rows do not make one batch of {batches.size} without two of a family "
+                "(batches.drop_last)"
+            )
         if not (batches.every_row or batches.drop_last or self._fits()):
             self._fill(stratum[inside])
 
@@ -103,7 +118,12 @@ class Layout:
             query = passage = query & passage
         same = np.zeros(len(source), bool) if rows.same is None else rows.same[subset].astype(bool)
         stratum, example = distinct(source, same, query, *([] if passage is query else [passage]))
-        source, same, query, passage = source[example], same[example], query[example].astype(np.uint64), passage[example].astype(np.uint64)
+        source, same, query, passage = (
+            source[example],
+            same[example],
+            query[example].astype(np.uint64),
+            passage[example].astype(np.uint64),
+        )
         strata = Table(source, same, query, passage, np.bincount(stratum, minlength=len(example)))
         usable, self.unusable = np.ones(len(example), bool), {}
         for reason, against in objections(strata, self.batches).items():
@@ -112,9 +132,18 @@ class Layout:
             usable &= ~against
         self.cure = ""
         if self.unusable:
-            query, passage = rows.query_languages[subset].astype(np.uint64), rows.passage_languages[subset].astype(np.uint64)
+            query, passage = (
+                rows.query_languages[subset].astype(np.uint64),
+                rows.passage_languages[subset].astype(np.uint64),
+            )
             number, one = distinct(rows.source[subset], same[stratum], query, passage)
-            columns = (rows.source[subset][one], same[stratum][one], query[one], passage[one], np.bincount(number, minlength=len(one)))
+            columns = (
+                rows.source[subset][one],
+                same[stratum][one],
+                query[one],
+                passage[one],
+                np.bincount(number, minlength=len(one)),
+            )
             self.cure = cure(Table(*columns), self.batches)
         good = strata.take(np.flatnonzero(usable))
         bit = np.uint64(1) << np.arange(64, dtype=np.uint64)
@@ -133,7 +162,9 @@ class Layout:
         count = len(self._pools.count)
         alone = np.bincount(self.pool[self._alone], minlength=count)
         together = np.flatnonzero(~self._alone)
-        key, size = np.unique(self.pool[together].astype(np.uint64) << np.uint64(32) | self.family[together], return_counts=True)
+        key, size = np.unique(
+            self.pool[together].astype(np.uint64) << np.uint64(32) | self.family[together], return_counts=True
+        )
         ends = np.searchsorted(key, np.arange(1, count, dtype=np.uint64) << np.uint64(32))
         families = [np.bincount(part, minlength=2) for part in np.split(size, ends)]
         for number, lonely in zip(families, alone, strict=True):
@@ -141,7 +172,8 @@ class Layout:
         return families
 
     def _lend(self, families: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Loans to pools of fewer than `least` rows: (rows without a family that a pool can lend, pools that get one of them each).
+        """Loans to pools of fewer than `least` rows: (rows without a family that a pool can lend, pools that get one of
+        them each).
 
         A pool lends down to `least` rows, and only if all its rows have the same languages.
 
@@ -156,7 +188,12 @@ class Layout:
             if pools.count[i] >= least or spare.max() <= 0:
                 break
             both = pools.joined(i)
-            able = (pools.source == pools.source[i]) & (pools.same == pools.same[i]) & (spare > 0) & serves(both, self.batches)
+            able = (
+                (pools.source == pools.source[i])
+                & (pools.same == pools.same[i])
+                & (spare > 0)
+                & serves(both, self.batches)
+            )
             share = np.where(able, both.languages / pools.languages[i], 0)
             host = int(np.lexsort((spare, share))[-1])
             if share[host] < 0.5:
@@ -169,7 +206,9 @@ class Layout:
                 families[group][1] += more
             spare[host] -= lent
         self.narrowed = int(self._strata.count[self._strata.languages > pools.languages[self._pool_of]].sum())
-        self.narrowed += sum(int((pools.languages[np.concatenate(to)] < pools.languages[host]).sum()) for host, to in loans.items())
+        self.narrowed += sum(
+            int((pools.languages[np.concatenate(to)] < pools.languages[host]).sum()) for host, to in loans.items()
+        )
         return [(np.flatnonzero(self._alone & (self.pool == host)), np.concatenate(to)) for host, to in loans.items()]
 
     def _deal(self, families: list[np.ndarray]) -> None:
@@ -200,7 +239,9 @@ class Layout:
         np.logical_or.at(same, filling.pool, strata.same)
         columns = (column.tolist() for column in (filling.source, filling.query, filling.passage, same, filling.mixed))
         groups = [Group(*column) for column in zip(*columns, strict=True)]
-        columns = (column.tolist() for column in (strata.source, strata.query, strata.passage, strata.same.astype(bool)))
+        columns = (
+            column.tolist() for column in (strata.source, strata.query, strata.passage, strata.same.astype(bool))
+        )
         own = [Group(*column) for column in zip(*columns, strict=True)]
         starts = (np.cumsum(count) - count).tolist()
         zipped = zip(starts, filling.deals, groups, strict=True)
@@ -214,7 +255,8 @@ class Layout:
         self.narrowed = int(strata.count[narrow].sum())
 
     def _fits(self) -> bool:
-        """Whether batches are near the size asked for; where they are as few as can be, two rows less are near enough too."""
+        """Whether batches are near the size asked for; where they are as few as can be, two rows less are near enough
+        too."""
         size = self.batches.size
         least = size - 2 if len(self.size) == int((-(-self._pools.count // size)).sum()) else size
         return near(self.size, size, least)
@@ -244,7 +286,9 @@ class Layout:
     def reason(self) -> str:
         """Why batches are no larger."""
         sizes = np.bincount(self.family)
-        passages = f"{np.count_nonzero(sizes):,} different passages, the most frequent one in {int(sizes.max()):,} of them"
+        passages = (
+            f"{np.count_nonzero(sizes):,} different passages, the most frequent one in {int(sizes.max()):,} of them"
+        )
         return f"there are {len(self.rows):,} rows that can be used, with {passages}"
 
     def marginals(self, group: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -290,7 +334,9 @@ class Layout:
         low, middle = np.uint64(max(n - 1, 1).bit_length()), np.uint64(self.families.bit_length())
         if int(low + middle) + pools.bit_length() > _KEY_BITS:
             order = order[np.lexsort((rank[self.family[order]], pool[order]) if self.families else (pool[order],))]
-        elif self.families or pools > 1:  # one sort of numbers made of pool, family and place, which is several times as fast
+        elif (
+            self.families or pools > 1
+        ):  # one sort of numbers made of pool, family and place, which is several times as fast
             key = pool[order].astype(np.uint64)
             key <<= middle
             if self.families:

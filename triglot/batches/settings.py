@@ -29,16 +29,20 @@ class Batches:
         alpha: share of xx batches among hybrid ones.
         size: rows a batch, over all ranks.
         by: whether an xy batch draws its ordered pair of languages once a row or once for the batch.
-        language_sampling: equal | size | temperature, where a language that n rows of the source have gets a share p ~ n^(1/T).
+        language_sampling: equal | size | temperature, where a language that n rows of the source have gets a share p ~
+            n^(1/T).
         temperature: that T.
         positives: passages a row, each in another language.
         sources: weight (as given) | size (every row of every source equally often).
-        comparable: admit only rows that every kind can use, in languages that both sides have; arms then see the same rows, and each
-            language as often on either side. False, for one arm alone (alignment on bitext), asks only what this kind needs.
-        every_row: show every row once an epoch and one row of a family a batch, however small batches then become. Otherwise batches are
-            near the size asked for, and rows of popular families wait for later epochs where there are too many of them.
+        comparable: admit only rows that every kind can use, in languages that both sides have; arms then see the same
+            rows, and each language as often on either side. False, for one arm alone (alignment on bitext), asks only
+            what this kind needs.
+        every_row: show every row once an epoch and one row of a family a batch, however small batches then become.
+            Otherwise batches are near the size asked for, and rows of popular families wait for later epochs where
+            there are too many of them.
         allow_small: train although batches have on average less than half of the rows asked for.
-        drop_last: only batches of exactly `size` rows; the rows left over (others in every epoch) are counted in `dropped`.
+        drop_last: only batches of exactly `size` rows; the rows left over (others in every epoch) are counted in
+            `dropped`.
 
     Raises:
         InputError: a value that is not understood.
@@ -85,10 +89,12 @@ class Rows:
     """What the planner needs to know about training rows.
 
     Attributes:
-        family: (rows,) integers >= 0; two rows of one passage family never share a batch (`ParallelCorpus.family[passage]`).
+        family: (rows,) integers >= 0; two rows of one passage family never share a batch
+            (`ParallelCorpus.family[passage]`).
         query_languages, passage_languages: (rows,) uint64, bit l is set where the side can be shown in language l.
         source: (rows,) integers >= 0; a batch has one source.
-        same: (rows,) bool, query and passage are one group (bitext), so that X-X would pair a text with itself; None for nowhere.
+        same: (rows,) bool, query and passage are one group (bitext), so that X-X would pair a text with itself; None
+            for nowhere.
     """
 
     family: np.ndarray
@@ -98,7 +104,13 @@ class Rows:
     same: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        columns = [self.family, self.query_languages, self.passage_languages, self.source, *([] if self.same is None else [self.same])]
+        columns = [
+            self.family,
+            self.query_languages,
+            self.passage_languages,
+            self.source,
+            *([] if self.same is None else [self.same]),
+        ]
         if len({len(column) for column in columns}) > 1:
             raise ValueError(f"columns of different lengths: {[len(column) for column in columns]}")
         if len(self) and (self.family.min() < 0 or self.source.min() < 0):
@@ -108,8 +120,11 @@ class Rows:
         return len(self.family)
 
 
-def rows_of(corpus: ParallelCorpus, query_languages: np.ndarray | None = None, passage_languages: np.ndarray | None = None) -> Rows:
-    """The rows of a corpus; give masks (rows,) where a side can be shown in more languages than it has texts (code-switching)."""
+def rows_of(
+    corpus: ParallelCorpus, query_languages: np.ndarray | None = None, passage_languages: np.ndarray | None = None
+) -> Rows:
+    """The rows of a corpus; give masks (rows,) where a side can be shown in more languages than it has texts
+    (code-switching)."""
     return Rows(
         family=corpus.family[corpus.passage],
         query_languages=corpus.group_languages[corpus.query] if query_languages is None else query_languages,

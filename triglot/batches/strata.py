@@ -28,7 +28,13 @@ class Table:
 
     def joined(self, i: int) -> Table:
         """Each group together with group i."""
-        return Table(self.source, self.same, self.query & self.query[i], self.passage & self.passage[i], self.count + self.count[i])
+        return Table(
+            self.source,
+            self.same,
+            self.query & self.query[i],
+            self.passage & self.passage[i],
+            self.count + self.count[i],
+        )
 
     @property
     def languages(self) -> np.ndarray:
@@ -58,7 +64,9 @@ def distinct(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for column in columns:
         if len(column) and column.min() != column.max():
             values, inverse = np.unique(column, return_inverse=True)
-            values, code = np.unique(code * len(values) + inverse, return_inverse=True) if count > 1 else (values, inverse)
+            values, code = (
+                np.unique(code * len(values) + inverse, return_inverse=True) if count > 1 else (values, inverse)
+            )
             count = len(values)
     example = np.zeros(min(count, len(code)), np.int64)
     example[code] = np.arange(len(code))
@@ -68,14 +76,19 @@ def distinct(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def cure(strata: Table, batches: Batches) -> str:
     """Settings under which more of the rows could be used, as few changes as possible; empty where there are none."""
     both = strata.query & strata.passage
-    used = int(strata.count[serves(replace(strata, query=both, passage=both) if batches.comparable else strata, batches)].sum())
+    used = int(
+        strata.count[serves(replace(strata, query=both, passage=both) if batches.comparable else strata, batches)].sum()
+    )
     best, told = used, ""
     for kind in (batches.kind, *KINDS.names()):
         other = replace(batches, kind=kind, comparable=False)
         could = int(strata.count[serves(strata, other)].sum())
         if could > best:
             change = "batches.comparable: false" + (f" and batches.kind: {kind}" if kind != batches.kind else "")
-            best, told = could, f"{change} can use {could:,} of them" if not used else f"{change} can use {could - used:,} more"
+            best, told = (
+                could,
+                f"{change} can use {could:,} of them" if not used else f"{change} can use {could - used:,} more",
+            )
             if kind == batches.kind:
                 break
     return told
@@ -84,10 +97,13 @@ def cure(strata: Table, batches: Batches) -> str:
 Serving = Callable[[Table, Batches], np.ndarray]
 
 
-def merge(strata: Table, batches: Batches, *, least: int, most: int, able: Serving = serves) -> tuple[np.ndarray, Table]:
+def merge(
+    strata: Table, batches: Batches, *, least: int, most: int, able: Serving = serves
+) -> tuple[np.ndarray, Table]:
     """Join groups of fewer than `least` rows, each to the partner with which most of the rows' languages survive.
 
-    At least half must survive, and together they must have `most` rows or fewer: a group that fills a batch is never narrowed.
+    At least half must survive, and together they must have `most` rows or fewer: a group that fills a batch is never
+    narrowed.
 
     Returns:
         (strata,) the number of each one's pool, and the pools.

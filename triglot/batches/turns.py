@@ -11,8 +11,8 @@ from triglot.seeds import shuffled
 class Turns:
     """Rows shown and rows that wait.
 
-    A family of n rows that may show c an epoch shows the next c of them, in an order that is drawn once; all have had a turn after n / c
-    epochs. Rows that a pool lends are those whose turn is furthest away, where there are such.
+    A family of n rows that may show c an epoch shows the next c of them, in an order that is drawn once; all have had a
+    turn after n / c epochs. Rows that a pool lends are those whose turn is furthest away, where there are such.
 
     Args:
         pool, family: (rows,) of each row.
@@ -49,5 +49,7 @@ class Turns:
         shown = 2 * self._pool.astype(np.int64) + (turn >= self._quota[self._unit])
         for number, (loan, abroad) in enumerate(zip(self._loans, self._abroad, strict=True)):
             last = abroad[turn[abroad] == sizes[abroad] - 1]  # one of each family
-            shown[last[shuffled(len(last), seed, "batches.guests", stream, epoch, number)[: loan.rows]]] = 2 * loan.guest
+            shown[last[shuffled(len(last), seed, "batches.guests", stream, epoch, number)[: loan.rows]]] = (
+                2 * loan.guest
+            )
         return shown

@@ -46,7 +46,9 @@ def geometry(vectors: np.ndarray, lang: np.ndarray, languages: Sequence[str], *,
         return Geometry(codes, float("nan"), float("nan"), {}, float("nan"), float("nan"))
     samples = [vectors[rows[number]] for number in spoken]
     means = np.stack([sample.mean(axis=0) for sample in samples])
-    within = float(np.mean([((sample - mean) ** 2).sum(axis=1).mean() for sample, mean in zip(samples, means, strict=True)]))
+    within = float(
+        np.mean([((sample - mean) ** 2).sum(axis=1).mean() for sample, mean in zip(samples, means, strict=True)])
+    )
     between = float(((means - means.mean(axis=0)) ** 2).sum(axis=1).mean())
     apart = np.sqrt(np.maximum(((means[:, None] - means[None]) ** 2).sum(axis=2), 0))
     np.fill_diagonal(apart, np.inf)
@@ -77,7 +79,11 @@ def probe(samples: Sequence[np.ndarray], *, seed: int = 1) -> float:
     gram = inputs.T @ inputs
     ridge = _RIDGE * np.trace(gram) / len(gram) or 1.0
     learned = np.linalg.solve(gram + ridge * np.eye(len(gram)), inputs.T @ target)
-    right = [float((((part - middle) @ learned).argmax(axis=1) == number).mean()) for number, part in enumerate(unseen) if len(part)]
+    right = [
+        float((((part - middle) @ learned).argmax(axis=1) == number).mean())
+        for number, part in enumerate(unseen)
+        if len(part)
+    ]
     return float(np.mean(right))
 
 

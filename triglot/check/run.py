@@ -82,7 +82,9 @@ def check_benchmark(encoder: Any, benchmark: RetrievalSet, settings: CheckSettin
     )
 
 
-def _moved(encoder: Any, queries: np.ndarray, passages: np.ndarray, texts: RetrievalSet) -> dict[float, tuple[np.ndarray, np.ndarray]]:
+def _moved(
+    encoder: Any, queries: np.ndarray, passages: np.ndarray, texts: RetrievalSet
+) -> dict[float, tuple[np.ndarray, np.ndarray]]:
     """Strength -> vectors of queries and passages without so much of the mean of their language, on each side its own.
 
     Nothing where the model does not compare by cosine.
@@ -115,7 +117,9 @@ def _with_excess(figures: dict[str, float]) -> dict[str, float]:
     return figures | {EXCESS: (figures[OWN] - figures[POOL]) / (1 - figures[POOL])}
 
 
-def _of_vectors(vectors: np.ndarray, lang: np.ndarray, languages: Sequence[str], settings: CheckSettings) -> dict[str, float]:
+def _of_vectors(
+    vectors: np.ndarray, lang: np.ndarray, languages: Sequence[str], settings: CheckSettings
+) -> dict[str, float]:
     shape = geometry(vectors, lang, languages, seed=settings.seed)
     figures = {
         "language_variance": shape.variance,
@@ -147,7 +151,9 @@ def probes_of(texts: Sequence[str], langs: Sequence[str], settings: CheckSetting
     spoken = np.array([languages.index(code) for code in langs])
     wanted = -(-settings.queries // len(languages)) if settings.queries else 0
     rows = [np.flatnonzero(spoken == number) for number in range(len(languages))]
-    drawn_rows = [mine[drawn(len(mine), wanted, f"check probes {code}", settings.seed)] for code, mine in zip(languages, rows)]
+    drawn_rows = [
+        mine[drawn(len(mine), wanted, f"check probes {code}", settings.seed)] for code, mine in zip(languages, rows)
+    ]
     own = np.concatenate(drawn_rows)
     spoken_there = _at(langs, own)
     asked = [_first_sentence(text, lang) for text, lang in zip(_at(texts, own), spoken_there, strict=True)]
@@ -194,7 +200,9 @@ def check_collection(
     """
     languages = tuple(sorted(set(langs)))
     if len(languages) < 2:
-        raise InputError(f"{name}: its texts are in one language ({', '.join(languages)}); bias shows in pools of several")
+        raise InputError(
+            f"{name}: its texts are in one language ({', '.join(languages)}); bias shows in pools of several"
+        )
     kept = drawn(len(texts), settings.passages, "check passages", settings.seed)
     notes = list(notes)
     if len(kept) < len(texts):
@@ -203,7 +211,9 @@ def check_collection(
     if strange := sorted(set(question_langs) - set(languages)):
         raise InputError(f"{name}: questions in {', '.join(strange)}, but its texts are in {', '.join(languages)}")
     asked = (
-        Probes(list(questions), list(question_langs), np.full(len(questions), -1)) if questions else probes_of(pool, pool_langs, settings)
+        Probes(list(questions), list(question_langs), np.full(len(questions), -1))
+        if questions
+        else probes_of(pool, pool_langs, settings)
     )
     passages = encode_once(encoder, pool, "passage", progress, pool_langs)
     queries = encode_once(encoder, asked.texts, "query", progress, asked.langs)

@@ -57,7 +57,11 @@ def _rows(benchmark: RetrievalSet, queries: np.ndarray, passages: np.ndarray) ->
         changed = np.column_stack([new_query[rows[:, 0]], new_passage[rows[:, 1]], rows[:, 2:]])
         return changed[(changed[:, :2] >= 0).all(axis=1)]
 
-    absent = benchmark.absent.take(np.flatnonzero(new_query[benchmark.absent.query] >= 0)) if len(benchmark.absent) else Absent()
+    absent = (
+        benchmark.absent.take(np.flatnonzero(new_query[benchmark.absent.query] >= 0))
+        if len(benchmark.absent)
+        else Absent()
+    )
     return replace(
         benchmark,
         queries=benchmark.queries.take(queries),

@@ -28,18 +28,30 @@ MEASURES = {
         True,
     ),
     POOL: Measure("own language in the pool", "the same share if the language did not matter", True),
-    EXCESS: Measure("excess", "from 0 (the first texts are as mixed as the pool) to 1 (nothing but the own language)", True),
+    EXCESS: Measure(
+        "excess", "from 0 (the first texts are as mixed as the pool) to 1 (nothing but the own language)", True
+    ),
     "mono.map": Measure("mAP within one language", "questions and passages in one language", False),
     "cross.map": Measure("mAP across two languages", "passages in one other language", False),
     "multi.map": Measure("mAP in the mixed pool", "passages in all languages, each answer counts", False),
-    LOSS: Measure("loss by mixing", "share of the mAP across two languages that is lost when the pool has all languages", True),
-    "rank_distance": Measure("rank distance", "between the first and the last of the translated answers to a question", True),
+    LOSS: Measure(
+        "loss by mixing", "share of the mAP across two languages that is lost when the pool has all languages", True
+    ),
+    "rank_distance": Measure(
+        "rank distance", "between the first and the last of the translated answers to a question", True
+    ),
     "max_rank": Measure("Max@R", "rank at which the last of the translated answers is found", True),
-    "preference_rate": Measure("own language first", "how often the answer in the question's language stands first", True),
+    "preference_rate": Measure(
+        "own language first", "how often the answer in the question's language stands first", True
+    ),
     "preference_expected": Measure("own language first, by chance", "the same without a preference", True),
     f"entropy@{TOP}": Measure(f"entropy of the first {TOP}", "1 where all languages are equally frequent", False),
-    "language_variance": Measure("variance by language", "share of the vectors' variance that lies between languages", True),
-    "mean_distance": Measure("distance of language means", "mean distance between the mean vectors of two languages", True),
+    "language_variance": Measure(
+        "variance by language", "share of the vectors' variance that lies between languages", True
+    ),
+    "mean_distance": Measure(
+        "distance of language means", "mean distance between the mean vectors of two languages", True
+    ),
     "probe": Measure("language probe", "how often a linear classifier tells the language of an unseen vector", True),
     "probe_chance": Measure("language probe, by chance", "the same by guessing", True),
 }
@@ -68,7 +80,9 @@ def verdict(check: Check, model: str = "MODEL", data: str = "DATA") -> Verdict:
     if "multi.map" in figures:
         places = {"within one language": "mono.map", "across two": "cross.map"}
         others = [f"{place} {figures[name]:.2f}" for place, name in places.items() if name in figures]
-        sentences.append(f"In the pool of all languages it reaches {figures['multi.map']:.2f} mAP, {', '.join(others)}.")
+        sentences.append(
+            f"In the pool of all languages it reaches {figures['multi.map']:.2f} mAP, {', '.join(others)}."
+        )
     if {"preference_rate", "preference_expected"} <= figures.keys() and check.kind == "benchmark":
         rate, chance = _percent(figures["preference_rate"]), _percent(figures["preference_expected"])
         sentences.append(

@@ -1,7 +1,8 @@
 """Classification heads on frozen sentence vectors: features (u, v, |u - v|, u * v), multinomial logistic regression.
 
-The features follow Conneau et al. (2017) and Reimers and Gurevych (2019). scikit-learn trains the head, in float64 from a fixed start, so
-that the same vectors give the same head. What is kept is one matrix, and with a hidden layer two: no torch, nothing that is unpickled.
+The features follow Conneau et al. (2017) and Reimers and Gurevych (2019). scikit-learn trains the head, in float64 from
+a fixed start, so that the same vectors give the same head. What is kept is one matrix, and with a hidden layer two: no
+torch, nothing that is unpickled.
 """
 
 from __future__ import annotations
@@ -31,10 +32,11 @@ class HeadSettings:
 
     Attributes:
         hidden: width of a hidden layer (tanh); 0 for none, which is logistic regression.
-        penalties: candidates for the L2 penalty on the weights (not on the biases), over standardised features: mean loss + penalty / 2 *
-            squared norm; scikit-learn's C is 1 / (penalty * rows). They are tried from strong to weak until the loss on the held-out part
-            rises; the lowest loss wins.
-        held: share of the groups (premises, questions) held out for that choice. The chosen head is then trained on all.
+        penalties: candidates for the L2 penalty on the weights (not on the biases), over standardised features: mean
+            loss + penalty / 2 * squared norm; scikit-learn's C is 1 / (penalty * rows). They are tried from strong to
+            weak until the loss on the held-out part rises; the lowest loss wins.
+        held: share of the groups (premises, questions) held out for that choice. The chosen head is then trained on
+            all.
         iterations: at most so many steps of L-BFGS.
         tolerance: stop where no component of the gradient is larger.
     """
@@ -103,12 +105,22 @@ class Head:
         """Write head.safetensors and head.json into a folder, which is replaced as a whole."""
         from safetensors.numpy import save_file
 
-        tensors = {f"{kind}.{n}": np.ascontiguousarray(array) for kind, arrays in self._layers().items() for n, array in enumerate(arrays)}
+        tensors = {
+            f"{kind}.{n}": np.ascontiguousarray(array)
+            for kind, arrays in self._layers().items()
+            for n, array in enumerate(arrays)
+        }
         with atomic_folder(folder) as place:
             save_file(tensors, place / "head.safetensors")
             write_json(
                 place / "head.json",
-                {"schema": SCHEMA, "labels": list(self.labels), "dim": self.dim, "features": list(FEATURES), "facts": dict(self.facts)},
+                {
+                    "schema": SCHEMA,
+                    "labels": list(self.labels),
+                    "dim": self.dim,
+                    "features": list(FEATURES),
+                    "facts": dict(self.facts),
+                },
             )
 
     def _layers(self) -> dict[str, tuple[np.ndarray, ...]]:
@@ -116,21 +128,29 @@ class Head:
 
 
 def load_head(folder: str | Path) -> Head:
-    """A head from its folder. Raises InputError where there is none, or one that cannot be read or does not fit together."""
+    """A head from its folder.
+
+    Raises InputError where there is none, or one that cannot be read or does not fit together.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     folder = Path(folder)
     told, path = read_json(folder / "head.json"), folder / "head.safetensors"
     if not isinstance(told, dict) or told.get("schema") != SCHEMA or told.get("features") != list(FEATURES):
-        raise InputError(f"{folder / 'head.json'}: not a head of schema {SCHEMA} with the features {', '.join(FEATURES)}")
+        raise InputError(
+            f"{folder / 'head.json'}: not a head of schema {SCHEMA} with the features {', '.join(FEATURES)}"
+        )
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
     layers = len(tensors) // 2
     if layers not in (1, 2) or set(tensors) != {f"{kind}.{n}" for kind in ("weight", "bias") for n in range(layers)}:
-        raise InputError(f"{path}: holds {', '.join(sorted(tensors)) or 'nothing'}; the weight and bias of one or two layers were expected")
+        raise InputError(
+            f"{path}: holds {', '.join(sorted(tensors)) or 'nothing'}; the weight and bias of one or two layers "
+            "were expected"
+        )
     weights = tuple(tensors[f"weight.{n}"].astype(np.float64) for n in range(layers))
     biases = tuple(tensors[f"bias.{n}"].astype(np.float64) for n in range(layers))
     labels, dim = told.get("labels"), told.get("dim")
@@ -139,7 +159,9 @@ def load_head(folder: str | Path) -> Head:
     widths = [len(FEATURES) * dim, *(len(bias) for bias in biases)]
     shapes = [weight.shape for weight in weights]
     if shapes != list(pairwise(widths)) or widths[-1] != len(labels):
-        raise InputError(f"{path}: matrices of {shapes} do not make a head of {dim} dimensions and {len(labels)} labels")
+        raise InputError(
+            f"{path}: matrices of {shapes} do not make a head of {dim} dimensions and {len(labels)} labels"
+        )
     if not all(np.isfinite(array).all() for array in (*weights, *biases)):
         raise InputError(f"{path}: holds numbers that are not finite")
     return Head(tuple(map(str, labels)), weights, biases, told.get("facts", {}))
@@ -177,8 +199,8 @@ def fit_head(
         facts: kept with the head, beside how it was trained.
 
     Raises:
-        InputError: no rows, a class without rows, fewer than two groups, vectors that do not fit or are not finite, features that do
-            not fit into memory.
+        InputError: no rows, a class without rows, fewer than two groups, vectors that do not fit or are not finite,
+            features that do not fit into memory.
     """
     settings = settings or HeadSettings()
     _check_vectors(first, second)
@@ -191,8 +213,12 @@ def fit_head(
     chosen = settings.penalties[0]
     if len(settings.penalties) > 1:
         if not held.any():
-            raise InputError("one premise or question alone cannot be split to choose a penalty; give more data, or a single penalty")
-        _check_classes(target[~held], labels, f"the training part without the {settings.held:.0%} of groups that are held out")
+            raise InputError(
+                "one premise or question alone cannot be split to choose a penalty; give more data, or a single penalty"
+            )
+        _check_classes(
+            target[~held], labels, f"the training part without the {settings.held:.0%} of groups that are held out"
+        )
         trainer = _Trainer(first, second, rows[~held], target[~held], labels, settings, seed)
         best = float("inf")
         for penalty in sorted(settings.penalties, reverse=True):
@@ -230,7 +256,10 @@ def _check_classes(target: np.ndarray, labels: Sequence[str], where: str) -> Non
     number = np.bincount(target, minlength=len(labels))
     missing = [label for label, count in zip(labels, number.tolist(), strict=True) if not count]
     if missing:
-        raise InputError(f"{where} has {len(target)} rows and none is labelled {' or '.join(missing)}; a head needs rows of every class")
+        raise InputError(
+            f"{where} has {len(target)} rows and none is labelled {' or '.join(missing)}; a head needs rows of "
+            "every class"
+        )
 
 
 def _held_out(group: np.ndarray, share: float, seed: int) -> np.ndarray:
@@ -274,7 +303,8 @@ class _Trainer:
         if self.settings.hidden:
             self.model.set_params(alpha=penalty * rows)
         else:
-            # With two classes scikit-learn has one vector w where a softmax has w / 2 and -w / 2: the same penalty costs it twice as much.
+            # With two classes scikit-learn has one vector w where a softmax has w / 2 and -w / 2: the same penalty
+            # costs it twice as much.
             self.model.set_params(C=(2 if two_classes else 1) / (penalty * rows))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # told by `converged`
@@ -307,7 +337,8 @@ def _classifier(settings: HeadSettings, seed: int) -> Any:
 
 
 def _layers(model: Any, two_classes: bool) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(weight, bias) of each layer of a `LogisticRegression` or an `MLPClassifier`, the last with one output a class."""
+    """(weight, bias) of each layer of a `LogisticRegression` or an `MLPClassifier`, the last with one output a
+    class."""
     from sklearn.linear_model import LogisticRegression
 
     if isinstance(model, LogisticRegression):

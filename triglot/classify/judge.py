@@ -1,7 +1,7 @@
 """Classification by a head on frozen vectors: XNLI accuracy in one language and in two, X-Stance accuracy and macro F1.
 
-XNLI: Conneau et al. (2018). Premise and hypothesis in two languages: as MLQA's generalised cross-lingual transfer (Lewis et al. 2020).
-X-Stance: Vamvas and Sennrich (2020).
+XNLI: Conneau et al. (2018). Premise and hypothesis in two languages: as MLQA's generalised cross-lingual transfer
+(Lewis et al. 2020). X-Stance: Vamvas and Sennrich (2020).
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ class Classification(Result):
     """What a head on one encoder reached on one benchmark.
 
     Attributes:
-        summary: the benchmark's entry in results.json: classification (both texts in one language), generalised (in two), majority, counts,
-            head, notes, licence.
-        by_language: the content of NAME.languages.json: a matrix by the language of the first text and that of the second.
+        summary: the benchmark's entry in results.json: classification (both texts in one language), generalised (in
+            two), majority, counts, head, notes, licence.
+        by_language: the content of NAME.languages.json: a matrix by the language of the first text and that of the
+            second.
         items: the content of NAME.items.parquet: one row an (item, first language, second language).
         head: what judged.
     """
@@ -65,13 +66,19 @@ def evaluate_task(encoder: Any, task: Task, *, progress: bool = False) -> Classi
         parts = [(test, test.rows(*tested))]
         items, pairs = np.zeros(0, np.int64), np.zeros((0, 2), np.int64)
         if train is not None:
-            items, pairs = train.draw(task.settings.pairs, task.train_codes, alpha=task.settings.alpha, seed=task.settings.seed)
+            items, pairs = train.draw(
+                task.settings.pairs, task.train_codes, alpha=task.settings.alpha, seed=task.settings.seed
+            )
             parts.append((train, train.rows(items, pairs)))
         first, second, rows = _encode(encoder, parts, task.settings.sides or task.sides, progress)
         if train is not None:
             used = np.unique(items)
             numbers = np.bincount(train.target[used], minlength=len(train.labels)).tolist()
-            facts = {**task.facts, "pairs": task.settings.pairs, "languages": [train.languages[i] for i in np.unique(pairs)]}
+            facts = {
+                **task.facts,
+                "pairs": task.settings.pairs,
+                "languages": [train.languages[i] for i in np.unique(pairs)],
+            }
             facts["label_counts"] = dict(zip(train.labels, numbers, strict=True))
             head = fit_head(
                 first,
@@ -94,7 +101,9 @@ def evaluate_task(encoder: Any, task: Task, *, progress: bool = False) -> Classi
     except InputError as error:
         raise InputError(f"{task.name}: {error}") from None
     if "label_counts" in head.facts:
-        majority["majority"] = np.full(len(test), int(np.argmax([head.facts["label_counts"][label] for label in head.labels])))
+        majority["majority"] = np.full(
+            len(test), int(np.argmax([head.facts["label_counts"][label] for label in head.labels]))
+        )
     return _tabulate(task, head, *tested, scores, majority, counts, notes)
 
 
@@ -111,7 +120,8 @@ def _cells_of(test: Labelled, codes: Sequence[str]) -> tuple[np.ndarray, np.ndar
 def _encode(
     encoder: Any, parts: Sequence[tuple[Labelled, np.ndarray]], sides: Sequence[str], progress: bool
 ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-    """Vectors of the first and of the second texts that the rows of the parts name, and the rows as indices into them."""
+    """Vectors of the first and of the second texts that the rows of the parts name, and the rows as indices into
+    them."""
     texts: tuple[list[str], list[str]] = ([], [])
     moved = [np.empty_like(rows) for _, rows in parts]
     for column in (0, 1):
@@ -123,12 +133,15 @@ def _encode(
     if sides[0] == sides[1]:
         first, second = np.split(encode_once(encoder, [*texts[0], *texts[1]], sides[0], progress), [len(texts[0])])
     else:
-        first, second = (encode_once(encoder, column, side, progress) for column, side in zip(texts, sides, strict=True))
+        first, second = (
+            encode_once(encoder, column, side, progress) for column, side in zip(texts, sides, strict=True)
+        )
     return first, second, moved
 
 
 def _majority_by_group(train: Labelled, used: np.ndarray, test: Labelled) -> np.ndarray:
-    """(test items,) the commonest training label of the item's question; that of all where there is none, or as many of two."""
+    """(test items,) the commonest training label of the item's question; that of all where there is none, or as many of
+    two."""
     classes = len(train.labels)
     counts = np.zeros((int(max(train.group.max(), test.group.max())) + 1, classes), np.int64)
     np.add.at(counts, (train.group[used], train.target[used]), 1)
@@ -137,7 +150,9 @@ def _majority_by_group(train: Labelled, used: np.ndarray, test: Labelled) -> np.
     return np.where(tied, of_all, counts.argmax(1))[test.group]
 
 
-def _cells(pairs: np.ndarray, target: np.ndarray, predicted: np.ndarray, test: Labelled) -> dict[tuple[int, int], dict[str, float]]:
+def _cells(
+    pairs: np.ndarray, target: np.ndarray, predicted: np.ndarray, test: Labelled
+) -> dict[tuple[int, int], dict[str, float]]:
     """(first language, second language) -> accuracy and the other measures of classes, and the number of items."""
     languages, classes = len(test.languages), len(test.labels)
     flat = ((pairs[:, 0] * languages + pairs[:, 1]) * classes + target) * classes + predicted
@@ -155,9 +170,14 @@ def _measures() -> list[Measure]:
 
 
 def _macro(cells: Mapping[tuple[int, int], Mapping[str, float]], same: bool) -> dict[str, float]:
-    """Means over languages where both texts are in one, or over ordered pairs where they are in two; empty where there are none."""
+    """Means over languages where both texts are in one, or over ordered pairs where they are in two; empty where there
+    are none."""
     chosen = [cell for (a, b), cell in cells.items() if (a == b) == same]
-    return {measure: float(np.mean([cell[measure] for cell in chosen])) for measure in (one.name for one in _measures())} if chosen else {}
+    return (
+        {measure: float(np.mean([cell[measure] for cell in chosen])) for measure in (one.name for one in _measures())}
+        if chosen
+        else {}
+    )
 
 
 def _tabulate(
@@ -173,7 +193,9 @@ def _tabulate(
     test = task.test
     predicted, target = scores.argmax(1), test.target[item].astype(np.int64)
     cells = _cells(pairs, target, predicted, test)
-    summary: dict[str, Any] = {name: found for name, same in zip(SETTINGS, (True, False), strict=True) if (found := _macro(cells, same))}
+    summary: dict[str, Any] = {
+        name: found for name, same in zip(SETTINGS, (True, False), strict=True) if (found := _macro(cells, same))
+    }
     by_language: dict[str, Any] = {"languages": list(task.codes), "mono": {}, "cross": {}}
     for (a, b), cell in cells.items():
         if a == b:

@@ -24,14 +24,18 @@ class Classify:
 
     Attributes:
         split: what is tested, the first part of the file names; empty for `dev` (nli) or `valid` (stance).
-        train: what the head is trained on. nli: empty for a part of the tested split itself (by premise), else another split of the folder,
-            a file such as `some/train-en.tsv`, or a folder of these. stance: a split of the folder, empty for `train`.
+        train: what the head is trained on. nli: empty for a part of the tested split itself (by premise), else another
+            split of the folder, a file such as `some/train-en.tsv`, or a folder of these. stance: a split of the
+            folder, empty for `train`.
         share: of the premises, where the head is trained on a part of the tested split; the others are tested.
-        pairs: languages of the training pairs: xx (both texts in one), xy (in two), hybrid (a share `alpha` of the items xx, the rest xy).
+        pairs: languages of the training pairs: xx (both texts in one), xy (in two), hybrid (a share `alpha` of the
+            items xx, the rest xy).
         alpha: see `pairs`.
-        train_languages: of the training pairs; None for those that are tested (for a file or folder of its own: those that it has).
+        train_languages: of the training pairs; None for those that are tested (for a file or folder of its own: those
+            that it has).
         new_authors: stance: leave out of the training part what authors wrote who are in the tested part too.
-        sides: as what the encoder takes the first and the second text; None for passage and passage (nli), query and passage (stance).
+        sides: as what the encoder takes the first and the second text; None for passage and passage (nli), query and
+            passage (stance).
         trained: folder of a head that was trained before; nothing is trained then.
         head: see `HeadSettings`.
         seed: of the split, the languages, and the held-out part.
@@ -96,15 +100,25 @@ class Task:
     majority_by_group: bool = False
 
 
-_DATA = ("split", "train", "train_languages", "share", "seed", "new_authors", "strict")  # settings that readers of data take
+_DATA = (
+    "split",
+    "train",
+    "train_languages",
+    "share",
+    "seed",
+    "new_authors",
+    "strict",
+)  # settings that readers of data take
 
 
 def split_options(format: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], Classify, tuple[str, ...]]:
-    """Options of a benchmark, parted: those of the reader for retrieval, those of the classification, and which tasks are asked for.
+    """Options of a benchmark, parted: those of the reader for retrieval, those of the classification, and which tasks
+    are asked for.
 
     Args:
         format: one with a reader for classification.
-        options: fields of `Classify`, and `tasks`: retrieval, classification or both; by default both, where the training part is there.
+        options: fields of `Classify`, and `tasks`: retrieval, classification or both; by default both, where the
+            training part is there.
 
     Raises:
         InputError: an unknown option, or a wrong value.
@@ -132,7 +146,8 @@ def read_parts(
         more: see `read_task`.
 
     Returns:
-        options of the reader for retrieval (None where there is none), and the classification (None where there is none).
+        options of the reader for retrieval (None where there is none), and the classification (None where there is
+        none).
 
     Raises:
         InputError: as `split_options` and `read_task`.
@@ -182,7 +197,8 @@ def read_task(
         among: where `languages` is None: those of these that the data have; empty for all.
 
     Raises:
-        InputError: files that are missing, cannot be read or are not aligned; an unknown language; a head of other labels.
+        InputError: files that are missing, cannot be read or are not aligned; an unknown language; a head of other
+            labels.
     """
     settings, row = settings or Classify(), FORMATS[format]
     head = load_head(Path(base) / settings.trained) if settings.trained else None
@@ -192,7 +208,9 @@ def read_task(
     data: LabelledData = row.read("classification", path, {key: value for key, value in wishes.items() if key in known})
     train, test = data.train, data.test
     if head and head.labels != test.labels:
-        raise InputError(f"{name}: the head tells {', '.join(head.labels)} apart, and {format} has {', '.join(test.labels)}")
+        raise InputError(
+            f"{name}: the head tells {', '.join(head.labels)} apart, and {format} has {', '.join(test.labels)}"
+        )
     for part, wanted in ((test, languages), (train, settings.train_languages)):
         for code in wanted or ():
             if part is not None and code not in part.languages:
@@ -200,8 +218,15 @@ def read_task(
     asked = among or None if languages is None else languages
     codes = tuple(code for code in test.languages if asked is None or code in asked)
     train_codes = settings.train_languages or (None if data.own_languages or asked is None else tuple(asked))
-    if train is not None and train_codes is not None:  # where they are the tested ones, as far as the training part has them
+    if (
+        train is not None and train_codes is not None
+    ):  # where they are the tested ones, as far as the training part has them
         train_codes = tuple(code for code in train_codes if code in train.languages)
     notes = (*data.notes, f"head: {settings.trained}") if head else tuple(data.notes)
-    more = {"sides": data.sides, "majority_by_group": data.majority_by_group, "facts": data.facts, "counts": data.counts}
+    more = {
+        "sides": data.sides,
+        "majority_by_group": data.majority_by_group,
+        "facts": data.facts,
+        "counts": data.counts,
+    }
     return Task(name, format, settings, test, codes, train, train_codes, head, notes, licence, **more)

@@ -29,13 +29,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 data_app = typer.Typer(help="Inspect data.", no_args_is_help=True, rich_markup_mode=None)
-recipes_app = typer.Typer(help="List, show and copy the recipes that come with Triglot.", no_args_is_help=True, rich_markup_mode=None)
+recipes_app = typer.Typer(
+    help="List, show and copy the recipes that come with Triglot.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(data_app, name="data")
 app.add_typer(recipes_app, name="recipes")
 
 
 class NamesMeasures(TyperCommand):
-    """A command whose help names the measures in place of `{measures}`: they are loaded when the help is asked for, and not before."""
+    """A command whose help names the measures in place of `{measures}`: they are loaded when the help is asked for, and
+    not before."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         from triglot.report.tables import measure_names
@@ -87,7 +90,8 @@ def at_home(value: Any) -> Any:
 
 
 def within(kind: Any) -> Callable[..., Any]:
-    """Typer's callback of an option that is a number: out of its range, the option, the number and the range are named."""
+    """Typer's callback of an option that is a number: out of its range, the option, the number and the range are
+    named."""
 
     def check(param: typer.CallbackParam, value: float | None) -> Any:
         if value is not None:
@@ -108,13 +112,19 @@ Force = Annotated[
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Argument(metavar="KEY=VALUE", help="Settings that override the recipe, such as batches.kind=xy.", callback=at_home),
+    typer.Argument(
+        metavar="KEY=VALUE", help="Settings that override the recipe, such as batches.kind=xy.", callback=at_home
+    ),
 ]
 RecipeName = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="A YAML file, or a name that `triglot recipes ls` lists.", callback=at_home)
+    str,
+    typer.Argument(metavar="RECIPE", help="A YAML file, or a name that `triglot recipes ls` lists.", callback=at_home),
 ]
 ModelName = Annotated[
-    str, typer.Argument(metavar="MODEL", help="A model folder, a run folder, or a name on the Hugging Face Hub.", callback=at_home)
+    str,
+    typer.Argument(
+        metavar="MODEL", help="A model folder, a run folder, or a name on the Hugging Face Hub.", callback=at_home
+    ),
 ]
 Pairs = Annotated[
     str,
@@ -141,7 +151,9 @@ TextFile = Annotated[
         callback=at_home,
     ),
 ]
-Languages = Annotated[str, typer.Option("--languages", help="Read only these languages, a comma-separated list of codes.")]
+Languages = Annotated[
+    str, typer.Option("--languages", help="Read only these languages, a comma-separated list of codes.")
+]
 LanguageOfTexts = Annotated[
     str,
     typer.Option(
@@ -159,7 +171,9 @@ CandidateText = Annotated[
 ]
 ReaderOptions = Annotated[
     list[str] | None,
-    typer.Option("--option", metavar="KEY=VALUE", help="Option of the format's reader, such as unit=sentence.", callback=at_home),
+    typer.Option(
+        "--option", metavar="KEY=VALUE", help="Option of the format's reader, such as unit=sentence.", callback=at_home
+    ),
 ]
 ListsFolder = Annotated[str, typer.Option("--lists", help="Folder of bilingual word lists.", callback=at_home)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings and errors only.")]
@@ -214,7 +228,8 @@ def print_report(report: Report | None) -> None:
 
 def main() -> None:
     """Exit status 0 when all was done, 2 for bad arguments or input, 130 for Ctrl-C."""
-    # Threads that wait by spinning lose nine tenths of their speed as soon as another process wants a core. Set before torch is imported.
+    # Threads that wait by spinning lose nine tenths of their speed as soon as another process wants a core. Set before
+    # torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         with named():

@@ -38,7 +38,9 @@ def augment(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="The .jsonl file to write, or a folder for x1.jsonl, x2.jsonl, ...", callback=at_home),
+        typer.Option(
+            "--out", help="The .jsonl file to write, or a folder for x1.jsonl, x2.jsonl, ...", callback=at_home
+        ),
     ] = None,
     kinds: Annotated[
         list[str] | None,
@@ -53,7 +55,8 @@ def augment(
         typer.Option(
             "--part",
             metavar="'KEY=VALUE ...'",
-            help="Kinds with settings of their own, such as 'kinds=insert,swap rate=0.2 share=0.5'. Can be given several times.",
+            help="Kinds with settings of their own, such as 'kinds=insert,swap rate=0.2 share=0.5'. Can be given "
+            "several times.",
         ),
     ] = None,
     rate: Annotated[float, typer.Option(help="Share of the words to change in a text.", callback=within(Share))] = 0.2,
@@ -61,11 +64,15 @@ def augment(
     side: Annotated[str, typer.Option(help=f"Whose texts are changed: {SIDES}.")] = "query",
     into: Annotated[
         str,
-        typer.Option(help="Languages to translate into, and those that code-switching may use, a comma-separated list of codes."),
+        typer.Option(
+            help="Languages to translate into, and those that code-switching may use, a comma-separated list of codes."
+        ),
     ] = "",
     mode: Annotated[
         str,
-        typer.Option(help="How code-switching chooses languages: multilingual (one per word) | bilingual (one per text)."),
+        typer.Option(
+            help="How code-switching chooses languages: multilingual (one per word) | bilingual (one per text)."
+        ),
     ] = "multilingual",
     lists: ListsFolder = "",
     lexicon_split: Annotated[
@@ -76,10 +83,14 @@ def augment(
             callback=within(Half),
         ),
     ] = None,
-    recipe: Annotated[str, typer.Option(help="Take the changes from the key `augment` of a recipe.", callback=at_home)] = "",
+    recipe: Annotated[
+        str, typer.Option(help="Take the changes from the key `augment` of a recipe.", callback=at_home)
+    ] = "",
     factor: Annotated[
         str,
-        typer.Option(help="Sizes to write, as multiples of the source, such as 1,2,4,8; larger files contain the smaller ones."),
+        typer.Option(
+            help="Sizes to write, as multiples of the source, such as 1,2,4,8; larger files contain the smaller ones."
+        ),
     ] = "",
     translation_model: Annotated[
         str,
@@ -91,15 +102,23 @@ def augment(
         ),
     ] = "",
     translate_side: Annotated[str, typer.Option(help=f"Whose texts are translated: {SIDES}.")] = "both",
-    num_beams: Annotated[int, typer.Option("--num-beams", help="Number of beams when translating.", callback=within(Beams))] = 4,
+    num_beams: Annotated[
+        int, typer.Option("--num-beams", help="Number of beams when translating.", callback=within(Beams))
+    ] = 4,
     cache: Annotated[
         str,
-        typer.Option(metavar="FILE", help="File that keeps the translations; by default beside the output.", callback=at_home),
+        typer.Option(
+            metavar="FILE", help="File that keeps the translations; by default beside the output.", callback=at_home
+        ),
     ] = "",
     languages: Languages = "",
     option: ReaderOptions = None,
-    output_format: Annotated[str, typer.Option("--output-format", help=f"Format of the output: {LAYOUTS}.")] = "tevatron",
-    seed: Annotated[int | None, typer.Option(help="Random seed; by default the recipe's, or 1.", callback=within(Seed))] = None,
+    output_format: Annotated[
+        str, typer.Option("--output-format", help=f"Format of the output: {LAYOUTS}.")
+    ] = "tevatron",
+    seed: Annotated[
+        int | None, typer.Option(help="Random seed; by default the recipe's, or 1.", callback=within(Seed))
+    ] = None,
     sample: Annotated[
         int | None,
         typer.Option(
@@ -154,13 +173,17 @@ def augment(
 def mine(
     source: Pairs,
     out: Annotated[
-        Path, typer.Option("--out", help="The .jsonl file to write; FILE.report.json beside it holds statistics.", callback=at_home)
+        Path,
+        typer.Option(
+            "--out", help="The .jsonl file to write; FILE.report.json beside it holds statistics.", callback=at_home
+        ),
     ],
     settings: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="KEY=VALUE",
-            help="Settings of the search for negatives, such as negatives=8 negative_languages=balanced margin=0.1 skip=5.",
+            help="Settings of the search for negatives, such as negatives=8 negative_languages=balanced margin=0.1 "
+            "skip=5.",
         ),
     ] = None,
     model: Annotated[
@@ -170,7 +193,9 @@ def mine(
             callback=at_home,
         ),
     ] = "",
-    output_format: Annotated[str, typer.Option("--output-format", help=f"Format of the output: {LAYOUTS}.")] = "tevatron",
+    output_format: Annotated[
+        str, typer.Option("--output-format", help=f"Format of the output: {LAYOUTS}.")
+    ] = "tevatron",
     languages: Languages = "",
     option: ReaderOptions = None,
     force: Force = False,
@@ -199,9 +224,13 @@ def mine(
 def lists(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="DATA...", help="Translations, or any other training data in several languages.", callback=at_home),
+        typer.Argument(
+            metavar="DATA...", help="Translations, or any other training data in several languages.", callback=at_home
+        ),
     ],
-    out: Annotated[Path, typer.Option("--out", help="Folder to write the word lists to, as xx-yy.txt.", callback=at_home)],
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder to write the word lists to, as xx-yy.txt.", callback=at_home)
+    ],
     pivot: Annotated[str, typer.Option(help="Language that is one side of every list.")] = "en",
     languages: Languages = "",
     min_score: Annotated[
@@ -213,14 +242,22 @@ def lists(
         ),
     ] = 0.1,
     max_translations: Annotated[
-        int, typer.Option("--max-translations", help="Maximum number of translations of a word.", callback=within(MostWords))
+        int,
+        typer.Option(
+            "--max-translations", help="Maximum number of translations of a word.", callback=within(MostWords)
+        ),
     ] = 3,
     min_count: Annotated[
         int,
-        typer.Option("--min-count", help="Minimum number of sentence pairs that a word occurs in.", callback=within(Several)),
+        typer.Option(
+            "--min-count", help="Minimum number of sentence pairs that a word occurs in.", callback=within(Several)
+        ),
     ] = 2,
     against: Annotated[
-        str, typer.Option(help="Folder of reference lists: print how far the learned ones agree with them.", callback=at_home)
+        str,
+        typer.Option(
+            help="Folder of reference lists: print how far the learned ones agree with them.", callback=at_home
+        ),
     ] = "",
     format: Format = "",
     force: Force = False,
@@ -232,7 +269,9 @@ def lists(
     from triglot.commands.lists import lists_from, verdict_lines
 
     settings = LearnSettings(min_score=min_score, max_translations=max_translations, min_count=min_count)
-    verdicts = lists_from(paths, out, settings, pivot=pivot, languages=codes(languages), format=format, against=against, force=force)
+    verdicts = lists_from(
+        paths, out, settings, pivot=pivot, languages=codes(languages), format=format, against=against, force=force
+    )
     for line in verdict_lines(verdicts) if verdicts else ():
         typer.echo(line)
     typer.echo(out)

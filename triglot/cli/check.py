@@ -23,7 +23,9 @@ def check(
             callback=at_home,
         ),
     ] = None,
-    parallel: Annotated[str, typer.Option(help="Translations without judgements: line-aligned files, or pairs.", callback=at_home)] = "",
+    parallel: Annotated[
+        str, typer.Option(help="Translations without judgements: line-aligned files, or pairs.", callback=at_home)
+    ] = "",
     texts: Annotated[
         str,
         typer.Option(
@@ -31,15 +33,24 @@ def check(
             callback=at_home,
         ),
     ] = "",
-    questions: Annotated[str, typer.Option(help="Questions to ask of --texts; by default drawn from the texts.", callback=at_home)] = "",
+    questions: Annotated[
+        str, typer.Option(help="Questions to ask of --texts; by default drawn from the texts.", callback=at_home)
+    ] = "",
     languages: Languages = "",
-    sample: Annotated[int, typer.Option(help="Approximate number of texts to sample from the pool.", callback=within(Count))] = 4000,
+    sample: Annotated[
+        int, typer.Option(help="Approximate number of texts to sample from the pool.", callback=within(Count))
+    ] = 4000,
     full: Annotated[bool, typer.Option("--full", help="Use all texts and questions instead of a sample.")] = False,
     limit: Annotated[
         list[str] | None,
-        typer.Option(metavar="MEASURE=VALUE", help="Exit with status 1 if a measure is past this value. Can be given several times."),
+        typer.Option(
+            metavar="MEASURE=VALUE",
+            help="Exit with status 1 if a measure is past this value. Can be given several times.",
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder to write check.json and check.html to.", callback=at_home)] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to write check.json and check.html to.", callback=at_home)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print check.json instead of the verdict.")] = False,
     seed: Annotated[int, typer.Option(help="Random seed of the sample.", callback=within(Seed))] = 1,
     force: Force = False,

@@ -46,23 +46,31 @@ def evaluate(
     format: Annotated[
         str,
         typer.Option(
-            help=f"Format of the benchmarks: {formats_for(['retrieval', 'classification'])}; by default detected from the file names."
+            help=f"Format of the benchmarks: {formats_for(['retrieval', 'classification'])}; by default detected from "
+            "the file names."
         ),
     ] = "",
     candidate_text: CandidateText = "",
     languages: Languages = "",
     lists: ListsFolder = "",
     split: Annotated[
-        str, typer.Option(help="Split of the topics and judgements, such as dev or test; the default depends on the format.")
+        str,
+        typer.Option(
+            help="Split of the topics and judgements, such as dev or test; the default depends on the format."
+        ),
     ] = "",
     corpus: Annotated[
-        str, typer.Option(help="Path of the passages of TREC topics, where they are not beside the topics.", callback=at_home)
+        str,
+        typer.Option(
+            help="Path of the passages of TREC topics, where they are not beside the topics.", callback=at_home
+        ),
     ] = "",
     classify: Annotated[
         list[str] | None,
         typer.Option(
             metavar="KEY=VALUE",
-            help="Setting of the classification heads for nli and stance, such as pairs=hybrid or train_languages=[en]. "
+            help="Setting of the classification heads for nli and stance, such as pairs=hybrid or "
+            "train_languages=[en]. "
             "Can be given several times.",
             callback=at_home,
         ),
@@ -70,10 +78,15 @@ def evaluate(
     top_k: Annotated[
         int, typer.Option("--top-k", help="Number of passages that a run keeps for each query.", callback=within(Depth))
     ] = 1000,
-    similarity: Annotated[str, typer.Option(help="Similarity of embeddings made elsewhere: dot | cosine; dot by default.")] = "",
+    similarity: Annotated[
+        str, typer.Option(help="Similarity of embeddings made elsewhere: dot | cosine; dot by default.")
+    ] = "",
     subset: Annotated[
         list[str] | None,
-        typer.Option(help="Report the pool of these languages as well, a comma-separated list of codes. Can be given several times."),
+        typer.Option(
+            help="Report the pool of these languages as well, a comma-separated list of codes. Can be given several "
+            "times."
+        ),
     ] = None,
     save_run: Annotated[
         bool, typer.Option("--save-run", help="Write the run and the judgements of every benchmark as TREC files.")
@@ -114,14 +127,20 @@ def compare(
         str,
         typer.Option(help="Measure that the tables show; `bias` is all measures of language bias: {measures}."),
     ] = "map",
-    reference: Annotated[str, typer.Option(help="Arm that the others are compared with; by default the first one that was trained.")] = "",
-    output: Annotated[str, typer.Option("--format", help="Output format: table | markdown | csv | latex | json.")] = "table",
+    reference: Annotated[
+        str, typer.Option(help="Arm that the others are compared with; by default the first one that was trained.")
+    ] = "",
+    output: Annotated[
+        str, typer.Option("--format", help="Output format: table | markdown | csv | latex | json.")
+    ] = "table",
     report: Annotated[
         Path | None, typer.Option(help="Folder to write report.html, report.md and report.json to.", callback=at_home)
     ] = None,
     mteb: Annotated[
         Path | None,
-        typer.Option(help="Folder to write results to as MTEB does, results/MODEL/REVISION/TASK.json.", callback=at_home),
+        typer.Option(
+            help="Folder to write results to as MTEB does, results/MODEL/REVISION/TASK.json.", callback=at_home
+        ),
     ] = None,
     force: Force = False,
 ) -> None:

@@ -52,13 +52,17 @@ def init(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="PATH...", help="Training data to build the tokenizer from; `atlas` is the built-in corpus.", callback=at_home
+            metavar="PATH...",
+            help="Training data to build the tokenizer from; `atlas` is the built-in corpus.",
+            callback=at_home,
         ),
     ],
     out: Out,
     kind: Annotated[str, typer.Option(help="Kind of encoder: static | transformer.")] = "static",
     dim: Annotated[int, typer.Option(help="Dimensions of the vectors.", callback=within(Dim))] = 512,
-    vocab: Annotated[int, typer.Option("--vocab-size", help="Number of tokens in the vocabulary.", callback=within(Vocab))] = 65536,
+    vocab: Annotated[
+        int, typer.Option("--vocab-size", help="Number of tokens in the vocabulary.", callback=within(Vocab))
+    ] = 65536,
     layers: Annotated[int, typer.Option(help="Number of layers of a transformer.", callback=within(Layers))] = 4,
     heads: Annotated[int, typer.Option(help="Number of attention heads of a transformer.", callback=within(Heads))] = 4,
     seed: Annotated[int, typer.Option(help="Random seed for the initial weights.", callback=within(Seed))] = 1,
@@ -105,5 +109,7 @@ def study(
 
     command = " ".join(["triglot", "study", recipe, *(settings or []), "--out", str(out)])
     loaded = load_recipe(recipe, settings or [])
-    report = run_study(loaded, out, arms=words(arms), seeds=seed_numbers(words(seeds)), command=command, progress=progress)
+    report = run_study(
+        loaded, out, arms=words(arms), seeds=seed_numbers(words(seeds)), command=command, progress=progress
+    )
     print_report(report)

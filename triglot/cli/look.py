@@ -12,7 +12,9 @@ from triglot.cli.app import RecipeName, Settings, at_home, data_app, recipes_app
 
 @data_app.command("inspect")
 def data_inspect(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files or folders of training data.", callback=at_home)],
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="Files or folders of training data.", callback=at_home)
+    ],
     against: Annotated[
         list[str] | None,
         typer.Option(

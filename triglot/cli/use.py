@@ -49,7 +49,9 @@ def search(
     model: ModelName,
     passages: TextFile,
     queries: Annotated[list[str], typer.Argument(metavar="QUERY...", help="The questions to search for.")],
-    k: Annotated[int, typer.Option("-k", "--top-k", help="Number of passages to show for each query.", callback=within(Top))] = 10,
+    k: Annotated[
+        int, typer.Option("-k", "--top-k", help="Number of passages to show for each query.", callback=within(Top))
+    ] = 10,
     lang: LanguageOfTexts = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
     quiet: Quiet = False,
@@ -66,38 +68,55 @@ def search(
             typer.echo(query)
         for hit in hits:
             line = json.dumps({"query": query, **asdict(hit)}, ensure_ascii=False)
-            typer.echo(line if as_json else f"{hit.rank:4d}  {hit.score:7.4f}  {one_line(hit.id)}\t{one_line(hit.text)}")
+            typer.echo(
+                line if as_json else f"{hit.rank:4d}  {hit.score:7.4f}  {one_line(hit.id)}\t{one_line(hit.text)}"
+            )
 
 
 @app.command(cls=Command)
 def debias(
-    model: Annotated[str, typer.Argument(metavar="[MODEL]", help="A model or run folder, or a hub name.", callback=at_home)] = "",
+    model: Annotated[
+        str, typer.Argument(metavar="[MODEL]", help="A model or run folder, or a hub name.", callback=at_home)
+    ] = "",
     texts: Annotated[
         str,
         typer.Argument(
-            metavar="[DATA]", help="Training data in several languages, whose texts are the sample to learn from.", callback=at_home
+            metavar="[DATA]",
+            help="Training data in several languages, whose texts are the sample to learn from.",
+            callback=at_home,
         ),
     ] = "",
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder to write the new model to; with --vectors, the .npy file.", callback=at_home),
+        typer.Option(
+            "--out", help="Folder to write the new model to; with --vectors, the .npy file.", callback=at_home
+        ),
     ] = None,
     method: Annotated[str, typer.Option(help="Debiasing method: centre | lir | lsar | shift | map.")] = "lsar",
     strength: Annotated[
         float | None,
-        typer.Option(help="How much of it to apply, 0 to 1; by default chosen on text held out from DATA.", callback=within(Share)),
+        typer.Option(
+            help="How much of it to apply, 0 to 1; by default chosen on text held out from DATA.",
+            callback=within(Share),
+        ),
     ] = None,
     sides: Annotated[
         str,
         typer.Option(help="Whether queries have offsets of their own (centre, shift): both | passage."),
     ] = "both",
     rank: Annotated[
-        int, typer.Option(help="Number of directions that lir and lsar remove; 0 for the method's default.", callback=within(Rank))
+        int,
+        typer.Option(
+            help="Number of directions that lir and lsar remove; 0 for the method's default.", callback=within(Rank)
+        ),
     ] = 0,
     sample: Annotated[
-        int, typer.Option("--max-texts", help="Maximum number of texts to use for each language.", callback=within(Count))
+        int,
+        typer.Option("--max-texts", help="Maximum number of texts to use for each language.", callback=within(Count)),
     ] = 10_000,
-    pivot: Annotated[str, typer.Option(help="Language whose vectors the methods shift and map leave unchanged.")] = "en",
+    pivot: Annotated[
+        str, typer.Option(help="Language whose vectors the methods shift and map leave unchanged.")
+    ] = "en",
     held_out: Annotated[
         list[str] | None,
         typer.Option(
@@ -110,12 +129,16 @@ def debias(
     format: Format = "",
     vectors: Annotated[
         str,
-        typer.Option(help="Vectors made elsewhere (.npy) to remove the language from, without a model.", callback=at_home),
+        typer.Option(
+            help="Vectors made elsewhere (.npy) to remove the language from, without a model.", callback=at_home
+        ),
     ] = "",
     side: Annotated[str, typer.Option(help="What the vectors are: passage | query.")] = "passage",
     languages: Annotated[
         str,
-        typer.Option(help="Comma-separated languages to use; with --vectors, a file with one code a line.", callback=at_home),
+        typer.Option(
+            help="Comma-separated languages to use; with --vectors, a file with one code a line.", callback=at_home
+        ),
     ] = "",
     seed: Annotated[int, typer.Option(help="Random seed for drawing the texts.", callback=within(Seed))] = 1,
     force: Force = False,

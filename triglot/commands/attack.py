@@ -39,7 +39,8 @@ def attack_model(
     Args:
         model: a model folder, a run folder or a hub name.
         on: name -> path, `FORMAT=PATH` or `hub:` name of each benchmark.
-        out: folder for results.json, attacks/NAME+ATTACK.jsonl, and plants.json; see `triglot.outputs` for what it may hold.
+        out: folder for results.json, attacks/NAME+ATTACK.jsonl, and plants.json; see `triglot.outputs` for what it may
+            hold.
         attacks: on queries; by default the standard suite (without code-switching where there are no lists).
         plants: passages to plant.
         lists: folder of word lists.
@@ -54,7 +55,9 @@ def attack_model(
     if not attacks and not plants:
         attacks = [attack for attack in STANDARD if lists or not attack.needs_lists]
         if len(attacks) < len(STANDARD):
-            log.warning("no --lists: %d attacks that replace words by translations are left out", len(STANDARD) - len(attacks))
+            log.warning(
+                "no --lists: %d attacks that replace words by translations are left out", len(STANDARD) - len(attacks)
+            )
     inputs = [*paths_of(model), *map(source_path, on.values()), lists]
     how: dict[str, Any] = {"format": format, "options": options, "stream": False, "classification": False}
     with outputs.folder(out, "attack", model=model, inputs=inputs, force=force) as place:
@@ -70,7 +73,9 @@ def attack_model(
             planted: dict[str, Any] = {}
             for name, benchmark in sets.items():
                 queries, passages = encode_set(encoder, benchmark, progress=progress)
-                planted[name] = {key: plant(encoder, benchmark, queries, passages, one) for key, one in _numbered(plants).items()}
+                planted[name] = {
+                    key: plant(encoder, benchmark, queries, passages, one) for key, one in _numbered(plants).items()
+                }
             write_json(place / "plants.json", planted)
         write_results(place, found, model=model)
     return Path(out) / "results.json"

@@ -93,8 +93,8 @@ def compose(
     lists: str = "",
     half: int | None = None,
 ) -> Augment:
-    """Changes from the command line: each of `kinds` (`insert,swap`) is a part, all with this rate and an equal share; each of `parts`
-    (`kinds=insert,swap rate=0.2 share=0.5`) is one of its own.
+    """Changes from the command line: each of `kinds` (`insert,swap`) is a part, all with this rate and an equal share;
+    each of `parts` (`kinds=insert,swap rate=0.2 share=0.5`) is one of its own.
 
     Raises:
         InputError: an unknown kind or key, or a number out of its range.
@@ -113,7 +113,10 @@ def compose(
         )
         for names in kinds
     ]
-    composed += [replace(part, kinds=tuple(_kinds(part.kinds))) for part in parse([_typos(word) for word in parts], Part, "--part")]
+    composed += [
+        replace(part, kinds=tuple(_kinds(part.kinds)))
+        for part in parse([_typos(word) for word in parts], Part, "--part")
+    ]
     return Augment(parts=tuple(composed), side=side, lists=lists, half=half)
 
 
@@ -127,7 +130,9 @@ def _kinds(names: Sequence[str]) -> list[str]:
 def _typos(word: str) -> str:
     """`kinds=typo` written out, since a part knows single kinds alone."""
     return " ".join(
-        f"kinds={','.join(_kinds(piece.removeprefix('kinds=').strip('[]').split(',')))}" if piece.startswith("kinds=") else piece
+        f"kinds={','.join(_kinds(piece.removeprefix('kinds=').strip('[]').split(',')))}"
+        if piece.startswith("kinds=")
+        else piece
         for piece in word.split()
     )
 
@@ -186,7 +191,9 @@ def job(
         translation: what `Job` knows of translation.
     """
     if settings and not recipe:
-        raise InputError(f"{settings[0]}: KEY=VALUE words replace settings of a --recipe; options of the source go under --option")
+        raise InputError(
+            f"{settings[0]}: KEY=VALUE words replace settings of a --recipe; options of the source go under --option"
+        )
     if recipe and (kinds or parts):
         raise InputError("recipe: has its own kinds; leave out --kind and --part, or the recipe")
     if out is None and sample is None:
@@ -233,13 +240,18 @@ def augment(job: Job, *, force: bool = False, progress: bool = False, stream: IO
     first = next(iter(files.values()))
     report = first.with_suffix(".json") if Path(job.out) == first else first.with_name(_REPORT)
     with _claimed(job, files, report, force) as place:
-        summary = _read_and_write(job, {factor: place / path.name for factor, path in files.items()}, progress=progress, stream=stream)
+        summary = _read_and_write(
+            job, {factor: place / path.name for factor, path in files.items()}, progress=progress, stream=stream
+        )
         write_json(place / report.name, summary)
     return read_json(report)
 
 
 def _claimed(job: Job, files: Mapping[float, Path], report: Path, force: bool) -> AbstractContextManager[Path]:
-    """The folder that files are written into at first; see `triglot.outputs`. The cache of translations grows where it is."""
+    """The folder that files are written into at first; see `triglot.outputs`.
+
+    The cache of translations grows where it is.
+    """
     assert job.out is not None
     inputs = [source_path(job.source), job.augment.lists, job.translate]
     out, targets = Path(job.out), [*files.values(), report]
@@ -253,7 +265,9 @@ def _claimed(job: Job, files: Mapping[float, Path], report: Path, force: bool) -
         kept += [cache.relative_to(place).as_posix()] if place in cache.parents else []
     if report.parent == out:
         return outputs.folder(out, "augment", inputs=inputs, force=force, record=_REPORT, kept=kept)
-    return outputs.files({"lines": targets[0], "report": report}, "augment", inputs=inputs, force=force, report="report")
+    return outputs.files(
+        {"lines": targets[0], "report": report}, "augment", inputs=inputs, force=force, report="report"
+    )
 
 
 def _read_and_write(job: Job, files: Mapping[float, Path], *, progress: bool, stream: IO[str] | None) -> dict[str, Any]:
@@ -278,7 +292,8 @@ def _read_and_write(job: Job, files: Mapping[float, Path], *, progress: bool, st
     changed, lines = sum(grown.changed.values()), sum(grown.lines.values())
     texts, each = changed + sum(grown.unchanged.values()), max(seconds, 1e-9)
     log.info(
-        "%s lines in %s s, %s a second; %s texts changed, %s a second", *_in_words(lines, seconds, lines / each, changed, texts / each)
+        "%s lines in %s s, %s a second; %s texts changed, %s a second",
+        *_in_words(lines, seconds, lines / each, changed, texts / each),
     )
     _warn(grown)
     return {
@@ -291,7 +306,9 @@ def _read_and_write(job: Job, files: Mapping[float, Path], *, progress: bool, st
         "changed": _table(grown.changed),
         "unchanged": _table(grown.unchanged),
         "clean": grown.clean,
-        "translated": {"texts": translated.texts, "without": translated.without, "cut": translated.cut} if translated else {},
+        "translated": {"texts": translated.texts, "without": translated.without, "cut": translated.cut}
+        if translated
+        else {},
     }
 
 
@@ -304,7 +321,9 @@ def _translated(job: Job, corpus: ParallelCorpus, *, progress: bool, stream: IO[
     sides = ("query", "passage") if job.translated == "both" else (job.translated,)
     want = wanted(corpus, translator, job.into, sides=sides)
     if want.without:
-        log.warning("translate: %s groups have no text in a language that the model translates from", f"{want.without:,}")
+        log.warning(
+            "translate: %s groups have no text in a language that the model translates from", f"{want.without:,}"
+        )
     path = _cache(job)
     with Store(path) as store:
         if len(store):
@@ -364,7 +383,9 @@ def _warn(grown: grow.Grown) -> None:
     """Say where a kind of change does next to nothing."""
     for key, number in sorted(grown.unchanged.items()):
         if number > grown.changed[key]:
-            log.warning("%s changed %s of %s texts in %s", key[0], grown.changed[key], grown.changed[key] + number, key[1])
+            log.warning(
+                "%s changed %s of %s texts in %s", key[0], grown.changed[key], grown.changed[key] + number, key[1]
+            )
 
 
 def _augmenter(job: Job, corpus: ParallelCorpus) -> Augmenter | None:
@@ -377,9 +398,15 @@ def _augmenter(job: Job, corpus: ParallelCorpus) -> Augmenter | None:
         lexicon = Lexicon(lists)
         missing = [code for code in corpus.languages if code not in lexicon.languages]
         if len(missing) == len(corpus.languages):
-            raise InputError(f"lists: no word list for {', '.join(missing)} in {job.augment.lists}{nearest(missing[0], lexicon.languages)}")
+            raise InputError(
+                f"lists: no word list for {', '.join(missing)} in "
+                f"{job.augment.lists}{nearest(missing[0], lexicon.languages)}"
+            )
         if missing:
-            log.warning("lists: no word list for %s; code-switching and synonyms leave these texts as they are", ", ".join(missing))
+            log.warning(
+                "lists: no word list for %s; code-switching and synonyms leave these texts as they are",
+                ", ".join(missing),
+            )
     return Augmenter(job.augment, seed=job.seed, lexicon=lexicon)
 
 
@@ -393,7 +420,9 @@ def print_examples(examples: Sequence[grow.Example], stream: IO[str]) -> None:
         console.width = 220
     table = Table(box=None, pad_edge=False, header_style="italic")
     for title in ("kind", "lang", "before", "after"):
-        table.add_column(title, overflow="fold" if title in ("before", "after") else "ellipsis", no_wrap=title in ("kind", "lang"))
+        table.add_column(
+            title, overflow="fold" if title in ("before", "after") else "ellipsis", no_wrap=title in ("kind", "lang")
+        )
     for example in examples:
         before, after = excerpts(example.before, example.after)
         table.add_row(example.kind, example.lang, before, after)
@@ -402,7 +431,9 @@ def print_examples(examples: Sequence[grow.Example], stream: IO[str]) -> None:
 
 def excerpts(before: str, after: str, width: int = _WIDTH) -> tuple[str, str]:
     """Both texts from a little before the first place where they differ, at most so many characters each."""
-    same = next((i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), min(len(before), len(after)))
+    same = next(
+        (i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), min(len(before), len(after))
+    )
     start = max(same - width // 3, 0)
     cut = []
     for text in (before, after):

@@ -139,7 +139,10 @@ def _collection(path: str, languages: Sequence[str]) -> _Texts:
     if unknown:
         for row, code in zip(unknown, detect([texts[row] for row in unknown], languages), strict=True):
             langs[row] = code
-        notes.append(f"the languages of {len(unknown):,} texts were detected (py3langid); give them in a column `lang` if you know them")
+        notes.append(
+            f"the languages of {len(unknown):,} texts were detected (py3langid); give them in a column `lang` if "
+            "you know them"
+        )
     counts = Counter(langs)
     least = max(FEWEST, _LEAST_SHARE * len(texts)) if unknown else 0
     kept = {code for code, count in counts.items() if count >= least and (not languages or code in languages)}

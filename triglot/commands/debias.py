@@ -73,8 +73,14 @@ def debias_model(
         for tried in fitted.choice.lines() if fitted.choice else ():
             log.info("%s", tried)
         base = "" if Path(model).expanduser().exists() else model
-        begun = [] if base else [f"made of the model {Path(model).resolve().name}, whose own card tells how that was trained"]
-        fitted.encoder.save(place, card=Card(languages=corpus.languages, base=base, sources={source: ""}, training=[*begun, line]))
+        begun = (
+            []
+            if base
+            else [f"made of the model {Path(model).resolve().name}, whose own card tells how that was trained"]
+        )
+        fitted.encoder.save(
+            place, card=Card(languages=corpus.languages, base=base, sources={source: ""}, training=[*begun, line])
+        )
     return line
 
 
@@ -119,13 +125,19 @@ def debias_vectors(
         if model:
             folder = Path(model) / "model" if (Path(model) / "model").is_dir() else Path(model)
             if (step := read_removal(folder)) is None:
-                raise InputError(f"{model}: has no step for each language; debias it by centre, lir, shift or map first")
+                raise InputError(
+                    f"{model}: has no step for each language; debias it by centre, lir, shift or map first"
+                )
         else:
             strength = UNTRIED if chosen.strength == CHOSEN else chosen.strength
-            samples = {code: array[[row for row, one in enumerate(spoken) if one == code]] for code in sorted({*spoken} - {""})}
+            samples = {
+                code: array[[row for row, one in enumerate(spoken) if one == code]] for code in sorted({*spoken} - {""})
+            }
             step = step_of(chosen, samples).at(strength)
         if step.offsets.shape[1] != array.shape[1]:
-            raise InputError(f"{vectors}: vectors of {array.shape[1]} dimensions, but {model} has {step.offsets.shape[1]}")
+            raise InputError(
+                f"{vectors}: vectors of {array.shape[1]} dimensions, but {model} has {step.offsets.shape[1]}"
+            )
         numbers = {code: step.number(code) if code else UNKNOWN for code in set(spoken)}
         moved = step.apply(array, np.array([numbers[code] for code in spoken], np.int64), side)
         with (place / Path(out).name).open("wb") as handle:

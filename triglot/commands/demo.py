@@ -39,8 +39,8 @@ class Example:
 def examples(model: Path, recipe: Recipe) -> list[Example]:
     """One search for each of three pairs of languages: a test question against all test passages in the other language.
 
-    Questions are taken from the first, middle and last third of the test set, whatever the model makes of them. A recipe without these
-    languages gets its own in turn; one with a single language gets no example.
+    Questions are taken from the first, middle and last third of the test set, whatever the model makes of them. A
+    recipe without these languages gets its own in turn; one with a single language gets no example.
     """
     benchmark = Data(recipe.data).benchmark(recipe.evaluate[0], recipe.languages).retrieval
     assert isinstance(benchmark, RetrievalSet)
@@ -62,7 +62,15 @@ def examples(model: Path, recipe: Recipe) -> list[Example]:
         text = passages.texts[pool[best]]
         right = (query, int(pool[best])) in judged
         found.append(
-            Example(ask, queries.texts[query], queries.texts[english[0]] if english else "", answer, text, float(scores[best]), right)
+            Example(
+                ask,
+                queries.texts[query],
+                queries.texts[english[0]] if english else "",
+                answer,
+                text,
+                float(scores[best]),
+                right,
+            )
         )
     return found
 

@@ -28,7 +28,10 @@ def in_language(encoder: Any, lang: str) -> Any:
 def encode_file(
     model: str, path: str, out: str | Path, *, side: str, lang: str = "", force: bool = False, progress: bool = False
 ) -> tuple[int, int]:
-    """Encode the texts of a file into a `.npy` file, row i for text i, with their ids in `.ids.txt` beside it. Returns the shape."""
+    """Encode the texts of a file into a `.npy` file, row i for text i, with their ids in `.ids.txt` beside it.
+
+    Returns the shape.
+    """
     from triglot.corpus.formats.passages import read_passages
     from triglot.corpus.formats.vectors import ids_file, write_ids
 

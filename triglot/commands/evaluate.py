@@ -54,7 +54,9 @@ def evaluate_model(
     """
     from triglot.evaluate.results import write_results
 
-    trained = [value for key, value in (classify or {}).items() if key in ("trained", "train") and isinstance(value, str)]
+    trained = [
+        value for key, value in (classify or {}).items() if key in ("trained", "train") and isinstance(value, str)
+    ]
     inputs = [*paths_of(model), *map(source_path, on.values()), lists, str((options or {}).get("corpus", "")), *trained]
     with outputs.folder(out, "evaluate", model=model, inputs=inputs, force=force) as place:
         given = {"format": format, "options": options or {}, "classify": classify or {}, "lists": lists, "depth": depth}
@@ -78,7 +80,8 @@ def _answers(
     subsets: Sequence[Sequence[str]],
     progress: bool,
 ) -> dict[str, Result]:
-    """The answers to each benchmark, and the classifications, by name; all benchmarks are read before the first is judged.
+    """The answers to each benchmark, and the classifications, by name; all benchmarks are read before the first is
+    judged.
 
     With `runs`, that folder gets NAME.run.gz and NAME.qrels.gz of every benchmark.
     """
@@ -97,7 +100,9 @@ def _answers(
     of_reader = {key: value for key, value in options.items() if key != "languages"}
     benchmarks, tasks = {}, []
     for name, spec in on.items():
-        opened = open_benchmark(spec, name=name, format=format, languages=languages, options=of_reader, heads=classify, passages=needed)
+        opened = open_benchmark(
+            spec, name=name, format=format, languages=languages, options=of_reader, heads=classify, passages=needed
+        )
         if opened.task and not isinstance(chosen, Dense):
             log.warning("%s: left out, %s has no vectors for it", opened.task.name, model)
         elif opened.task:
@@ -110,7 +115,9 @@ def _answers(
             check_ids(opened.retrieval, passages=needed)
     if classify and not tasks:
         formats = " or ".join(row.name for row in FORMATS if row.classification)
-        raise InputError(f"--classify: nothing is classified; that takes a benchmark of format {formats} and a model with vectors")
+        raise InputError(
+            f"--classify: nothing is classified; that takes a benchmark of format {formats} and a model with vectors"
+        )
     answers: dict[str, Result] = {}
     for name, benchmark in benchmarks.items():
         log.info("%s: %s", name, ", ".join(benchmark.languages))

@@ -14,7 +14,13 @@ log = logging.getLogger("triglot")
 
 
 def fresh_encoder(
-    paths: Sequence[str], out: str | Path, settings: Mapping[str, Any], *, format: str = "", seed: int = 1, force: bool = False
+    paths: Sequence[str],
+    out: str | Path,
+    settings: Mapping[str, Any],
+    *,
+    format: str = "",
+    seed: int = 1,
+    force: bool = False,
 ) -> Path:
     """A fresh encoder with a tokenizer made of the texts of training data, saved as a model folder."""
     from triglot.encoder import EncoderSettings, init_encoder
@@ -29,7 +35,10 @@ def fresh_encoder(
             corpus = read_source(path, format=format)
             for text, lang in zip(corpus.texts.to_pylist(), corpus.text_lang.tolist(), strict=True):
                 texts.setdefault(corpus.languages[lang], []).append(text)
-        made = f"fresh weights, seed {seed}: not trained; the tokenizer was made of {sum(map(len, texts.values())):,} texts"
+        made = (
+            f"fresh weights, seed {seed}: not trained; the tokenizer was made of {sum(map(len, texts.values())):,} "
+            "texts"
+        )
         sources = {Path(path).resolve().name: "" for path in paths}
         card = Card(languages=sorted(texts), sources=sources, training=[made])
         init_encoder(chosen, word_counts(texts), seed=seed).save(place, card=card)

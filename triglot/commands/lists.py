@@ -60,12 +60,21 @@ def _learned(
     gold = read_lists(against, both=True)[0] if against else {}
     corpora = [read_source(path, format=format) for path in paths]
     pivot = language(pivot)
-    learned = learn_lists(columns(corpora, pivot=pivot, languages=[code for code in wanted(languages) or () if code != pivot]), settings)
+    learned = learn_lists(
+        columns(corpora, pivot=pivot, languages=[code for code in wanted(languages) or () if code != pivot]), settings
+    )
     for (a, b), word_list in learned.items():
         if a == pivot:
             left_out = f", {word_list.too_long:,} pairs passed over for their length" if word_list.too_long else ""
             left_out += f", {word_list.too_many:,} left out of the sample" if word_list.too_many else ""
-            log.info("%s-%s: %s entries from %s pairs of sentences%s", a, b, f"{len(word_list):,}", f"{word_list.sentences:,}", left_out)
+            log.info(
+                "%s-%s: %s entries from %s pairs of sentences%s",
+                a,
+                b,
+                f"{len(word_list):,}",
+                f"{word_list.sentences:,}",
+                left_out,
+            )
     return learned, judge_lists(learned, gold)
 
 
@@ -75,7 +84,8 @@ def verdict_lines(verdicts: Mapping[tuple[str, str], Verdict]) -> list[str]:
     return [
         head,
         *(
-            f"{a + '-' + b:9s} {one.entries:8,d} {one.known:8,d} {one.precision:9.3f} {one.first:7.3f} {one.words:8,d} {one.recall:7.3f}"
+            f"{a + '-' + b:9s} {one.entries:8,d} {one.known:8,d} {one.precision:9.3f} {one.first:7.3f} "
+            f"{one.words:8,d} {one.recall:7.3f}"
             for (a, b), one in verdicts.items()
         ),
     ]

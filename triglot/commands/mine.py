@@ -33,7 +33,9 @@ def settings_of(words: Sequence[str], model: str = "") -> Mine:
         raise InputError(f"--model {model}: does not go with source={values['source']}{hint}")
     settings = build(Mine, Document(values, "mine"))
     if settings.needs_model and not model:
-        raise InputError(f"--model: is missing; source={settings.source} needs a model folder or hub name, or take --model bm25")
+        raise InputError(
+            f"--model: is missing; source={settings.source} needs a model folder or hub name, or take --model bm25"
+        )
     if not settings.needs_model and model not in ("", settings.source):
         raise InputError(f"--model {model}: is not used with source={settings.source}; leave one of them out")
     return settings
@@ -51,7 +53,9 @@ def mine_source(
     force: bool = False,
     progress: bool = False,
 ) -> dict[str, Any]:
-    """Mine a source and write it with its hard negatives. Started again after it was killed, it goes on where it stopped.
+    """Mine a source and write it with its hard negatives.
+
+    Started again after it was killed, it goes on where it stopped.
 
     Args:
         source: `FORMAT=PATH`, or a path whose format is detected from the file names.
@@ -91,7 +95,12 @@ def mine_source(
         }
         if left_out:
             report_of_run["left_out_short"] = left_out
-            log.warning("%s: %d lines with fewer negatives than asked for left out; %s cannot hold them", out, left_out, output_format)
+            log.warning(
+                "%s: %d lines with fewer negatives than asked for left out; %s cannot hold them",
+                out,
+                left_out,
+                output_format,
+            )
         write_json(place / report.name, report_of_run)
     clear_parts(out)
     log.info("%s", render(mined.report))

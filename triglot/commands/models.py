@@ -12,15 +12,19 @@ from triglot.files import InputError, check_choice
 BM25, TRANSLATED = "bm25", "bm25-translated"
 
 
-def retriever(model: str, *, names: Sequence[str] = (), lists: str = "", similarity: str = "", progress: bool = False) -> Any:
+def retriever(
+    model: str, *, names: Sequence[str] = (), lists: str = "", similarity: str = "", progress: bool = False
+) -> Any:
     """A MODEL for `triglot.evaluate.retrievers.evaluate`.
 
     Args:
-        model: a model folder, a run folder, a hub name, `bm25`, `bm25-translated`, a TREC run (a file, or a folder with `NAME.run.gz` for
-            each benchmark), or embeddings made elsewhere (a folder or `Q.npy,P.npy`, see `triglot.corpus.formats.vectors`).
+        model: a model folder, a run folder, a hub name, `bm25`, `bm25-translated`, a TREC run (a file, or a folder with
+            `NAME.run.gz` for each benchmark), or embeddings made elsewhere (a folder or `Q.npy,P.npy`, see
+            `triglot.corpus.formats.vectors`).
         names: of the benchmarks.
         lists: folder of word lists for `bm25-translated`.
-        similarity: of embeddings made elsewhere, `dot` or `cosine`; empty for their default. A model compares as its folder says.
+        similarity: of embeddings made elsewhere, `dot` or `cosine`; empty for their default. A model compares as its
+            folder says.
         progress: show bars.
 
     Raises:
@@ -51,7 +55,9 @@ def _told(model: str, names: Sequence[str], lists: str, progress: bool) -> Any:
     path = Path(model)
     if vectors.is_pair(model):
         if len(names) > 1:
-            raise InputError(f"{model}: one pair of files, but {len(names)} benchmarks; use a folder with a sub-folder for each")
+            raise InputError(
+                f"{model}: one pair of files, but {len(names)} benchmarks; use a folder with a sub-folder for each"
+            )
         return Vectors(model)
     if path.is_file():
         if run_name(path) is None:
@@ -80,5 +86,6 @@ def load_model(model: str) -> Any:
 
     inside = Path(model) / "model"
     return load_encoder(
-        inside if (inside / "modules.json").is_file() else model, name=Path(model).resolve().name if Path(model).exists() else model
+        inside if (inside / "modules.json").is_file() else model,
+        name=Path(model).resolve().name if Path(model).exists() else model,
     )

@@ -23,11 +23,15 @@ class Hit:
     text: str
 
 
-def search(model: str, path: str, queries: Sequence[str], *, k: int = 10, lang: str = "", progress: bool = False) -> list[list[Hit]]:
-    """Exact search: the k passages of a file that the model's own similarity puts first, for each query; all of them where k is more.
+def search(
+    model: str, path: str, queries: Sequence[str], *, k: int = 10, lang: str = "", progress: bool = False
+) -> list[list[Hit]]:
+    """Exact search: the k passages of a file that the model's own similarity puts first, for each query; all of them
+    where k is more.
 
     Raises:
-        InputError: a query is empty or the model has no vector for it, k is below 1, or the model or file cannot be read.
+        InputError: a query is empty or the model has no vector for it, k is below 1, or the model or file cannot be
+            read.
     """
     from triglot.corpus.formats.passages import read_passages
     from triglot.topk import top_k, within
@@ -43,7 +47,10 @@ def search(model: str, path: str, queries: Sequence[str], *, k: int = 10, lang: 
     vectors = encoder.encode(list(queries), side="query")
     for query, known in zip(queries, vectors.any(axis=1).tolist(), strict=True):
         if not known:
-            raise InputError(f"QUERY: {encoder.name} knows nothing of {query!r:.60}: its vector is zero, and every passage is as far away")
+            raise InputError(
+                f"QUERY: {encoder.name} knows nothing of {query!r:.60}: its vector is zero, and every passage is "
+                "as far away"
+            )
     passages = in_language(encoder, lang).encode(texts, side="passage", progress=progress)
     scores, index = top_k(vectors, passages, k)
     return [

@@ -16,7 +16,10 @@ log = logging.getLogger("triglot")
 
 
 def named_paths(words: Sequence[str], option: str = "--on") -> dict[str, str]:
-    """`NAME=PATH` words as a dictionary. Raises InputError for a word without `=`, a name given twice, or one that no file can have."""
+    """`NAME=PATH` words as a dictionary.
+
+    Raises InputError for a word without `=`, a name given twice, or one that no file can have.
+    """
     found: dict[str, str] = {}
     for word in words:
         name, equals, path = word.partition("=")
@@ -39,7 +42,8 @@ def read_source(
     """The training data that a command is given; what was read and left out is logged.
 
     Args:
-        source: `FORMAT=PATH`, a path whose format its names tell, a `hub:` name, or a built-in corpus; with `format` a path alone.
+        source: `FORMAT=PATH`, a path whose format its names tell, a `hub:` name, or a built-in corpus; with `format` a
+            path alone.
         format: of the data.
         languages: only these; empty for all.
         options: of the format's reader.

@@ -1,7 +1,7 @@
 """Topics and judgements over corpora that need not fit in memory, each language with its own: MIRACL and Mr. TyDi.
 
-The passages of a `Collection` are only named; `trec.read_corpus` streams them. They may be missing altogether where a run or embeddings are
-judged.
+The passages of a `Collection` are only named; `trec.read_corpus` streams them. They may be missing altogether where a
+run or embeddings are judged.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ class Collection:
         return tuple(self.parts)
 
     def prefix(self, language: str) -> str:
-        """What stands before the ids of a language in runs and judgements: nothing where there is one language alone."""
+        """What stands before the ids of a language in runs and judgements: nothing where there is one language
+        alone."""
         return f"{language}-" if len(self.parts) > 1 else ""
 
     def documents(self, language: str, tally: Tally, *, block: int = 16_384) -> Iterator[trec.Documents]:
@@ -72,7 +73,8 @@ class Collection:
         files, prefix = self.parts[language].files, self.prefix(language)
         if not files:
             raise InputError(
-                f"{self.name}: no passages for {language}: put its corpus (`*.jsonl[.gz]` with docid, title, text) beside the topics or"
+                f"{self.name}: no passages for {language}: put its corpus (`*.jsonl[.gz]` with docid, title, "
+                "text) beside the topics or"
                 " name it with the option `corpus`; a run file or embeddings need none"
             )
         for documents in trec.read_corpus(files, tally, block=block, titles=self.titles):
@@ -94,7 +96,8 @@ def read(
     """Read topics and judgements; the corpus is only found, not read.
 
     Args:
-        path: a folder that holds, at any depth, `topics.NAME-xx-SPLIT.tsv`, `qrels.NAME-xx-SPLIT.tsv` and `*.jsonl[.gz]`.
+        path: a folder that holds, at any depth, `topics.NAME-xx-SPLIT.tsv`, `qrels.NAME-xx-SPLIT.tsv` and
+            `*.jsonl[.gz]`.
         name: of the benchmark.
         split: of topics and qrels.
         corpus: where the passages are, if not under `path`: a file or a folder.
@@ -156,7 +159,8 @@ def _parts(
     *,
     passages: bool,
 ) -> tuple[dict[str, Part], int]:
-    """What is judged in each language (nothing, where no topic has a relevant passage), and how many topics have none."""
+    """What is judged in each language (nothing, where no topic has a relevant passage), and how many topics have
+    none."""
     found = trec.find_topics(folder, split, language, tally)
     codes = [code for code in found if languages is None or code in languages]
     if not codes:
@@ -200,7 +204,9 @@ def _in_memory(collection: Collection, tally: Tally) -> RetrievalSet:
     passage_row = {identifier: row for row, identifier in enumerate(passages)}
     for number, (code, part) in enumerate(collection.parts.items()):
         prefix, qrels = collection.prefix(code), part.qrels
-        for row, (query, document, grade) in enumerate(zip(qrels.queries, qrels.documents, qrels.grades.tolist(), strict=True)):
+        for row, (query, document, grade) in enumerate(
+            zip(qrels.queries, qrels.documents, qrels.grades.tolist(), strict=True)
+        ):
             asked, passage = query_row[prefix + query], passage_row.get(prefix + document)
             if passage is not None:
                 judged.append((asked, passage, grade))
@@ -246,12 +252,15 @@ def _corpus(root: Path, codes: Sequence[str], *, needed: bool) -> dict[str, list
 def clusters(part: Part) -> np.ndarray:
     """(topics,) int32: topics that share a relevant passage, over any chain of them, share a number.
 
-    Passages that were judged and are not relevant tie nothing: through them 434 of MIRACL's 482 Swahili topics would be one cluster.
+    Passages that were judged and are not relevant tie nothing: through them 434 of MIRACL's 482 Swahili topics would be
+    one cluster.
     """
     query = {identifier: number for number, identifier in enumerate(part.topics)}
     document: dict[str, int] = {}
     rows, columns = [], []
-    for identifier, passage, grade in zip(part.qrels.queries, part.qrels.documents, part.qrels.grades.tolist(), strict=True):
+    for identifier, passage, grade in zip(
+        part.qrels.queries, part.qrels.documents, part.qrels.grades.tolist(), strict=True
+    ):
         if grade > 0:
             rows.append(query[identifier])
             columns.append(len(query) + document.setdefault(passage, len(document)))

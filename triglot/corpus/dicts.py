@@ -39,7 +39,10 @@ def retrieval_set(
     query_row = {identifier: row for row, identifier in enumerate(answered)}
     passage_row = {identifier: row for row, identifier in enumerate(passages)}
     triples = np.array(
-        sorted((row, passage_row[one], grade) for query, row in query_row.items() for one, grade in judged[query].items()), np.int64
+        sorted(
+            (row, passage_row[one], grade) for query, row in query_row.items() for one, grade in judged[query].items()
+        ),
+        np.int64,
     )
     group = _numbers([(groups or {}).get(query, ("alone", query)) for query in answered])
     relevant = triples[triples[:, 2] > 0]
@@ -54,9 +57,15 @@ def retrieval_set(
     left_out = len(queries) - len(answered)
     return RetrievalSet(
         languages=codes,
-        queries=Texts(answered, [_text(query, queries[query]) for query in answered], lang(answered), group, cluster[group]),
+        queries=Texts(
+            answered, [_text(query, queries[query]) for query in answered], lang(answered), group, cluster[group]
+        ),
         passages=Texts(
-            list(passages), list(passages.values()), lang(passages), np.where(has_query, of_passages, -1).astype(np.int32), of_passages
+            list(passages),
+            list(passages.values()),
+            lang(passages),
+            np.where(has_query, of_passages, -1).astype(np.int32),
+            of_passages,
         ),
         judgements=triples,
         notes=(f"{left_out} queries have no relevant passage",) if left_out else (),
@@ -142,7 +151,9 @@ def corpus_of_rows(
         """The group of a row's question or passage, with its texts."""
         told = row.get(named)
         key = f"{prefix}/{told}" if told not in (None, "") else f"{prefix}/row-{number}"
-        _give(builder, texts, key, _by_language(row, number, column, spoken, language), str(row.get(title) or ""), number)
+        _give(
+            builder, texts, key, _by_language(row, number, column, spoken, language), str(row.get(title) or ""), number
+        )
         return key
 
     same = passage == query
@@ -154,7 +165,12 @@ def corpus_of_rows(
         for place, negative in enumerate(row.get(negatives) or ()):
             key = f"negative/row-{number}/{place}"
             _give(
-                builder, texts, key, _by_language({**row, negatives: negative}, number, negatives, passage_language, language), "", number
+                builder,
+                texts,
+                key,
+                _by_language({**row, negatives: negative}, number, negatives, passage_language, language),
+                "",
+                number,
             )
             hard.append(key)
         # Rows of one question and passage, each in another language, are one row.
@@ -166,7 +182,14 @@ def corpus_of_rows(
     return builder.build().tied()
 
 
-def _give(builder: CorpusBuilder, texts: dict[tuple[str, str], str], key: str, given: Mapping[str, str], title: str, number: int) -> None:
+def _give(
+    builder: CorpusBuilder,
+    texts: dict[tuple[str, str], str],
+    key: str,
+    given: Mapping[str, str],
+    title: str,
+    number: int,
+) -> None:
     for code, text in given.items():
         if texts.setdefault((key, code), text) != text:
             raise InputError(f"row {number}: {key.partition('/')[2]!r} has another text in {code!r} already")
@@ -174,7 +197,8 @@ def _give(builder: CorpusBuilder, texts: dict[tuple[str, str], str], key: str, g
 
 
 def _by_language(row: Mapping[str, Any], number: int, column: str, spoken: str, default: str) -> dict[str, str]:
-    """Language -> text of a column: a text in the row's language, or a dictionary of translations, in which None is none."""
+    """Language -> text of a column: a text in the row's language, or a dictionary of translations, in which None is
+    none."""
     if column not in row:
         raise InputError(f"row {number}: has no {column!r}{nearest(column, row)}")
     value = row[column]
@@ -190,7 +214,8 @@ def _by_language(row: Mapping[str, Any], number: int, column: str, spoken: str, 
 
 
 def rows_of_table(data: Any, columns: Iterable[str], block: int = 4096) -> Iterator[dict[str, Any]]:
-    """Rows of whatever speaks Arrow (a table, a data frame of pandas or polars), or of a `datasets.Dataset`, as dictionaries.
+    """Rows of whatever speaks Arrow (a table, a data frame of pandas or polars), or of a `datasets.Dataset`, as
+    dictionaries.
 
     Args:
         data: the table.
@@ -205,7 +230,11 @@ def rows_of_table(data: Any, columns: Iterable[str], block: int = 4096) -> Itera
     try:
         table = data if isinstance(data, pa.Table) else pa.table(data)
     except (TypeError, ValueError, pa.ArrowInvalid):
-        raise InputError(f"{type(data).__name__}: not a table that Arrow can read; `from_rows` takes any rows") from None
+        raise InputError(
+            f"{type(data).__name__}: not a table that Arrow can read; `from_rows` takes any rows"
+        ) from None
     wanted = set(columns)
-    for batch in table.select([column for column in table.column_names if column in wanted]).to_batches(max_chunksize=block):
+    for batch in table.select([column for column in table.column_names if column in wanted]).to_batches(
+        max_chunksize=block
+    ):
         yield from batch.to_pylist()

@@ -1,7 +1,8 @@
 """Benchmarks from the Hugging Face hub, only where a name begins with `hub:`: `hub:OWNER/NAME[:PART][@REVISION]`.
 
-Files are fetched as they lie there, through `huggingface_hub` and its cache, and read by the readers of local folders: MIRACL and Mr. TyDi
-(topics and judgements in one data set, passages in another), and retrieval data in BEIR's or MTEB's layout. No code of a data set is run.
+Files are fetched as they lie there, through `huggingface_hub` and its cache, and read by the readers of local folders:
+MIRACL and Mr. TyDi (topics and judgements in one data set, passages in another), and retrieval data in BEIR's or MTEB's
+layout. No code of a data set is run.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ def local(name: str, *, passages: bool = True) -> tuple[Path, dict[str, Any]]:
     """The folder that a `hub:` name stands for, and options of its reader.
 
     Args:
-        name: as the module says. PART is a language: needed for MIRACL and Mr. TyDi, and where a data set has `xx-corpus`.
+        name: as the module says. PART is a language: needed for MIRACL and Mr. TyDi, and where a data set has
+            `xx-corpus`.
         passages: whether the corpus is wanted, of those that keep it apart.
 
     Raises:
@@ -81,7 +83,9 @@ def local(name: str, *, passages: bool = True) -> tuple[Path, dict[str, Any]]:
     spec = parse(name)
     owner_and_name = spec.repo.lower()
     if owner_and_name == "miracl/miracl":
-        return _apart(spec, f"miracl-v1.0-{_code(spec)}", "miracl/miracl-corpus", f"miracl-corpus-v1.0-{_code(spec)}", passages)
+        return _apart(
+            spec, f"miracl-v1.0-{_code(spec)}", "miracl/miracl-corpus", f"miracl-corpus-v1.0-{_code(spec)}", passages
+        )
     if owner_and_name == "castorini/mr-tydi":
         code = _code(spec)
         code = next((one for one, word in _MR_TYDI.items() if word == code), code)
@@ -91,7 +95,11 @@ def local(name: str, *, passages: bool = True) -> tuple[Path, dict[str, Any]]:
         path, options = _apart(spec, folder, "castorini/mr-tydi-corpus", folder, passages)
         return path, options | {"language": code}
     part = spec.part
-    tables = [f"{part}-{kind}/*" for kind in ("corpus", "queries", "qrels")] if part else ["corpus/*", "queries/*", "qrels/*", "default/*"]
+    tables = (
+        [f"{part}-{kind}/*" for kind in ("corpus", "queries", "qrels")]
+        if part
+        else ["corpus/*", "queries/*", "qrels/*", "default/*"]
+    )
     lines = ["corpus*.jsonl*", "queries*.jsonl*", "qrels/*", "data/*.parquet"]
     found = fetch(spec.repo, [*tables, *([f"{part}/{line}" for line in lines] if part else lines)], spec.revision)
     if part and (found / part).is_dir():
@@ -107,7 +115,10 @@ def _code(spec: Spec) -> str:
 
 def _apart(spec: Spec, folder: str, corpus: str, corpus_folder: str, passages: bool) -> tuple[Path, dict[str, Any]]:
     """Topics and judgements of one data set, passages of another."""
-    found = fetch(spec.repo, [f"{folder}/topics/*", f"{folder}/qrels/*", f"{folder}/ir-format-data/*"], spec.revision) / folder
+    found = (
+        fetch(spec.repo, [f"{folder}/topics/*", f"{folder}/qrels/*", f"{folder}/ir-format-data/*"], spec.revision)
+        / folder
+    )
     if not found.is_dir():
         raise InputError(f"{PREFIX}{spec.repo}: has no {folder}, so no {spec.part!r}")
     if not passages:

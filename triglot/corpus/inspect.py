@@ -18,7 +18,8 @@ from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.tally import Tally
 from triglot.text import normalise
 
-SHORTEST = 24  # bytes of UTF-8, so 8 Chinese characters. A shorter sentence ("Yes.", a name) on both sides says nothing about leakage
+# Bytes of UTF-8, so 8 Chinese characters. A shorter sentence ("Yes.", a name) on both sides says nothing about leakage.
+SHORTEST = 24
 EXAMPLES = 5
 _LEAD = 20  # words at most of a title that stands before a text
 
@@ -30,8 +31,12 @@ class Inventory:
     path: str
     format: str
     tally: Tally
-    questions: list[tuple[str, str, str]] = field(default_factory=list)  # (id that the publisher gave or '', language, text)
-    passages: list[tuple[str, str]] = field(default_factory=list)  # (language, text without its title, where that stands apart)
+    questions: list[tuple[str, str, str]] = field(
+        default_factory=list
+    )  # (id that the publisher gave or '', language, text)
+    passages: list[tuple[str, str]] = field(
+        default_factory=list
+    )  # (language, text without its title, where that stands apart)
     titles: set[str] = field(default_factory=set)
     published_sentences: Counter[str] = field(default_factory=Counter)
     question_languages: dict[str, set[str]] = field(default_factory=dict)
@@ -159,13 +164,20 @@ def describe(inventory: Inventory) -> dict[str, Any]:
             "passages": len(inventory.passages),
             "articles": len(inventory.titles),
         },
-        "coverage": {"questions": _coverage(inventory.question_languages), "passages": _coverage(inventory.passage_languages)},
+        "coverage": {
+            "questions": _coverage(inventory.question_languages),
+            "passages": _coverage(inventory.passage_languages),
+        },
         "duplicates": {
-            "questions": _repeats(zip((lang for _, lang, _ in inventory.questions), inventory.question_keys, strict=True)),
+            "questions": _repeats(
+                zip((lang for _, lang, _ in inventory.questions), inventory.question_keys, strict=True)
+            ),
             "passages": _repeats(zip((lang for lang, _ in inventory.passages), inventory.passage_keys, strict=True)),
         },
         "read": dict(inventory.tally.read),
-        "left_out": {reason: {"count": one.count, "first": one.first} for reason, one in inventory.tally.left_out.items()},
+        "left_out": {
+            reason: {"count": one.count, "first": one.first} for reason, one in inventory.tally.left_out.items()
+        },
     }
 
 
@@ -192,11 +204,13 @@ def _known(inventory: Inventory) -> _Known:
 
 
 def _leakage(train: Inventory, known: _Known, evaluation: Inventory) -> dict[str, Any]:
-    # A number such as "12" names another question in every collection that counts from one, so such ids are no evidence.
+    # A number such as "12" names another question in every collection that counts from one, so such ids are no
+    # evidence.
     ids = [one for one, _, _ in evaluation.questions if one in known.ids and not (one.isdigit() and len(one) < 8)]
     pairs = zip(evaluation.questions, evaluation.question_keys, strict=True)
     questions = [(lang, text) for (_, lang, text), key in pairs if key in known.questions]
-    # A title may stand before the text on one side and not on the other: both sides are compared without their first words too.
+    # A title may stand before the text on one side and not on the other: both sides are compared without their first
+    # words too.
     wanted = set(evaluation.passage_keys) - known.passages
     titled = {key for keys in train.bodies() for key in keys if key in wanted} if wanted else set()
     passages = [
@@ -209,7 +223,11 @@ def _leakage(train: Inventory, known: _Known, evaluation: Inventory) -> dict[str
     titles = [title for title in sorted(evaluation.titles) if normalise(title) in known.titles]
 
     def by_text(found: list[tuple[str, str]], total: int) -> dict[str, Any]:
-        return {"total": total, "by_text": len(found), "languages": dict(sorted(Counter(lang for lang, _ in found).items()))}
+        return {
+            "total": total,
+            "by_text": len(found),
+            "languages": dict(sorted(Counter(lang for lang, _ in found).items())),
+        }
 
     examples = [f"question id {one}" for one in ids[:EXAMPLES]]
     for what, found in (("question", questions), ("passage", passages), ("sentence", parts)):
@@ -225,7 +243,9 @@ def _leakage(train: Inventory, known: _Known, evaluation: Inventory) -> dict[str
     }
 
 
-def inspect_paths(train_paths: Sequence[str | Path], eval_paths: Sequence[str | Path] = (), *, strict: bool = False) -> dict[str, Any]:
+def inspect_paths(
+    train_paths: Sequence[str | Path], eval_paths: Sequence[str | Path] = (), *, strict: bool = False
+) -> dict[str, Any]:
     """Describe every path, and count what of each evaluation path occurs in each training path.
 
     Args:
@@ -234,7 +254,8 @@ def inspect_paths(train_paths: Sequence[str | Path], eval_paths: Sequence[str | 
         strict: a record that cannot be used is an error.
 
     Returns:
-        {"training": [description], "evaluation": [description], "leakage": [counts for a pair of paths]}, plain values only.
+        {"training": [description], "evaluation": [description], "leakage": [counts for a pair of paths]}, plain values
+        only.
 
     Raises:
         InputError: a path cannot be read, or is in no known format.
@@ -245,7 +266,11 @@ def inspect_paths(train_paths: Sequence[str | Path], eval_paths: Sequence[str | 
     for train in trains if evaluations else []:
         known = _known(train)
         leakage += [_leakage(train, known, evaluation) for evaluation in evaluations]
-    return {"training": [describe(one) for one in trains], "evaluation": [describe(one) for one in evaluations], "leakage": leakage}
+    return {
+        "training": [describe(one) for one in trains],
+        "evaluation": [describe(one) for one in evaluations],
+        "leakage": leakage,
+    }
 
 
 def _describe_lines(one: dict[str, Any]) -> list[str]:
@@ -255,13 +280,16 @@ def _describe_lines(one: dict[str, Any]) -> list[str]:
         lines.append(f"  {code:<5}" + "  ".join(f"{number:>9,} {what}" for what, number in numbers.items()))
     articles = f", {counts['articles']:,} articles" if counts["articles"] else ""
     lines.append(
-        f"  all   {counts['questions']:,} questions in {counts['question_groups']:,} groups, {counts['passages']:,} passages{articles}"
+        f"  all   {counts['questions']:,} questions in {counts['question_groups']:,} groups, "
+        f"{counts['passages']:,} passages{articles}"
     )
     for side, coverage in one["coverage"].items():
         if coverage:
             parts = ", ".join(f"{groups:,} in {number}" for number, groups in coverage.items())
             lines.append(f"  {side} by the number of languages of their group: {parts}")
-    lines.append(f"  repeated: {one['duplicates']['questions']:,} questions, {one['duplicates']['passages']:,} passages")
+    lines.append(
+        f"  repeated: {one['duplicates']['questions']:,} questions, {one['duplicates']['passages']:,} passages"
+    )
     for reason, left in one["left_out"].items():
         lines.append(f"  left out: {left['count']:,} x {reason} (first: {left['first']})")
     return lines
@@ -277,10 +305,12 @@ def _leakage_lines(one: dict[str, Any]) -> list[str]:
     lines = [f"{one['evaluation']} in {one['training']}:"]
     questions, articles = one["questions"], one["articles"]
     lines.append(
-        f"  questions: {questions['by_id']:,} by id, {questions['by_text']:,} by text, of {questions['total']:,}{_each(questions)}"
+        f"  questions: {questions['by_id']:,} by id, {questions['by_text']:,} by text, of "
+        f"{questions['total']:,}{_each(questions)}"
     )
     lines += [
-        f"  {kind}: {one[kind]['by_text']:,} by text, of {one[kind]['total']:,}{_each(one[kind])}" for kind in ("passages", "sentences")
+        f"  {kind}: {one[kind]['by_text']:,} by text, of {one[kind]['total']:,}{_each(one[kind])}"
+        for kind in ("passages", "sentences")
     ]
     lines.append(f"  articles: {articles['by_title']:,} by title, of {articles['total']:,}")
     return [*lines, *(f"    e.g. {example}" for example in one["examples"])]

@@ -1,4 +1,5 @@
-"""Pairs of texts with a label, in whichever languages each half exists: what a classification head learns from and is judged on."""
+"""Pairs of texts with a label, in whichever languages each half exists: what a classification head learns from and is
+judged on."""
 
 from __future__ import annotations
 
@@ -50,12 +51,14 @@ class Labelled:
                 raise InputError(f"no language {code!r}{nearest(code, self.languages)}")
         return np.array([self.languages.index(code) for code in codes], np.int64)
 
-    def draw(self, kind: str, codes: Sequence[str] | None = None, *, alpha: float = 0.5, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    def draw(
+        self, kind: str, codes: Sequence[str] | None = None, *, alpha: float = 0.5, seed: int = 1
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Training pairs: which items, with their first and second text in which languages.
 
-        Every item is used once for each language that its second text has, in all kinds, so that arms see the same items equally often.
-        `xx`: both texts in one language. `xy`: in two; where an item has all languages, each stands first once and second once.
-        `hybrid`: a share `alpha` of the items is xx, the rest xy.
+        Every item is used once for each language that its second text has, in all kinds, so that arms see the same
+        items equally often. `xx`: both texts in one language. `xy`: in two; where an item has all languages, each
+        stands first once and second once. `hybrid`: a share `alpha` of the items is xx, the rest xy.
 
         Args:
             kind: xx, xy or hybrid.
@@ -75,7 +78,9 @@ class Labelled:
         if not len(chosen):
             raise InputError("no language to draw pairs in")
         if kind != "xx" and len(chosen) < 2:
-            raise InputError(f"pairs {kind} need two languages, and there is {', '.join(self.languages[i] for i in chosen)} alone")
+            raise InputError(
+                f"pairs {kind} need two languages, and there is {', '.join(self.languages[i] for i in chosen)} alone"
+            )
         has_first, has_second = self.first_at[chosen] >= 0, self.second_at[chosen] >= 0
         same = np.full(len(self), kind == "xx")
         if kind == "hybrid":
@@ -90,14 +95,20 @@ class Labelled:
             count = open_to.sum(0)
             wanted = np.minimum((share * count).astype(np.int64), count - 1)
             nth = open_to & (np.cumsum(open_to, axis=0) - 1 == wanted)
-            other = np.array([*others, -1])[np.where(nth.any(0), nth.argmax(0), len(others))] if others else np.full(len(self), -1)
+            other = (
+                np.array([*others, -1])[np.where(nth.any(0), nth.argmax(0), len(others))]
+                if others
+                else np.full(len(self), -1)
+            )
             left = np.where(same, np.where(has_first[place], place, -1), other)
             usable = np.flatnonzero(has_second[place] & (left >= 0))
             items.append(usable)
             pairs.append(np.column_stack([chosen[left[usable]], np.full(len(usable), chosen[place])]))
         found = np.concatenate(items)
         if not len(found):
-            raise InputError(f"no item has both texts in {', '.join(self.languages[i] for i in chosen)} for pairs {kind}")
+            raise InputError(
+                f"no item has both texts in {', '.join(self.languages[i] for i in chosen)} for pairs {kind}"
+            )
         return found, np.concatenate(pairs)
 
     def rows(self, items: np.ndarray, pairs: np.ndarray) -> np.ndarray:
@@ -118,9 +129,11 @@ class LabelledData:
 
     Such a reader takes the path and any of these arguments; `triglot.classify.tasks.Classify` says more of most:
 
-    - `languages`: test in these alone, which must be there; `among`: where that is None, in those of these that are there
+    - `languages`: test in these alone, which must be there; `among`: where that is None, in those of these that are
+      there
     - `split`: what is tested; `share` and `seed`: of a split that is parted
-    - `train`: what the head learns from, a path relative to `base` or the name of a split; `train_languages`, `new_authors`
+    - `train`: what the head learns from, a path relative to `base` or the name of a split; `train_languages`,
+      `new_authors`
     - `head`: the facts of a head that was trained before, else None
     - `strict`: whether a record that cannot be used is an error
 

@@ -21,7 +21,8 @@ _MEMBER = "~~"
 
 
 def member_id(family: str, member: str) -> str:
-    """The id of a group that must not be a negative of others of its family; ids that agree up to the first `~~` are of one family."""
+    """The id of a group that must not be a negative of others of its family; ids that agree up to the first `~~` are of
+    one family."""
     return f"{family}{_MEMBER}{member}"
 
 
@@ -45,7 +46,8 @@ class ParallelCorpus:
         query, passage: (rows,) int32, groups. Bitext rows have query == passage.
         source: (rows,) int16.
         negatives: (rows,) Arrow list<int32> of passage groups (mined hard negatives), or None.
-        alike: (groups,) int32, one number for questions, and for passages, that say the same (see `tied`); None where only groups tell.
+        alike: (groups,) int32, one number for questions, and for passages, that say the same (see `tied`); None where
+            only groups tell.
 
     Raises:
         InputError: more than 64 languages.
@@ -68,7 +70,8 @@ class ParallelCorpus:
         if len(self.languages) > MAX_LANGUAGES:
             named = ", ".join([*self.sources[:3], *(["..."] if len(self.sources) > 3 else [])])
             raise InputError(
-                f"{named}: {len(self.languages)} languages, and training takes at most {MAX_LANGUAGES} at once; name them in `languages:` "
+                f"{named}: {len(self.languages)} languages, and training takes at most {MAX_LANGUAGES} at once; "
+                "name them in `languages:` "
                 f"({', '.join(self.languages[:3])}, ...)"
             )
 
@@ -90,8 +93,8 @@ class ParallelCorpus:
     ) -> ParallelCorpus:
         """Training data from rows; all arguments but the rows, `language` and `name` are names of columns.
 
-        A text may be a string, whose language another column or `language` tells, or a dictionary of translations, code -> text.
-        Columns that a row does not have are passed over, but for the query and the passage.
+        A text may be a string, whose language another column or `language` tells, or a dictionary of translations, code
+        -> text. Columns that a row does not have are passed over, but for the query and the passage.
 
         Args:
             rows: dictionaries, a `datasets.Dataset` (streamed ones too) among them.
@@ -100,8 +103,9 @@ class ParallelCorpus:
             negatives: a list of hard negatives.
             query_language: the code of the query.
             passage_language: the code of the passage and of its negatives.
-            query_group: what the query asks: rows with the same value hold translations of one another. Without one each row
-                stands for itself; questions, and passages, with the same text are never each other's negatives.
+            query_group: what the query asks: rows with the same value hold translations of one another. Without one
+                each row stands for itself; questions, and passages, with the same text are never each other's
+                negatives.
             passage_group: what the passage says, likewise.
             title: of the article.
             language: of texts whose row gives none; the default means not known.
@@ -134,7 +138,11 @@ class ParallelCorpus:
         for argument in columns:
             if argument not in known:
                 raise InputError(f"from_dataset has no argument {argument!r}{nearest(argument, list(known)[1:])}")
-        wanted = [columns.get(argument, one.default) for argument, one in known.items() if argument not in ("rows", "language", "name")]
+        wanted = [
+            columns.get(argument, one.default)
+            for argument, one in known.items()
+            if argument not in ("rows", "language", "name")
+        ]
         return cls.from_rows(dicts.rows_of_table(data, wanted), **columns)
 
     def hash_into(self, found: hashlib.blake2b) -> None:
@@ -169,8 +177,9 @@ class ParallelCorpus:
     def family(self) -> np.ndarray:
         """(groups,) int32: groups that must never be each other's negatives share a family.
 
-        Two passages share one if a row's query has both as answers, if they hold the very same text in the same language
-        (an identical text cannot be its own negative), if their ids say so (`member_id`), or if the questions or they are `alike`.
+        Two passages share one if a row's query has both as answers, if they hold the very same text in the same
+        language (an identical text cannot be its own negative), if their ids say so (`member_id`), or if the questions
+        or they are `alike`.
         """
         groups = len(self.group_ids)
         query = self.query if self.alike is None else self.alike[self.query]
@@ -182,7 +191,10 @@ class ParallelCorpus:
         is_passage[passages] = True
         keep = np.flatnonzero(is_passage[self.text_group])
         codes = (
-            pa.chunked_array([self.texts.take(pa.array(keep))]).combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
+            pa.chunked_array([self.texts.take(pa.array(keep))])
+            .combine_chunks()
+            .dictionary_encode()
+            .indices.to_numpy(zero_copy_only=False)
         )
         key = codes.astype(np.int64) * len(self.languages) + self.text_lang[keep]
         order = np.argsort(key, kind="stable")
@@ -198,7 +210,8 @@ class ParallelCorpus:
     def tied(self) -> ParallelCorpus:
         """The same corpus, in which questions with the same text in the same language are alike, and so are passages.
 
-        For sources in which nothing else says that two lines ask the same; case and white space make no difference (`said`).
+        For sources in which nothing else says that two lines ask the same; case and white space make no difference
+        (`said`).
         """
         asks = np.zeros(len(self.group_ids), bool)
         asks[self.query] = True
@@ -224,14 +237,19 @@ class ParallelCorpus:
         """The same texts and groups with only these rows (indices or a boolean mask)."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
         negatives = None if self.negatives is None else self.negatives.take(pa.array(rows))
-        return replace(self, query=self.query[rows], passage=self.passage[rows], source=self.source[rows], negatives=negatives)
+        return replace(
+            self, query=self.query[rows], passage=self.passage[rows], source=self.source[rows], negatives=negatives
+        )
 
     def restrict(self, languages: Sequence[str]) -> ParallelCorpus:
-        """Only the texts in these languages, which become the languages of the corpus; rows left without a query or passage go."""
+        """Only the texts in these languages, which become the languages of the corpus; rows left without a query or
+        passage go."""
         missing = [code for code in languages if code not in self.languages]
         old = np.array([self.languages.index(code) if code in self.languages else -1 for code in languages])
         if len(missing) == len(languages):
-            raise InputError(f"none of the languages {list(languages)} is in the corpus, which has {list(self.languages)}")
+            raise InputError(
+                f"none of the languages {list(languages)} is in the corpus, which has {list(self.languages)}"
+            )
         new_of_old = np.full(len(self.languages), -1)
         new_of_old[old[old >= 0]] = np.flatnonzero(old >= 0)
         new_lang = new_of_old[self.text_lang]
@@ -308,7 +326,8 @@ class CorpusBuilder:
 
 
 def concat(corpora: Sequence[ParallelCorpus]) -> ParallelCorpus:
-    """One corpus out of several; groups stay apart (their ids get the source as a prefix), languages are merged by code."""
+    """One corpus out of several; groups stay apart (their ids get the source as a prefix), languages are merged by
+    code."""
     if not corpora:
         raise InputError("no training data: every source is empty")
     languages = tuple(sorted({code for corpus in corpora for code in corpus.languages}))
@@ -318,7 +337,9 @@ def concat(corpora: Sequence[ParallelCorpus]) -> ParallelCorpus:
     if any(corpus.negatives is not None for corpus in corpora):
         lists = []
         for corpus, offset in zip(corpora, first, strict=False):
-            own = corpus.negatives if corpus.negatives is not None else pa.array([[]] * len(corpus), pa.list_(pa.int32()))
+            own = (
+                corpus.negatives if corpus.negatives is not None else pa.array([[]] * len(corpus), pa.list_(pa.int32()))
+            )
             shifted = pa.array(own.flatten().to_numpy() + np.int32(offset), pa.int32())
             offsets = np.concatenate([[0], np.cumsum([len(x) for x in own])]).astype(np.int32)
             lists.append(pa.ListArray.from_arrays(pa.array(offsets), shifted))
@@ -328,7 +349,9 @@ def concat(corpora: Sequence[ParallelCorpus]) -> ParallelCorpus:
         return np.array([merged.index(name) for name in names] or [0], np.int16)[values]
 
     def shifted(field: str) -> np.ndarray:
-        return np.concatenate([getattr(corpus, field) + np.int32(offset) for corpus, offset in zip(corpora, first, strict=False)])
+        return np.concatenate(
+            [getattr(corpus, field) + np.int32(offset) for corpus, offset in zip(corpora, first, strict=False)]
+        )
 
     alike = None
     if any(corpus.alike is not None for corpus in corpora):

@@ -19,7 +19,8 @@ class Texts:
         ids: unique within the set.
         texts: what is encoded.
         lang: (n,) int16 index into the set's `languages`.
-        group: (n,) int32. Parallel queries share one group. For passages: the cluster of judgements they belong to, -1 if none.
+        group: (n,) int32. Parallel queries share one group. For passages: the cluster of judgements they belong to, -1
+            if none.
         cluster: (n,) int32: the unit that resampling draws (the paragraph); translations of one paragraph share it.
     """
 
@@ -34,7 +35,13 @@ class Texts:
 
     def take(self, rows: np.ndarray) -> Texts:
         """The texts at these indices."""
-        return Texts([self.ids[i] for i in rows], [self.texts[i] for i in rows], self.lang[rows], self.group[rows], self.cluster[rows])
+        return Texts(
+            [self.ids[i] for i in rows],
+            [self.texts[i] for i in rows],
+            self.lang[rows],
+            self.group[rows],
+            self.cluster[rows],
+        )
 
 
 def _none() -> np.ndarray:
@@ -43,7 +50,9 @@ def _none() -> np.ndarray:
 
 @dataclass(frozen=True)
 class Absent:
-    """Judgements of passages that the corpus does not have. Nothing can find them: a relevant one counts as not found, as in trec_eval.
+    """Judgements of passages that the corpus does not have.
+
+    Nothing can find them: a relevant one counts as not found, as in trec_eval.
 
     Attributes:
         query: (judgements,) int64 query index.
@@ -77,16 +86,18 @@ class RetrievalSet:
         name: shown in tables.
         languages: codes; `lang` of queries and passages index it.
         queries, passages: the texts. A passage can answer several groups: only `judgements` says what is relevant.
-        judgements: (judgements, 3) int64 of (query index, passage index, grade); grade > 0 is relevant. Sorted, unique pairs.
-        parallel: whether the relevant passages of a query are translations of one another (so cross-lingual settings and
-            rank distance make sense).
+        judgements: (judgements, 3) int64 of (query index, passage index, grade); grade > 0 is relevant. Sorted, unique
+            pairs.
+        parallel: whether the relevant passages of a query are translations of one another (so cross-lingual settings
+            and rank distance make sense).
         ranked: whether the benchmark is known by measures of a top-k run over its pool (nDCG@10, R@100), as BEIR's are.
         notes: what the reader wants printed beside the results (what was left out and why).
         licence: of the data, for the report.
         absent: judgements of passages that the corpus does not have.
-        same: (pairs, 2) int64 of (query index, index of a passage that is this very text under the same id), where the reader knows them;
-            None to tell by ids and texts. See `itself`.
-        candidate_text: what a passage is (`sentence`, `sentence+context`, `paragraph`), where the reader had the choice.
+        same: (pairs, 2) int64 of (query index, index of a passage that is this very text under the same id), where the
+            reader knows them; None to tell by ids and texts. See `itself`.
+        candidate_text: what a passage is (`sentence`, `sentence+context`, `paragraph`), where the reader had the
+            choice.
     """
 
     name: str
@@ -128,7 +139,8 @@ class RetrievalSet:
             corpus: id -> text, or a dictionary with `text` and perhaps `title`, which is put before the text.
             qrels: query id -> passage id -> grade (above 0 is relevant), or query id -> ids of its relevant passages.
             languages: the code of all texts, or id -> code of every query and passage. The default means not known.
-            groups: query id -> what it asks: queries with the same value are translations of one another. None for none.
+            groups: query id -> what it asks: queries with the same value are translations of one another. None for
+                none.
             name: shown in tables.
             parallel: whether the relevant passages of a query are translations of one another.
             ranked: whether it is known by measures of a top-k run, as BEIR's are.
@@ -144,7 +156,8 @@ class RetrievalSet:
 
     @cached_property
     def itself(self) -> np.ndarray:
-        """(pairs, 2) int64 of (query index, passage index), sorted: passages that are the query itself (ArguAna, Quora).
+        """(pairs, 2) int64 of (query index, passage index), sorted: passages that are the query itself (ArguAna,
+        Quora).
 
         They are left out of every ranking, unless they are judged relevant.
         """
@@ -152,7 +165,9 @@ class RetrievalSet:
         if pairs is None:
             place = {identifier: row for row, identifier in enumerate(self.passages.ids)}
             at = ((row, place.get(identifier, -1)) for row, identifier in enumerate(self.queries.ids))
-            equal = [(q, p) for q, p in at if p >= 0 and self.queries.texts[q].strip() == self.passages.texts[p].strip()]
+            equal = [
+                (q, p) for q, p in at if p >= 0 and self.queries.texts[q].strip() == self.passages.texts[p].strip()
+            ]
             pairs = np.array(equal, np.int64).reshape(-1, 2)
         if not len(pairs):
             return pairs
@@ -169,7 +184,8 @@ class RetrievalSet:
         return np.array([self.languages.index(code) for code in codes])
 
     def rows_in(self, codes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Indices of the queries and passages in these languages; of queries those that have a relevant passage in them."""
+        """Indices of the queries and passages in these languages; of queries those that have a relevant passage in
+        them."""
         wanted = self.language_indices(codes)
         inside = np.isin(self.passages.lang, wanted)
         judged, absent = self.judgements, self.absent.relevant()
@@ -179,13 +195,18 @@ class RetrievalSet:
         return np.flatnonzero(np.isin(self.queries.lang, wanted) & has), np.flatnonzero(inside)
 
     def restrict(self, codes: Sequence[str]) -> RetrievalSet:
-        """Only the queries and passages in these languages; queries without a relevant passage left are dropped and noted."""
+        """Only the queries and passages in these languages; queries without a relevant passage left are dropped and
+        noted."""
         wanted = self.language_indices(codes)
         query_rows, passage_rows = self.rows_in(codes)
         new_query, new_passage = np.full(len(self.queries), -1), np.full(len(self.passages), -1)
         new_query[query_rows], new_passage[passage_rows] = np.arange(len(query_rows)), np.arange(len(passage_rows))
         dropped = int(np.isin(self.queries.lang, wanted).sum()) - len(query_rows)
-        notes = (*self.notes, f"{dropped} queries have no relevant passage in {', '.join(codes)}") if dropped else self.notes
+        notes = (
+            (*self.notes, f"{dropped} queries have no relevant passage in {', '.join(codes)}")
+            if dropped
+            else self.notes
+        )
         renumber = np.full(len(self.languages), -1, np.int16)
         renumber[wanted] = np.arange(len(wanted))
 
@@ -194,7 +215,9 @@ class RetrievalSet:
             return changed[(changed[:, :2] >= 0).all(1)]
 
         queries, passages = self.queries.take(query_rows), self.passages.take(passage_rows)
-        absent = self.absent.take(np.flatnonzero((new_query[self.absent.query] >= 0) & (renumber[self.absent.lang] >= 0)))
+        absent = self.absent.take(
+            np.flatnonzero((new_query[self.absent.query] >= 0) & (renumber[self.absent.lang] >= 0))
+        )
         return replace(
             self,
             languages=tuple(codes),

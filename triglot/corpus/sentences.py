@@ -21,8 +21,10 @@ def _words(words: str) -> frozenset[str]:
 
 # These are always followed by the rest of their sentence.
 _TITLES = _words(
-    "mr mrs ms dr prof st ste mt ft gen col sgt capt lt cmdr adm maj gov sen rep rev hon pres msgr fr sr sra srta dra prov dept "
-    "c v vs cf e.g i.e viz al ca approx esp incl resp fig figs eq vol vols pp ed eds art ch sec op cit nos bzw z.b d.h u.a ggf bspw"
+    "mr mrs ms dr prof st ste mt ft gen col sgt capt lt cmdr adm maj gov sen rep rev hon pres msgr fr sr sra "
+    "srta dra prov dept "
+    "c v vs cf e.g i.e viz al ca approx esp incl resp fig figs eq vol vols pp ed eds art ch sec op cit nos bzw "
+    "z.b d.h u.a ggf bspw"
 )
 # These end a sentence only where a common first word follows.
 _MAYBE = _words(
@@ -30,8 +32,10 @@ _MAYBE = _words(
     "mon tue wed thu fri sat sun ph.d m.d b.a m.a d.c u.s u.k u.n u.s.a"
 )
 _STARTERS = _words(
-    "the a an in on at it its he she they we this that these those there his her their our as after before when while although "
-    "however since during by for from with to but and if both most some many all other another one according despite because "
+    "the a an in on at it its he she they we this that these those there his her their our as after before when "
+    "while although "
+    "however since during by for from with to but and if both most some many all other another one according "
+    "despite because "
     "what who how where which under over until unlike today later also such each no not i you my"
 )
 _ORDINAL_LANGUAGES = _words("de da no nb nn fi cs sk hu et lv hr sr sl tr pl is")  # "3. Oktober" is one date
@@ -51,7 +55,8 @@ def _ends_here(text: str, start: int, stop: str, end: int, lang: str) -> bool:
     last = before[1] if before else ""
     lower = last.lower()
     if lower in _TITLES:
-        # A stop that closes a quotation or bracket belongs to more than the abbreviation: "(pers. comm. Dr.)" is rare enough.
+        # A stop that closes a quotation or bracket belongs to more than the abbreviation: "(pers. comm. Dr.)" is rare
+        # enough.
         return len(stop) > 1
     if lower == "no" and not word[0].isdigit():
         return True
@@ -61,10 +66,11 @@ def _ends_here(text: str, start: int, stop: str, end: int, lang: str) -> bool:
 
 
 def split(text: str, lang: str = "en") -> list[tuple[int, int]]:
-    """Sentence spans of a paragraph: (start, end) in code points, without surrounding white space, in order, never empty.
+    """Sentence spans of a paragraph: (start, end) in code points, without surrounding white space, in order, never
+    empty.
 
-    Abbreviations, initials and decimals do not end a sentence; closing quotes and brackets stay with it. Thai, which has no stops,
-    comes back as one span a line.
+    Abbreviations, initials and decimals do not end a sentence; closing quotes and brackets stay with it. Thai, which
+    has no stops, comes back as one span a line.
     """
     spans: list[tuple[int, int]] = []
     start = 0

@@ -49,11 +49,13 @@ class Tally:
         self.pass_over(reason, where, number)
 
     def pass_over(self, reason: str, where: object, number: int = 1) -> None:
-        """Count what is no part of the data as far as its name tells, a file of a folder for one; no error when strict either."""
+        """Count what is no part of the data as far as its name tells, a file of a folder for one; no error when strict
+        either."""
         self.remark("left out", reason, where, number)
 
     def remark(self, what: str, reason: str, where: object, number: int = 1) -> None:
-        """Count a record that a reader of figures should know of, and what became of it (`mended`, `counted as not found`)."""
+        """Count a record that a reader of figures should know of, and what became of it (`mended`,
+        `counted as not found`)."""
         if reason not in self.left_out and len(self.left_out) >= _MOST_REASONS:
             reason = "other reasons"
         if reason in self.left_out:

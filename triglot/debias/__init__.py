@@ -25,4 +25,6 @@ __all__ = [
     "shift",
     "with_linear",
 ]
-__getattr__ = face(__name__, {"fit": _FIT, "settings": ("METHODS", "Debias"), "strength": ("Choice", "choose_strength")})
+__getattr__ = face(
+    __name__, {"fit": _FIT, "settings": ("METHODS", "Debias"), "strength": ("Choice", "choose_strength")}
+)

@@ -1,13 +1,16 @@
 """Taking the language out of the vectors of a trained encoder, without training.
 
 - `centre`: each language's mean is subtracted.
-- `lir`: the first right singular vectors of each language's uncentred sample are removed (Yang et al. 2021, arXiv 2109.04727).
-- `lsar`: one low-rank subspace of language, fitted to the means of all languages, is projected out (Xie et al. 2022, arXiv 2401.05792).
+- `lir`: the first right singular vectors of each language's uncentred sample are removed (Yang et al. 2021, arXiv
+  2109.04727).
+- `lsar`: one low-rank subspace of language, fitted to the means of all languages, is projected out (Xie et al. 2022,
+  arXiv 2401.05792).
 - `shift`: the mean difference from translations in the pivot language is subtracted.
-- `map`: a linear map draws each language to its translations in the pivot language (ridge regression towards the identity).
+- `map`: a linear map draws each language to its translations in the pivot language (ridge regression towards the
+  identity).
 
-`lsar` is the same for all texts, so it becomes part of the model: of a static encoder's rows, or a `Dense` module after a transformer.
-The others need the language of a text and lie in a file beside the model (`triglot.encoder.languages`).
+`lsar` is the same for all texts, so it becomes part of the model: of a static encoder's rows, or a `Dense` module after
+a transformer. The others need the language of a text and lie in a file beside the model (`triglot.encoder.languages`).
 """
 
 from __future__ import annotations
@@ -48,19 +51,23 @@ def shift(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]], pivot: str) -> Rem
     """Each language's mean difference from its translations in the pivot language.
 
     Args:
-        pairs: language -> two (pairs, dim) arrays of unit vectors: in that language, and of their translations in the pivot language.
+        pairs: language -> two (pairs, dim) arrays of unit vectors: in that language, and of their translations in the
+            pivot language.
         pivot: gets an offset of zero.
     """
-    found = {code: (own.astype(np.float64) - other).mean(axis=0) for code, (own, other) in pairs.items() if code != pivot}
+    found = {
+        code: (own.astype(np.float64) - other).mean(axis=0) for code, (own, other) in pairs.items() if code != pivot
+    }
     found[pivot] = np.zeros_like(next(iter(found.values())))
     return _removal(found, "shift", offsets=np.stack(list(found.values())))
 
 
 def linear_maps(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]], pivot: str) -> Removal:
-    """Each language's linear map to its translations in the pivot language: ridge regression whose penalty draws it to the identity.
+    """Each language's linear map to its translations in the pivot language: ridge regression whose penalty draws it to
+    the identity.
 
-    The map W is that of the least |X W - Y|^2 + n r |W - I|^2 over the n pairs (X, Y), r the mean variance of a dimension: with few pairs
-    it hardly moves anything that they say nothing of.
+    The map W is that of the least |X W - Y|^2 + n r |W - I|^2 over the n pairs (X, Y), r the mean variance of a
+    dimension: with few pairs it hardly moves anything that they say nothing of.
 
     Args:
         pairs: as for `shift`.
@@ -73,7 +80,12 @@ def linear_maps(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]], pivot: str) 
         own, other = own.astype(np.float64), other.astype(np.float64)
         dim = own.shape[1]
         if len(own) < dim:
-            log.warning("map: %d pairs of %s for vectors of %d dimensions; directions that they lack stay as they are", len(own), code, dim)
+            log.warning(
+                "map: %d pairs of %s for vectors of %d dimensions; directions that they lack stay as they are",
+                len(own),
+                code,
+                dim,
+            )
         gram = own.T @ own
         ridge = np.trace(gram) / dim * np.eye(dim)
         found[code] = np.linalg.solve(gram + ridge, own.T @ other + ridge)
@@ -93,9 +105,13 @@ def lir(samples: Mapping[str, np.ndarray], rank: int = 1) -> Removal:
     directions = []
     for code, sample in samples.items():
         if not 1 <= rank < min(sample.shape):
-            raise InputError(f"rank: {rank} directions of {len(sample)} vectors of {sample.shape[1]} dimensions ({code})")
+            raise InputError(
+                f"rank: {rank} directions of {len(sample)} vectors of {sample.shape[1]} dimensions ({code})"
+            )
         sample = sample.astype(np.float64)
-        values, vectors = np.linalg.eigh(sample.T @ sample)  # ascending; the same vectors as the SVD's, at a dim x dim problem
+        values, vectors = np.linalg.eigh(
+            sample.T @ sample
+        )  # ascending; the same vectors as the SVD's, at a dim x dim problem
         directions.append(vectors[:, np.argsort(-values)[:rank]].T)
     return _removal(samples, "lir", directions=np.stack(directions))
 
@@ -127,7 +143,9 @@ def language_space(samples: Mapping[str, np.ndarray], rank: int = 0) -> np.ndarr
     most = min(len(means) - 1, means.shape[1] - 1)
     rank = rank or most
     if not 1 <= rank <= most:
-        raise InputError(f"rank: {rank} directions among {len(means)} languages of {means.shape[1]} dimensions; at most {most}")
+        raise InputError(
+            f"rank: {rank} directions among {len(means)} languages of {means.shape[1]} dimensions; at most {most}"
+        )
     middle = means.mean(axis=0)
     left, values, right = np.linalg.svd(means - middle, full_matrices=False)
     fitted = (left[:, :rank] * values[:rank]) @ right[:rank] + middle
@@ -163,7 +181,13 @@ class Fitted:
 
 
 def debias(
-    encoder: Any, corpus: ParallelCorpus, settings: Debias, *, seed: int = 1, held_out: Collection[str] = (), progress: bool = False
+    encoder: Any,
+    corpus: ParallelCorpus,
+    settings: Debias,
+    *,
+    seed: int = 1,
+    held_out: Collection[str] = (),
+    progress: bool = False,
 ) -> Fitted:
     """Fit on a sample of a corpus and apply.
 
@@ -195,7 +219,11 @@ def debias(
     def encode(rows: np.ndarray, side: str = "passage") -> np.ndarray:
         return np.asarray(encoder.encode([texts[i] for i in rows.tolist()], side=side, progress=progress))
 
-    rows = _pairs(corpus, usable, order, settings) if settings.method in OF_PAIRS else _samples(corpus, usable, order, settings)
+    rows = (
+        _pairs(corpus, usable, order, settings)
+        if settings.method in OF_PAIRS
+        else _samples(corpus, usable, order, settings)
+    )
     counts = {code: len(own) for code, (own, _) in rows.items()}
     _check(counts, settings, least=1 if settings.method in OF_PAIRS else 2)
     removal = _fit(settings, rows, encode)
@@ -206,15 +234,22 @@ def debias(
         if not choice:
             log.warning("strength: no text in two languages to choose it on; it is %g", strength)
     if strength == 0:
-        log.warning("strength: nothing that %s takes away helps on the text held back; the model stays as it is", settings.method)
+        log.warning(
+            "strength: nothing that %s takes away helps on the text held back; the model stays as it is",
+            settings.method,
+        )
     if settings.method == "lsar":
         language = removal.directions[0].astype(np.float64)
         projection = np.eye(language.shape[1]) - strength * language.T @ language
         return Fitted(with_linear(encoder, projection), counts, hidden, strength, choice)
-    return Fitted(ByLanguage(encoder, removal if strength == 1 else removal.at(strength)), counts, hidden, strength, choice)
+    return Fitted(
+        ByLanguage(encoder, removal if strength == 1 else removal.at(strength)), counts, hidden, strength, choice
+    )
 
 
-def _fit(settings: Debias, rows: Mapping[str, tuple[np.ndarray, np.ndarray]], encode: Callable[..., np.ndarray]) -> Removal:
+def _fit(
+    settings: Debias, rows: Mapping[str, tuple[np.ndarray, np.ndarray]], encode: Callable[..., np.ndarray]
+) -> Removal:
     """The step of a method, at full strength."""
     steps = {}
     for side in _sides(settings):
@@ -239,7 +274,9 @@ def step_of(settings: Debias, samples: Mapping[str, np.ndarray]) -> Removal:
         InputError: a method that needs translations, or too few languages or vectors.
     """
     if settings.method not in ("centre", "lir", "lsar"):
-        raise InputError(f"method: {settings.method or 'none'} cannot be fitted on vectors alone; centre, lir and lsar can")
+        raise InputError(
+            f"method: {settings.method or 'none'} cannot be fitted on vectors alone; centre, lir and lsar can"
+        )
     _check({code: len(sample) for code, sample in samples.items()}, settings, least=2)
     if settings.method == "centre":
         return centre(samples)
@@ -255,7 +292,8 @@ def _sides(settings: Debias) -> tuple[str, ...]:
 
 
 def _tried(corpus: ParallelCorpus, usable: np.ndarray, seed: int) -> np.ndarray:
-    """A fifth of the groups that have usable texts in two languages or more (at most 500, which tell enough), with those of their rows."""
+    """A fifth of the groups that have usable texts in two languages or more (at most 500, which tell enough), with
+    those of their rows."""
     languages = (corpus.text_of >= 0).sum(axis=1)
     lacking = np.zeros(len(languages), bool)
     lacking[corpus.text_group[~usable]] = True
@@ -263,7 +301,11 @@ def _tried(corpus: ParallelCorpus, usable: np.ndarray, seed: int) -> np.ndarray:
     asked = corpus.query != corpus.passage
     if not asked.any():
         wanted = min(len(good) // 5, MOST_TRIED)
-        return np.sort(good[seeds.shuffled(len(good), seed, "debias trial")[:wanted]]) if wanted >= LEAST_TRIED else good[:0]
+        return (
+            np.sort(good[seeds.shuffled(len(good), seed, "debias trial")[:wanted]])
+            if wanted >= LEAST_TRIED
+            else good[:0]
+        )
     families, number = np.unique(corpus.family[corpus.query], return_inverse=True)
     good_row = asked & np.isin(corpus.query, good) & np.isin(corpus.passage, good)
     chosen = seeds.shuffled(len(families), seed, "debias trial")[: min(len(families) // 5, MOST_TRIED)]
@@ -273,7 +315,9 @@ def _tried(corpus: ParallelCorpus, usable: np.ndarray, seed: int) -> np.ndarray:
     return np.unique(np.concatenate([corpus.query[rows], corpus.passage[rows]]))
 
 
-def _samples(corpus: ParallelCorpus, usable: np.ndarray, order: np.ndarray, settings: Debias) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _samples(
+    corpus: ParallelCorpus, usable: np.ndarray, order: np.ndarray, settings: Debias
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Language -> rows of texts in it, and nothing beside them."""
     found = {}
     for number, code in enumerate(corpus.languages):
@@ -290,11 +334,15 @@ def _usable(texts: list[str], held_out: Collection[str]) -> np.ndarray:
     return np.array([normalise(text) not in hidden for text in texts], bool)
 
 
-def _pairs(corpus: ParallelCorpus, usable: np.ndarray, order: np.ndarray, settings: Debias) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _pairs(
+    corpus: ParallelCorpus, usable: np.ndarray, order: np.ndarray, settings: Debias
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Language -> rows of texts in it, and of their translations in the pivot language."""
     if settings.pivot not in corpus.languages:
         raise InputError(f"pivot: no texts in {settings.pivot!r}{nearest(settings.pivot, corpus.languages)}")
-    of_pivot = corpus.text_of[:, corpus.languages.index(settings.pivot)][corpus.text_group]  # (texts,) the translation of each text
+    of_pivot = corpus.text_of[:, corpus.languages.index(settings.pivot)][
+        corpus.text_group
+    ]  # (texts,) the translation of each text
     paired = (of_pivot >= 0) & usable & usable[of_pivot]
     found = {}
     for number, code in enumerate(corpus.languages):
@@ -318,7 +366,8 @@ def with_linear(encoder: Any, weight: np.ndarray) -> Any:
     """An encoder whose vectors are `weight` times the old ones, normalised again.
 
     Args:
-        encoder: static: the rows change, if nothing stands after them. Transformer: a `Dense` and a `Normalize` module are added to a copy.
+        encoder: static: the rows change, if nothing stands after them. Transformer: a `Dense` and a `Normalize` module
+            are added to a copy.
         weight: (dim, dim), symmetric or not.
     """
     weight = np.asarray(weight, np.float64)
@@ -329,7 +378,9 @@ def with_linear(encoder: Any, weight: np.ndarray) -> Any:
 
         step = Affine(weight.astype(np.float32), np.zeros(len(weight), np.float32))
         steps = [*encoder.after, step]
-        return StaticEncoder(encoder.tokenizer, encoder.embeddings, after=steps, name=encoder.name, prefixes=encoder.prefixes)
+        return StaticEncoder(
+            encoder.tokenizer, encoder.embeddings, after=steps, name=encoder.name, prefixes=encoder.prefixes
+        )
     from triglot.encoder.transformer import with_dense
 
     return with_dense(encoder, weight)
@@ -344,10 +395,15 @@ def average(encoders: list[Any]) -> Any:
     first = encoders[0]
     for other in encoders[1:]:
         if type(other) is not type(first) or other.tokenizer.to_str() != first.tokenizer.to_str():
-            raise InputError(f"{first.name} and {other.name} cannot be averaged: they are of different kinds or have different tokenizers")
+            raise InputError(
+                f"{first.name} and {other.name} cannot be averaged: they are of different kinds or have "
+                "different tokenizers"
+            )
     if isinstance(first, StaticEncoder):
         if any(encoder.after or encoder.embeddings.shape != first.embeddings.shape for encoder in encoders):
-            raise InputError(f"{first.name}: static encoders of different shapes, or with further modules, cannot be averaged")
+            raise InputError(
+                f"{first.name}: static encoders of different shapes, or with further modules, cannot be averaged"
+            )
         return first.with_rows(np.stack([encoder.embeddings for encoder in encoders]).mean(axis=0, dtype=np.float64))
     from triglot.encoder.transformer import averaged
 

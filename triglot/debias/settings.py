@@ -24,7 +24,8 @@ class Debias:
         rank: directions removed by `lir` (0: one) and `lsar` (0: one less than there are languages).
         texts: of each language at most; pairs of each language for `shift` and `map`.
         pivot: of `shift` and `map`: its vectors stay as they are.
-        strength: 0 to 1, how much of it is applied; -1 to have it chosen on a fifth of the data, which is then not fitted on.
+        strength: 0 to 1, how much of it is applied; -1 to have it chosen on a fifth of the data, which is then not
+            fitted on.
         sides: `both`: queries and passages have steps of their own; `passage`: queries have that of passages.
         source: label of the source whose texts are used; empty for all sources of natural text.
     """

@@ -1,4 +1,5 @@
-"""How much of a step to apply: tried on text that the step was not fitted on, with what is lost within a language beside it."""
+"""How much of a step to apply: tried on text that the step was not fitted on, with what is lost within a language
+beside it."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ class Choice:
 
     Attributes:
         curve: strength -> `mono`, `cross`, `multi` (mAP) and `rank_distance`.
-        chosen: the strength with the highest mAP in the pool of all languages among those that cost at most `LOSS` within a language.
+        chosen: the strength with the highest mAP in the pool of all languages among those that cost at most `LOSS`
+            within a language.
         groups: of texts that were tried.
         data: what was asked and found: `questions` and their passages, or `halves` of texts.
     """
@@ -44,14 +46,18 @@ class Choice:
         for strength, figures in self.curve.items():
             listed = "  ".join(f"{name} {value:.3f}" for name, value in figures.items() if name != "rank_distance")
             distance = f"  rank distance {figures['rank_distance']:,.0f}" if "rank_distance" in figures else ""
-            found.append(f"strength {strength:.2f}  {listed}{distance}{'  (chosen)' if strength == self.chosen else ''}")
+            found.append(
+                f"strength {strength:.2f}  {listed}{distance}{'  (chosen)' if strength == self.chosen else ''}"
+            )
         return found
 
 
 def trial_set(corpus: ParallelCorpus, groups: np.ndarray) -> tuple[RetrievalSet, str]:
-    """A benchmark of some groups of a corpus: its questions and passages, or the halves of its texts where it has only translations.
+    """A benchmark of some groups of a corpus: its questions and passages, or the halves of its texts where it has only
+    translations.
 
-    Half of a text is asked, the other halves of all texts are the pool; relevant are the other half of the text and of its translations.
+    Half of a text is asked, the other halves of all texts are the pool; relevant are the other half of the text and of
+    its translations.
 
     Args:
         corpus: with texts in several languages.
@@ -63,7 +69,9 @@ def trial_set(corpus: ParallelCorpus, groups: np.ndarray) -> tuple[RetrievalSet,
     Raises:
         InputError: fewer than `FEWEST` groups can be used.
     """
-    rows = np.flatnonzero((corpus.query != corpus.passage) & np.isin(corpus.query, groups) & np.isin(corpus.passage, groups))
+    rows = np.flatnonzero(
+        (corpus.query != corpus.passage) & np.isin(corpus.query, groups) & np.isin(corpus.passage, groups)
+    )
     if len(rows) >= FEWEST:
         return _of_rows(corpus, rows), "questions"
     return _of_halves(corpus, groups), "halves"
@@ -150,7 +158,8 @@ def choose_strength(
     """
     trial, data = trial_set(corpus, groups)
     vectors = {
-        side: encode_once(encoder, texts.texts, side, progress) for side, texts in (("query", trial.queries), ("passage", trial.passages))
+        side: encode_once(encoder, texts.texts, side, progress)
+        for side, texts in (("query", trial.queries), ("passage", trial.passages))
     }
     numbers = np.array([removal.number(code) for code in trial.languages])
     curve = {}
@@ -169,7 +178,8 @@ def _figures(summary: Mapping[str, Any]) -> dict[str, float]:
 
 
 def best(curve: Mapping[float, Mapping[str, float]]) -> float:
-    """The strength with the highest mAP in the pool of all languages that costs at most `LOSS` within a language; the lower of equals."""
+    """The strength with the highest mAP in the pool of all languages that costs at most `LOSS` within a language; the
+    lower of equals."""
     least = curve[0.0].get("mono", -np.inf) - LOSS
     allowed = [strength for strength, figures in curve.items() if figures.get("mono", np.inf) >= least]
     return max(sorted(allowed), key=lambda strength: curve[strength]["multi"])

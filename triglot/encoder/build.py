@@ -43,17 +43,26 @@ def init_encoder(
 
         encoder = load_encoder(settings.model, settings=settings)
         if isinstance(encoder, ByLanguage):
-            raise InputError(f"encoder.model: {settings.model} was debiased by language; start from the model that it was made of")
+            raise InputError(
+                f"encoder.model: {settings.model} was debiased by language; start from the model that it was made of"
+            )
         return _trainable(encoder)
     if not words:
         raise InputError(f"a fresh {settings.kind} encoder needs texts to make its tokenizer from")
     from triglot.encoder.tokenizer import train_tokenizer
 
     if settings.kind == "transformer":  # the layers are known before the tokenizer is made
-        check_fits(48 * settings.layers * settings.dim**2, f"encoder.layers x encoder.dim: {settings.layers:,} x {settings.dim:,}")
-    tokenizer = train_tokenizer(words, vocab=settings.vocab, exponent=settings.balance, character_coverage=settings.character_coverage)
+        check_fits(
+            48 * settings.layers * settings.dim**2,
+            f"encoder.layers x encoder.dim: {settings.layers:,} x {settings.dim:,}",
+        )
+    tokenizer = train_tokenizer(
+        words, vocab=settings.vocab, exponent=settings.balance, character_coverage=settings.character_coverage
+    )
     tokens = tokenizer.get_vocab_size()
-    check_fits(8 * tokens * settings.dim, f"encoder.vocab x encoder.dim: {tokens:,} tokens of {settings.dim:,} dimensions")
+    check_fits(
+        8 * tokens * settings.dim, f"encoder.vocab x encoder.dim: {tokens:,} tokens of {settings.dim:,} dimensions"
+    )
     if settings.kind == "static":
         from triglot.encoder.static import StaticEncoder
 
@@ -80,8 +89,11 @@ def _trainable(encoder: StaticEncoder | TransformerEncoder) -> StaticEncoder | T
     return encoder
 
 
-def fresh_rows(tokenizer: Tokenizer, words: Mapping[str, Mapping[str, int]], settings: EncoderSettings, *, seed: int) -> np.ndarray:
-    """Rows of a fresh static encoder: normal with variance 1 / dim, times a weight that falls with the token's frequency.
+def fresh_rows(
+    tokenizer: Tokenizer, words: Mapping[str, Mapping[str, int]], settings: EncoderSettings, *, seed: int
+) -> np.ndarray:
+    """Rows of a fresh static encoder: normal with variance 1 / dim, times a weight that falls with the token's
+    frequency.
 
     Returns:
         (vocab, dim) float32.
@@ -91,7 +103,9 @@ def fresh_rows(tokenizer: Tokenizer, words: Mapping[str, Mapping[str, int]], set
     from triglot import seeds
     from triglot.encoder.tokenizer import token_shares
 
-    rows = seeds.generator(seed, "encoder.static").standard_normal((tokenizer.get_vocab_size(), settings.dim), np.float32)
+    rows = seeds.generator(seed, "encoder.static").standard_normal(
+        (tokenizer.get_vocab_size(), settings.dim), np.float32
+    )
     rows /= np.float32(np.sqrt(settings.dim))
     if settings.frequency:
         shares = token_shares(tokenizer, words, exponent=settings.balance)
@@ -105,12 +119,15 @@ def load_encoder(
     """A saved encoder. A static one needs no torch; anything else is loaded through sentence-transformers.
 
     Args:
-        path_or_name: a sentence-transformers or Hugging Face model folder, or a hub name (`owner/model`; only that uses the network).
-        settings: pooling, prefixes and lengths for a transformer that does not say them itself; None keeps what the model says.
+        path_or_name: a sentence-transformers or Hugging Face model folder, or a hub name (`owner/model`; only that uses
+            the network).
+        settings: pooling, prefixes and lengths for a transformer that does not say them itself; None keeps what the
+            model says.
         name: shown in tables; None: the folder's or the hub's name.
 
     Raises:
-        InputError: there is no such folder, or it does not hold a model that can be read without running its code or unpickling.
+        InputError: there is no such folder, or it does not hold a model that can be read without running its code or
+            unpickling.
     """
     from triglot.encoder.languages import ByLanguage, read_removal
     from triglot.encoder.static import is_static, load_static
@@ -145,9 +162,16 @@ def model_folder(path_or_name: str | os.PathLike[str]) -> Path:
         return path
     text = str(path_or_name)
     owner, _, model = text.partition("/")
-    looks_like_a_name = isinstance(path_or_name, str) and text.count("/") <= 1 and not text.startswith((".", "~", "/")) and "\\" not in text
+    looks_like_a_name = (
+        isinstance(path_or_name, str)
+        and text.count("/") <= 1
+        and not text.startswith((".", "~", "/"))
+        and "\\" not in text
+    )
     if not looks_like_a_name or path.exists() or not owner or (model == "" and "/" in text):
-        raise InputError(f"{path_or_name}: {'is a file, a model folder was expected' if path.is_file() else 'no such model folder'}")
+        raise InputError(
+            f"{path_or_name}: {'is a file, a model folder was expected' if path.is_file() else 'no such model folder'}"
+        )
     with named():
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import (
@@ -161,6 +185,8 @@ def model_folder(path_or_name: str | os.PathLike[str]) -> Path:
         wanted = ["*.json", "*.safetensors", "*.txt", "*.model", "README.md"]
         return Path(snapshot_download(text, allow_patterns=wanted, ignore_patterns=["onnx/*", "openvino/*"]))
     except (RepositoryNotFoundError, HFValidationError) as error:
-        raise InputError(f"{text}: neither a folder here nor a model on the hub ({str(error).splitlines()[0]})") from None
+        raise InputError(
+            f"{text}: neither a folder here nor a model on the hub ({str(error).splitlines()[0]})"
+        ) from None
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         raise InputError(f"{text}: no such folder, and the hub could not be reached ({type(error).__name__})") from None

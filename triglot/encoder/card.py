@@ -63,18 +63,29 @@ def _model_index(title: str, scores: Scores) -> list[dict[str, object]]:
     """The results as model hubs read them."""
     found: dict[str, list[dict[str, object]]] = {}
     for name, setting, measure, value in _metrics(scores):
-        metric = {"type": f"{setting}_{measure}".replace("@", "_at_"), "value": value, "name": f"{SETTINGS[setting]} {measure}"}
+        metric = {
+            "type": f"{setting}_{measure}".replace("@", "_at_"),
+            "value": value,
+            "name": f"{SETTINGS[setting]} {measure}",
+        }
         found.setdefault(name, []).append(metric)
     kinds = {name: "text-classification" if "classification" in scores[name] else "text-retrieval" for name in found}
     results = [
-        {"task": {"type": kinds[name], "name": kinds[name].replace("-", " ")}, "dataset": {"name": name, "type": name}, "metrics": metrics}
+        {
+            "task": {"type": kinds[name], "name": kinds[name].replace("-", " ")},
+            "dataset": {"name": name, "type": name},
+            "metrics": metrics,
+        }
         for name, metrics in found.items()
     ]
     return [{"name": title or "Multilingual retriever", "results": results}] if results else []
 
 
 def _result_lines(scores: Scores) -> list[str]:
-    rows = [f"| {markdown(name)} | {SETTINGS[setting]} | {measure} | {value:.4f} |" for name, setting, measure, value in _metrics(scores)]
+    rows = [
+        f"| {markdown(name)} | {SETTINGS[setting]} | {measure} | {value:.4f} |"
+        for name, setting, measure, value in _metrics(scores)
+    ]
     return ["| benchmark | setting | measure | value |", "|---|---|---|---:|", *rows, ""] if rows else []
 
 
@@ -83,7 +94,9 @@ def _entry(key: str, value: object) -> str:
     return f"{key}: {json.dumps(value, ensure_ascii=False)}"
 
 
-def card_text(card: Card, *, kind: str, dim: int, similarity: str = "cosine", query_prefix: str = "", passage_prefix: str = "") -> str:
+def card_text(
+    card: Card, *, kind: str, dim: int, similarity: str = "cosine", query_prefix: str = "", passage_prefix: str = ""
+) -> str:
     """README.md with the YAML head that model hubs read. The same arguments give the same text."""
     head: dict[str, object] = {"library_name": "sentence-transformers", "pipeline_tag": "sentence-similarity"}
     if card.languages:
@@ -92,13 +105,23 @@ def card_text(card: Card, *, kind: str, dim: int, similarity: str = "cosine", qu
         head["license"] = card.licence
     if card.base:
         head["base_model"] = card.base
-    head["tags"] = ["sentence-transformers", "sentence-similarity", "feature-extraction", "multilingual", "retrieval", "triglot"]
+    head["tags"] = [
+        "sentence-transformers",
+        "sentence-similarity",
+        "feature-extraction",
+        "multilingual",
+        "retrieval",
+        "triglot",
+    ]
     if index := _model_index(card.title, card.scores):
         head["model-index"] = index
     lines = ["---", *(_entry(key, value) for key, value in head.items()), "---", ""]
     lines += [f"# {markdown(card.title) or 'Multilingual retriever'}", ""]
     vectors, product = ("unit vectors", "the cosine") if similarity == "cosine" else ("vectors", "the score")
-    lines += [f"Maps queries and passages to {vectors} of {dim} dimensions ({kind}); their dot product is {product}.", ""]
+    lines += [
+        f"Maps queries and passages to {vectors} of {dim} dimensions ({kind}); their dot product is {product}.",
+        "",
+    ]
     if query_prefix or passage_prefix:
         shown = [markdown_code(repr(prefix)) for prefix in (query_prefix, passage_prefix)]
         lines += [f"Prompts: {shown[0]} before a query, {shown[1]} before a passage.", ""]
@@ -116,7 +139,9 @@ def card_text(card: Card, *, kind: str, dim: int, similarity: str = "cosine", qu
     lines += [f"Licence of the weights: {markdown(card.licence) or 'not stated'}.", ""]
     if card.sources:
         lines += ["## Training data", "", "| source | licence |", "|---|---|"]
-        lines += [f"| {markdown(name)} | {markdown(licence) or 'not stated'} |" for name, licence in card.sources.items()] + [""]
+        lines += [
+            f"| {markdown(name)} | {markdown(licence) or 'not stated'} |" for name, licence in card.sources.items()
+        ] + [""]
     if card.training or card.base:
         based = [f"started from {markdown_code(card.base)}"] if card.base else []
         lines += ["## Training", "", *(f"- {line}" for line in (*based, *map(markdown, card.training))), ""]
@@ -147,7 +172,10 @@ def _citation() -> list[str]:
 
 
 def add_scores(folder: Path, title: str, scores: Scores) -> None:
-    """Put the results of a saved model into its card: a table, and the head's `model-index`. What was there is replaced."""
+    """Put the results of a saved model into its card: a table, and the head's `model-index`.
+
+    What was there is replaced.
+    """
     path = folder / "README.md"
     if not path.is_file() or not (rows := _result_lines(scores)):
         return

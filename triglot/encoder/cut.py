@@ -1,7 +1,9 @@
-"""The beginning of a long text that holds all the tokens which are kept, so that nobody tokenises 50 MB to keep 256 tokens.
+"""The beginning of a long text that holds all the tokens which are kept, so that nobody tokenises 50 MB to keep 256
+tokens.
 
-Tokens before a space do not depend on what follows it, with tokenizers whose every step is known to look no further than a word. Then
-the tokens of a beginning that ends before a space are the first tokens of the whole. For other tokenizers texts stay whole.
+Tokens before a space do not depend on what follows it, with tokenizers whose every step is known to look no further
+than a word. Then the tokens of a beginning that ends before a space are the first tokens of the whole. For other
+tokenizers texts stay whole.
 """
 
 from __future__ import annotations
@@ -11,7 +13,19 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-_LOCAL = ("NFC", "NFD", "NFKC", "NFKD", "Nmt", "Lowercase", "StripAccents", "BertNormalizer", "Precompiled", "Prepend", "Strip")
+_LOCAL = (
+    "NFC",
+    "NFD",
+    "NFKC",
+    "NFKD",
+    "Nmt",
+    "Lowercase",
+    "StripAccents",
+    "BertNormalizer",
+    "Precompiled",
+    "Prepend",
+    "Strip",
+)
 _SPLITTING = ("BertPreTokenizer", "Whitespace", "WhitespaceSplit", "Metaspace", "ByteLevel")
 _WITHIN = ("Punctuation", "Digits")  # cut words further
 _SPACES = (" {2,}", r"\s+", r"\s{2,}", " +")
@@ -50,7 +64,8 @@ class Cut:
         return text
 
     def _end(self, text: str, size: int) -> int:
-        """The first space from here on; for tokenizers of others one after a plain letter or digit. -1 where there is none near."""
+        """The first space from here on; for tokenizers of others one after a plain letter or digit. -1 where there is
+        none near."""
         end = text.find(" ", size, 4 * size)
         while not self._anywhere and end > 0 and not (text[end - 1].isascii() and text[end - 1].isalnum()):
             end = text.find(" ", end + 1, 4 * size)
@@ -76,7 +91,11 @@ def _steps(step: dict[str, Any] | None, key: str) -> list[dict[str, Any]]:
 
 def _splits(step: dict[str, Any]) -> bool:
     kind = step["type"]
-    return kind in _SPLITTING and not (kind == "Metaspace" and step.get("split") is False) and step.get("use_regex", True) is not False
+    return (
+        kind in _SPLITTING
+        and not (kind == "Metaspace" and step.get("split") is False)
+        and step.get("use_regex", True) is not False
+    )
 
 
 def _replaces_spaces(step: dict[str, Any]) -> bool:

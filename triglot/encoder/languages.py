@@ -1,4 +1,5 @@
-"""A step after an encoder that differs from language to language, saved beside the model; and which language a text is in.
+"""A step after an encoder that differs from language to language, saved beside the model; and which language a text is
+in.
 
 sentence-transformers knows nothing of a text's language, so it loads such a folder as the model before this step.
 """
@@ -34,8 +35,9 @@ UNKNOWN = -1
 class Removal:
     """What is taken from the unit vectors of each language; the rest is normalised again.
 
-    A vector v in language l becomes v - s offset_l, less s times its part along the directions of l; where there are maps it is then drawn
-    to the reference language, (1 - s) v + s v map_l. The strength s is that of the side and the language.
+    A vector v in language l becomes v - s offset_l, less s times its part along the directions of l; where there are
+    maps it is then drawn to the reference language, (1 - s) v + s v map_l. The strength s is that of the side and the
+    language.
 
     Attributes:
         languages: codes.
@@ -57,7 +59,12 @@ class Removal:
 
     def __post_init__(self) -> None:
         count, dim = len(self.languages), self.offsets.shape[-1]
-        wanted = {"offsets": (count, dim), "query_offsets": (count, dim), "maps": (count, dim, dim), "strengths": (2, count)}
+        wanted = {
+            "offsets": (count, dim),
+            "query_offsets": (count, dim),
+            "maps": (count, dim, dim),
+            "strengths": (2, count),
+        }
         wanted["directions"] = (count, *self.directions.shape[1:2], dim)
         for name, shape in wanted.items():
             array = getattr(self, name)
@@ -73,7 +80,9 @@ class Removal:
 
     def at(self, strength: float | np.ndarray) -> Removal:
         """The same at another strength: one for all, or (2, languages) for queries and passages of each language."""
-        return replace(self, strengths=np.broadcast_to(np.float32(strength), (2, len(self.languages))).astype(np.float32))
+        return replace(
+            self, strengths=np.broadcast_to(np.float32(strength), (2, len(self.languages))).astype(np.float32)
+        )
 
     def apply(self, vectors: np.ndarray, lang: np.ndarray, side: str = "passage") -> np.ndarray:
         """Unit vectors without what is taken away; zero vectors and those of unknown languages stay.
@@ -120,9 +129,14 @@ class ByLanguage:
             InputError: they have different dimensions.
         """
         if inner.dim != removal.offsets.shape[1]:
-            raise InputError(f"the step for each language has {removal.offsets.shape[1]} dimensions, the encoder {inner.dim}")
+            raise InputError(
+                f"the step for each language has {removal.offsets.shape[1]} dimensions, the encoder {inner.dim}"
+            )
         if (similarity := getattr(inner, "similarity", "cosine")) != "cosine":
-            raise InputError(f"{inner.name}: a step for each language takes vectors of unit length, the model compares by {similarity}")
+            raise InputError(
+                f"{inner.name}: a step for each language takes vectors of unit length, the model compares by "
+                f"{similarity}"
+            )
         self.inner, self.removal, self.language = inner, removal, None
         self.similarity = "cosine"
         self.name = name or inner.name
@@ -140,7 +154,9 @@ class ByLanguage:
         other.language = code
         return other
 
-    def encode(self, texts: Sequence[str], *, side: str, langs: Sequence[str] | None = None, progress: bool = False) -> np.ndarray:
+    def encode(
+        self, texts: Sequence[str], *, side: str, langs: Sequence[str] | None = None, progress: bool = False
+    ) -> np.ndarray:
         """Unit vectors of texts.
 
         Args:
@@ -165,10 +181,14 @@ class ByLanguage:
         number = {code: self.removal.number(code) for code in dict.fromkeys(langs)}
         lacking = [code for code, n in number.items() if n == UNKNOWN]
         if lacking and strict:
-            raise InputError(f"{self.name}: has no step for {', '.join(lacking)}; fitted on {', '.join(self.removal.languages)}")
+            raise InputError(
+                f"{self.name}: has no step for {', '.join(lacking)}; fitted on {', '.join(self.removal.languages)}"
+            )
         if lacking:
             count = sum(code in lacking for code in langs)
-            log.warning("%s: %d texts in %s keep their vectors, it was not fitted on them", self.name, count, ", ".join(lacking))
+            log.warning(
+                "%s: %d texts in %s keep their vectors, it was not fitted on them", self.name, count, ", ".join(lacking)
+            )
         return np.array([number[code] for code in langs], np.int64)
 
     def save(self, path: str | os.PathLike[str], *, card: Card | None = None) -> None:
@@ -236,8 +256,8 @@ def detect(texts: Sequence[str], among: Sequence[str] = ()) -> list[str]:
 
     Args:
         texts: any sequence of str; short ones are often taken for another language of the same script.
-        among: the languages that may be found, empty for all that py3langid knows (97); those that it does not know are never found,
-            which is logged.
+        among: the languages that may be found, empty for all that py3langid knows (97); those that it does not know are
+            never found, which is logged.
 
     Returns:
         (texts,) codes of `among`.

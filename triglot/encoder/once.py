@@ -20,8 +20,11 @@ def encode_set(encoder: Any, benchmark: RetrievalSet, *, progress: bool = False)
     return found[0], found[1]
 
 
-def encode_once(encoder: Any, texts: Sequence[str], side: str, progress: bool = False, langs: Sequence[str] | None = None) -> np.ndarray:
-    """(texts, dim) vectors; each different text is encoded once, by a `ByLanguage` encoder once for each of its languages."""
+def encode_once(
+    encoder: Any, texts: Sequence[str], side: str, progress: bool = False, langs: Sequence[str] | None = None
+) -> np.ndarray:
+    """(texts, dim) vectors; each different text is encoded once, by a `ByLanguage` encoder once for each of its
+    languages."""
     if langs is None or not isinstance(encoder, ByLanguage):
         place: dict[str, int] = {}
         rows = np.array([place.setdefault(text, len(place)) for text in texts], np.int64)
@@ -29,4 +32,6 @@ def encode_once(encoder: Any, texts: Sequence[str], side: str, progress: bool = 
         return vectors if len(place) == len(texts) else vectors[rows]
     places: dict[tuple[str, str], int] = {}
     rows = np.array([places.setdefault(one, len(places)) for one in zip(texts, langs, strict=True)], np.int64)
-    return encoder.encode([text for text, _ in places], side=side, langs=[lang for _, lang in places], progress=progress)[rows]
+    return encoder.encode(
+        [text for text, _ in places], side=side, langs=[lang for _, lang in places], progress=progress
+    )[rows]

@@ -1,7 +1,9 @@
-"""The pieces of a Unigram vocabulary: candidates from the words themselves, then sentencepiece's expectation maximisation.
+"""The pieces of a Unigram vocabulary: candidates from the words themselves, then sentencepiece's expectation
+maximisation.
 
-sentencepiece 0.2.3 looks for candidates in the word list as if it were running text. A word that never goes on into a longer one then
-loses its last letters (`▁worrie` + `d`, `▁khô` + `ng`, however frequent), so the candidates are counted here and handed over.
+sentencepiece 0.2.3 looks for candidates in the word list as if it were running text. A word that never goes on into a
+longer one then loses its last letters (`▁worrie` + `d`, `▁khô` + `ng`, however frequent), so the candidates are counted
+here and handed over.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from triglot.extras import named
 from triglot.files import InputError
 from triglot.text import HAN_BLOCKS, THAI_BLOCKS, within
 
-_MOST_CHARACTERS = 12_000_000  # of distinct words; beyond it the rarest words are left out, which bounds time and memory
+_MOST_CHARACTERS = (
+    12_000_000  # of distinct words; beyond it the rarest words are left out, which bounds time and memory
+)
 _HAN, _THAI = 6, 12  # characters of a candidate in scripts without spaces, where a "word" is a whole clause
 
 
@@ -43,10 +47,16 @@ def learn_pieces(
     total = itertools.accumulate(len(word) for word in names)
     names = sorted(itertools.takewhile(lambda _: next(total) <= _MOST_CHARACTERS, names)) or names[:1]
     weights = [words[word][0] for word in names]
-    candidates = seed_pieces(names, weights, [words[word][1] for word in names], most=max(6 * size, 2000), longest=longest)
+    candidates = seed_pieces(
+        names, weights, [words[word][1] for word in names], most=max(6 * size, 2000), longest=longest
+    )
     model = io.BytesIO()
     # Its longest line is 4,192 bytes; longer clauses are cut rather than left out.
-    lines = (f"{name[i : i + 1000]}\t{weight}" for name, weight in zip(names, weights, strict=True) for i in range(0, len(name), 1000))
+    lines = (
+        f"{name[i : i + 1000]}\t{weight}"
+        for name, weight in zip(names, weights, strict=True)
+        for i in range(0, len(name), 1000)
+    )
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "candidates.tsv")
         with open(path, "w", encoding="utf-8", newline="\n") as handle:
@@ -76,9 +86,15 @@ def learn_pieces(
                 minloglevel=2,
             )
         except RuntimeError as error:
-            raise InputError(f"no vocabulary of {size} pieces could be learned from {len(names)} different words: {error}") from None
+            raise InputError(
+                f"no vocabulary of {size} pieces could be learned from {len(names)} different words: {error}"
+            ) from None
     trained = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
-    pieces = [(trained.id_to_piece(i), float(trained.get_score(i))) for i in range(trained.get_piece_size()) if not trained.is_unknown(i)]
+    pieces = [
+        (trained.id_to_piece(i), float(trained.get_score(i)))
+        for i in range(trained.get_piece_size())
+        if not trained.is_unknown(i)
+    ]
     return pieces[:size]
 
 
@@ -130,10 +146,14 @@ def seed_pieces(
         return []
     start, length, total = (np.concatenate(column) for column in zip(*found, strict=True))
     top = np.lexsort((start, length, -(total * length), length > 1))[:most]
-    return [(text[s : s + n], w) for s, n, w in zip(start[top].tolist(), length[top].tolist(), total[top].tolist(), strict=True)]
+    return [
+        (text[s : s + n], w)
+        for s, n, w in zip(start[top].tolist(), length[top].tolist(), total[top].tolist(), strict=True)
+    ]
 
 
 def _limits(characters: np.ndarray, longest: int) -> np.ndarray:
-    """(characters,) the longest piece that may begin with each: blocks of Han and kana, then of Thai, Lao, Burmese and Khmer."""
+    """(characters,) the longest piece that may begin with each: blocks of Han and kana, then of Thai, Lao, Burmese and
+    Khmer."""
     han, thai = within(characters, HAN_BLOCKS), within(characters, THAI_BLOCKS)
     return np.where(han, min(_HAN, longest), np.where(thai, min(_THAI, longest), longest))

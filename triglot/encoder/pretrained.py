@@ -53,11 +53,15 @@ def fresh_transformer(settings: EncoderSettings, tokenizer: Tokenizer, *, seed: 
     with _seeded(int(seeds.bits(seed, "encoder.transformer")) >> 1), tempfile.TemporaryDirectory() as folder:
         with quiet():
             BertModel(config).save_pretrained(folder)
-            PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=longest, **names).save_pretrained(folder)
+            PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=longest, **names).save_pretrained(
+                folder
+            )
         return load_transformer(Path(folder), settings=settings, name="transformer")
 
 
-def load_transformer(folder: Path, *, settings: EncoderSettings | None = None, name: str, device: str | None = None) -> TransformerEncoder:
+def load_transformer(
+    folder: Path, *, settings: EncoderSettings | None = None, name: str, device: str | None = None
+) -> TransformerEncoder:
     """A sentence-transformers directory with all its modules, or a bare Hugging Face model with mean pooling.
 
     Args:
@@ -67,38 +71,48 @@ def load_transformer(folder: Path, *, settings: EncoderSettings | None = None, n
         device: None: a GPU if there is one.
 
     Raises:
-        InputError: no model there, code of its own, weights that are not safetensors, do not fit `config.json` or are not finite, or no
-            fast tokenizer.
+        InputError: no model there, code of its own, weights that are not safetensors, do not fit `config.json` or are
+            not finite, or no fast tokenizer.
     """
     with staged(folder) as stage:
         model = _loaded(stage, folder, device)
     first = model[0]
     if not isinstance(first, Transformer) or first.tokenizer is None:
-        raise InputError(f"{folder}: the first module is {type(first).__name__}, a Transformer with a tokenizer was expected")
+        raise InputError(
+            f"{folder}: the first module is {type(first).__name__}, a Transformer with a tokenizer was expected"
+        )
     pooling = [module for module in model if isinstance(module, Pooling)]
     if settings is not None and settings.pooling:
         pooling[0].pooling_mode = settings.pooling
     longest = _longest(first)
     prefixes = stage.told.prefixes
-    lengths = {"query": min(first.query_length or longest, longest), "passage": min(first.document_length or longest, longest)}
+    lengths = {
+        "query": min(first.query_length or longest, longest),
+        "passage": min(first.document_length or longest, longest),
+    }
     if settings is not None:
         given = {"query": settings.query_prefix, "passage": settings.passage_prefix}
         prefixes = prefixes | {side: prefix for side, prefix in given.items() if prefix is not None}
         lengths = {"query": min(settings.query_length, longest), "passage": min(settings.passage_length, longest)}
     with _explained(folder):
-        encoder = TransformerEncoder(model, name=name, prefixes=prefixes, lengths=lengths, similarity=stage.told.similarity)
+        encoder = TransformerEncoder(
+            model, name=name, prefixes=prefixes, lengths=lengths, similarity=stage.told.similarity
+        )
         encoder.try_out()
     return encoder
 
 
 @contextmanager
 def _explained(folder: Path, staged: Path | None = None) -> Iterator[None]:
-    """Whatever goes wrong in other libraries with a model of this folder as an InputError, which does not name the staged one."""
+    """Whatever goes wrong in other libraries with a model of this folder as an InputError, which does not name the
+    staged one."""
     try:
         yield
     except (InputError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
-    except BaseException as error:  # each broken file ends in an error of another library; that of Rust's panics is no Exception
+    except (
+        BaseException
+    ) as error:  # each broken file ends in an error of another library; that of Rust's panics is no Exception
         told = str(error).replace(str(staged), str(folder)).strip().splitlines()
         raise InputError(f"{folder}: cannot be loaded as a transformer ({told[0] if told else repr(error)})") from error
 

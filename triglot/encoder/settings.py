@@ -14,18 +14,21 @@ class EncoderSettings:
     """What an encoder is made of.
 
     Attributes:
-        kind: `static` (bag of subwords) and `transformer` (small, BERT-like) start fresh; `pretrained` starts from `model`.
+        kind: `static` (bag of subwords) and `transformer` (small, BERT-like) start fresh; `pretrained` starts from
+            `model`.
         dim: of the vectors of a fresh encoder.
         vocab: tokens of a fresh encoder.
         model: folder or hub name to start from; only for `pretrained`.
-        pooling: of a transformer, also where the model says another. Empty: what the model says, mean where it says nothing.
+        pooling: of a transformer, also where the model says another. Empty: what the model says, mean where it says
+            nothing.
         query_prefix, passage_prefix: put before every text of a transformer; None keeps the model's own prompts.
         query_length, passage_length: tokens kept of a text, special ones included (a static encoder keeps all).
         layers, heads: of a fresh transformer.
         dropout: of a fresh transformer. 0 is the default: random numbers alone are a quarter of a step on a CPU.
         balance: how much a language's size counts for the tokenizer, 0 (not at all) to 1 (as it is).
         character_coverage: share of the characters that get a token of their own.
-        frequency: fresh static rows are scaled by frequency / (frequency + share of the token), as in Arora et al. 2017; 0 for no scaling.
+        frequency: fresh static rows are scaled by frequency / (frequency + share of the token), as in Arora et al.
+            2017; 0 for no scaling.
     """
 
     kind: Literal["static", "transformer", "pretrained"] = "static"
@@ -49,7 +52,10 @@ class EncoderSettings:
         if self.kind == "pretrained" and not self.model:
             raise SettingError("model", "a pretrained encoder needs a folder or a hub name")
         if self.kind != "pretrained" and self.model:
-            message = f"{self.model!r} is given, but encoder.kind is {self.kind}, which starts fresh (pretrained would use it)"
+            message = (
+                f"{self.model!r} is given, but encoder.kind is {self.kind}, which starts fresh (pretrained would use "
+                "it)"
+            )
             raise SettingError("model", message)
         if self.kind == "static" and (self.query_prefix or self.passage_prefix):
             message = "and passage_prefix must be empty for a static encoder: a prefix would shift every bag"

@@ -1,7 +1,10 @@
-"""A bag of subwords: the unit-length mean of a row a token. NumPy, tokenizers and safetensors alone; torch is never imported.
+"""A bag of subwords: the unit-length mean of a row a token.
+
+NumPy, tokenizers and safetensors alone; torch is never imported.
 
 The mean is plain, as in sentence-transformers' `StaticEmbedding`. Learned token weights belong into the rows
-(`rows * weights[:, None]`): the sum then weighs them, and the division by the number of tokens vanishes in the normalisation.
+(`rows * weights[:, None]`): the sum then weighs them, and the division by the number of tokens vanishes in the
+normalisation.
 """
 
 from __future__ import annotations
@@ -48,8 +51,8 @@ class Affine:
 class StaticEncoder:
     """Encodes a text as the mean of the rows of its tokens, L2-normalised unless its similarity is the dot product.
 
-    A text without tokens (empty, or white space alone) has the zero vector, so its score with anything is 0; affine maps, if there are
-    any, see that zero vector like any other, as they do in sentence-transformers.
+    A text without tokens (empty, or white space alone) has the zero vector, so its score with anything is 0; affine
+    maps, if there are any, see that zero vector like any other, as they do in sentence-transformers.
 
     Attributes:
         tokenizer: its truncation, if any, is the longest text that is read; no special tokens are added.
@@ -101,7 +104,9 @@ class StaticEncoder:
         width = embeddings.shape[1]
         for step in self.after:
             if step.weight.ndim != 2 or step.weight.shape[1] != width or step.bias.shape != step.weight.shape[:1]:
-                raise InputError(f"an affine map of shape {step.weight.shape} and {step.bias.shape} does not take {width} dimensions")
+                raise InputError(
+                    f"an affine map of shape {step.weight.shape} and {step.bias.shape} does not take {width} dimensions"
+                )
             width = len(step.weight)
         self.dim = int(width)
 
@@ -147,7 +152,8 @@ class StaticEncoder:
         return other
 
     def tokenize(self, texts: Sequence[str], *, side: str = "query") -> tuple[np.ndarray, np.ndarray]:
-        """(tokens,) int32 ids and (texts + 1,) int64 offsets, after the side's prefix, truncated as the tokenizer says."""
+        """(tokens,) int32 ids and (texts + 1,) int64 offsets, after the side's prefix, truncated as the tokenizer
+        says."""
         check_side(side)
         return self._words(self._prefixed(checked_texts(texts), side))
 
@@ -178,7 +184,8 @@ class StaticEncoder:
         return out
 
     def encode_ids(self, ids: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-        """As `encode`, for ids that were tokenised before: (tokens,) ids, (texts + 1,) offsets -> (texts, dim) float32."""
+        """As `encode`, for ids that were tokenised before: (tokens,) ids, (texts + 1,) offsets -> (texts, dim)
+        float32."""
         vectors = bag_means(self.embeddings, ids, offsets)
         for step in self.after:
             _normalize(vectors)
@@ -186,7 +193,8 @@ class StaticEncoder:
         return vectors if self.similarity == "dot" else _normalize(vectors)
 
     def save(self, path: str | os.PathLike[str], *, card: Card | None = None) -> None:
-        """Write a sentence-transformers directory, whole or not at all; `SentenceTransformer(path)` gives the same vectors.
+        """Write a sentence-transformers directory, whole or not at all; `SentenceTransformer(path)` gives the same
+        vectors.
 
         Args:
             path: the folder; an older one is replaced.
@@ -200,7 +208,10 @@ class StaticEncoder:
             modules += [(f"{len(modules)}_Dense", "Dense"), (f"{len(modules) + 1}_Normalize", "Normalize")]
         with atomic_folder(path) as folder:
             # The module paths of before 6.0: newer versions of sentence-transformers read them as well.
-            table = [{"idx": i, "name": str(i), "path": p, "type": f"sentence_transformers.models.{t}"} for i, (p, t) in enumerate(modules)]
+            table = [
+                {"idx": i, "name": str(i), "path": p, "type": f"sentence_transformers.models.{t}"}
+                for i, (p, t) in enumerate(modules)
+            ]
             _write_json(folder / "modules.json", table)
             prompts = {"query": self.prefixes["query"], "document": self.prefixes["passage"]}
             settings = {"prompts": prompts, "default_prompt_name": None, "similarity_fn_name": self.similarity}
@@ -215,11 +226,22 @@ class StaticEncoder:
                     continue
                 step = next(steps)
                 shape = {"in_features": step.weight.shape[1], "out_features": step.weight.shape[0], "bias": True}
-                _write_json(folder / name / "config.json", {**shape, "activation_function": "torch.nn.modules.linear.Identity"})
+                _write_json(
+                    folder / name / "config.json", {**shape, "activation_function": "torch.nn.modules.linear.Identity"}
+                )
                 arrays = {"linear.weight": step.weight, "linear.bias": step.bias}
-                save_file({k: np.ascontiguousarray(v, np.float32) for k, v in arrays.items()}, folder / name / "model.safetensors")
+                save_file(
+                    {k: np.ascontiguousarray(v, np.float32) for k, v in arrays.items()},
+                    folder / name / "model.safetensors",
+                )
             prefixes = {f"{side}_prefix": prefix for side, prefix in self.prefixes.items()}
-            text = card_text(card or Card(), kind="mean of static token vectors", dim=self.dim, similarity=self.similarity, **prefixes)
+            text = card_text(
+                card or Card(),
+                kind="mean of static token vectors",
+                dim=self.dim,
+                similarity=self.similarity,
+                **prefixes,
+            )
             (folder / "README.md").write_text(text, encoding="utf-8", newline="\n")
             readable_by_all(folder)
 
@@ -237,11 +259,18 @@ def bag_means(embeddings: np.ndarray, ids: np.ndarray, offsets: np.ndarray) -> n
     """
     out = np.zeros((len(offsets) - 1, embeddings.shape[1]), np.float32)
     bounds = offsets.tolist()
-    # One gather and one sum a bag stays in the cache: as fast as a sparse product, several times faster than reduceat over many bags.
+    # One gather and one sum a bag stays in the cache: as fast as a sparse product, several times faster than reduceat
+    # over many bags.
     for row, (start, end) in enumerate(itertools.pairwise(bounds)):
-        if end - start > _ROWS:  # in parts, the sum so far first: the same sum, row by row, without a copy of every row at once
+        if (
+            end - start > _ROWS
+        ):  # in parts, the sum so far first: the same sum, row by row, without a copy of every row at once
             for at in range(start, end, _ROWS):
-                np.add.reduce(np.concatenate([out[row : row + 1], embeddings[ids[at : min(at + _ROWS, end)]]]), axis=0, out=out[row])
+                np.add.reduce(
+                    np.concatenate([out[row : row + 1], embeddings[ids[at : min(at + _ROWS, end)]]]),
+                    axis=0,
+                    out=out[row],
+                )
         elif end > start:
             np.add.reduce(embeddings[ids[start:end]], axis=0, out=out[row])
     lengths = np.maximum(np.diff(offsets), 1).astype(np.float32)
@@ -250,16 +279,19 @@ def bag_means(embeddings: np.ndarray, ids: np.ndarray, offsets: np.ndarray) -> n
 
 
 def is_static(path: str | os.PathLike[str]) -> bool:
-    """Whether a folder holds a sentence-transformers model whose first module is a `StaticEmbedding`, or one of model2vec."""
+    """Whether a folder holds a sentence-transformers model whose first module is a `StaticEmbedding`, or one of
+    model2vec."""
     folder = Path(path)
     known = any(present(folder / name) for name in ("modules.json", "config.json"))
     return known and read_parts(folder)[0].kind == "StaticEmbedding"
 
 
 def load_static(path: str | os.PathLike[str], *, name: str | None = None) -> StaticEncoder:
-    """Read a static encoder: ours, or any sentence-transformers directory of StaticEmbedding, Normalize and linear Dense modules.
+    """Read a static encoder: ours, or any sentence-transformers directory of StaticEmbedding, Normalize and linear
+    Dense modules.
 
-    model2vec's tensors are read as well: `embeddings`, with `mapping` (token -> row) and `weights` (of each token) where there are any.
+    model2vec's tensors are read as well: `embeddings`, with `mapping` (token -> row) and `weights` (of each token)
+    where there are any.
 
     Args:
         path: the folder.
@@ -281,18 +313,25 @@ def load_static(path: str | os.PathLike[str], *, name: str | None = None) -> Sta
     for part in others:
         if part.kind == "Dense":
             if previous != "Normalize":
-                raise InputError(f"{folder / 'modules.json'}: a Dense module of a static encoder must stand after a Normalize module")
+                raise InputError(
+                    f"{folder / 'modules.json'}: a Dense module of a static encoder must stand after a Normalize module"
+                )
             after.append(_affine(part))
         elif part.kind != "Normalize":
             known = ("Dense", "Normalize")
-            raise InputError(f"{folder / 'modules.json'}: a static encoder cannot have a module {part.kind!r}{nearest(part.kind, known)}")
+            raise InputError(
+                f"{folder / 'modules.json'}: a static encoder cannot have a module "
+                f"{part.kind!r}{nearest(part.kind, known)}"
+            )
         elif set(read_settings(part).values()) - {"sentence_embedding", None}:
             raise InputError(f"{part.folder / 'config.json'}: a static encoder has a sentence_embedding only")
         previous = part.kind
     # The dot product of unit vectors is their cosine; so it is with a Normalize module at the end.
     similarity = "cosine" if others and others[-1].kind == "Normalize" else told.similarity
     if similarity == "dot" and after:
-        raise InputError(f"{folder / 'modules.json'}: a static encoder compared by dot product cannot end in a Dense module")
+        raise InputError(
+            f"{folder / 'modules.json'}: a static encoder compared by dot product cannot end in a Dense module"
+        )
     name = name or folder.resolve().name
     try:
         return StaticEncoder(tokenizer, rows, after=after, name=name, prefixes=told.prefixes, similarity=similarity)
@@ -352,11 +391,15 @@ def _affine(part: Part) -> Affine:
         wanted["linear.bias"] = (config["out_features"],)
     for key, shape in wanted.items():
         if shapes.get(key) != shape:
-            raise InputError(f"{file}: {key} of shape {shape} was expected, as config.json says; there is {shapes.get(key, 'none')}")
+            raise InputError(
+                f"{file}: {key} of shape {shape} was expected, as config.json says; there is {shapes.get(key, 'none')}"
+            )
     if strange := sorted(set(shapes) - set(wanted)):
         raise InputError(f"{file}: holds {strange[0]}, which a Dense module by config.json does not have")
     weight = read_array(file, "linear.weight")
-    return Affine(weight, read_array(file, "linear.bias") if "linear.bias" in wanted else np.zeros(len(weight), np.float32))
+    return Affine(
+        weight, read_array(file, "linear.bias") if "linear.bias" in wanted else np.zeros(len(weight), np.float32)
+    )
 
 
 def _normalize(vectors: np.ndarray) -> np.ndarray:

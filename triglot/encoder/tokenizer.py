@@ -1,9 +1,9 @@
 """A Unigram tokenizer for many languages at once, trained with sentencepiece and written as a plain `tokenizer.json`.
 
-Text is normalised (NFKC, lower case, decimal digits of any script to ASCII, format characters and vowel marks that writers leave
-out dropped) and cut into words, digit runs and single punctuation marks. Words of scripts that put spaces between words start with
-`▁`, whatever stands before them; Han, kana, Thai, Lao, Khmer and Burmese text carries none, so a word inside a clause and the same
-word alone give the same tokens.
+Text is normalised (NFKC, lower case, decimal digits of any script to ASCII, format characters and vowel marks that
+writers leave out dropped) and cut into words, digit runs and single punctuation marks. Words of scripts that put spaces
+between words start with `▁`, whatever stands before them; Han, kana, Thai, Lao, Khmer and Burmese text carries none, so
+a word inside a clause and the same word alone give the same tokens.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ PAD, UNK, CLS, SEP, MASK = range(5)
 _UNSPACED = unspaced_letters(r"\x{30FC}")
 _WORD = rf"[\p{{L}}\p{{M}}&&[^{_UNSPACED}]]"
 _LETTER = rf"[\p{{L}}&&[^{_UNSPACED}]]"
-# Control and format characters, the dot that lower-casing leaves of a Turkish capital I, Arabic tatweel and short vowels,
-# variation selectors.
+# Control and format characters, the dot that lower-casing leaves of a Turkish capital I, Arabic tatweel and short
+# vowels, variation selectors.
 _DROPPED = r"[[\p{Cc}&&[^\s]]\p{Cf}\x{307}\x{640}\x{64B}-\x{652}\x{FE00}-\x{FE0F}]"
 _ZEROS = (0x660, 0x6F0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xE50, 0xED0, 0x1040, 0x17E0)
 _BATCH_CHARACTERS = 200_000
@@ -39,7 +39,9 @@ _AT_ONCE = 1_000_000  # characters tokenised in one call, and of a long text loo
 
 def normalizer() -> normalizers.Normalizer:
     """Standard components only, so that `tokenizers` alone can read it."""
-    digits = [normalizers.Replace(Regex("[" + "".join(chr(zero + d) for zero in _ZEROS) + "]"), str(d)) for d in range(10)]
+    digits = [
+        normalizers.Replace(Regex("[" + "".join(chr(zero + d) for zero in _ZEROS) + "]"), str(d)) for d in range(10)
+    ]
     return normalizers.Sequence(
         [
             normalizers.NFKC(),
@@ -79,14 +81,17 @@ def word_counts(texts: Mapping[str, Iterable[str]]) -> dict[str, dict[str, int]]
             chunks.update(text.split(" "))
         chunks.pop("", None)
         words: Counter[str] = Counter()
-        # The pipeline is slow on many short strings: chunks with the same count go through it together, parted by spaces.
+        # The pipeline is slow on many short strings: chunks with the same count go through it together, parted by
+        # spaces.
         by_count = sorted(chunks.items(), key=lambda item: item[1])
         for count, group in itertools.groupby(by_count, key=lambda item: item[1]):
             for block in _blocks((chunk for chunk, _ in group), _BATCH_CHARACTERS):
                 try:
                     pieces = split.pre_tokenize_str(normalize.normalize_str(block))
                 except UnicodeEncodeError:
-                    raise InputError(f"a text in {language!r} holds a lone surrogate, which is not Unicode text") from None
+                    raise InputError(
+                        f"a text in {language!r} holds a lone surrogate, which is not Unicode text"
+                    ) from None
                 for word, times in Counter(piece for piece, _ in pieces).items():
                     words[word] += times * count
         result[language] = dict(sorted(words.items(), key=lambda item: (-item[1], item[0])))
@@ -107,12 +112,13 @@ def _blocks(chunks: Iterable[str], characters: int) -> Iterable[str]:
 
 
 def balance(counts: Mapping[str, Mapping[str, int]], exponent: float) -> dict[str, tuple[int, int]]:
-    """Counts of all languages in one table, each language scaled so that its characters weigh (its own number of them) ** exponent.
+    """Counts of all languages in one table, each language scaled so that its characters weigh (its own number of them)
+    ** exponent.
 
     Args:
         counts: language -> word -> count.
-        exponent: 1 keeps the counts, 0 gives every language the same mass. The heaviest language keeps its counts, the others grow,
-            though at most thirtyfold: a handful of sentences is no sample of a language.
+        exponent: 1 keeps the counts, 0 gives every language the same mass. The heaviest language keeps its counts, the
+            others grow, though at most thirtyfold: a handful of sentences is no sample of a language.
 
     Returns:
         word -> (scaled count, count as it was), sorted by word.
@@ -129,7 +135,8 @@ def balance(counts: Mapping[str, Mapping[str, int]], exponent: float) -> dict[st
 
 
 def _numbers(vocab: int, most: int | None) -> list[str]:
-    """Digit strings that are tokens of their own: all of 1, 2 and 3 digits and 1000 to 2099, as far as an eighth of the vocabulary goes."""
+    """Digit strings that are tokens of their own: all of 1, 2 and 3 digits and 1000 to 2099, as far as an eighth of the
+    vocabulary goes."""
     if most is None:
         most = next((n for n in (2210, 1110, 110) if n <= vocab // 8), 10)
     digits = "0123456789"
@@ -147,7 +154,9 @@ def train_tokenizer(
     numbers: int | None = None,
     max_length: int | None = None,
 ) -> Tokenizer:
-    """A Unigram tokenizer (Kudo 2018) over word counts of several languages. The same counts give the same file, byte for byte.
+    """A Unigram tokenizer (Kudo 2018) over word counts of several languages.
+
+    The same counts give the same file, byte for byte.
 
     Args:
         words: language -> word -> count, as `word_counts` returns them.
@@ -155,25 +164,31 @@ def train_tokenizer(
         exponent: how much a language's size counts, 0 (not at all) to 1 (as it is).
         character_coverage: share of the characters that get a token; rarer ones become `[UNK]`.
         longest: characters a piece may have.
-        numbers: digit strings kept whole (at most 2,210: every one of up to 3 digits, then 1000 to 2099); None: up to an eighth of `vocab`.
+        numbers: digit strings kept whole (at most 2,210: every one of up to 3 digits, then 1000 to 2099); None: up to
+            an eighth of `vocab`.
         max_length: tokens kept of a text; carried in the file. None keeps all.
 
     Raises:
         InputError: no words, or a vocabulary too small for the characters that must be in it.
     """
     if not 0 <= exponent <= 1:
-        raise InputError(f"exponent {exponent}: between 0 (languages weigh the same) and 1 (as many words as they have)")
+        raise InputError(
+            f"exponent {exponent}: between 0 (languages weigh the same) and 1 (as many words as they have)"
+        )
     table = {word: count for word, count in balance(words, exponent).items() if not word.isdecimal()}
     if not table:
         raise InputError("no words to train a tokenizer on")
     whole = _numbers(vocab, numbers)
     wanted = vocab - len(SPECIAL) - len(whole)
     if wanted < 1:
-        raise InputError(f"a vocabulary of {vocab} is too small: {len(SPECIAL) + len(whole)} tokens are special ones and numbers")
+        raise InputError(
+            f"a vocabulary of {vocab} is too small: {len(SPECIAL) + len(whole)} tokens are special ones and numbers"
+        )
     learned = learn_pieces(table, size=wanted, character_coverage=character_coverage, longest=longest)
     taken = set(whole) | set(SPECIAL)
     pieces = [(piece, score) for piece, score in learned if piece not in taken]
-    # Digit runs are words of their own and hold nothing else, so only their scores among themselves matter: equal ones prefer few pieces.
+    # Digit runs are words of their own and hold nothing else, so only their scores among themselves matter: equal ones
+    # prefer few pieces.
     vocabulary = [*((token, 0.0) for token in SPECIAL), *((number, -10.0) for number in whole), *pieces]
     tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=UNK, byte_fallback=False))
     tokenizer.normalizer = normalizer()
@@ -184,7 +199,8 @@ def train_tokenizer(
 
 
 def token_shares(tokenizer: Tokenizer, words: Mapping[str, Mapping[str, int]], *, exponent: float = 0.0) -> np.ndarray:
-    """(vocab,) float64: the share of each token among the tokens of these words, languages balanced as in `balance`; sums to 1."""
+    """(vocab,) float64: the share of each token among the tokens of these words, languages balanced as in `balance`;
+    sums to 1."""
     table = balance(words, exponent)
     ids, offsets = encode_many(tokenizer, table)
     weight = np.repeat(np.fromiter((scaled for scaled, _ in table.values()), np.float64, len(table)), np.diff(offsets))
@@ -193,10 +209,12 @@ def token_shares(tokenizer: Tokenizer, words: Mapping[str, Mapping[str, int]], *
 
 
 class WordTokenizer:
-    """Token ids of many texts, each space-parted chunk tokenised once. Equal to `tokenizer.encode_batch(add_special_tokens=False)`.
+    """Token ids of many texts, each space-parted chunk tokenised once.
 
-    The short cut holds for tokenizers of this module, whose steps never look across a space; any other tokenizer is called as it is.
-    Threads may share one.
+    Equal to `tokenizer.encode_batch(add_special_tokens=False)`.
+
+    The short cut holds for tokenizers of this module, whose steps never look across a space; any other tokenizer is
+    called as it is. Threads may share one.
     """
 
     def __init__(self, tokenizer: Tokenizer, *, cache: int = 1_000_000):
@@ -213,7 +231,9 @@ class WordTokenizer:
         self._limit = cache
         self._lock = threading.Lock()
         self._max_length: int | None = truncation["max_length"] if truncation else None
-        self._by_chunk = _looks_at_chunks_alone(self.tokenizer) and (not truncation or truncation["direction"] == "right")
+        self._by_chunk = _looks_at_chunks_alone(self.tokenizer) and (
+            not truncation or truncation["direction"] == "right"
+        )
         if self._by_chunk:
             self.tokenizer.no_truncation()
         self._cuts = not truncation or truncation["direction"] == "right"
@@ -234,7 +254,8 @@ class WordTokenizer:
             most: first tokens of each text that matter; of a long text those alone may be returned. None: all do.
 
         Returns:
-            ids: (tokens,) int32, text after text; offsets: (texts + 1,) int64, so that text i is ids[offsets[i]:offsets[i + 1]].
+            ids: (tokens,) int32, text after text; offsets: (texts + 1,) int64, so that text i is
+            ids[offsets[i]:offsets[i + 1]].
 
         Raises:
             InputError: a text that is not a str, or holds a lone surrogate.
@@ -300,12 +321,19 @@ class WordTokenizer:
         for block in _batches(texts, _AT_ONCE):
             try:
                 encodings = self.tokenizer.encode_batch_fast(block, add_special_tokens=False)
-            except (UnicodeEncodeError, TypeError):  # all are str, so a TypeError is a str that tokenizers cannot take over
+            except (
+                UnicodeEncodeError,
+                TypeError,
+            ):  # all are str, so a TypeError is a str that tokenizers cannot take over
                 raise InputError("a text holds a lone surrogate, which is not Unicode text") from None
             except (KeyboardInterrupt, SystemExit):
                 raise
-            except BaseException as error:  # a plain Exception, or a panic of Rust: a tokenizer that does not fit together
-                raise InputError(f"the tokenizer fails ({(str(error) or type(error).__name__).splitlines()[0]})") from None
+            except (
+                BaseException
+            ) as error:  # a plain Exception, or a panic of Rust: a tokenizer that does not fit together
+                raise InputError(
+                    f"the tokenizer fails ({(str(error) or type(error).__name__).splitlines()[0]})"
+                ) from None
             lists = [encoding.ids for encoding in encodings]
             lengths += map(len, lists)
             parts.append(np.fromiter(itertools.chain.from_iterable(lists), np.int32, sum(map(len, lists))))

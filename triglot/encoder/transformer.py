@@ -1,4 +1,5 @@
-"""Transformers as encoders: a small fresh one, or any sentence-transformers or Hugging Face model that needs no code of its own."""
+"""Transformers as encoders: a small fresh one, or any sentence-transformers or Hugging Face model that needs no code of
+its own."""
 
 from __future__ import annotations
 
@@ -35,17 +36,25 @@ class TransformerEncoder:
     """Encodes a text as the output of a transformer, its pooling, and whatever modules the model brings along.
 
     Attributes:
-        model: the `SentenceTransformer`; an `nn.Module`, what an optimiser trains. It ends in `Normalize`, if its similarity is cosine.
+        model: the `SentenceTransformer`; an `nn.Module`, what an optimiser trains. It ends in `Normalize`, if its
+            similarity is cosine.
         name: shown in tables.
         prefixes: side -> what is put before each text.
         lengths: side -> tokens kept of a text, prefix and special tokens included.
-        similarity: `cosine`, with vectors of unit length, or `dot`, with vectors as they come; either way their dot product is the score.
+        similarity: `cosine`, with vectors of unit length, or `dot`, with vectors as they come; either way their dot
+            product is the score.
     """
 
     kind = "transformer"
 
     def __init__(
-        self, model: SentenceTransformer, *, name: str, prefixes: dict[str, str], lengths: dict[str, int], similarity: str = "cosine"
+        self,
+        model: SentenceTransformer,
+        *,
+        name: str,
+        prefixes: dict[str, str],
+        lengths: dict[str, int],
+        similarity: str = "cosine",
     ):
         """
         Args:
@@ -82,7 +91,9 @@ class TransformerEncoder:
         self._after = np.array(probe.ids[text[-1] + 1 :], np.int32)
         self._keep_last = first.tokenizer.truncation_side == "left"
         self._words = WordTokenizer(bare)
-        self._rows = len(weight) if isinstance(weight := getattr(self.input_embeddings, "weight", None), Tensor) else 1 << 31
+        self._rows = (
+            len(weight) if isinstance(weight := getattr(self.input_embeddings, "weight", None), Tensor) else 1 << 31
+        )
         if self.pad >= self._rows:
             raise InputError(f"{name}: the padding token {self.pad} has no row among the {self._rows} token embeddings")
         self._hidden = self._prompt_tokens()
@@ -100,7 +111,9 @@ class TransformerEncoder:
 
     def by_cosine(self) -> TransformerEncoder:
         """A copy with vectors of unit length."""
-        return TransformerEncoder(copy.deepcopy(self.model), name=self.name, prefixes=self.prefixes, lengths=self.lengths)
+        return TransformerEncoder(
+            copy.deepcopy(self.model), name=self.name, prefixes=self.prefixes, lengths=self.lengths
+        )
 
     @property
     def parameters(self) -> int:
@@ -131,7 +144,9 @@ class TransformerEncoder:
         check_side(side)
         prefix = self.prefixes[side]
         room = max(self.lengths[side] - len(self._before) - len(self._after), 0)
-        ids, offsets = self._words([prefix + text for text in checked_texts(texts)], most=None if self._keep_last else room)
+        ids, offsets = self._words(
+            [prefix + text for text in checked_texts(texts)], most=None if self._keep_last else room
+        )
         rows = []
         for start, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
             if end - start > room:
@@ -141,7 +156,9 @@ class TransformerEncoder:
         flat = np.concatenate(rows) if rows else np.empty(0, np.int32)
         if len(flat) and (highest := int(flat.max())) >= self._rows:
             token = self.tokenizer.id_to_token(highest)
-            raise InputError(f"{self.name}: the token {highest} ({token!r}) has no row among the {self._rows} token embeddings")
+            raise InputError(
+                f"{self.name}: the token {highest} ({token!r}) has no row among the {self._rows} token embeddings"
+            )
         return flat, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
     def batch(self, ids: np.ndarray, offsets: np.ndarray, rows: np.ndarray | Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -173,7 +190,8 @@ class TransformerEncoder:
         """
         if any(self._hidden.values()):
             raise InputError(
-                f"{self.name}: pooling leaves the prompt out (include_prompt: false); texts are encoded so, but training and gradients "
+                f"{self.name}: pooling leaves the prompt out (include_prompt: false); texts are encoded so, but "
+                "training and gradients "
                 "do not know it"
             )
         sides = np.asarray(sides)
@@ -195,7 +213,13 @@ class TransformerEncoder:
     __call__ = forward
 
     def encode(
-        self, texts: Sequence[str], *, side: str, progress: bool = False, tokens_per_batch: int | None = None, precision: str = "fp32"
+        self,
+        texts: Sequence[str],
+        *,
+        side: str,
+        progress: bool = False,
+        tokens_per_batch: int | None = None,
+        precision: str = "fp32",
     ) -> np.ndarray:
         """Vectors of texts, of unit length where the similarity is cosine.
 
@@ -204,7 +228,8 @@ class TransformerEncoder:
             side: "query" or "passage": which prefix and length.
             progress: a bar on stderr.
             tokens_per_batch: tokens of a batch, padding included; None: what suits the device.
-            precision: "fp32", or "bf16" weights (three times faster on CPUs that know bf16; vectors change by about 1e-2).
+            precision: "fp32", or "bf16" weights (three times faster on CPUs that know bf16; vectors change by about
+                1e-2).
 
         Returns:
             (texts, dim) float32.
@@ -252,11 +277,15 @@ class TransformerEncoder:
         self.model.eval()
         try:
             with torch.inference_mode():
-                vectors = embed(self.model, input_ids.to(self.device), mask.to(self.device), hidden=self._hidden["passage"])
+                vectors = embed(
+                    self.model, input_ids.to(self.device), mask.to(self.device), hidden=self._hidden["passage"]
+                )
         finally:
             self.model.train(training)
         if tuple(vectors.shape) != (1, self.dim):
-            raise InputError(f"{self.name}: makes vectors of {vectors.shape[-1]} dimensions, though its modules say {self.dim}")
+            raise InputError(
+                f"{self.name}: makes vectors of {vectors.shape[-1]} dimensions, though its modules say {self.dim}"
+            )
         if not bool(vectors.isfinite().all()):
             raise InputError(f"{self.name}: makes vectors that are not finite")
 
@@ -281,7 +310,8 @@ class TransformerEncoder:
             InputError: the folder cannot be written.
         """
         first = cast(Transformer, self.model[0])
-        # A truncation or padding left by some earlier call would be written into tokenizer.json and change what others load.
+        # A truncation or padding left by some earlier call would be written into tokenizer.json and change what others
+        # load.
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
         first.query_length, first.document_length = self.lengths["query"], self.lengths["passage"]
@@ -296,7 +326,9 @@ class TransformerEncoder:
             for module in modules:
                 # The module paths of before 6.0: newer versions of sentence-transformers read them as well.
                 kind = module["type"].rsplit(".", 1)[-1]
-                module["type"] = f"sentence_transformers.models.{kind}" if kind in KINDS or kind == "Transformer" else module["type"]
+                module["type"] = (
+                    f"sentence_transformers.models.{kind}" if kind in KINDS or kind == "Transformer" else module["type"]
+                )
             (folder / "modules.json").write_text(json.dumps(modules, indent=2) + "\n", encoding="utf-8")
             text = card_text(
                 card or Card(),
@@ -324,7 +356,10 @@ def embed(model: nn.Module, input_ids: Tensor, attention_mask: Tensor, *, hidden
 
 
 def is_normalize(module: nn.Module) -> bool:
-    return isinstance(module, Normalize) and getattr(module, "module_output_name", "sentence_embedding") == "sentence_embedding"
+    return (
+        isinstance(module, Normalize)
+        and getattr(module, "module_output_name", "sentence_embedding") == "sentence_embedding"
+    )
 
 
 def with_dense(encoder: TransformerEncoder, weight: np.ndarray) -> TransformerEncoder:
@@ -355,7 +390,9 @@ def averaged(encoders: Sequence[TransformerEncoder]) -> TransformerEncoder:
         for key, value in model.state_dict().items():
             if value.is_floating_point():
                 value.copy_(torch.stack([state[key].double() for state in states]).mean(0))
-    return TransformerEncoder(model, name=first.name, prefixes=first.prefixes, lengths=first.lengths, similarity=first.similarity)
+    return TransformerEncoder(
+        model, name=first.name, prefixes=first.prefixes, lengths=first.lengths, similarity=first.similarity
+    )
 
 
 def token_batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:

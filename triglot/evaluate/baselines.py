@@ -45,7 +45,10 @@ def bm25_scores(benchmark: RetrievalSet) -> tuple[ScoreBlock, tuple[str, ...]]:
             out[np.ix_(own, pool.rows)] = bm25.scores(pool.index, bm25.bags(pool.index, [bags[rows[i]] for i in own]))
         return out
 
-    note = f"BM25 (Lucene's, k1 {bm25.K1}, b {bm25.B}), one index a language; words, character bigrams for scripts without spaces"
+    note = (
+        f"BM25 (Lucene's, k1 {bm25.K1}, b {bm25.B}), one index a language; words, character bigrams for scripts "
+        "without spaces"
+    )
     return score, (note,)
 
 
@@ -55,7 +58,9 @@ def evaluate_bm25(benchmark: RetrievalSet, *, extra: Sequence[str | Measure] = (
     return evaluate_scores(score, benchmark, settings=("mono",), extra=extra, notes=notes, threads=threads)
 
 
-def translated_scores(benchmark: RetrievalSet, lists: WordLists, *, pivot: str = "en") -> tuple[ScoreBlock, tuple[str, ...]]:
+def translated_scores(
+    benchmark: RetrievalSet, lists: WordLists, *, pivot: str = "en"
+) -> tuple[ScoreBlock, tuple[str, ...]]:
     """Scores of `evaluate_translated_bm25`, and notes on what they are."""
     pools = _pools(benchmark)
     translator = Translator(lists, pivot)
@@ -63,7 +68,11 @@ def translated_scores(benchmark: RetrievalSet, lists: WordLists, *, pivot: str =
     spoken = [codes[i] for i in benchmark.queries.lang.tolist()]
     matrices = []
     for language, pool in enumerate(pools):
-        bags = [translator.bag(text, source, codes[language]) for text, source in zip(texts, spoken)] if len(pool.rows) else []
+        bags = (
+            [translator.bag(text, source, codes[language]) for text, source in zip(texts, spoken)]
+            if len(pool.rows)
+            else []
+        )
         matrices.append(bm25.bags(pool.index, bags))
 
     def score(rows: np.ndarray) -> np.ndarray:
@@ -74,7 +83,8 @@ def translated_scores(benchmark: RetrievalSet, lists: WordLists, *, pivot: str =
         return out
 
     notes = (
-        f"BM25 (Lucene's, k1 {bm25.K1}, b {bm25.B}), one index a language, queries translated through word lists (pivot {pivot});"
+        f"BM25 (Lucene's, k1 {bm25.K1}, b {bm25.B}), one index a language, queries translated through word lists "
+        f"(pivot {pivot});"
         f" {translator.coverage():.1%} of the words to translate were in the lists",
         "scores of different languages are compared as they are",
     )

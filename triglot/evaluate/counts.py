@@ -53,7 +53,8 @@ class Counts:
     top: np.ndarray | None = None
 
 
-_TILE = 14_336  # columns: their scores are read once a relevant passage and once more, and should stay in a core's cache meanwhile
+# Columns: their scores are read once a relevant passage and once more, and should stay in a core's cache meanwhile.
+_TILE = 14_336
 _CACHED = 1 << 20  # bytes of comparisons held at a time, likewise
 
 
@@ -92,7 +93,9 @@ def _layout(lang: np.ndarray, languages: int) -> _Layout:
         if segment + 1 == len(starts) or 8 * (ends[segment + 1] - starts[first]) > _TILE:
             tiles.append((slice(8 * starts[first], 8 * ends[segment]), slice(first, segment + 1)))
             first = segment + 1
-    return _Layout(order, column, np.array(starts, np.int64), np.array(segment_lang, np.int64), np.flatnonzero(order < 0), tiles)
+    return _Layout(
+        order, column, np.array(starts, np.int64), np.array(segment_lang, np.int64), np.flatnonzero(order < 0), tiles
+    )
 
 
 def _byte_sums(words: np.ndarray) -> np.ndarray:
@@ -303,7 +306,9 @@ def first_equal(vectors: np.ndarray) -> np.ndarray:
     if raw.shape[1] % 2:
         raw = np.concatenate([raw, np.zeros((n, 1), np.uint32)], axis=1)
     words = raw.view(np.uint64)  # (n, dim / 2)
-    weights = np.random.Generator(np.random.Philox(0)).integers(0, 2**63, words.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    weights = np.random.Generator(np.random.Philox(0)).integers(0, 2**63, words.shape[1], dtype=np.uint64) * np.uint64(
+        2
+    ) + np.uint64(1)
     _, first, inverse = np.unique(np.einsum("ij,j->i", words, weights), return_index=True, return_inverse=True)
     first = first[inverse.reshape(-1)]
     doubtful = np.flatnonzero(first != np.arange(n))
@@ -382,10 +387,15 @@ def count_scores(
         with one_at_a_time:
             block = np.asarray(score(rows), np.float32)
         if block.shape != (len(rows), len(benchmark.passages)):
-            raise InputError(f"{benchmark.name}: a score block has shape {block.shape}, not {(len(rows), len(benchmark.passages))}")
+            raise InputError(
+                f"{benchmark.name}: a score block has shape {block.shape}, not {(len(rows), len(benchmark.passages))}"
+            )
         broken = np.isnan(block).any(1)
         if broken.any():
-            raise InputError(f"{benchmark.name}: query {benchmark.queries.ids[rows[broken.argmax()]]!r} has a score that is not a number")
+            raise InputError(
+                f"{benchmark.name}: query {benchmark.queries.ids[rows[broken.argmax()]]!r} has a score that is "
+                "not a number"
+            )
         np.take(block, gather, axis=1, out=out)
 
     return _count(benchmark, layout, fill, pairs, ties, memory, threads, top)

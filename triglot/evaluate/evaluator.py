@@ -111,7 +111,9 @@ def evaluate_scores(
         same = benchmark.queries.lang[query] == benchmark.passages.lang[passage]
         pairs = np.flatnonzero((same & ("mono" in settings)) | (~same & ("cross" in settings)))
     several = bias and "multi" in settings and len(np.unique(benchmark.passages.lang)) > 1
-    counts = count_scores(score, benchmark, pairs=pairs, ties=ties, memory=memory, threads=threads, top=TOP if several else 0)
+    counts = count_scores(
+        score, benchmark, pairs=pairs, ties=ties, memory=memory, threads=threads, top=TOP if several else 0
+    )
     result = tabulate(counts, benchmark, settings=settings, extra=extra, notes=notes)
     result = with_fairness(result, counts.top, extra) if several else result
     return with_subsets(result, subsets, settings) if subsets else result
@@ -121,5 +123,12 @@ def _check(settings: Sequence[str], benchmark: RetrievalSet) -> None:
     for setting in settings:
         if setting not in SETTINGS:
             raise InputError(f"no setting {setting!r}{nearest(setting, SETTINGS)}")
-    if not settings or not len(benchmark.queries) or not len(benchmark.passages) or not (benchmark.judgements[:, 2] > 0).any():
-        raise InputError(f"{benchmark.name}: nothing to evaluate: it needs a setting, queries, passages and relevant judgements")
+    if (
+        not settings
+        or not len(benchmark.queries)
+        or not len(benchmark.passages)
+        or not (benchmark.judgements[:, 2] > 0).any()
+    ):
+        raise InputError(
+            f"{benchmark.name}: nothing to evaluate: it needs a setting, queries, passages and relevant judgements"
+        )

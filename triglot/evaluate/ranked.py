@@ -86,7 +86,9 @@ def judged(benchmark: RetrievalSet | Collection) -> Judged:
             first = int(cluster[-1].max()) + 1
         qrels = Qrels(queries, documents, np.concatenate(grades))
         of_queries = np.concatenate(lang), np.concatenate(cluster)
-        return Judged(benchmark.name, benchmark.languages, ids, *of_queries, qrels, None, benchmark.notes, benchmark.licence)
+        return Judged(
+            benchmark.name, benchmark.languages, ids, *of_queries, qrels, None, benchmark.notes, benchmark.licence
+        )
     texts, rows, absent = benchmark.queries, benchmark.judgements, benchmark.absent
     answered = np.zeros(len(texts), bool)
     answered[rows[rows[:, 2] > 0, 0]] = True
@@ -96,8 +98,21 @@ def judged(benchmark: RetrievalSet | Collection) -> Judged:
     asked = [texts.ids[i] for i in (*rows[:, 0].tolist(), *absent.query.tolist())]
     qrels = Qrels(asked, [*documents, *absent.ids], np.r_[rows[:, 2], absent.grade])
     kept = texts.take(np.flatnonzero(answered))
-    of_benchmark = {"notes": benchmark.remarks, "licence": benchmark.licence, "candidate_text": benchmark.candidate_text}
-    return Judged(benchmark.name, benchmark.languages, kept.ids, kept.lang, kept.cluster, qrels, benchmark.passages.ids, **of_benchmark)
+    of_benchmark = {
+        "notes": benchmark.remarks,
+        "licence": benchmark.licence,
+        "candidate_text": benchmark.candidate_text,
+    }
+    return Judged(
+        benchmark.name,
+        benchmark.languages,
+        kept.ids,
+        kept.lang,
+        kept.cluster,
+        qrels,
+        benchmark.passages.ids,
+        **of_benchmark,
+    )
 
 
 def check_ids(benchmark: RetrievalSet | Collection, *, passages: bool = True) -> None:
@@ -119,7 +134,9 @@ def check_ids(benchmark: RetrievalSet | Collection, *, passages: bool = True) ->
                     for identifier in documents.ids:
                         check_id(identifier, "document")
     except InputError as error:
-        raise InputError(f"{benchmark.name}: {error}; without its run (--save-run) the benchmark can be evaluated") from None
+        raise InputError(
+            f"{benchmark.name}: {error}; without its run (--save-run) the benchmark can be evaluated"
+        ) from None
 
 
 class Judge:
@@ -251,7 +268,10 @@ class Judge:
         self._measure(np.flatnonzero(~self._shown), nothing, nothing, np.zeros(0, np.float32), {}, lambda: nothing)
         values = {one.name: column for one, column in zip(self._measures, self._values, strict=True)}
         if self._ties_found:
-            away = max(float(np.abs((in_order - column).mean())) for in_order, column in zip(self._in_order, self._values, strict=True))
+            away = max(
+                float(np.abs((in_order - column).mean()))
+                for in_order, column in zip(self._in_order, self._values, strict=True)
+            )
             said.append(
                 f"{self._ties_found} relevant passages tie with others: figures are means over the orders of ties;"
                 f" trec_eval's, which is by id, gives figures up to {away:.4f} away"
@@ -259,7 +279,10 @@ class Judge:
         lang = against.lang.astype(np.int64)
         number = np.bincount(lang, minlength=len(against.languages))
         spoken = np.flatnonzero(number)
-        means = {name: np.bincount(lang, weights=column, minlength=len(number))[spoken] / number[spoken] for name, column in values.items()}
+        means = {
+            name: np.bincount(lang, weights=column, minlength=len(number))[spoken] / number[spoken]
+            for name, column in values.items()
+        }
         counts = {"queries": len(against.ids), "ties": self._ties_found, "results": int(lengths.sum())}
         if pool:
             counts["passages"] = len(against.pool) if against.pool is not None else sum((passages or {}).values())
@@ -275,7 +298,10 @@ class Judge:
         codes = against.languages
         by_language: dict[str, Any] = {
             "languages": list(codes),
-            SETTING: {codes[g]: {name: float(value[i]) for name, value in means.items()} for i, g in enumerate(spoken.tolist())},
+            SETTING: {
+                codes[g]: {name: float(value[i]) for name, value in means.items()}
+                for i, g in enumerate(spoken.tolist())
+            },
             "queries": dict(zip(codes, number.tolist(), strict=True)),
         }
         if passages:
@@ -292,7 +318,10 @@ class Judge:
         return Outcome(summary, by_language, queries | values)
 
     def _strangers(self) -> list[str]:
-        """A note about returned passages that the benchmark does not have. Raises InputError where it has none of them."""
+        """A note about returned passages that the benchmark does not have.
+
+        Raises InputError where it has none of them.
+        """
         if not self._stranger:
             return []
         if not self._known:
@@ -303,7 +332,8 @@ class Judge:
         return [f"{what}; they keep their ranks and count as not relevant"]
 
     def _twins(self) -> list[str]:
-        """A note about results that have the id of their query and are not judged relevant: a run is measured as it is."""
+        """A note about results that have the id of their query and are not judged relevant: a run is measured as it
+        is."""
         qrels = self._against.qrels
         judged = zip(qrels.queries, qrels.documents, qrels.grades.tolist(), strict=True)
         found = self._themselves - {query for query, document, grade in judged if query == document and grade > 0}
@@ -345,7 +375,9 @@ class _Results:
 
     def expected(self) -> tuple[Blocks, int]:
         """Tie blocks, and how many relevant documents tie with another one."""
-        first = np.r_[True, (self.query[1:] != self.query[:-1]) | (self.score[1:] != self.score[:-1])][: len(self.query)]
+        first = np.r_[True, (self.query[1:] != self.query[:-1]) | (self.score[1:] != self.score[:-1])][
+            : len(self.query)
+        ]
         starts, block = np.flatnonzero(first), np.cumsum(first) - 1
         size = np.diff(np.r_[starts, len(self.query)])
         return self._blocks(self.document, starts[block] - self._begins(), size[block] - 1)
@@ -410,6 +442,8 @@ def _stack(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) ->
     """Columns of two tables under one another, NaN where one has no such column."""
     sizes = [len(table["query_id"]) for table in (first, second)]
     return {
-        name: np.concatenate([table.get(name, np.full(size, np.nan)) for table, size in zip((first, second), sizes, strict=True)])
+        name: np.concatenate(
+            [table.get(name, np.full(size, np.nan)) for table, size in zip((first, second), sizes, strict=True)]
+        )
         for name in dict.fromkeys([*first, *second])
     }

@@ -63,7 +63,9 @@ def write_results(folder: str | Path, evaluations: Mapping[str, Result], *, mode
             content.save(folder / f"{name}.{part}")
         write_json(folder / f"{name}.languages.json", evaluation.by_language)
     benchmarks = {name: evaluation.summary for name, evaluation in evaluations.items()}
-    write_json(folder / "results.json", {"schema": SCHEMA, "model": model, "benchmarks": benchmarks, "versions": versions()})
+    write_json(
+        folder / "results.json", {"schema": SCHEMA, "model": model, "benchmarks": benchmarks, "versions": versions()}
+    )
     return folder / "results.json"
 
 
@@ -75,7 +77,9 @@ def _write_rows(path: Path, columns: Mapping[str, np.ndarray]) -> None:
     for name, column in columns.items():
         if column.dtype == object:
             arrays[name] = (
-                pa.array(column, pa.string()).dictionary_encode() if name not in ("query_id", "item_id") else pa.array(column, pa.string())
+                pa.array(column, pa.string()).dictionary_encode()
+                if name not in ("query_id", "item_id")
+                else pa.array(column, pa.string())
             )
         else:
             arrays[name] = pa.array(column, from_pandas=name in biased)

@@ -78,7 +78,11 @@ class Vectors:
 
     def compared(self, vectors: np.ndarray) -> np.ndarray:
         """Vectors whose dot products are the scores; zero ones stay zero."""
-        return vectors / np.maximum(_lengths(vectors), np.finfo(np.float32).tiny)[:, None] if self.similarity == "cosine" else vectors
+        return (
+            vectors / np.maximum(_lengths(vectors), np.finfo(np.float32).tiny)[:, None]
+            if self.similarity == "cosine"
+            else vectors
+        )
 
     def notes(self, shortest: float, longest: float) -> list[str]:
         """How they were compared, where it makes a difference: lengths of passages count in a dot product, and here
@@ -87,9 +91,14 @@ class Vectors:
         if self.similarity == "cosine":
             return ["embeddings made elsewhere, compared by cosine"]
         differ = (
-            f"lengths of passage embeddings differ ({shortest:.4g} to {longest:.4g}), and they are compared by dot product, the default"
+            f"lengths of passage embeddings differ ({shortest:.4g} to {longest:.4g}), and they are compared by dot "
+            "product, the default"
         )
-        return [f"{differ}: longer ones are preferred; --similarity cosine compares directions alone"] if longest > 1.01 * shortest else []
+        return (
+            [f"{differ}: longer ones are preferred; --similarity cosine compares directions alone"]
+            if longest > 1.01 * shortest
+            else []
+        )
 
 
 def _finite(path: Path, vectors: np.ndarray, ids: Sequence[str], what: str) -> np.ndarray:
@@ -203,10 +212,13 @@ def _show(judge: Judge, parts: Iterable[Run], keep: Keep | None) -> bool:
 
 def _embed(retriever: Dense | Vectors, benchmark: RetrievalSet) -> tuple[np.ndarray, np.ndarray, list[str]]:
     if isinstance(retriever, Dense):
-        return *encode_set(retriever.encoder, benchmark, progress=retriever.progress), similarity_notes(retriever.encoder)
+        return *encode_set(retriever.encoder, benchmark, progress=retriever.progress), similarity_notes(
+            retriever.encoder
+        )
     files = vectors.find_pair(retriever.path, benchmark.name)
     (queries, one), (passages, two) = (
-        vectors.read(file, texts.ids) for file, texts in zip(files, (benchmark.queries, benchmark.passages), strict=True)
+        vectors.read(file, texts.ids)
+        for file, texts in zip(files, (benchmark.queries, benchmark.passages), strict=True)
     )
     queries = _finite(files[0], queries, benchmark.queries.ids, "query")
     passages = _finite(files[1], passages, benchmark.passages.ids, "passage")
@@ -220,7 +232,9 @@ def _bm25(retriever: Bm25, benchmark: RetrievalSet) -> tuple[ScoreBlock, tuple[s
     return *translated_scores(benchmark, retriever.lists(benchmark.languages)), SETTINGS
 
 
-def _judge_file(retriever: RunFile, benchmark: RetrievalSet | Collection, extra: Sequence[str | Measure], keep: Keep | None) -> Outcome:
+def _judge_file(
+    retriever: RunFile, benchmark: RetrievalSet | Collection, extra: Sequence[str | Measure], keep: Keep | None
+) -> Outcome:
     tally, against = Tally(), judged(benchmark)
     path = retriever.file(benchmark.name)
     run = runs.read_run(path, tally)
@@ -236,7 +250,12 @@ def _judge_file(retriever: RunFile, benchmark: RetrievalSet | Collection, extra:
 
 
 def _judge_collection(
-    retriever: Dense | Bm25 | Vectors, collection: Collection, depth: int, extra: Sequence[str | Measure], tag: str, keep: Keep | None
+    retriever: Dense | Bm25 | Vectors,
+    collection: Collection,
+    depth: int,
+    extra: Sequence[str | Measure],
+    tag: str,
+    keep: Keep | None,
 ) -> Outcome | Evaluation:
     notes, sizes, found = [], {}, False
     judge = Judge(judged(collection), extra=extra)
@@ -261,7 +280,9 @@ def _run_of_part(
     """The run of one language, and the size of its corpus."""
     prefix = collection.prefix(code)
     query_ids = [prefix + identifier for identifier in part.topics]
-    judged_ids = {prefix + one for one, grade in zip(part.qrels.documents, part.qrels.grades.tolist(), strict=True) if grade > 0}
+    judged_ids = {
+        prefix + one for one, grade in zip(part.qrels.documents, part.qrels.grades.tolist(), strict=True) if grade > 0
+    }
     unseen = set(judged_ids)
     like = ""
 
@@ -304,18 +325,24 @@ def _run_of_part(
         notes = [*notes, *(retriever.notes(*_extremes(lengths)) if isinstance(retriever, Vectors) else [])]
     if unseen and unseen == judged_ids:
         first = min(unseen)
-        raise InputError(f"none of the relevant passages is in the corpus; the first is {first!r}, the corpus has ids like {like!r}")
+        raise InputError(
+            f"none of the relevant passages is in the corpus; the first is {first!r}, the corpus has ids like {like!r}"
+        )
 
     def noted() -> Iterator[Run]:
         yield from made.runs
         notes.extend(made.notes)
         if unseen:
-            notes.append(f"{len(unseen)} relevant passages are not in the corpus and count as not found (first: {min(unseen)})")
+            notes.append(
+                f"{len(unseen)} relevant passages are not in the corpus and count as not found (first: {min(unseen)})"
+            )
 
     return Parts(noted(), notes), size
 
 
-def _encoded(retriever: Dense, label: str, texts: Iterator[tuple[list[str], list[str]]]) -> Iterator[tuple[list[str], np.ndarray]]:
+def _encoded(
+    retriever: Dense, label: str, texts: Iterator[tuple[list[str], list[str]]]
+) -> Iterator[tuple[list[str], np.ndarray]]:
     done = 0
     for ids, block in texts:
         yield ids, retriever.encoder.encode(block, side="passage", progress=False)
@@ -324,7 +351,9 @@ def _encoded(retriever: Dense, label: str, texts: Iterator[tuple[list[str], list
             log.info("%s: %d passages encoded", label, done)
 
 
-def _with_ids(path: Path, prefix: str, retriever: Vectors, lengths: list[float]) -> Iterator[tuple[list[str], np.ndarray]]:
+def _with_ids(
+    path: Path, prefix: str, retriever: Vectors, lengths: list[float]
+) -> Iterator[tuple[list[str], np.ndarray]]:
     """Blocks of ids and vectors to compare; `lengths` gets the least and the greatest length of each."""
     for ids, block in vectors.blocks(path):
         if ids is None:
@@ -335,7 +364,12 @@ def _with_ids(path: Path, prefix: str, retriever: Vectors, lengths: list[float])
 
 
 def _held(
-    name: str, code: str, topics: Mapping[str, str], blocks: Iterator[tuple[list[str], list[str]]], itself: Set[str], tally: Tally
+    name: str,
+    code: str,
+    topics: Mapping[str, str],
+    blocks: Iterator[tuple[list[str], list[str]]],
+    itself: Set[str],
+    tally: Tally,
 ) -> RetrievalSet:
     """A language of a collection in memory: BM25 weighs all passages at once."""
     passages: dict[str, str] = {}
@@ -353,4 +387,6 @@ def _held(
     place = {identifier: row for row, identifier in enumerate(passages)} if itself else {}
     same = [(row, place[query]) for row, query in enumerate(topics) if query in itself]
     queries, documents = side(topics), side(passages)
-    return RetrievalSet(name, (code,), queries, documents, np.zeros((0, 3), np.int64), same=np.array(same, np.int64).reshape(-1, 2))
+    return RetrievalSet(
+        name, (code,), queries, documents, np.zeros((0, 3), np.int64), same=np.array(same, np.int64).reshape(-1, 2)
+    )

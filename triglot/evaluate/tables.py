@@ -82,7 +82,9 @@ def _measure(
     others = np.bincount(np.r_[row[rest], absent[0]], minlength=len(total)) > 0
     place = np.cumsum(others) - 1
     missing = {"missing_query": place[absent[0]], "missing_grade": absent[1]}
-    blocks = tie_blocks(place[row[rest]], above[rest], tied[rest], queries=int(others.sum()), grade=grade[rest], **missing)
+    blocks = tie_blocks(
+        place[row[rest]], above[rest], tied[rest], queries=int(others.sum()), grade=grade[rest], **missing
+    )
     simple, rank = row[plain], above[plain]
     out = {}
     for measure in wanted:
@@ -116,14 +118,21 @@ def _rows(
         missing = np.searchsorted(kept, lacking_key), absent.grade[lacking]
         part = {"query": kept // languages, "passage_lang": kept % languages, "relevant": number[kept]}
         part["setting"] = (part["passage_lang"] != query_lang[part["query"]]).astype(np.int64)
-        part |= _measure(row, counts.above[pair, lang], counts.tied[pair, lang], counts.grade[pair], number[kept], wanted, missing)
+        part |= _measure(
+            row, counts.above[pair, lang], counts.tied[pair, lang], counts.grade[pair], number[kept], wanted, missing
+        )
         parts.append(part | {one.name: np.full(len(kept), np.nan) for one in bias})
     if "multi" in settings:
         number = np.bincount(np.r_[counts.query, absent.query], minlength=len(query_lang))
         kept = np.flatnonzero(number)
         row, missing = np.searchsorted(kept, counts.query), (np.searchsorted(kept, absent.query), absent.grade)
         above, tied = counts.above.sum(1, dtype=np.int64), counts.tied.sum(1, dtype=np.int64)
-        part = {"query": kept, "passage_lang": np.full(len(kept), -1), "relevant": number[kept], "setting": np.full(len(kept), 2)}
+        part = {
+            "query": kept,
+            "passage_lang": np.full(len(kept), -1),
+            "relevant": number[kept],
+            "setting": np.full(len(kept), 2),
+        }
         part |= _measure(row, above, tied, counts.grade, number[kept], [*wanted, *bias], missing)
         senseless = [one for one in bias if "parallel" in one.needs and not benchmark.parallel]
         parts.append(part | {one.name: np.full(len(kept), np.nan) for one in senseless})
@@ -195,9 +204,19 @@ def tabulate(
             for g in spoken.tolist():
                 by_language.setdefault("bias", {}).setdefault(codes[g], {})[name] = float(value[g])
     left = len(benchmark.queries) - len(np.unique(table["query"]))
-    wide = counts.tied.sum(1) if "multi" in settings else counts.tied[np.arange(len(counts.query)), benchmark.passages.lang[counts.passage]]
-    summary["counts"] = {"queries": len(benchmark.queries), "passages": len(benchmark.passages), "ties": int((wide > 0).sum())}
-    unjudged = [f"{left} queries have no relevant passage in the settings reported and are counted nowhere"] if left else []
+    wide = (
+        counts.tied.sum(1)
+        if "multi" in settings
+        else counts.tied[np.arange(len(counts.query)), benchmark.passages.lang[counts.passage]]
+    )
+    summary["counts"] = {
+        "queries": len(benchmark.queries),
+        "passages": len(benchmark.passages),
+        "ties": int((wide > 0).sum()),
+    }
+    unjudged = (
+        [f"{left} queries have no relevant passage in the settings reported and are counted nowhere"] if left else []
+    )
     summary["notes"] = [*benchmark.remarks, *notes, *unjudged, *([ITSELF] if len(benchmark.itself) else [])]
     summary["licence"] = benchmark.licence
     if benchmark.candidate_text:

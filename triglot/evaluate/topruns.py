@@ -103,7 +103,9 @@ class Stream:
             self._best.add(self.queries, part, rows=rows)
             for place in np.unique(self._best.index[self._best.index >= first]).tolist():
                 self._ids[place] = ids[begin + place - first]
-        if len(self._ids) > self._limit:  # ids that were pushed out are forgotten whenever they may be half of those held
+        if (
+            len(self._ids) > self._limit
+        ):  # ids that were pushed out are forgotten whenever they may be half of those held
             self._ids = {place: self._ids[place] for place in self._alive()}
             self._limit = 2 * len(self._ids) + BLOCK
 
@@ -132,7 +134,9 @@ class Stream:
         notes += [ITSELF] if itself else []
         if again:
             name = self._ids[again[0]]
-            what = f"{len(again)} passages in the rankings have the id of an earlier one and are left out (first: {name}"
+            what = (
+                f"{len(again)} passages in the rankings have the id of an earlier one and are left out (first: {name}"
+            )
             notes.append(f"{what}, passages {first[name] + 1} and {again[0] + 1})")
         scores, index = self._best.kept()
 
@@ -200,7 +204,9 @@ class _Cut:
         return [f"{self._tied} queries {what}"] if self._tied else []
 
 
-def parts_of_scores(score: ScoreBlock, benchmark: RetrievalSet, depth: int, *, above: float = -np.inf, tag: str = "triglot") -> Parts:
+def parts_of_scores(
+    score: ScoreBlock, benchmark: RetrievalSet, depth: int, *, above: float = -np.inf, tag: str = "triglot"
+) -> Parts:
     """The top of the whole pool by scores. A passage that is the query itself is left out.
 
     Args:
@@ -237,7 +243,9 @@ def parts_of_scores(score: ScoreBlock, benchmark: RetrievalSet, depth: int, *, a
     return Parts(parts(), notes)
 
 
-def parts_of_vectors(queries: np.ndarray, passages: np.ndarray, benchmark: RetrievalSet, depth: int, *, tag: str = "triglot") -> Parts:
+def parts_of_vectors(
+    queries: np.ndarray, passages: np.ndarray, benchmark: RetrievalSet, depth: int, *, tag: str = "triglot"
+) -> Parts:
     """As `parts_of_scores`, by dot products of (queries, dim) and (passages, dim) embeddings."""
     queries, _ = finite(queries, benchmark.queries.ids, "query")
     passages, _ = finite(passages, benchmark.passages.ids, "passage")

@@ -25,7 +25,10 @@ log = logging.getLogger("triglot")
 
 @dataclass(frozen=True)
 class Encoding:
-    """How texts are encoded. `prompts`: side (query, passage) -> `prompt` and `prompt_name`, None for the model's own."""
+    """How texts are encoded.
+
+    `prompts`: side (query, passage) -> `prompt` and `prompt_name`, None for the model's own.
+    """
 
     batch_size: Several = 32
     show_progress_bar: bool = False
@@ -95,7 +98,9 @@ class MultilingualRetrievalEvaluator(SentenceEvaluator):
         self.csv_file = f"Multilingual-Retrieval_evaluation{f'_{name}' if name else ''}_results.csv"
         self.last: Evaluation | None = None
 
-    def __call__(self, model: Any, output_path: str | None = None, epoch: int = -1, steps: int = -1, **_: Any) -> dict[str, float]:
+    def __call__(
+        self, model: Any, output_path: str | None = None, epoch: int = -1, steps: int = -1, **_: Any
+    ) -> dict[str, float]:
         """Metrics of a model; with an `output_path`, a line in the CSV file there too."""
         self.last = self._evaluate(model)
         metrics = self._metrics(self.last)
@@ -110,11 +115,16 @@ class MultilingualRetrievalEvaluator(SentenceEvaluator):
 
     def _evaluate(self, model: Any) -> Evaluation:
         """Cosine and dot product take the fast path; other similarities are asked block by block."""
-        queries, passages = encode_set(_Model(model, self.encoding), self.benchmark, progress=self.encoding.show_progress_bar)
+        queries, passages = encode_set(
+            _Model(model, self.encoding), self.benchmark, progress=self.encoding.show_progress_bar
+        )
         options = {"settings": self.settings, "extra": self.extra, **self.options}
         similarity = getattr(model.similarity_fn_name, "value", model.similarity_fn_name)
         if similarity != "cosine":
-            options["notes"] = [*options.get("notes", ()), f"scores are by {similarity}, as the model's similarity_fn_name says"]
+            options["notes"] = [
+                *options.get("notes", ()),
+                f"scores are by {similarity}, as the model's similarity_fn_name says",
+            ]
         if similarity in ("cosine", "dot"):
             if similarity == "cosine":
                 queries, passages = _unit(queries), _unit(passages)
@@ -159,7 +169,9 @@ def _add_line(path: Path, values: Mapping[str, float]) -> None:
         with path.open(encoding="utf-8", newline="") as handle:
             head = next(csv.reader(handle), [])
         if head != list(values):
-            raise InputError(f"{path}: has other columns ({len(head)}) than these metrics ({len(values)}); move it away")
+            raise InputError(
+                f"{path}: has other columns ({len(head)}) than these metrics ({len(values)}); move it away"
+            )
     with path.open("a", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         if fresh:

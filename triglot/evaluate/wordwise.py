@@ -32,7 +32,9 @@ class Translator:
     _tables: dict[tuple[str, str], dict[str, list[str]]] = field(default_factory=dict, init=False, repr=False)
     _longest: dict[tuple[str, str], int] = field(default_factory=dict, init=False, repr=False)
     _cuts: dict[tuple[str, tuple[str, str]], list[str]] = field(default_factory=dict, init=False, repr=False)
-    _seen: dict[tuple[str, str, str], tuple[bool, list[tuple[str, float]]]] = field(default_factory=dict, init=False, repr=False)
+    _seen: dict[tuple[str, str, str], tuple[bool, list[tuple[str, float]]]] = field(
+        default_factory=dict, init=False, repr=False
+    )
     words: dict[tuple[str, str], list[int]] = field(default_factory=dict, init=False)
     """(source, target) -> [words translated, words met], for the note on coverage."""
 
@@ -73,7 +75,9 @@ class Translator:
         for step in steps:
             meanings = self._step(meanings, step)
         known = bool(meanings)
-        return known, [(token, weight) for text, weight in (meanings or {word: 1.0}).items() for token in bm25.tokenise(text)]
+        return known, [
+            (token, weight) for text, weight in (meanings or {word: 1.0}).items() for token in bm25.tokenise(text)
+        ]
 
     def coverage(self) -> float:
         """Share of the words met so far that had a translation."""
@@ -102,7 +106,8 @@ class Translator:
         return out
 
     def _cut(self, text: str, step: tuple[str, str]) -> list[str]:
-        """Words of a text; what a list does not know of an unspaced run stays in one piece between the words it knows."""
+        """Words of a text; what a list does not know of an unspaced run stays in one piece between the words it
+        knows."""
         table = self._table(step)
         words: list[str] = []
         for run, unspaced in bm25.runs(text):
@@ -111,7 +116,14 @@ class Translator:
                 continue
             start = rest = 0
             while start < len(run):
-                length = next((n for n in range(min(self._longest[step], len(run) - start), 0, -1) if run[start : start + n] in table), 0)
+                length = next(
+                    (
+                        n
+                        for n in range(min(self._longest[step], len(run) - start), 0, -1)
+                        if run[start : start + n] in table
+                    ),
+                    0,
+                )
                 if length:
                     if rest < start:
                         words.append(run[rest:start])

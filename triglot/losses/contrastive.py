@@ -1,4 +1,7 @@
-"""Contrastive losses over unit vectors. Which pairs count as positive, negative or neither is decided by group ids, never by scores."""
+"""Contrastive losses over unit vectors.
+
+Which pairs count as positive, negative or neither is decided by group ids, never by scores.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,17 @@ from torch import Tensor
 from triglot.losses.settings import Loss
 
 
-def pair_masks(query_row: Tensor, passage_row: Tensor, query_family: Tensor, passage_family: Tensor) -> tuple[Tensor, Tensor]:
+def pair_masks(
+    query_row: Tensor, passage_row: Tensor, query_family: Tensor, passage_family: Tensor
+) -> tuple[Tensor, Tensor]:
     """Which pairs are positive, and which must not be negatives.
 
     Args:
         query_row: (queries,) the row of each query.
         passage_row: (passages,) the row that a passage is the answer of; -1 for a hard negative.
         query_family: (queries,) passage family that answers the query.
-        passage_family: (passages,) its own family. Passages that share one (translations, further answers) are never negatives.
+        passage_family: (passages,) its own family. Passages that share one (translations, further answers) are never
+            negatives.
 
     Returns:
         positive, ignored: (queries, passages) bool; they do not overlap.
@@ -25,7 +31,8 @@ def pair_masks(query_row: Tensor, passage_row: Tensor, query_family: Tensor, pas
 
 
 def _one_way(scores: Tensor, positive: Tensor, ignored: Tensor) -> Tensor:
-    """Mean over positives of -log softmax of a positive among itself and the negatives; rows without a positive have no part."""
+    """Mean over positives of -log softmax of a positive among itself and the negatives; rows without a positive have no
+    part."""
     negative = scores.masked_fill(positive | ignored, -torch.inf).logsumexp(1)  # (queries,)
     row, column = positive.nonzero(as_tuple=True)
     return (torch.logaddexp(negative[row], scores[row, column]) - scores[row, column]).mean()
@@ -43,7 +50,9 @@ def divergence(p: Tensor, q: Tensor) -> Tensor:
     return (p.exp() * difference).sum(1).mean()
 
 
-def ranking_loss(scores: Tensor, positive: Tensor, ignored: Tensor, symmetric: float = 0.0, learned: Tensor | None = None) -> Tensor:
+def ranking_loss(
+    scores: Tensor, positive: Tensor, ignored: Tensor, symmetric: float = 0.0, learned: Tensor | None = None
+) -> Tensor:
     """InfoNCE of scores. Each positive competes with the negatives alone, not with the query's other positives.
 
     Args:
@@ -64,7 +73,9 @@ def ranking_loss(scores: Tensor, positive: Tensor, ignored: Tensor, symmetric: f
     return (1 - symmetric) * forward + symmetric * _one_way(scores.T, positive.T, ignored.T)
 
 
-def info_nce(queries: Tensor, passages: Tensor, positive: Tensor, ignored: Tensor, loss: Loss, learned: Tensor | None = None) -> Tensor:
+def info_nce(
+    queries: Tensor, passages: Tensor, positive: Tensor, ignored: Tensor, loss: Loss, learned: Tensor | None = None
+) -> Tensor:
     """InfoNCE (van den Oord et al. 2018) with in-batch negatives, several positives a query, and masked pairs.
 
     Args:

@@ -17,7 +17,8 @@ class Loss:
     Attributes:
         temperature: the scores' divisor. The paper's printed equation has none, which trains weakly.
         symmetric: weight of the passage-to-query term, 0 to 1; the query-to-passage term has the rest.
-        self_teaching: weight of KL(p(q) || p(view)) with p(q) held fixed, where the feed gives views of queries (arXiv 2204.00716).
+        self_teaching: weight of KL(p(q) || p(view)) with p(q) held fixed, where the feed gives views of queries (arXiv
+            2204.00716).
         consistency: weight of the symmetric KL between the two. With neither, views are trained on as further queries.
         name: info-nce, or a loss of another package (see `triglot.losses.table`).
     """

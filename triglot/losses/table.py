@@ -19,8 +19,9 @@ class LossKind:
     Attributes:
         name: in settings (`loss.name`).
         title, help: for people.
-        function: called as `triglot.losses.info_nce`: (queries, passages, positive, ignored, settings, learned) -> scalar
-            tensor, with a gradient to queries and passages. `learned` holds scores of further negatives, or is None.
+        function: called as `triglot.losses.info_nce`: (queries, passages, positive, ignored, settings, learned) ->
+            scalar tensor, with a gradient to queries and passages. `learned` holds scores of further negatives, or is
+            None.
     """
 
     name: str

@@ -9,7 +9,9 @@ _SUCCESS = "share of the queries with an answer among the first ten that have no
 
 MEASURES = (
     Measure("success@10", "success@10", _SUCCESS, of="attack", where=_HERE, lower_is_better=True),
-    Measure("jaccard@10", "shared first ten", "overlap of the first ten before and after, as sets", of="attack", where=_HERE),
+    Measure(
+        "jaccard@10", "shared first ten", "overlap of the first ten before and after, as sets", of="attack", where=_HERE
+    ),
     Measure(
         "rbo@10",
         "overlap of the first ten (RBO)",
@@ -18,6 +20,13 @@ MEASURES = (
         where=_HERE,
     ),
     Measure("changed", "questions changed", "share of the queries that the attack changed", of="attack", where=_HERE),
-    Measure("drift", "drift (1 - cosine)", "how far the vectors of queries moved", of="attack", where=_HERE, lower_is_better=True),
+    Measure(
+        "drift",
+        "drift (1 - cosine)",
+        "how far the vectors of queries moved",
+        of="attack",
+        where=_HERE,
+        lower_is_better=True,
+    ),
     Measure("calls", "model calls a question", "texts that the model encoded for the attack", of="attack", where=_HERE),
 )

@@ -55,7 +55,9 @@ def f1_shares(label: np.ndarray, predicted: np.ndarray, cell: np.ndarray, classe
         classes: how many there are.
     """
     cells = int(cell.max(initial=-1)) + 1
-    confusion = np.bincount((cell * classes + label) * classes + predicted, minlength=cells * classes**2).reshape(cells, classes, classes)
+    confusion = np.bincount((cell * classes + label) * classes + predicted, minlength=cells * classes**2).reshape(
+        cells, classes, classes
+    )
     both = confusion.sum(1) + confusion.sum(2)
     safe = np.where(both > 0, both, 1)
     score = 2 * np.einsum("kii->ki", confusion) / safe  # (cells, classes)

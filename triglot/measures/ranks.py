@@ -74,7 +74,9 @@ def tie_blocks(
     starts = np.flatnonzero(np.r_[True, (q[1:] != q[:-1]) | (g[1:] != g[:-1])]) if len(q) else np.zeros(0, np.int64)
     relevant = np.diff(np.r_[starts, len(q)])
     if (relevant > t[starts] + 1).any():
-        raise ValueError("more relevant passages share a rank than passages: 'above' and 'tied' must count the other relevant ones")
+        raise ValueError(
+            "more relevant passages share a rank than passages: 'above' and 'tied' must count the other relevant ones"
+        )
     total = np.bincount(q, minlength=queries)
     first = np.r_[0, np.cumsum(total)][q[starts]]
     all_q, all_grades = q, gain
@@ -139,7 +141,11 @@ def _one_each(blocks: Blocks) -> bool:
 
 def _ends(blocks: Blocks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Queries that have a block, and the index of their first and last block."""
-    first = np.flatnonzero(np.r_[True, blocks.query[1:] != blocks.query[:-1]]) if len(blocks.query) else np.zeros(0, np.int64)
+    first = (
+        np.flatnonzero(np.r_[True, blocks.query[1:] != blocks.query[:-1]])
+        if len(blocks.query)
+        else np.zeros(0, np.int64)
+    )
     last = np.r_[first[1:], len(blocks.query)] - 1 if len(first) else first
     return blocks.query[first], first, last
 
@@ -284,7 +290,9 @@ _MAP = Measure(
 _MRR = Measure("mrr", "MRR", "mean reciprocal rank of the first relevant passage", reciprocal_rank, cut_off="optional")
 _RECALL = Measure("r", "R", "share of the relevant passages among the first k", recall, cut_off="needed", mteb="recall")
 _HIT = Measure("hit", "hit", "whether a relevant passage is among the first k", hit, cut_off="needed", mteb="hit_rate")
-_NDCG = Measure("ndcg", "nDCG", "normalised discounted cumulative gain, as trec_eval's ndcg_cut", ndcg, cut_off="optional")
+_NDCG = Measure(
+    "ndcg", "nDCG", "normalised discounted cumulative gain, as trec_eval's ndcg_cut", ndcg, cut_off="optional"
+)
 _SETTINGS, _RUNS = ("settings",), ("ranked",)
 
 MEASURES = (

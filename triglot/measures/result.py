@@ -73,7 +73,9 @@ class Result:
             return pandas.DataFrame(dict(self.table))
         if by == "language":
             return pandas.DataFrame(list(_by_language(self.by_language)))
-        return pandas.DataFrame.from_dict({key: self.summary[key] for key in TITLES if key in self.summary}, orient="index")
+        return pandas.DataFrame.from_dict(
+            {key: self.summary[key] for key in TITLES if key in self.summary}, orient="index"
+        )
 
     def _grid(self) -> tuple[list[str], list[list[str]]]:
         """Head and rows: a line a setting, and a column a measure that one of them has."""
@@ -86,7 +88,9 @@ class Result:
     def _caption(self) -> str:
         """What was judged: the name of the benchmark where it is known, and how much of what."""
         name = getattr(getattr(self, "benchmark", None), "name", "")
-        counts = ", ".join(f"{number:,} {what}" for what, number in self.summary.get("counts", {}).items() if isinstance(number, int))
+        counts = ", ".join(
+            f"{number:,} {what}" for what, number in self.summary.get("counts", {}).items() if isinstance(number, int)
+        )
         return ": ".join(part for part in (type(self).__name__, name, counts) if part)
 
     def _below(self) -> list[str]:
@@ -115,6 +119,14 @@ def _by_language(tables: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             continue
         for code, cell in of_setting.items():
             if setting == "cross":
-                yield from ({"setting": setting, "query_lang": code, "passage_lang": other, **one} for other, one in cell.items())
+                yield from (
+                    {"setting": setting, "query_lang": code, "passage_lang": other, **one}
+                    for other, one in cell.items()
+                )
             else:
-                yield {"setting": setting, "query_lang": code, "passage_lang": code if setting == "mono" else "", **cell}
+                yield {
+                    "setting": setting,
+                    "query_lang": code,
+                    "passage_lang": code if setting == "mono" else "",
+                    **cell,
+                }

@@ -23,7 +23,12 @@ Need = Literal["parallel", "rankings"]
 
 # Modules with rows, in the order of the table. They are named and not imported, since some are on higher floors than
 # this one.
-_HOMES = ("triglot.measures.ranks", "triglot.measures.classes", "triglot.evaluate.bias.measures", "triglot.measures.attacks")
+_HOMES = (
+    "triglot.measures.ranks",
+    "triglot.measures.classes",
+    "triglot.evaluate.bias.measures",
+    "triglot.measures.attacks",
+)
 
 FORMER = {"ap": "map", "rr": "mrr"}
 """What measures were called in per-query files and in `extra` until version 0.1."""

@@ -1,7 +1,8 @@
 """BM25 over the pools of passages, scored fast for many questions at once.
 
-Nearly all of the work of a sparse product goes into the few tokens that most passages have (in SQuAD's paragraphs 56 of 79,065 have
-nine in ten postings that questions touch). Here their weights are a dense matrix, multiplied as such; all others stay sparse.
+Nearly all of the work of a sparse product goes into the few tokens that most passages have (in SQuAD's paragraphs 56 of
+79,065 have nine in ten postings that questions touch). Here their weights are a dense matrix, multiplied as such; all
+others stay sparse.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ COMMON = 1 / 8  # share of the passages above which a token's weights are held d
 
 @dataclass(frozen=True)
 class _Index:
-    """One language: weights of common tokens, (tokens, passages) dense, and of rare ones, sparse; which tokens of `whole` are which."""
+    """One language: weights of common tokens, (tokens, passages) dense, and of rare ones, sparse; which tokens of
+    `whole` are which."""
 
     whole: bm25.Index
     often: np.ndarray
@@ -70,7 +72,9 @@ class Lexical:
         """Count the tokens of these questions."""
         index, texts = self._index(lang), np.unique(texts)
         if lang not in self._asked or len(np.setdiff1d(texts, self._asked[lang].texts)):
-            bags = bm25.bags(index.whole, [bm25.count_tokens(text) for text in self._corpus.texts.take(pa.array(texts)).to_pylist()])
+            bags = bm25.bags(
+                index.whole, [bm25.count_tokens(text) for text in self._corpus.texts.take(pa.array(texts)).to_pylist()]
+            )
             common, rare = bags[:, np.flatnonzero(index.often)], bags[:, np.flatnonzero(~index.often)]
             self._asked[lang] = _Asked(texts, bags, sparse.csr_array(common), sparse.csr_array(rare))
 

@@ -1,4 +1,5 @@
-"""What is mined for and from: lines (a question text and a positive text of a row) and the passages of each language."""
+"""What is mined for and from: lines (a question text and a positive text of a row) and the passages of each
+language."""
 
 from __future__ import annotations
 
@@ -43,8 +44,8 @@ class Lines:
 def lines_of(corpus: ParallelCorpus) -> Lines:
     """The lines of all rows, in the order of rows.
 
-    Question and positive are in the same language where both exist in it; every text of either occurs in a line. Of bitext, where one
-    group is both, each text is asked for the one in the next language.
+    Question and positive are in the same language where both exist in it; every text of either occurs in a line. Of
+    bitext, where one group is both, each text is asked for the one in the next language.
     """
     text_of = corpus.text_of
     query, passage = text_of[corpus.query] >= 0, text_of[corpus.passage] >= 0  # (rows, languages)
@@ -78,7 +79,8 @@ class Pools:
 
     Attributes:
         texts: of each language of the corpus, the texts of its pool, each different text once, ascending.
-        families: the family of each of these texts: a line's negatives have another family than its positive and its question.
+        families: the family of each of these texts: a line's negatives have another family than its positive and its
+            question.
         keys: what each of them says, as a number; texts that differ in case or white space alone share it.
         family, key: the same for every group and every text of the corpus; -1 for a text that was not looked at.
     """
@@ -93,8 +95,8 @@ class Pools:
 def pools_of(corpus: ParallelCorpus, lines: Lines, *, most: int = 0, seed: int = 1) -> Pools:
     """The passages of a corpus by language: all that are the passage or a negative of a row.
 
-    Passages are of one family if a question has both as answers (two questions with the same text count as one), or if they say the
-    same in any language.
+    Passages are of one family if a question has both as answers (two questions with the same text count as one), or if
+    they say the same in any language.
 
     Args:
         corpus: the training data.
@@ -119,7 +121,10 @@ def pools_of(corpus: ParallelCorpus, lines: Lines, *, most: int = 0, seed: int =
         (corpus.text_group[texts], np.unique(key[texts], return_inverse=True)[1]),
     ]
     node = np.cumsum([groups, groups, len(lines), len(texts)])
-    a, b = np.concatenate([one for one, _ in links]), np.concatenate([other + base for (_, other), base in zip(links, node, strict=False)])
+    a, b = (
+        np.concatenate([one for one, _ in links]),
+        np.concatenate([other + base for (_, other), base in zip(links, node, strict=False)]),
+    )
     family = components(int(node[-1]), a, b)[:groups]
 
     found: list[np.ndarray] = []
@@ -136,8 +141,8 @@ def pools_of(corpus: ParallelCorpus, lines: Lines, *, most: int = 0, seed: int =
 def quotas(corpus: ParallelCorpus, lines: Lines, pools: Pools, mine: Mine) -> np.ndarray:
     """(lines, languages) negatives wanted; `any` has the whole number in every language, from which the best are taken.
 
-    A share that is no whole number is rounded down or up from line to line, by systematic sampling at evenly spread places, so that the
-    mean over lines is the share.
+    A share that is no whole number is rounded down or up from line to line, by systematic sampling at evenly spread
+    places, so that the mean over lines is the share.
 
     Raises:
         InputError: a language that the corpus lacks, or too few passages.
@@ -159,7 +164,9 @@ def quotas(corpus: ParallelCorpus, lines: Lines, pools: Pools, mine: Mine) -> np
         shares[:, speaking] = 1
         if rule == "others":
             if len(speaking) < 2:
-                raise InputError(f"languages: others: all passages are in one language, {corpus.languages[speaking[0]]}")
+                raise InputError(
+                    f"languages: others: all passages are in one language, {corpus.languages[speaking[0]]}"
+                )
             shares[np.arange(len(lines)), lines.lang] = 0
     wanted = shares > 0
     if rule == "any":
@@ -187,6 +194,7 @@ def _check(corpus: ParallelCorpus, mine: Mine, size: int, wanted: int, where: st
     if size - 1 < wanted + mine.skip:
         skipped = f" after {mine.skip} that are skipped" if mine.skip else ""
         raise InputError(
-            f"negatives: {wanted} of each row{where} are wanted{skipped}, but the corpus has {size} different passages{where}, the positive"
+            f"negatives: {wanted} of each row{where} are wanted{skipped}, but the corpus has {size} different "
+            f"passages{where}, the positive"
             " among them; ask for fewer, or add passages"
         )

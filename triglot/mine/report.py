@@ -12,15 +12,17 @@ from triglot.mine.select import Chosen
 from triglot.mine.settings import Mine
 
 
-def report_of(corpus: ParallelCorpus, lines: Lines, pools: Pools, quota: np.ndarray, found: Chosen, mine: Mine) -> dict[str, Any]:
+def report_of(
+    corpus: ParallelCorpus, lines: Lines, pools: Pools, quota: np.ndarray, found: Chosen, mine: Mine
+) -> dict[str, Any]:
     """Plain values.
 
     Returns:
-        `lines`, `negatives` (found), `wanted`; `short` {negatives that a line has: lines}, of those with fewer than were wanted; `left_out`
-        {candidates, lines} by bounds on scores; `languages` {code: {negatives, share, wanted, passages, pool}}, where `share` is of the
-        negatives, `wanted` what was asked for and `pool` the language's share of all passages; `positive` {lines, first,
-        first_10, looked_at, within, median}, its rank among the passages of its language, where that was searched; `scores` {positive,
-        negative}, means.
+        `lines`, `negatives` (found), `wanted`; `short` {negatives that a line has: lines}, of those with fewer than
+        were wanted; `left_out` {candidates, lines} by bounds on scores; `languages` {code: {negatives, share, wanted,
+        passages, pool}}, where `share` is of the negatives, `wanted` what was asked for and `pool` the language's share
+        of all passages; `positive` {lines, first, first_10, looked_at, within, median}, its rank among the passages of
+        its language, where that was searched; `scores` {positive, negative}, means.
     """
     has = found.text >= 0
     number = has.sum(axis=1)
@@ -75,7 +77,10 @@ def render(report: dict[str, Any]) -> str:
         fewest = min(map(int, report["short"]))
         out.append(f"{count:,} lines have fewer than were wanted, at least {fewest}")
     if report["left_out"]["candidates"]:
-        out.append(f"{report['left_out']['candidates']:,} candidates of {report['left_out']['lines']:,} lines left out by their scores")
+        out.append(
+            f"{report['left_out']['candidates']:,} candidates of {report['left_out']['lines']:,} lines left out "
+            "by their scores"
+        )
     if len(report["languages"]) > 1:
         out.append(f"{'language':10s} {'negatives':>10s} {'share':>7s} {'wanted':>7s} {'pool':>7s}")
         for code, one in report["languages"].items():

@@ -1,4 +1,5 @@
-"""Mining in blocks of lines, each written when it is done, so that a run that was killed goes on and ends with the same bytes."""
+"""Mining in blocks of lines, each written when it is done, so that a run that was killed goes on and ends with the same
+bytes."""
 
 from __future__ import annotations
 
@@ -81,7 +82,8 @@ def mine(
         progress: called with (lines done, lines in all).
 
     Raises:
-        InputError: settings that do not fit the corpus, no model where one is needed, or fewer passages than negatives are asked for.
+        InputError: settings that do not fit the corpus, no model where one is needed, or fewer passages than negatives
+            are asked for.
     """
     if settings.needs_model and encoder is None and embed is None:
         raise InputError(f"source: {settings.source} needs a model")
@@ -90,7 +92,9 @@ def mine(
         raise InputError("no row of the corpus has both a question and a passage text to mine for")
     pools = pools_of(corpus, lines, most=settings.pool, seed=settings.seed)
     quota = quotas(corpus, lines, pools, settings)
-    check_fits(len(lines) * settings.negatives * RESULT, f"negatives: {settings.negatives} of each of {len(lines)} lines")
+    check_fits(
+        len(lines) * settings.negatives * RESULT, f"negatives: {settings.negatives} of each of {len(lines)} lines"
+    )
     vectors = None
     if settings.needs_model:
         vectors = vectors_of(corpus, lines, pools, embed or _embedder(corpus, encoder, parts))
@@ -115,12 +119,16 @@ def mine(
         if progress:
             progress(min(begin + block, len(lines)), len(lines))
     whole = Chosen(**done)
-    return Mined(corpus, lines, whole.text, whole.score, whole.positive, report_of(corpus, lines, pools, quota, whole, settings))
+    return Mined(
+        corpus, lines, whole.text, whole.score, whole.positive, report_of(corpus, lines, pools, quota, whole, settings)
+    )
 
 
 def _block_of(settings: Mine, pools: Pools, quota: np.ndarray) -> int:
     """Lines that are mined together: fewer where many candidates of each are looked at."""
-    depth = within(settings.depth if settings.source == "random" else settings.reach, max(len(texts) for texts in pools.texts))
+    depth = within(
+        settings.depth if settings.source == "random" else settings.reach, max(len(texts) for texts in pools.texts)
+    )
     lists = 2 if settings.negative_languages == "own" else int(quota.any(axis=0).sum())
     lists *= 2 if settings.source in ("both", "random") else 1  # by chance, twice as many are drawn as are looked at
     return int(np.clip(_HELD // (_CANDIDATE * lists * depth), 1, BLOCK))
@@ -148,7 +156,9 @@ def negatives_of(mined: Mined) -> np.ndarray:
     return out
 
 
-def refreshed(corpus: ParallelCorpus, settings: Mine, embed: Embed | None, *, turn: int = 0) -> tuple[np.ndarray, dict[str, Any]]:
+def refreshed(
+    corpus: ParallelCorpus, settings: Mine, embed: Embed | None, *, turn: int = 0
+) -> tuple[np.ndarray, dict[str, Any]]:
     """Negatives for training: groups as `negatives_of`, and the report.
 
     Each row is asked in one of its languages, in another one at the next turn.

@@ -1,4 +1,7 @@
-"""Candidates of lines in one language, best first: by vectors, by BM25, or by chance. Never one of the line's family."""
+"""Candidates of lines in one language, best first: by vectors, by BM25, or by chance.
+
+Never one of the line's family.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,9 @@ class Vectors:
 
     def positive(self, lines: Lines) -> np.ndarray:
         """(lines,) score of the positive."""
-        return np.einsum("nd,nd->n", self.query[self.query_row[lines.query]], self.passage[self.passage_row[lines.passage]])
+        return np.einsum(
+            "nd,nd->n", self.query[self.query_row[lines.query]], self.passage[self.passage_row[lines.passage]]
+        )
 
     def score(self, lines: Lines, lang: int, place: np.ndarray) -> np.ndarray:
         """(lines, k) scores of these places of a pool; -inf where the place is -1."""
@@ -95,7 +100,8 @@ def vectors_of(corpus: ParallelCorpus, lines: Lines, pools: Pools, embed: Embed)
 
 
 class Barred:
-    """Places of a pool that a line must never have: its positive's and its question's family, and what says the same as its question."""
+    """Places of a pool that a line must never have: its positive's and its question's family, and what says the same as
+    its question."""
 
     def __init__(self, corpus: ParallelCorpus, pools: Pools):
         self._corpus, self._pools = corpus, pools
@@ -110,12 +116,16 @@ class Barred:
         order, values = self._sorted[lang, by_key]
         low, high = np.searchsorted(values, wanted, "left"), np.searchsorted(values, wanted, "right")
         line = np.repeat(np.arange(len(wanted)), high - low)
-        return line, order[np.arange(len(line)) - np.repeat(np.cumsum(high - low) - (high - low), high - low) + low[line]]
+        return line, order[
+            np.arange(len(line)) - np.repeat(np.cumsum(high - low) - (high - low), high - low) + low[line]
+        ]
 
     def of(self, lines: Lines, lang: int) -> tuple[np.ndarray, np.ndarray]:
         """(line, place) pairs, ascending by line; a pair may occur twice."""
         corpus, pools = self._corpus, self._pools
-        found = [self._find(lang, False, pools.family[corpus.text_group[texts]]) for texts in (lines.passage, lines.query)]
+        found = [
+            self._find(lang, False, pools.family[corpus.text_group[texts]]) for texts in (lines.passage, lines.query)
+        ]
         found.append(self._find(lang, True, pools.key[lines.query]))
         line, place = (np.concatenate(column) for column in zip(*found, strict=True))
         order = np.argsort(line, kind="stable")
@@ -195,7 +205,12 @@ class Search:
         return Candidates(np.where(allowed, place, -1), np.where(allowed, 0, -np.inf).astype(np.float32))
 
     def _best(
-        self, lines: Lines, lang: int, k: int, show: Callable[[Best, Lines, np.ndarray, np.ndarray], None], rows: int = ROWS
+        self,
+        lines: Lines,
+        lang: int,
+        k: int,
+        show: Callable[[Best, Lines, np.ndarray, np.ndarray], None],
+        rows: int = ROWS,
     ) -> Candidates:
         """The best k of what `show` shows for some lines at a time, less the pairs (line, place) that are barred."""
         k = max(1, min(k, len(self._pools.texts[lang])))

@@ -21,12 +21,12 @@ class Chosen:
     """Negatives of lines.
 
     Attributes:
-        text: (lines, negatives) int64 texts of the corpus, -1 where there were too few. With several languages they take turns, so that
-            the first m of a line are as mixed as all.
+        text: (lines, negatives) int64 texts of the corpus, -1 where there were too few. With several languages they
+            take turns, so that the first m of a line are as mixed as all.
         score: (lines, negatives) float32, NaN there and where candidates have no scores.
         positive: (lines,) float32 score of the positive; NaN without scores.
-        rank: (lines,) int64 rank of the positive among the passages of its language, its family left out; 0 beyond those that were looked
-            at, -1 unknown.
+        rank: (lines,) int64 rank of the positive among the passages of its language, its family left out; 0 beyond
+            those that were looked at, -1 unknown.
         dropped: (lines,) int64 candidates within skip and depth that a bound left out.
     """
 
@@ -38,7 +38,13 @@ class Chosen:
 
 
 def choose(
-    corpus: ParallelCorpus, lines: Lines, pools: Pools, quota: np.ndarray, search: Search, mine: Mine, turns: Sequence[int]
+    corpus: ParallelCorpus,
+    lines: Lines,
+    pools: Pools,
+    quota: np.ndarray,
+    search: Search,
+    mine: Mine,
+    turns: Sequence[int],
 ) -> Chosen:
     """Negatives of some lines; those of one line do not depend on the other lines.
 
@@ -82,7 +88,11 @@ def choose(
     if mine.sampling == "random" or mine.source == "random":
         draw = seeds.bits(mine.seed, "mine.sample", lines.query[:, None, None], lines.passage[:, None, None], text)
         text, score = _in_order(text, score, draw)
-    lists = np.zeros(1, np.int64) if together else np.array([spoken.index(lang) if lang in spoken else -1 for lang in turns])
+    lists = (
+        np.zeros(1, np.int64)
+        if together
+        else np.array([spoken.index(lang) if lang in spoken else -1 for lang in turns])
+    )
     first = (seeds.bits(mine.seed, "mine.first", lines.query, lines.passage) % np.uint64(len(lists))).astype(np.int64)
     group = np.append(corpus.text_group, -1)[text]
     if len(lists) > 1 or together or mine.source in ("both", "random"):
@@ -135,7 +145,10 @@ def _interleaved(found: list[Candidates]) -> tuple[np.ndarray, np.ndarray]:
     """One list of several, in turn."""
     if len(found) == 1:
         return found[0].place, found[0].score
-    place, score = (np.stack(column, axis=2).reshape(len(column[0]), -1) for column in zip(*((one.place, one.score) for one in found)))
+    place, score = (
+        np.stack(column, axis=2).reshape(len(column[0]), -1)
+        for column in zip(*((one.place, one.score) for one in found))
+    )
     return place, score
 
 
@@ -159,11 +172,18 @@ def _in_order(text: np.ndarray, score: np.ndarray, key: np.ndarray) -> tuple[np.
 
 
 def _fill(
-    text: np.ndarray, score: np.ndarray, group: np.ndarray, wanted: np.ndarray, first: np.ndarray, most: int, turns: np.ndarray
+    text: np.ndarray,
+    score: np.ndarray,
+    group: np.ndarray,
+    wanted: np.ndarray,
+    first: np.ndarray,
+    most: int,
+    turns: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """So many of each list, in order; no group twice in a line.
 
-    Lists of a line choose one after the other. Another one is the first from line to line, so that none always has the pick.
+    Lists of a line choose one after the other. Another one is the first from line to line, so that none always has the
+    pick.
 
     Args:
         text: (lines, lists, candidates), -1 for none.

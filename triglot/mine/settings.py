@@ -20,15 +20,17 @@ class Mine:
     """Which passages become hard negatives.
 
     Attributes:
-        source: where candidates come from: a model's vectors (`dense`), `bm25`, `both` in turn, or passages drawn at `random`.
+        source: where candidates come from: a model's vectors (`dense`), `bm25`, `both` in turn, or passages drawn at
+            `random`.
         negatives: how many a row.
-        negative_languages: in which languages they are: the positive's `own`; equally many in each of the `others`; equally many in each
-            (`balanced`); `any`, the best whatever the language; or shares, `{de: 1, en: 2}`, also written `de:1,en:2`. Shares hold for
-            every row to within one negative, and over all rows exactly.
+        negative_languages: in which languages they are: the positive's `own`; equally many in each of the `others`;
+            equally many in each (`balanced`); `any`, the best whatever the language; or shares, `{de: 1, en: 2}`, also
+            written `de:1,en:2`. Shares hold for every row to within one negative, and over all rows exactly.
         skip: best candidates of a language that are passed over, since they may be answers that nobody marked.
         depth: candidates of a language that are looked at.
         margin: leave out candidates that score above the positive's score less this (0.1); None for no such bound.
-        relative_margin: leave out those above the positive's score less this share of its size (0.05: NV-Retriever, arXiv 2407.15831).
+        relative_margin: leave out those above the positive's score less this share of its size (0.05: NV-Retriever,
+            arXiv 2407.15831).
         max_score, min_score: leave out candidates that score above, below.
         sampling: take the best (`top`), or draw among all candidates that are left (`random`).
         pool: passages of a language to search in at most, drawn by the seed; 0 for all.
@@ -57,30 +59,43 @@ class Mine:
             if self.negative_languages not in NAMED:
                 raise SettingError(
                     "negative_languages",
-                    f"{self.negative_languages!r} is unknown{nearest(self.negative_languages, NAMED)}; shares are written de:1,en:2",
+                    f"{self.negative_languages!r} is unknown{nearest(self.negative_languages, NAMED)}; shares "
+                    "are written de:1,en:2",
                 )
         elif not self.negative_languages:
             raise SettingError("negative_languages", "no share is given; shares are written de:1,en:2")
-        for code, share in dict(self.negative_languages).items() if not isinstance(self.negative_languages, str) else ():
+        for code, share in (
+            dict(self.negative_languages).items() if not isinstance(self.negative_languages, str) else ()
+        ):
             if share is None or not 0 < share < float("inf"):
                 raise SettingError(
-                    "negative_languages", f"{share} is no share for {code!r}; shares are positive numbers, written de:1,en:2"
+                    "negative_languages",
+                    f"{share} is no share for {code!r}; shares are positive numbers, written de:1,en:2",
                 )
         check_ranges(self)
         if self.depth < self.skip + self.negatives:
-            fewer = f"{self.depth} candidates, less {self.skip} that are skipped, are fewer than {self.negatives} negatives"
+            fewer = (
+                f"{self.depth} candidates, less {self.skip} that are skipped, are fewer than {self.negatives} negatives"
+            )
             raise SettingError("depth", fewer)
         if self.max_score is not None and self.min_score is not None and self.min_score > self.max_score:
             raise SettingError("min_score", f"{self.min_score} is above max_score, {self.max_score}")
         if self.source == "random" and (given := [key for key in _BOUNDS if getattr(self, key) is not None]):
-            raise SettingError(given[0], "passages drawn at random have no scores; leave it out, or choose another source")
+            raise SettingError(
+                given[0], "passages drawn at random have no scores; leave it out, or choose another source"
+            )
         if self.source == "random" and self.skip:
             raise SettingError("skip", "passages drawn at random have no order; leave it out, or choose another source")
 
     @property
     def reach(self) -> int:
-        """Candidates of a language that can be chosen at all: where the best are taken and no bound leaves any out, few are looked at."""
-        if self.sampling == "random" or self.negative_languages == "any" or any(getattr(self, key) is not None for key in _BOUNDS):
+        """Candidates of a language that can be chosen at all: where the best are taken and no bound leaves any out, few
+        are looked at."""
+        if (
+            self.sampling == "random"
+            or self.negative_languages == "any"
+            or any(getattr(self, key) is not None for key in _BOUNDS)
+        ):
             return self.depth
         # Of one list at most `negatives` are chosen, and as many may be passed over since another list had them first.
         return min(self.skip + 2 * self.negatives, self.depth)
@@ -111,7 +126,8 @@ class Refresh(Mine):
 
     Attributes:
         every: steps from one mining to the next; 0 mines once, before the first step; None never.
-        negatives: how many a row are kept; `train.negatives` of them are shown at a time, others in later epochs. 0: as many as are shown.
+        negatives: how many a row are kept; `train.negatives` of them are shown at a time, others in later epochs. 0: as
+            many as are shown.
     """
 
     every: Count | None = None
@@ -135,7 +151,9 @@ class Refresh(Mine):
             InputError: fewer are kept than are shown, or the settings of mining do not fit one another.
         """
         if 0 < self.negatives < shown:
-            raise SettingError("negatives", f"{self.negatives} are kept for each row, fewer than train.negatives, {shown}")
+            raise SettingError(
+                "negatives", f"{self.negatives} are kept for each row, fewer than train.negatives, {shown}"
+            )
         kept: dict[str, Any] = {key: getattr(self, key) for key in Mine.__dataclass_fields__}
         kept["negatives"] = self.negatives or shown
         kept["seed"] = self.seed if seed is None else seed

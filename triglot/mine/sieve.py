@@ -1,8 +1,9 @@
 """The exact best passages by fewer exact products: bfloat16 shows which can be among them at all.
 
-Processors with matrix units for bfloat16 (AMX) multiply in it several times as fast as in float32. Rounding moves a score by no more than
-the lengths of what was rounded away allow (Cauchy-Schwarz), so every passage of the best k has an approximate score above a bound that
-is known; those few are scored again in float32. What comes out is the ranking by float32.
+Processors with matrix units for bfloat16 (AMX) multiply in it several times as fast as in float32. Rounding moves a
+score by no more than the lengths of what was rounded away allow (Cauchy-Schwarz), so every passage of the best k has an
+approximate score above a bound that is known; those few are scored again in float32. What comes out is the ranking by
+float32.
 """
 
 from __future__ import annotations
@@ -71,12 +72,20 @@ class Sieve:
             inside = (columns >= begin) & (columns < begin + keys.shape[1])
             barred = rows[inside], columns[inside] - begin
             keys[barred] = _LOWEST
-            bound = (_scores(reached(keys, k)) * _LAST - apart if keys.shape[1] > k else np.full(len(keys), -np.inf)).astype(np.float64)
+            bound = (
+                _scores(reached(keys, k)) * _LAST - apart if keys.shape[1] > k else np.full(len(keys), -np.inf)
+            ).astype(np.float64)
             bound = np.maximum(bound, best.scores[:, -1])  # no lower than the k-th best score in float32
             self._offer(best, queries, keys, (bound - apart) * _LAST, barred, begin)
 
     def _offer(
-        self, best: Best, queries: np.ndarray, keys: np.ndarray, floor: np.ndarray, barred: tuple[np.ndarray, np.ndarray], begin: int
+        self,
+        best: Best,
+        queries: np.ndarray,
+        keys: np.ndarray,
+        floor: np.ndarray,
+        barred: tuple[np.ndarray, np.ndarray],
+        begin: int,
     ) -> None:
         """Score those whose approximate score is not below a floor."""
         mask = keys >= _floor_keys(floor)[:, None]
@@ -93,7 +102,9 @@ class Sieve:
         places, scores = np.full((len(keys), width), -1, np.int64), np.full((len(keys), width), -np.inf, np.float32)
         places[row, slot] = column
         start = 0
-        for number, end in enumerate(ends.tolist()):  # a few passages each: one gather and one product stay in the cache
+        for number, end in enumerate(
+            ends.tolist()
+        ):  # a few passages each: one gather and one product stay in the cache
             if end > start:
                 scores[number, : end - start] = self._pool[column[start:end]] @ queries[number]
             start = end
@@ -131,5 +142,7 @@ def _scores(keys: np.ndarray) -> np.ndarray:
 
 def _floor_keys(floor: np.ndarray) -> np.ndarray:
     """(rows,) int16: every score that is not below the floor has a key that is not below this. Below zero all have."""
-    bits = np.nan_to_num(np.maximum(floor, 0), posinf=0).astype(np.float32).view(np.uint32) >> np.uint32(16)  # cut off: not above
+    bits = np.nan_to_num(np.maximum(floor, 0), posinf=0).astype(np.float32).view(np.uint32) >> np.uint32(
+        16
+    )  # cut off: not above
     return np.where(floor > 0, bits.astype(np.int16), _LOWEST)

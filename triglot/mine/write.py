@@ -1,8 +1,9 @@
 """What was mined as JSON lines, in the formats that trainers read.
 
-`tevatron` is Tevatron's layout with languages and groups, so that Triglot reads back which texts are translations of one another. `flag`
-is FlagEmbedding's (`query`, `pos`, `neg`, `pos_scores`, `neg_scores`) with the same keys added. `sentence-transformers` has the columns
-`anchor`, `positive`, `negative_1` and so on; it needs the same columns in all lines, so lines with fewer negatives are left out.
+`tevatron` is Tevatron's layout with languages and groups, so that Triglot reads back which texts are translations of
+one another. `flag` is FlagEmbedding's (`query`, `pos`, `neg`, `pos_scores`, `neg_scores`) with the same keys added.
+`sentence-transformers` has the columns `anchor`, `positive`, `negative_1` and so on; it needs the same columns in all
+lines, so lines with fewer negatives are left out.
 """
 
 from __future__ import annotations
@@ -117,7 +118,8 @@ class _Parts:
         if number not in self._objects:
             title = _json(self._titles[self._group[number]])
             self._objects[number] = (
-                f'{{"docid": {self.identifier(number)}, "title": "", "text": {self.text(number)}, "lang": {self.lang(number)},'
+                f'{{"docid": {self.identifier(number)}, "title": "", "text": {self.text(number)}, "lang": '
+                f"{self.lang(number)},"
                 f' "group": {self.group(number)}, "article": {title}}}'
             )
         return self._objects[number]
@@ -131,9 +133,12 @@ def _head(parts: _Parts, query: int) -> str:
     return f'"query": {parts.text(query)}, "query_lang": {parts.lang(query)}, "query_group": {parts.group(query)}'
 
 
-def _tevatron(parts: _Parts, query: int, passage: int, negatives: list[int], positive: list[str], scores: list[str]) -> str:
+def _tevatron(
+    parts: _Parts, query: int, passage: int, negatives: list[int], positive: list[str], scores: list[str]
+) -> str:
     return (
-        f'{{"query_id": {parts.identifier(query)}, {_head(parts, query)}, "positive_passages": [{parts.passage(passage)}],'
+        f'{{"query_id": {parts.identifier(query)}, {_head(parts, query)}, "positive_passages": '
+        f"[{parts.passage(passage)}],"
         f' "negative_passages": [{", ".join(map(parts.passage, negatives))}],'
         f' "positive_scores": [{", ".join(positive)}], "negative_scores": [{", ".join(scores)}]}}'
     )
@@ -142,12 +147,15 @@ def _tevatron(parts: _Parts, query: int, passage: int, negatives: list[int], pos
 def _flag(parts: _Parts, query: int, passage: int, negatives: list[int], positive: list[str], scores: list[str]) -> str:
     return (
         f'{{{_head(parts, query)}, "pos": [{parts.text(passage)}], "neg": [{", ".join(map(parts.text, negatives))}],'
-        f' "pos_scores": [{", ".join(positive)}], "neg_scores": [{", ".join(scores)}], "passage_lang": {parts.lang(passage)},'
+        f' "pos_scores": [{", ".join(positive)}], "neg_scores": [{", ".join(scores)}], "passage_lang": '
+        f"{parts.lang(passage)},"
         f' "passage_groups": [{parts.group(passage)}], "negative_groups": [{", ".join(map(parts.group, negatives))}],'
         f' "negative_langs": [{", ".join(map(parts.lang, negatives))}]}}'
     )
 
 
-def _columns(parts: _Parts, query: int, passage: int, negatives: list[int], positive: list[str], scores: list[str]) -> str:
+def _columns(
+    parts: _Parts, query: int, passage: int, negatives: list[int], positive: list[str], scores: list[str]
+) -> str:
     more = "".join(f', "negative_{place}": {parts.text(one)}' for place, one in enumerate(negatives, 1))
     return f'{{"anchor": {parts.text(query)}, "positive": {parts.text(passage)}{more}}}'

@@ -1,4 +1,7 @@
-"""Shapes of the JSON documents in a model's folder, for `triglot.shapes.shaped`. Keys that are not named here are not passed on."""
+"""Shapes of the JSON documents in a model's folder, for `triglot.shapes.shaped`.
+
+Keys that are not named here are not passed on.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""What is read of a model's folder: the files that are named here, once they have been checked, and nothing beside them.
+"""What is read of a model's folder: the files that are named here, once they have been checked, and nothing beside
+them.
 
-A model's folder comes from anywhere. Its JSON documents must have the shapes below; its modules are of a known list, by their last name;
-weights are safetensors; every path stays inside the folder. Other libraries get to see a folder of links to these files alone
-(`staged`), so that no pickle, no code and no setting that was not looked at is within their reach.
+A model's folder comes from anywhere. Its JSON documents must have the shapes below; its modules are of a known list, by
+their last name; weights are safetensors; every path stays inside the folder. Other libraries get to see a folder of
+links to these files alone (`staged`), so that no pickle, no code and no setting that was not looked at is within their
+reach.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ _OF_TOKENIZER = (
     "tokenizer.model",
 )
 _OF_TRANSFORMER = tuple(
-    f"sentence_{kind}_config.json" for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+    f"sentence_{kind}_config.json"
+    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
 )
 _Kind = tuple[str, Any, bool]  # the file of its settings, their shape, whether it has weights
 KINDS: dict[str, _Kind] = {
@@ -125,7 +128,8 @@ def present(file: Path) -> bool:
 
 
 def read_parts(folder: Path) -> list[Part]:
-    """The modules of a folder, in order; a bare Hugging Face model is a `Transformer` with mean pooling, one of model2vec static.
+    """The modules of a folder, in order; a bare Hugging Face model is a `Transformer` with mean pooling, one of
+    model2vec static.
 
     Raises:
         InputError: no model is there, or one of another kind, or of code of its own.
@@ -143,7 +147,9 @@ def read_parts(folder: Path) -> list[Part]:
     for number, module in enumerate(modules):
         origin, _, kind = module["type"].rpartition(".")
         if not origin.startswith("sentence_transformers"):
-            raise InputError(f"{file}: {repr(module['type'])[1:-1]:.80} would run code of the model's own, which is never done")
+            raise InputError(
+                f"{file}: {repr(module['type'])[1:-1]:.80} would run code of the model's own, which is never done"
+            )
         known = KINDS if number else FIRST
         if kind not in known:
             what = "there is no support for a module" if number else "a model cannot begin with"
@@ -191,14 +197,17 @@ class Stage:
 
 @contextmanager
 def staged(folder: Path) -> Iterator[Stage]:
-    """A sentence-transformers or bare Hugging Face folder, checked, as a folder of links that lives as long as the block.
+    """A sentence-transformers or bare Hugging Face folder, checked, as a folder of links that lives as long as the
+    block.
 
     Raises:
         InputError: see the module.
     """
     parts, told = read_parts(folder), read_told(folder)
     if present(folder / "modules.json") and all(part.kind != "Pooling" for part in parts):
-        raise InputError(f"{folder / 'modules.json'}: has no Pooling module, so nothing makes one vector of a text's tokens")
+        raise InputError(
+            f"{folder / 'modules.json'}: has no Pooling module, so nothing makes one vector of a text's tokens"
+        )
     with tempfile.TemporaryDirectory(prefix="triglot-model-") as place:
         root = Path(place)
         shapes = stage_transformer(parts[0].folder, root)
@@ -221,9 +230,12 @@ def staged(folder: Path) -> Iterator[Stage]:
 
 
 def stage_transformer(folder: Path, root: Path) -> Shapes:
-    """Link the files of a Hugging Face model, its settings checked, into a folder; returns the shapes of its weights."""
+    """Link the files of a Hugging Face model, its settings checked, into a folder; returns the shapes of its
+    weights."""
     if present(folder / "adapter_config.json"):
-        raise InputError(f"{folder}: holds an adapter (adapter_config.json); merge it into its base model and save that")
+        raise InputError(
+            f"{folder}: holds an adapter (adapter_config.json); merge it into its base model and save that"
+        )
     files = weight_files(folder)
     try:
         shapes = shapes_of(files)
@@ -256,7 +268,10 @@ def read_plain(file: Path, shapes: Shapes) -> dict[str, Any]:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """`model.safetensors`, or the files that its index names. Raises InputError where they are missing or not safetensors."""
+    """`model.safetensors`, or the files that its index names.
+
+    Raises InputError where they are missing or not safetensors.
+    """
     if present(folder / "model.safetensors"):
         return [folder / "model.safetensors"]
     if present(folder / "model.safetensors.index.json"):
@@ -307,7 +322,9 @@ def _check_pooling(settings: dict[str, Any], file: Path) -> None:
     if not modes:
         raise InputError(f"{file}: pooling_mode: is empty")
     for mode in modes:
-        check_choice(f"{file}: pooling_mode", mode, ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"))
+        check_choice(
+            f"{file}: pooling_mode", mode, ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
+        )
     if len(set(modes)) < len(modes):
         raise InputError(f"{file}: pooling_mode: names a mode twice")
     dim = settings.get("embedding_dimension", settings.get("word_embedding_dimension"))
@@ -318,10 +335,15 @@ def _check_pooling(settings: dict[str, Any], file: Path) -> None:
 
 
 def check_activation(settings: Mapping[str, Any], file: Path) -> str:
-    """The last name of a Dense module's activation function. Raises InputError for one that is not of torch's own plain ones."""
+    """The last name of a Dense module's activation function.
+
+    Raises InputError for one that is not of torch's own plain ones.
+    """
     origin, _, name = settings.get("activation_function", "torch.nn.modules.activation.Tanh").rpartition(".")
     if origin not in ("torch.nn", "torch.nn.modules.activation", "torch.nn.modules.linear"):
-        raise InputError(f"{file}: activation_function: {origin}.{name} is not one of torch.nn, and code of a model is never run")
+        raise InputError(
+            f"{file}: activation_function: {origin}.{name} is not one of torch.nn, and code of a model is never run"
+        )
     check_choice(f"{file}: activation_function", name, ACTIVATIONS)
     return name
 
@@ -339,16 +361,21 @@ def _stage_part(part: Part, place: Path) -> None:
         raise InputError(f"{part.folder / 'model.safetensors'}: no such file")
     shapes = shapes_of([file])
     check_numbers(settings, shapes, str(part.folder / name))
-    if part.kind == "Dense" and shapes.get("linear.weight") not in (None, (settings["out_features"], settings["in_features"])):
+    if part.kind == "Dense" and shapes.get("linear.weight") not in (
+        None,
+        (settings["out_features"], settings["in_features"]),
+    ):
         raise InputError(
-            f"{part.folder / name}: {settings['out_features']} x {settings['in_features']} weights, but {file.name} holds "
+            f"{part.folder / name}: {settings['out_features']} x {settings['in_features']} weights, but "
+            f"{file.name} holds "
             f"{' x '.join(map(str, shapes['linear.weight']))}"
         )
     _link(file, place / file.name)
 
 
 def _transformer_settings(folder: Path) -> dict[str, Any] | None:
-    """Lengths and lower-casing; a model that wants more than that of sentence-transformers' `Transformer` is refused by name."""
+    """Lengths and lower-casing; a model that wants more than that of sentence-transformers' `Transformer` is refused by
+    name."""
     file = next((folder / name for name in _OF_TRANSFORMER if present(folder / name)), None)
     if file is None:
         return None
@@ -361,10 +388,20 @@ def _transformer_settings(folder: Path) -> dict[str, Any] | None:
     if "modality_config" in given and text != {"method": "forward", "method_output_name": "last_hidden_state"}:
         raise InputError(f"{file}: modality_config: only texts by the model's last_hidden_state are supported")
     # unpad_inputs is for flash attention; whatever else is empty says nothing
-    unknown = [key for key, value in given.items() if key not in documents.Transformer.__annotations__ and key != "unpad_inputs" and value]
+    unknown = [
+        key
+        for key, value in given.items()
+        if key not in documents.Transformer.__annotations__ and key != "unpad_inputs" and value
+    ]
     if unknown:
-        raise InputError(f"{file}: {unknown[0]}: is not supported{nearest(unknown[0], documents.Transformer.__annotations__)}")
-    return {key: given[key] for key in ("max_seq_length", "do_lower_case", "query_length", "document_length") if given.get(key) is not None}
+        raise InputError(
+            f"{file}: {unknown[0]}: is not supported{nearest(unknown[0], documents.Transformer.__annotations__)}"
+        )
+    return {
+        key: given[key]
+        for key in ("max_seq_length", "do_lower_case", "query_length", "document_length")
+        if given.get(key) is not None
+    }
 
 
 def _tokenizer_settings(file: Path) -> dict[str, Any]:
@@ -374,7 +411,9 @@ def _tokenizer_settings(file: Path) -> dict[str, Any]:
     if (longest := settings.get("model_max_length")) is not None and longest < 1:
         raise InputError(f"{file}: model_max_length: {longest} is below 1")
     left_out = ("auto_map", "chat_template", "processor_class", "name_or_path", "is_local", "local_files_only")
-    return {key: value for key, value in settings.items() if key not in left_out and not key.endswith(("_file", "_files"))}
+    return {
+        key: value for key, value in settings.items() if key not in left_out and not key.endswith(("_file", "_files"))
+    }
 
 
 def _put(path: Path, value: Any) -> None:

@@ -1,4 +1,5 @@
-"""Weights of a model's folder: what a file of safetensors holds, whether a configuration asks for more, and what a load left out."""
+"""Weights of a model's folder: what a file of safetensors holds, whether a configuration asks for more, and what a load
+left out."""
 
 from __future__ import annotations
 
@@ -34,7 +35,10 @@ _LOCK = threading.Lock()
 
 
 def shapes_of(files: Sequence[Path]) -> Shapes:
-    """Name of each tensor -> its shape, without reading the tensors. Raises InputError for a file that is not whole or not safetensors."""
+    """Name of each tensor -> its shape, without reading the tensors.
+
+    Raises InputError for a file that is not whole or not safetensors.
+    """
     shapes: Shapes = {}
     for file in files:
         try:
@@ -115,9 +119,17 @@ def check_numbers(config: Mapping[str, Any], shapes: Shapes, where: str) -> None
             low, high = -1, max(widest, _LONGEST)
         elif _REPEATED.search(key):
             sized = widest if re.search("size|dim|expert", key) else 0
-            low, high, what = -1, max(len(shapes), _FEW_LAYERS, sized), f"more than weights of {len(shapes)} tensors can have"
+            low, high, what = (
+                -1,
+                max(len(shapes), _FEW_LAYERS, sized),
+                f"more than weights of {len(shapes)} tensors can have",
+            )
         elif _SIZES.search(key):
-            low, high, what = -1, max(widest, _FEW_NUMBERS), f"more than weights can have none of whose sides is longer than {widest}"
+            low, high, what = (
+                -1,
+                max(widest, _FEW_NUMBERS),
+                f"more than weights can have none of whose sides is longer than {widest}",
+            )
         if not low <= value <= high:
             raise InputError(f"{where}: {path}: {value} is {what if value > high else 'out of range'}")
 
@@ -140,8 +152,8 @@ def _numbers(value: Any, path: str = "", key: str = "", depth: int = 0) -> Itera
 def reports() -> Iterator[list[tuple[Any, dict[str, Any]]]]:
     """(model, what its weights lacked) of every model that transformers loads within the block.
 
-    transformers prints such a report and goes on with weights drawn at random; its own switch for having the report as a value is no
-    setting of what calls it for us.
+    transformers prints such a report and goes on with weights drawn at random; its own switch for having the report as
+    a value is no setting of what calls it for us.
     """
     from transformers import PreTrainedModel
 
@@ -151,7 +163,9 @@ def reports() -> Iterator[list[tuple[Any, dict[str, Any]]]]:
 
         def from_pretrained(cls: Any, *args: Any, **kwargs: Any) -> Any:
             _check_memory(cls, kwargs.get("config"))
-            model, report = kept.__func__(cls, *args, **{**kwargs, "output_loading_info": True, "ignore_mismatched_sizes": True})
+            model, report = kept.__func__(
+                cls, *args, **{**kwargs, "output_loading_info": True, "ignore_mismatched_sizes": True}
+            )
             found.append((model, report))
             return model
 
@@ -163,7 +177,8 @@ def reports() -> Iterator[list[tuple[Any, dict[str, Any]]]]:
 
 
 def _check_memory(kind: Any, config: Any) -> None:
-    """Raise InputError where a model of this configuration would not fit into memory; it is built without its numbers first."""
+    """Raise InputError where a model of this configuration would not fit into memory; it is built without its numbers
+    first."""
     import copy
 
     import torch
@@ -185,28 +200,34 @@ def check_loaded(report: Mapping[str, Any], model: Any, where: str) -> list[str]
         where: its folder.
 
     Raises:
-        InputError: weights are missing (a pooler's excepted: nothing reads it), have another shape, or are of parts of the model that the
-            configuration does not have.
+        InputError: weights are missing (a pooler's excepted: nothing reads it), have another shape, or are of parts of
+            the model that the configuration does not have.
     """
     wrong = [(str(key), tuple(held), tuple(wanted)) for key, held, wanted in report.get("mismatched_keys", ())]
     if wrong:
         key, held, wanted = sorted(wrong)[0]
         raise InputError(
-            f"{where}: {key} has the shape {' x '.join(map(str, held))}, by config.json it is {' x '.join(map(str, wanted))}"
+            f"{where}: {key} has the shape {' x '.join(map(str, held))}, by config.json it is "
+            f"{' x '.join(map(str, wanted))}"
             f"{f' (and {len(wrong) - 1} more)' if len(wrong) > 1 else ''}"
         )
     missing = sorted(key for key in report.get("missing_keys", ()) if "pooler" not in key.split("."))
     unexpected = sorted(key for key in report.get("unexpected_keys", ()) if "pooler" not in key.split("."))
     if missing:
         more = f"; it holds {_few(unexpected)} instead" if unexpected else ""
-        raise InputError(f"{where}: the weights lack {_few(missing)}{more}: they are not those of the model that config.json describes")
+        raise InputError(
+            f"{where}: the weights lack {_few(missing)}{more}: they are not those of the model that config.json "
+            "describes"
+        )
     prefix = model.base_model_prefix
     body = {name for one in (model, getattr(model, prefix or "", model)) for name, _ in one.named_children()}
     # tables of sines, which some checkpoints hold and every model makes for itself
     unexpected = [key for key in unexpected if "embed_positions" not in key.split(".")]
     strange = [key for key in unexpected if (key.removeprefix(f"{prefix}.") if prefix else key).split(".")[0] in body]
     if strange:
-        raise InputError(f"{where}: the weights hold {_few(strange)}, which the model that config.json describes does not have")
+        raise InputError(
+            f"{where}: the weights hold {_few(strange)}, which the model that config.json describes does not have"
+        )
     if errors := report.get("error_msgs"):
         raise InputError(f"{where}: {str(errors[0]).splitlines()[0]}")
     return unexpected

@@ -16,7 +16,8 @@ def names() -> list[str]:
 
 
 def find(name_or_path: str) -> Path:
-    """The file of a recipe: a path (it ends in .yaml or .yml, or has a separator), or the name of one that comes with Triglot.
+    """The file of a recipe: a path (it ends in .yaml or .yml, or has a separator), or the name of one that comes with
+    Triglot.
 
     Raises:
         InputError: neither; names the nearest known one.

@@ -20,7 +20,9 @@ _HATCHES = ["", "///", "...", "\\\\\\", "xxx", "---", "ooo", "|||", "++", "oo", 
 SHARES = f"shares@{TOP}"
 
 
-def language_bars(found: Mapping[str, Mapping[str, Interval]], arms: Sequence[str], *, label: str, prefix: str, x_label: str) -> str:
+def language_bars(
+    found: Mapping[str, Mapping[str, Interval]], arms: Sequence[str], *, label: str, prefix: str, x_label: str
+) -> str:
     """A line of marks for each language, one mark an arm with its interval.
 
     Args:
@@ -47,8 +49,18 @@ def language_bars(found: Mapping[str, Mapping[str, Interval]], arms: Sequence[st
             places = [i + offset for i, code in enumerate(codes) if code in found[arm]]
             figures = [found[arm][code] for code in codes if code in found[arm]]
             colour, marker = ARMS[number % len(ARMS)], MARKERS[number % len(MARKERS)]
-            axes.hlines(places, [one.low for one in figures], [one.high for one in figures], color=colour, linewidth=1.1)
-            axes.plot([one.value for one in figures], places, linestyle="", marker=marker, color=colour, markersize=4.4, label=arm)
+            axes.hlines(
+                places, [one.low for one in figures], [one.high for one in figures], color=colour, linewidth=1.1
+            )
+            axes.plot(
+                [one.value for one in figures],
+                places,
+                linestyle="",
+                marker=marker,
+                color=colour,
+                markersize=4.4,
+                label=arm,
+            )
         for line in range(len(codes) - 1):
             axes.axhline(line + 0.5, linewidth=0.4, color=INK, alpha=0.2)
         axes.set_yticks(range(len(codes)), codes)
@@ -56,7 +68,9 @@ def language_bars(found: Mapping[str, Mapping[str, Interval]], arms: Sequence[st
         axes.set_ylim(len(codes) - 0.5, -0.5)
         axes.set_xlim(left=min(0, axes.get_xlim()[0]))
         axes.set_xlabel(x_label)
-        figure.legend(loc="upper left", ncols=4, frameon=False, bbox_to_anchor=(0.06, 1.0), handletextpad=0.4, columnspacing=1.6)
+        figure.legend(
+            loc="upper left", ncols=4, frameon=False, bbox_to_anchor=(0.06, 1.0), handletextpad=0.4, columnspacing=1.6
+        )
         return to_svg(figure, label, prefix)
 
 
@@ -115,7 +129,9 @@ def composition(rows: Mapping[str, Mapping[str, float]], *, label: str, prefix: 
         return to_svg(figure, label, prefix)
 
 
-def rank_distributions(arms: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]], *, label: str, prefix: str) -> str:
+def rank_distributions(
+    arms: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]], *, label: str, prefix: str
+) -> str:
     """Where relevant passages of each language stand in the pool, a panel an arm.
 
     A line from the 5th to the 95th percentile, a thick one from the 25th to the 75th, and a mark at the median: filled
@@ -136,7 +152,12 @@ def rank_distributions(arms: Mapping[str, Mapping[str, Mapping[str, Sequence[flo
         height = rows * (0.85 + 0.2 * len(codes)) + 0.1
         figure = Figure(figsize=(8.6, height))
         figure.subplots_adjust(
-            left=0.05, right=0.985, top=1 - 0.3 / height, bottom=0.48 / height, wspace=0.14, hspace=0.85 / (0.2 * len(codes))
+            left=0.05,
+            right=0.985,
+            top=1 - 0.3 / height,
+            bottom=0.48 / height,
+            wspace=0.14,
+            hspace=0.85 / (0.2 * len(codes)),
         )
         for number, (name, found) in enumerate(arms.items(), 1):
             axes = figure.add_subplot(rows, columns, number)
@@ -150,7 +171,15 @@ def rank_distributions(arms: Mapping[str, Mapping[str, Mapping[str, Sequence[flo
                     low, lower, middle, upper, high = found[code][kind]
                     axes.hlines(place + offset, low, high, color=colour, linewidth=0.7)
                     axes.hlines(place + offset, lower, upper, color=colour, linewidth=2.4, alpha=0.6)
-                    axes.plot(middle, place + offset, marker="o", markersize=4.2, color=colour, markerfacecolor=face, linestyle="")
+                    axes.plot(
+                        middle,
+                        place + offset,
+                        marker="o",
+                        markersize=4.2,
+                        color=colour,
+                        markerfacecolor=face,
+                        linestyle="",
+                    )
             axes.set_yticks(range(len(codes)), codes)
             axes.tick_params(axis="y", length=0)
             axes.set_ylim(len(codes) - 0.5, -0.5)

@@ -104,7 +104,9 @@ def gather(
         licences=_licences(arms),
         versions=_versions(arms),
         warnings=tuple(
-            dict.fromkeys(f"{arm.name}: {text}" for arm in arms for run in arm.runs for text in run.summary.get("warnings", []))
+            dict.fromkeys(
+                f"{arm.name}: {text}" for arm in arms for run in arm.runs for text in run.summary.get("warnings", [])
+            )
         ),
         study=study or {},
     )
@@ -134,7 +136,11 @@ def seen_by(arms: Sequence[Arm]) -> list[Seen]:
     for arm in arms:
         for stage in dict.fromkeys(name for run in arm.runs for name in run.summary.get("stages", {})):
             stages = [run.summary["stages"][stage] for run in arm.runs if stage in run.summary.get("stages", {})]
-            figures = {key: float(np.mean([one[key] for one in stages])) for key in FIGURES if all(key in one for one in stages)}
+            figures = {
+                key: float(np.mean([one[key] for one in stages]))
+                for key in FIGURES
+                if all(key in one for one in stages)
+            }
             pairs: dict[tuple[str, str, str], float] = {}
             for one in stages:
                 for part, query, passage, count in one.get("counts", []):
@@ -149,10 +155,14 @@ def seen_by(arms: Sequence[Arm]) -> list[Seen]:
 def _flat(value: Any, prefix: str = "") -> dict[str, str]:
     if isinstance(value, dict) and value:
         return {
-            key: text for name, child in value.items() for key, text in _flat(child, f"{prefix}.{name}" if prefix else str(name)).items()
+            key: text
+            for name, child in value.items()
+            for key, text in _flat(child, f"{prefix}.{name}" if prefix else str(name)).items()
         }
     if isinstance(value, list) and any(isinstance(child, dict) for child in value):
-        return {key: text for number, child in enumerate(value) for key, text in _flat(child, f"{prefix}.{number}").items()}
+        return {
+            key: text for number, child in enumerate(value) for key, text in _flat(child, f"{prefix}.{number}").items()
+        }
     return {prefix: yaml.safe_dump(value, default_flow_style=True, allow_unicode=True).removesuffix("...\n").strip()}
 
 
@@ -170,7 +180,9 @@ def setting_differences(arms: Sequence[Arm]) -> dict[str, dict[str, str]]:
 
 def _licences(arms: Sequence[Arm]) -> dict[str, str]:
     trained = {name: text for arm in arms for run in arm.runs for name, text in run.summary.get("licences", {}).items()}
-    tested = {name: entry.get("licence", "") for arm in arms for run in arm.runs for name, entry in run.benchmarks.items()}
+    tested = {
+        name: entry.get("licence", "") for arm in arms for run in arm.runs for name, entry in run.benchmarks.items()
+    }
     return {name: text or "not stated" for name, text in (trained | tested).items()}
 
 
@@ -189,18 +201,27 @@ _SHORT = {"mono": "monolingual", "cross": "cross-lingual", "multi": "multilingua
 def findings(table: Table) -> list[str]:
     """Plain sentences about a table: the best of each column, and how each arm stands against the reference."""
     usual = _in_settings()
-    short = {index: _SHORT[c.setting] for index, c in enumerate(table.columns) if c.setting in _SHORT and c.measure in usual}
+    short = {
+        index: _SHORT[c.setting] for index, c in enumerate(table.columns) if c.setting in _SHORT and c.measure in usual
+    }
     names = [
-        short.get(index) or (column.title if "@" in column.title or column.setting == "ranked" else column.title.lower())
+        short.get(index)
+        or (column.title if "@" in column.title or column.setting == "ranked" else column.title.lower())
         for index, column in enumerate(table.columns)
     ]
     best: dict[str, list[str]] = {}
     for index, (column, name) in enumerate(zip(table.columns, names, strict=True)):
-        winners = [(row.name, cell) for row in table.rows if row.name in table.best(index) and (cell := row.cells[index]) is not None]
+        winners = [
+            (row.name, cell)
+            for row in table.rows
+            if row.name in table.best(index) and (cell := row.cells[index]) is not None
+        ]
         if winners:
             highest = f"Highest {find(column.measure).title}" if index in short else "Highest"
             kind = "Lowest" if column.lower_is_better else highest
-            best.setdefault(kind, []).append(f"{_listed([arm for arm, _ in winners])} ({name}, {number(winners[0][1].value, column)})")
+            best.setdefault(kind, []).append(
+                f"{_listed([arm for arm, _ in winners])} ({name}, {number(winners[0][1].value, column)})"
+            )
     said = [f"{kind}: {', '.join(parts)}." for kind, parts in best.items()]
     if not table.reference:
         return said

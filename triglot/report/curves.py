@@ -36,7 +36,11 @@ def validation_curve(arm: Arm, stage: str, name: str, setting: str, measure: str
     found: dict[int, list[float]] = defaultdict(list)
     for run in arm.runs:
         for line in run.metrics:
-            value = line.get("validation", {}).get(name, {}).get(setting, {}).get(measure) if line.get("stage") == stage else None
+            value = (
+                line.get("validation", {}).get(name, {}).get(setting, {}).get(measure)
+                if line.get("stage") == stage
+                else None
+            )
             if value is not None:
                 found[line["step"]].append(value)
     steps = sorted(step for step, values in found.items() if len(values) == len(arm.runs))
@@ -44,7 +48,11 @@ def validation_curve(arm: Arm, stage: str, name: str, setting: str, measure: str
 
 
 def _stages(content: Content) -> list[str]:
-    return list(dict.fromkeys(line["stage"] for arm in content.arms for run in arm.runs for line in run.metrics if "stage" in line))
+    return list(
+        dict.fromkeys(
+            line["stage"] for arm in content.arms for run in arm.runs for line in run.metrics if "stage" in line
+        )
+    )
 
 
 def training_curves(content: Content) -> list[tuple[str, str]]:
@@ -56,11 +64,20 @@ def training_curves(content: Content) -> list[tuple[str, str]]:
         panels[f"Loss, {stage}"] = [curve for curve in found if curve.x]
     svg = curves(panels, label="Training loss by step, one line an arm", prefix="loss", log=True)
     if svg:
-        figures.append(("Loss by step, mean over seeds. Losses of arms are not comparable with one another: their negatives differ.", svg))
+        figures.append(
+            (
+                "Loss by step, mean over seeds. Losses of arms are not comparable with one another: their "
+                "negatives differ.",
+                svg,
+            )
+        )
     for number, (stage, name) in enumerate(_validations(content)):
         panels = {}
         for setting, title in TITLES.items():
-            found = [Curve(arm.name, *validation_curve(arm, stage, name, setting, "map"), i) for i, arm in enumerate(content.arms)]
+            found = [
+                Curve(arm.name, *validation_curve(arm, stage, name, setting, "map"), i)
+                for i, arm in enumerate(content.arms)
+            ]
             panels[f"{title} {find('map').title}"] = [curve for curve in found if curve.x]
         svg = curves(panels, label=f"Validation mAP on {name} by step, one line an arm", prefix=f"v{number}")
         if svg:
@@ -83,17 +100,34 @@ def bias_figures(content: Content, benchmark: str, prefix: str) -> list[tuple[st
     if svg:
         figures.append((f"{label}, mean over seeds; lines: 95 % intervals over seeds and paragraphs.", svg))
     ranks = {arm.name: arm.runs[0].languages(benchmark).get("ranks", {}) for arm in present}
-    svg = rank_distributions(ranks, label=f"Ranks of relevant passages by their language on {benchmark}", prefix=f"{prefix}r")
+    svg = rank_distributions(
+        ranks, label=f"Ranks of relevant passages by their language on {benchmark}", prefix=f"{prefix}r"
+    )
     if svg:
-        told = "filled: for questions in the same language, open: for the others. Thick: middle half, thin: 5th to 95th percentile"
-        figures.append((f"Where relevant passages of each language stand in the pool of {benchmark} (first seed); {told}.", svg))
+        told = (
+            "filled: for questions in the same language, open: for the others. Thick: middle half, thin: 5th to 95th "
+            "percentile"
+        )
+        figures.append(
+            (f"Where relevant passages of each language stand in the pool of {benchmark} (first seed); {told}.", svg)
+        )
     shares = {arm.name: mean_shares(arm, benchmark) for arm in present}
-    rows = {name: dict(zip(codes, np.nanmean(values, axis=0).tolist(), strict=True)) for name, (codes, values) in shares.items() if codes}
+    rows = {
+        name: dict(zip(codes, np.nanmean(values, axis=0).tolist(), strict=True))
+        for name, (codes, values) in shares.items()
+        if codes
+    }
     if rows:
         passages = present[0].runs[0].languages(benchmark).get("passages", {})
         whole = {code: number / max(sum(passages.values()), 1) for code, number in passages.items()}
-        svg = composition({"the pool": whole, **rows}, label=f"Languages of the first {TOP} passages on {benchmark}", prefix=f"{prefix}c")
-        figures.append((f"Languages of the first {TOP} passages on {benchmark}, mean over query languages, against the pool.", svg))
+        svg = composition(
+            {"the pool": whole, **rows},
+            label=f"Languages of the first {TOP} passages on {benchmark}",
+            prefix=f"{prefix}c",
+        )
+        figures.append(
+            (f"Languages of the first {TOP} passages on {benchmark}, mean over query languages, against the pool.", svg)
+        )
     return figures
 
 
@@ -106,4 +140,9 @@ def bias_bars(table: Table, content: Content, prefix: str) -> str:
         for row in table.rows
         if (cell := row.cells[index]) is not None
     ]
-    return bars(found, label=f"Rank distance of each arm on {table.benchmark}", prefix=prefix, x_label="rank distance (lower is better)")
+    return bars(
+        found,
+        label=f"Rank distance of each arm on {table.benchmark}",
+        prefix=prefix,
+        x_label="rank distance (lower is better)",
+    )

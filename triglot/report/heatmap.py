@@ -31,7 +31,9 @@ def matrix(arm: Arm, benchmark: str, measure: str = "map") -> tuple[tuple[str, .
     for number, tables in enumerate(found):
         for i, query in enumerate(codes):
             for j, passage in enumerate(codes):
-                cell = tables.get("mono", {}).get(query) if i == j else tables.get("cross", {}).get(query, {}).get(passage)
+                cell = (
+                    tables.get("mono", {}).get(query) if i == j else tables.get("cross", {}).get(query, {}).get(passage)
+                )
                 values[number, i, j] = _pick(cell, measure)
             values[number, i, -1] = _pick(tables.get("multi", {}).get(query), measure)
     return codes, values.mean(axis=0) if len(codes) else np.zeros((0, 1))

@@ -31,7 +31,10 @@ def comparison(table: Table, content: Content) -> Context:
     trained = {arm.name for arm in content.arms if arm.runs[0].recipe}
     rows: list[Context] = []
     for row in table.rows:
-        cells = [(cell, column, row.name in best[index]) for index, (cell, column) in enumerate(zip(row.cells, table.columns, strict=True))]
+        cells = [
+            (cell, column, row.name in best[index])
+            for index, (cell, column) in enumerate(zip(row.cells, table.columns, strict=True))
+        ]
         after_a_baseline = bool(rows) and rows[-1]["name"] not in trained
         rows.append(
             {
@@ -84,7 +87,9 @@ def _micro(content: Content, benchmark: str) -> list[tuple[str, list[float | Non
     rows = []
     for arm in content.arms:
         entries = [run.benchmarks[benchmark].get("micro", {}) for run in arm.runs if benchmark in run.benchmarks]
-        by_setting = [[entry.get(setting, {}).get("map") for entry in entries] for setting in ("mono", "cross", "multi")]
+        by_setting = [
+            [entry.get(setting, {}).get("map") for entry in entries] for setting in ("mono", "cross", "multi")
+        ]
         if any(value is not None for values in by_setting for value in values):
             rows.append((arm.name, [_mean(values) for values in by_setting]))
     return rows
@@ -112,14 +117,18 @@ def _bias(content: Content) -> Context:
 def _shares(content: Content, benchmark: str) -> list[HeatMap]:
     """The languages of the top of rankings, one map an arm; they have no column for the pool."""
     found = [(arm.name, *mean_shares(arm, benchmark)) for arm in content.arms if benchmark in arm.benchmarks]
-    no_pool = ((name, codes, np.column_stack([values, np.full(len(codes), np.nan)])) for name, codes, values in found if codes)
+    no_pool = (
+        (name, codes, np.column_stack([values, np.full(len(codes), np.nan)])) for name, codes, values in found if codes
+    )
     return _scaled(no_pool)[0]
 
 
 def _bias_by_language(content: Content, benchmark: str) -> Context:
     """Mean rank distance of each arm for the questions of each language."""
     by_arm = {
-        arm.name: [run.languages(benchmark).get("bias", {}) for run in arm.runs] for arm in content.arms if benchmark in arm.benchmarks
+        arm.name: [run.languages(benchmark).get("bias", {}) for run in arm.runs]
+        for arm in content.arms
+        if benchmark in arm.benchmarks
     }
     by_arm = {name: runs for name, runs in by_arm.items() if all(runs)}
     codes = list(dict.fromkeys(code for runs in by_arm.values() for run in runs for code in run))
@@ -192,7 +201,9 @@ def _seen(content: Content) -> Context:
         }
         for seen in content.seen
     ]
-    pairs = [{"arm": seen.arm, "stage": seen.stage, "sources": _pairs_by_source(seen)} for seen in content.seen if seen.pairs]
+    pairs = [
+        {"arm": seen.arm, "stage": seen.stage, "sources": _pairs_by_source(seen)} for seen in content.seen if seen.pairs
+    ]
     return {"columns": [FIGURES[key] for key in keys], "rows": rows, "pairs": pairs}
 
 

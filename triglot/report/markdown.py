@@ -31,10 +31,16 @@ def to_page(content: Content) -> str:
             figures = [f"{seen.figures[key]:,.0f}" if key in seen.figures else "—" for key in keys]
             share = "—" if seen.same_language is None else f"{seen.same_language:.1%}"
             rows.append([markdown(seen.arm), markdown(seen.stage), *figures, share])
-        parts += ["## What each arm saw", _pipe(["arm", "stage", *(FIGURES[key] for key in keys), "same language"], rows)]
+        parts += [
+            "## What each arm saw",
+            _pipe(["arm", "stage", *(FIGURES[key] for key in keys), "same language"], rows),
+        ]
     if content.differences:
         names = list(next(iter(content.differences.values())))
-        rows = [[markdown_code(key, cell=True), *(markdown(values[name]) for name in names)] for key, values in content.differences.items()]
+        rows = [
+            [markdown_code(key, cell=True), *(markdown(values[name]) for name in names)]
+            for key, values in content.differences.items()
+        ]
         parts += ["## Settings that differ", _pipe(["setting", *map(markdown, names)], rows)]
     if content.warnings:
         parts += ["## Warnings", "\n".join(f"- {markdown(text)}" for text in content.warnings)]

@@ -28,7 +28,8 @@ _META = "model_meta.json"
 # Three-letter codes that CLDR turns into a two-letter one although ISO 639-3 pairs it with another: bibliographic and
 # narrower codes.
 _NOT_PAIRED = (
-    "adp alb als arb arm ayr azj baq bur chi cls cmn cwd cze drh dut ekk esk fat fre fuc gaz geo ger gre gug ice ike khk kmr knc kng kpv "
+    "adp alb als arb arm ayr azj baq bur chi cls cmn cwd cze drh dut ekk esk fat fre fuc gaz geo ger gre gug ice "
+    "ike khk kmr knc kng kpv "
     "lvs mac mao may mol npi ojg ory pbu per pes plt prp quz rum scc scr slo src swh tib twi uzn wel ydd zsm zyb"
 )
 _MORE = {"tl": "tgl", "tw": "twi"}
@@ -39,12 +40,15 @@ def _three_letters() -> Mapping[str, str]:
     from babel.core import get_global
 
     others = set(_NOT_PAIRED.split())
-    found = {short: long for long, short in get_global("language_aliases").items() if len(long) == 3 and long not in others}
+    found = {
+        short: long for long, short in get_global("language_aliases").items() if len(long) == 3 and long not in others
+    }
     return found | _MORE
 
 
 def language_script(code: str) -> str:
-    """A language as MTEB writes it, `deu-Latn`, from a code such as `de`, `zh` or `sr-Latn`; an unknown script is Zyyy."""
+    """A language as MTEB writes it, `deu-Latn`, from a code such as `de`, `zh` or `sr-Latn`; an unknown script is
+    Zyyy."""
     from babel.core import get_global
 
     language, *rest = code.replace("_", "-").split("-")
@@ -69,8 +73,15 @@ def _main_scores() -> list[str]:
 
 
 def _subset(name: str, codes: Sequence[str], cell: Mapping[str, Any], main: str) -> dict[str, Any]:
-    figures = {_measure(key): value for key, value in cell.items() if isinstance(value, int | float) and math.isfinite(value)}
-    return {**figures, "main_score": cell[main], "hf_subset": name, "languages": [language_script(code) for code in codes]}
+    figures = {
+        _measure(key): value for key, value in cell.items() if isinstance(value, int | float) and math.isfinite(value)
+    }
+    return {
+        **figures,
+        "main_score": cell[main],
+        "hf_subset": name,
+        "languages": [language_script(code) for code in codes],
+    }
 
 
 def task_results(name: str, entry: Mapping[str, Any], by_language: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -91,9 +102,13 @@ def task_results(name: str, entry: Mapping[str, Any], by_language: Mapping[str, 
                 bias = by_language.get("bias", {}).get(code, {}) if setting == "multi" else {}
                 cells.append((code, [code], {**bias, **value}))
         if cells:
-            main = next((measure for measure in _main_scores() if all(cell[2].get(measure) is not None for cell in cells)), "")
+            main = next(
+                (measure for measure in _main_scores() if all(cell[2].get(measure) is not None for cell in cells)), ""
+            )
             if not main:
-                raise InputError(f"{name}.languages.json: {setting}: a language has none of {', '.join(_main_scores())}")
+                raise InputError(
+                    f"{name}.languages.json: {setting}: a language has none of {', '.join(_main_scores())}"
+                )
             found[f"{name}-{setting}"] = {
                 "dataset_revision": NO_DATASET_REVISION,
                 "task_name": f"{name}-{setting}",
@@ -136,7 +151,9 @@ def model_meta(run: Run, name: str, revision: str) -> dict[str, Any]:
     }
 
 
-def write_mteb(arms: Sequence[Arm], out: str | Path, *, organisation: str = "triglot", force: bool = False) -> list[Path]:
+def write_mteb(
+    arms: Sequence[Arm], out: str | Path, *, organisation: str = "triglot", force: bool = False
+) -> list[Path]:
     """Write the results of arms as MTEB does, below `out/results`; `mteb.ResultCache(out)` reads them.
 
     A model is `organisation/arm`, a revision is a seed.
@@ -163,10 +180,14 @@ def write_mteb(arms: Sequence[Arm], out: str | Path, *, organisation: str = "tri
             if folder in places:
                 raise InputError(f"{run.folder}: {name} of revision {revision} is {places[folder].folder} already")
             places[folder], names[folder] = run, (name, revision)
-    contents = {folder: _files_of(run, *names[folder]) for folder, run in places.items()}  # all is read before anything is written
+    contents = {
+        folder: _files_of(run, *names[folder]) for folder, run in places.items()
+    }  # all is read before anything is written
     with ExitStack() as stack:
         for folder, run in places.items():
-            place = stack.enter_context(outputs.folder(folder, "compare", model=str(run.folder), inputs=[run.folder], force=force))
+            place = stack.enter_context(
+                outputs.folder(folder, "compare", model=str(run.folder), inputs=[run.folder], force=force)
+            )
             for name, content in contents[folder].items():
                 write_json(place / name, content)
     return [folder / name for folder, found in contents.items() for name in found if name != _META]
@@ -178,7 +199,9 @@ def _files_of(run: Run, name: str, revision: str) -> dict[str, dict[str, Any]]:
     for benchmark, entry in run.benchmarks.items():
         by_language = run.languages(benchmark)
         if not by_language:
-            raise InputError(f"{run.folder}: no {benchmark}.languages.json; MTEB's layout needs the figures by language")
+            raise InputError(
+                f"{run.folder}: no {benchmark}.languages.json; MTEB's layout needs the figures by language"
+            )
         for task, content in task_results(benchmark, entry, by_language).items():
             found[f"{check_name('benchmark', task, str(run.folder))}.json"] = content
     return found | {_META: model_meta(run, name, revision)}

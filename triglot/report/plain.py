@@ -17,9 +17,17 @@ def table_to_json(table: Table) -> dict[str, Any]:
             if cell is not None:
                 figures = {"value": cell.value, "low": cell.low, "high": cell.high, "versus": cell.versus, "p": cell.p}
                 figures |= {"verdict": cell.verdict or None, "not_below": cell.not_below or None}
-                cells.setdefault(column.setting, {})[column.measure] = {key: value for key, value in figures.items() if value is not None}
+                cells.setdefault(column.setting, {})[column.measure] = {
+                    key: value for key, value in figures.items() if value is not None
+                }
         rows.append({"arm": row.name, "seeds": row.seeds, **cells})
-    return {"reference": table.reference, "margin": table.margin, "rows": rows, "findings": findings(table), "notes": list(table.notes)}
+    return {
+        "reference": table.reference,
+        "margin": table.margin,
+        "rows": rows,
+        "findings": findings(table),
+        "notes": list(table.notes),
+    }
 
 
 def to_json(content: Content) -> dict[str, Any]:

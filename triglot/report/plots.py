@@ -70,7 +70,9 @@ def to_svg(figure: Figure, label: str, prefix: str) -> str:
     it.
     """
     out = io.StringIO()
-    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}, transparent=True)
+    figure.savefig(
+        out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}, transparent=True
+    )
     text = out.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}-", text)
@@ -80,7 +82,8 @@ def to_svg(figure: Figure, label: str, prefix: str) -> str:
     text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", text)
     width, height = figure.get_size_inches()
     opening = (
-        f'<svg role="img" aria-label="{_attribute(label)}" viewBox="0 0 {width * 72:g} {height * 72:g}" xmlns="http://www.w3.org/2000/svg" '
+        f'<svg role="img" aria-label="{_attribute(label)}" viewBox="0 0 {width * 72:g} {height * 72:g}" '
+        'xmlns="http://www.w3.org/2000/svg" '
     )
     return re.sub(r"<svg[^>]*>", opening + 'xmlns:xlink="http://www.w3.org/1999/xlink">', text, count=1)
 
@@ -129,7 +132,9 @@ def _draw(axes: Axes, curves: Sequence[Curve], *, markers: bool, log: bool) -> N
     axes.margins(x=0.01)
     axes.set_ylim(axes.get_ylim())
     right = max(curve.x[-1] for curve in curves)
-    places = axes.transAxes.inverted().transform(axes.transData.transform([(right, curve.y[-1]) for curve in curves]))[:, 1]
+    places = axes.transAxes.inverted().transform(axes.transData.transform([(right, curve.y[-1]) for curve in curves]))[
+        :, 1
+    ]
     for curve, place in zip(curves, _spread(places.tolist(), 0.075), strict=True):
         axes.annotate(
             curve.name,
@@ -143,7 +148,13 @@ def _draw(axes: Axes, curves: Sequence[Curve], *, markers: bool, log: bool) -> N
 
 
 def curves(
-    panels: Mapping[str, Sequence[Curve]], *, label: str, prefix: str, columns: int = 2, x_label: str = "step", log: bool = False
+    panels: Mapping[str, Sequence[Curve]],
+    *,
+    label: str,
+    prefix: str,
+    columns: int = 2,
+    x_label: str = "step",
+    log: bool = False,
 ) -> str:
     """Panels of curves with a name at the end of each line.
 
@@ -163,7 +174,9 @@ def curves(
     rows = -(-len(panels) // columns)
     with mpl.rc_context(STYLE):
         width, height = 8.6, 2.5 * rows
-        names = 0.12 + 0.085 * max(len(curve.name) for found in panels.values() for curve in found)  # inches that the longest name takes
+        names = 0.12 + 0.085 * max(
+            len(curve.name) for found in panels.values() for curve in found
+        )  # inches that the longest name takes
         panel = (width - 0.55 - columns * names - (columns - 1) * 0.5) / columns
         figure = Figure(figsize=(width, height))
         figure.subplots_adjust(left=0.55 / width, right=1 - names / width, wspace=(names + 0.5) / panel)

@@ -54,8 +54,13 @@ def read_per_query(path: Path) -> dict[str, PerQuery]:
             return _read_items(whole)
         for setting in ("mono", "cross", "multi", "ranked"):
             table = whole.filter(pc.field("setting") == setting).combine_chunks()
-            texts = {key: table[key].cast(pa.string()).combine_chunks() for key in ("query_id", "query_lang", "passage_lang", "cluster")}
-            cell = pc.call_function("binary_join_element_wise", [texts["query_lang"], texts["passage_lang"], pa.scalar("/")])
+            texts = {
+                key: table[key].cast(pa.string()).combine_chunks()
+                for key in ("query_id", "query_lang", "passage_lang", "cluster")
+            }
+            cell = pc.call_function(
+                "binary_join_element_wise", [texts["query_lang"], texts["passage_lang"], pa.scalar("/")]
+            )
             values = {key: table[key].cast(pa.float64()).to_numpy() for key in table.column_names if key not in _KEYS}
             if len(table):
                 found[setting] = PerQuery(texts["query_id"], cell, texts["cluster"], values)
@@ -71,14 +76,21 @@ def _read_items(whole: pa.Table) -> dict[str, PerQuery]:
         table = whole.filter(pc.field("setting") == setting).combine_chunks()
         if not len(table):
             continue
-        texts = {key: table[key].cast(pa.string()).combine_chunks() for key in ("item_id", "first_lang", "second_lang", "cluster")}
+        texts = {
+            key: table[key].cast(pa.string()).combine_chunks()
+            for key in ("item_id", "first_lang", "second_lang", "cluster")
+        }
         cell = pc.call_function("binary_join_element_wise", [texts["first_lang"], texts["second_lang"], pa.scalar("/")])
         names, classes = np.unique(
             np.concatenate([table[key].to_numpy() for key in ("label", "predicted")]).astype(str), return_inverse=True
         )
         label, predicted = np.split(classes.reshape(-1), 2)
         codes = _codes(cell)
-        values = {row.name: row.shares(label, predicted, codes, len(names)) for row in reported("classification") if row.shares}
+        values = {
+            row.name: row.shares(label, predicted, codes, len(names))
+            for row in reported("classification")
+            if row.shares
+        }
         found[setting] = PerQuery(texts["item_id"], cell, texts["cluster"], values)
     return found
 
@@ -120,7 +132,8 @@ def figures_of(runs: Sequence[Mapping[str, PerQuery]], setting: str, measure: st
 
 
 def by_language(runs: Sequence[Mapping[str, PerQuery]], measure: str, *, samples: int = 1000) -> dict[str, Interval]:
-    """Query language -> mean over seeds and queries of a measure of bias, with its interval over seeds and paragraphs."""
+    """Query language -> mean over seeds and queries of a measure of bias, with its interval over seeds and
+    paragraphs."""
     found = figures_of(runs, "bias", measure)
     if found is None:
         return {}
@@ -140,7 +153,9 @@ def paired(arm: Arm, base: Arm) -> bool:
     return None not in seeds and seeds == [run.seed for run in base.runs]
 
 
-def difference(own: Figures, other: Figures, same_seeds: bool, samples: int, seed: int, level: float) -> Interval | None:
+def difference(
+    own: Figures, other: Figures, same_seeds: bool, samples: int, seed: int, level: float
+) -> Interval | None:
     """Interval of `own` - `other`, paired by query, and by seed where the seeds are the same. None if the queries
     differ.
     """
@@ -168,7 +183,9 @@ class Contest:
     few: bool
 
 
-def contest(own: Figures, other: Figures, arm: Arm, base: Arm, *, margin: float, samples: int, seed: int, level: float) -> Contest | None:
+def contest(
+    own: Figures, other: Figures, arm: Arm, base: Arm, *, margin: float, samples: int, seed: int, level: float
+) -> Contest | None:
     """Compare two arms by the same queries; None if their queries differ.
 
     Where both have a single set of weights there is no spread over seeds, and the p-values are those of the paired
@@ -180,7 +197,9 @@ def contest(own: Figures, other: Figures, arm: Arm, base: Arm, *, margin: float,
     few = any(one.runs[0].recipe and len(one.runs) < MIN_SEEDS for one in (arm, base))
     if len(own.values) == len(other.values) == 1:
         between = own.values - other.values
-        return Contest(found, *(permutation_test(own.sums(between - null), seed=seed) for null in (0.0, -margin)), few=few)
+        return Contest(
+            found, *(permutation_test(own.sums(between - null), seed=seed) for null in (0.0, -margin)), few=few
+        )
     return Contest(found, found.p(), found.p(-margin), few)
 
 

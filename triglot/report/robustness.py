@@ -74,7 +74,9 @@ def _table(arms: Sequence[Arm], benchmark: str, name: str, clean: Mapping, refer
     success = find(SUCCESS)
     columns = [Column(s, "map", f"{TITLES[s]} {find('map').title}") for s in settings]
     columns += [Column(s, "lost", f"lost, {TITLES[s].lower()}", lower_is_better=True) for s in settings]
-    columns += [Column(s, success.name, f"{success.title}, {TITLES[s].lower()}", success.lower_is_better) for s in settings]
+    columns += [
+        Column(s, success.name, f"{success.title}, {TITLES[s].lower()}", success.lower_is_better) for s in settings
+    ]
     cells: dict[str, list[Cell | None]] = {arm.name: [] for arm in present}
     lost: dict[tuple[str, str], Figures] = {}
     reached: dict[tuple[str, str], Figures] = {}
@@ -96,14 +98,18 @@ def _table(arms: Sequence[Arm], benchmark: str, name: str, clean: Mapping, refer
                 continue
             own_intervals[label, index] = bootstrap(own.sums(), **options)
             found = (
-                contest(own, base, arm, by_name[reference], margin=margin, **options) if base is not None and label != reference else None
+                contest(own, base, arm, by_name[reference], margin=margin, **options)
+                if base is not None and label != reference
+                else None
             )
             if found is None or base is None:
                 continue
             contests[label, index] = found
             if kind == "lost":
                 ratio = bootstrap_ratio(own.sums(), base.sums(), paired=paired(arm, by_name[reference]), **options)
-                ratios.setdefault(label, []).append(f"{TITLES[setting].lower()} {ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]")
+                ratios.setdefault(label, []).append(
+                    f"{TITLES[setting].lower()} {ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
+                )
     lower = {key: columns[key[1]].lower_is_better for key in contests}
     decisions = decide(contests, lower, {key: not value for key, value in lower.items()}, margin)
     for index in range(2 * len(settings)):
@@ -112,17 +118,33 @@ def _table(arms: Sequence[Arm], benchmark: str, name: str, clean: Mapping, refer
             cells[arm.name].append(
                 None
                 if interval is None
-                else make_cell(interval.value, columns[index], interval, decisions.get((arm.name, index)), bottom=bottom)
+                else make_cell(
+                    interval.value, columns[index], interval, decisions.get((arm.name, index)), bottom=bottom
+                )
             )
     for setting in settings:
         for arm in present:
             values = [run.benchmarks[name]["robustness"].get(success.name, {}).get(setting) for run in arm.runs]
-            cells[arm.name].append(None if None in values else Cell(float(np.mean([v for v in values if v is not None]))))
+            cells[arm.name].append(
+                None if None in values else Cell(float(np.mean([v for v in values if v is not None])))
+            )
     rows = tuple(Row(arm.name, len(arm.runs), tuple(cells[arm.name])) for arm in present)
     told = [
-        f"{options['level']:.0%} intervals: crossed bootstrap over seeds and paragraphs. Lost: clean less attacked mAP, same queries.",
+        f"{options['level']:.0%} intervals: crossed bootstrap over seeds and paragraphs. Lost: clean less "
+        "attacked mAP, same queries.",
         f"{success.title}: {success.help}.",
-        *notes(decisions, [f"{column.title[0].lower()}{column.title[1:]}" for column in columns], present, reference, margin),
-        *(f"{label} loses, as a share of what {reference} loses: {', '.join(shares)}." for label, shares in ratios.items()),
+        *notes(
+            decisions,
+            [f"{column.title[0].lower()}{column.title[1:]}" for column in columns],
+            present,
+            reference,
+            margin,
+        ),
+        *(
+            f"{label} loses, as a share of what {reference} loses: {', '.join(shares)}."
+            for label, shares in ratios.items()
+        ),
     ]
-    return Table(name, tuple(columns), rows, reference if len(present) > 1 else "", tuple(told), margin if decisions else None)
+    return Table(
+        name, tuple(columns), rows, reference if len(present) > 1 else "", tuple(told), margin if decisions else None
+    )

@@ -94,7 +94,9 @@ def read_run(folder: str | Path) -> Run:
     folder = Path(folder)
     path = folder / "results.json"
     if not path.is_file():
-        raise InputError(f"{folder}: no results.json here; a finished run, an arm (seed-*) or a study folder was expected")
+        raise InputError(
+            f"{folder}: no results.json here; a finished run, an arm (seed-*) or a study folder was expected"
+        )
     results = documents.results(path)
     seed = re.fullmatch(r"seed-([0-9]{1,10})", folder.name)
     return Run(folder, results, int(seed[1]) if seed else None).read_all()
@@ -109,7 +111,13 @@ def _arm_folders(study: Path) -> list[Path]:
     """Baselines, the alignment stage, then the arms in the order of the recipe."""
     order = documents.arms(study / "study.json")
     arms = [path for path in sorted((study / "arms").glob("*")) if _seeds(path)]
-    arms.sort(key=lambda path: (path.name != "alignment", order.index(path.name) if path.name in order else len(order), path.name))
+    arms.sort(
+        key=lambda path: (
+            path.name != "alignment",
+            order.index(path.name) if path.name in order else len(order),
+            path.name,
+        )
+    )
     return [path for path in sorted((study / "baselines").glob("*")) if (path / "results.json").is_file()] + arms
 
 

@@ -107,7 +107,11 @@ class Table:
         if len(shown) < 2:
             return set()
         value = (min if self.columns[column].lower_is_better else max)(shown.values())
-        found = {name for name, other in shown.items() if number(other, self.columns[column]) == number(value, self.columns[column])}
+        found = {
+            name
+            for name, other in shown.items()
+            if number(other, self.columns[column]) == number(value, self.columns[column])
+        }
         return found if len(found) < len(shown) else set()
 
 
@@ -139,7 +143,9 @@ def columns_for(arms: Sequence[Arm], benchmark: str, measure: str = "map", bias:
         wanted += [_column("ranked", row, "{} of the run" if "settings" in row.where else "{}") for row in of_runs]
         of_classes = reported("classification")
         wanted += [_column(setting, row, title) for setting, title in _CLASSIFIED.items() for row in of_classes]
-        wanted += [_column(setting, row, title) for setting, title in _MAJORITY.items() for row in of_classes if row.main]
+        wanted += [
+            _column(setting, row, title) for setting, title in _MAJORITY.items() for row in of_classes if row.main
+        ]
         wanted += [column for column in biased if bias and column.ranks]
     return tuple(column for column in wanted if any(_value(arm, benchmark, column) is not None for arm in arms))
 
@@ -154,7 +160,11 @@ def _column(setting: str, row: Measure, title: str = "{}") -> Column:
 
 
 def _value(arm: Arm, benchmark: str, column: Column) -> float | None:
-    values = [run.benchmarks[benchmark].get(column.setting, {}).get(column.measure) for run in arm.runs if benchmark in run.benchmarks]
+    values = [
+        run.benchmarks[benchmark].get(column.setting, {}).get(column.measure)
+        for run in arm.runs
+        if benchmark in run.benchmarks
+    ]
     return None if len(values) < len(arm.runs) or any(value is None for value in values) else float(np.mean(values))
 
 
@@ -214,7 +224,12 @@ def compare(
     found = resample(present, benchmark, pairs, reference, **options) if resamples else {}
     contests = {key: against for key, (_, against) in found.items() if against is not None}
     lower = {key: columns[key[1]].lower_is_better for key in contests}
-    decisions = decide(contests, lower, {key: measure != "bias" and not (lower[key] or columns[key[1]].ranks) for key in contests}, margin)
+    decisions = decide(
+        contests,
+        lower,
+        {key: measure != "bias" and not (lower[key] or columns[key[1]].ranks) for key in contests},
+        margin,
+    )
     rows = []
     for arm in present:
         cells = []
@@ -226,16 +241,27 @@ def compare(
     notes = [*_notes(arms, benchmark, bool(found), level)]
     titles = [TITLES.get(column.setting, column.title).lower() for column in columns]
     notes[1:1] = verdict_notes(decisions, titles, present, reference, margin)
-    return Table(benchmark, columns, tuple(rows), reference if len(present) > 1 else "", tuple(notes), margin if decisions else None)
+    return Table(
+        benchmark,
+        columns,
+        tuple(rows),
+        reference if len(present) > 1 else "",
+        tuple(notes),
+        margin if decisions else None,
+    )
 
 
-def make_cell(value: float, column: Column, own: Interval | None, decision: Decision | None = None, *, bottom: float = 0.0) -> Cell:
+def make_cell(
+    value: float, column: Column, own: Interval | None, decision: Decision | None = None, *, bottom: float = 0.0
+) -> Cell:
     """A cell with its interval, cut to the range of the measure (which begins at `bottom`), and what was decided."""
     cell = Cell(value)
     if own is not None and math.isfinite(own.low) and math.isfinite(own.high):
         top = math.inf if column.ranks else 1.0  # few seeds may stretch an interval beyond what the measure can be
         cell = replace(cell, low=max(own.low, bottom), high=min(own.high, top))
-    return cell if decision is None else replace(cell, versus=decision.versus, p=decision.p, not_below=decision.not_below)
+    return (
+        cell if decision is None else replace(cell, versus=decision.versus, p=decision.p, not_below=decision.not_below)
+    )
 
 
 def _notes(arms: Sequence[Arm], benchmark: str, resampled: bool, level: float) -> tuple[str, ...]:
@@ -244,7 +270,8 @@ def _notes(arms: Sequence[Arm], benchmark: str, resampled: bool, level: float) -
     notes = []
     if resampled:
         notes.append(
-            f"{level:.0%} intervals: crossed bootstrap over seeds and {unit}. Values are means over seeds of macro averages over languages."
+            f"{level:.0%} intervals: crossed bootstrap over seeds and {unit}. Values are means over seeds of "
+            "macro averages over languages."
         )
     if any(len(arm.runs) == 1 and arm.runs[0].recipe for arm in arms) and resampled:
         notes.append(f"An arm with one seed has an interval over {unit} only: it does not show how far seeds differ.")
@@ -252,7 +279,11 @@ def _notes(arms: Sequence[Arm], benchmark: str, resampled: bool, level: float) -
     if missing:
         notes.append(f"Not evaluated on {benchmark}: {', '.join(missing)}.")
     of_data = dict.fromkeys(
-        note for arm in arms if benchmark in arm.benchmarks for run in arm.runs for note in run.benchmarks[benchmark].get("notes", [])
+        note
+        for arm in arms
+        if benchmark in arm.benchmarks
+        for run in arm.runs
+        for note in run.benchmarks[benchmark].get("notes", [])
     )
     return (*notes, *of_data)
 
@@ -271,7 +302,10 @@ def _name(row: Row) -> str:
 
 def to_markdown(table: Table, *, with_interval: bool = True) -> str:
     """A pipe table; the best value of a column is bold."""
-    lines = ["| arm | " + " | ".join(column.title for column in table.columns) + " |", "|---|" + "---:|" * len(table.columns)]
+    lines = [
+        "| arm | " + " | ".join(column.title for column in table.columns) + " |",
+        "|---|" + "---:|" * len(table.columns),
+    ]
     best = [table.best(index) for index in range(len(table.columns))]
     for row in table.rows:
         cells = []
@@ -318,7 +352,9 @@ def to_csv(tables: Sequence[Table]) -> str:
         for row in table.rows:
             for cell, column in zip(row.cells, table.columns, strict=True):
                 if cell is not None:
-                    value, low, high, p = ("" if x is None else repr(float(x)) for x in (cell.value, cell.low, cell.high, cell.p))
+                    value, low, high, p = (
+                        "" if x is None else repr(float(x)) for x in (cell.value, cell.low, cell.high, cell.p)
+                    )
                     key = [table.benchmark, row.name, row.seeds, column.setting, column.measure]
                     margin = table.margin if cell.not_below else ""
                     against = [cell.versus, table.reference, cell.verdict, p, cell.not_below, margin]

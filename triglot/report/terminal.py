@@ -17,7 +17,12 @@ def print_table(table: Table, stream: IO[str], *, with_interval: bool = True, no
     if not console.is_terminal:
         console.width = 200
     shown = RichTable(
-        title=escape(table.benchmark), title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="italic"
+        title=escape(table.benchmark),
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        header_style="italic",
     )
     shown.add_column("")
     for column in table.columns:

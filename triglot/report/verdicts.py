@@ -72,7 +72,11 @@ def points(margin: float) -> str:
 
 
 def notes(
-    decisions: Mapping[tuple[str, int], Decision], titles: Sequence[str], arms: Sequence[Arm], reference: str, margin: float
+    decisions: Mapping[tuple[str, int], Decision],
+    titles: Sequence[str],
+    arms: Sequence[Arm],
+    reference: str,
+    margin: float,
 ) -> list[str]:
     """Sentences below a table: what the marks mean, what was corrected, non-inferiority, and who has too few seeds.
 
@@ -87,20 +91,31 @@ def notes(
         return []
     family = f"Holm's correction for the {len(decisions)} comparison{'s' if len(decisions) > 1 else ''} of this table"
     marks = ", ".join(f"{MARKS[sign]} {WORDS[sign]}" for sign in (1, -1, 0))
-    said = [f"{marks}, against {reference}: two-sided tests of the differences at {ALPHA:.0%}, with {family}. Intervals are not corrected."]
+    said = [
+        f"{marks}, against {reference}: two-sided tests of the differences at {ALPHA:.0%}, with {family}. "
+        "Intervals are not corrected."
+    ]
     few = [
         arm
         for arm in arms
-        if arm.runs[0].recipe and len(arm.runs) < MIN_SEEDS and (arm.name == reference or any(n == arm.name for n, _ in decisions))
+        if arm.runs[0].recipe
+        and len(arm.runs) < MIN_SEEDS
+        and (arm.name == reference or any(n == arm.name for n, _ in decisions))
     ]
     if few:
         listed = ", ".join(f"{arm.name} ({len(arm.runs)})" for arm in few)
         said.append(f"Undecided because fewer than {MIN_SEEDS} seeds were trained: {listed}.")
-    below = [_below([(titles[i], one.not_below) for (n, i), one in decisions.items() if n == arm.name and one.not_below]) for arm in arms]
+    below = [
+        _below([(titles[i], one.not_below) for (n, i), one in decisions.items() if n == arm.name and one.not_below])
+        for arm in arms
+    ]
     listed = "; ".join(f"{arm.name}: {text}" for arm, text in zip(arms, below, strict=True) if text)
     if listed:
         count = sum(bool(one.not_below) for one in decisions.values())
-        said.append(f"Not below {reference} by more than {points(margin)} (the recipe's margin, Holm's correction for {count}): {listed}.")
+        said.append(
+            f"Not below {reference} by more than {points(margin)} (the recipe's margin, Holm's correction for "
+            f"{count}): {listed}."
+        )
     return said
 
 
@@ -109,4 +124,6 @@ def _below(answers: Sequence[tuple[str, str]]) -> str:
     groups: dict[str, list[str]] = {}
     for title, answer in answers:
         groups.setdefault(answer, []).append(title)
-    return ", ".join(f"{answer} ({', '.join(groups[answer])})" for answer in ("yes", "undecided", "no") if answer in groups)
+    return ", ".join(
+        f"{answer} ({', '.join(groups[answer])})" for answer in ("yes", "undecided", "no") if answer in groups
+    )

@@ -42,7 +42,9 @@ class Report(os.PathLike):
     def tables(self) -> list[Table]:
         """The main table of each benchmark, and after it one for each attack, as `tables_of` gives them."""
         main = self.content.tables.items()
-        return _with_columns([table for name, first in main for table in (first, *self.content.attacks.get(name, ()))], "map")
+        return _with_columns(
+            [table for name, first in main for table in (first, *self.content.attacks.get(name, ()))], "map"
+        )
 
 
 def tables_of(arms: Sequence[Arm], *, measure: str = "map", reference: str = "") -> list[Table]:
@@ -70,7 +72,14 @@ def check_format(output: str, known: Sequence[str] = ("table", *FORMATS)) -> Non
         raise InputError(f"--format: {output!r} is unknown{nearest(output, ('table', *FORMATS))}")
 
 
-def render(arms: Sequence[Arm], output: str, *, measure: str = "map", reference: str = "", tables: Sequence[Table] | None = None) -> str:
+def render(
+    arms: Sequence[Arm],
+    output: str,
+    *,
+    measure: str = "map",
+    reference: str = "",
+    tables: Sequence[Table] | None = None,
+) -> str:
     """Tables of all benchmarks as `markdown`, `csv`, `latex` or `json`; `tables` are those of these arms, where they
     are there already.
     """
@@ -82,10 +91,14 @@ def render(arms: Sequence[Arm], output: str, *, measure: str = "map", reference:
     if output == "json":
         from triglot.report.plain import table_to_json
 
-        return json.dumps({table.benchmark: table_to_json(table) for table in tables}, indent=2, ensure_ascii=False) + "\n"
+        return (
+            json.dumps({table.benchmark: table_to_json(table) for table in tables}, indent=2, ensure_ascii=False) + "\n"
+        )
     if output == "latex":
         return "\n".join(f"{escapes.latex_comment(table.benchmark)}\n{to_latex(table)}" for table in tables)
-    return "\n".join(f"### {escapes.markdown(table.benchmark)}\n\n{to_markdown(table)}\n{notes_markdown(table)}" for table in tables)
+    return "\n".join(
+        f"### {escapes.markdown(table.benchmark)}\n\n{to_markdown(table)}\n{notes_markdown(table)}" for table in tables
+    )
 
 
 def write_report(

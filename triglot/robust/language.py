@@ -1,4 +1,5 @@
-"""A discriminator of languages behind a reversed gradient (Ganin and Lempitsky 2015; for retrieval arXiv 2404.14339)."""
+"""A discriminator of languages behind a reversed gradient (Ganin and Lempitsky 2015; for retrieval arXiv
+2404.14339)."""
 
 from __future__ import annotations
 
@@ -37,7 +38,9 @@ class LanguageAdversary:
         self.settings = settings
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(seeds.bits(seed, "language adversary")) & 0x7FFFFFFFFFFFFFFF)
-            self.network = nn.Sequential(nn.Linear(dim, settings.hidden), nn.ReLU(), nn.Linear(settings.hidden, languages)).to(device)
+            self.network = nn.Sequential(
+                nn.Linear(dim, settings.hidden), nn.ReLU(), nn.Linear(settings.hidden, languages)
+            ).to(device)
         self._parameters = list(self.network.parameters())
         self._optimizer = torch.optim.AdamW(self._parameters, lr=settings.lr)
 
@@ -75,14 +78,21 @@ class LanguageAdversary:
         """Weights and moments, for a checkpoint."""
         found = {f"network.{name}": value.detach().clone() for name, value in self.network.state_dict().items()}
         for number, parameter in enumerate(self._parameters):
-            found |= {f"adam.{number}.{key}": value.clone() for key, value in self._optimizer.state.get(parameter, {}).items()}
+            found |= {
+                f"adam.{number}.{key}": value.clone() for key, value in self._optimizer.state.get(parameter, {}).items()
+            }
         return found
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """From a checkpoint."""
-        self.network.load_state_dict({key.removeprefix("network."): v for key, v in state.items() if key.startswith("network.")})
+        self.network.load_state_dict(
+            {key.removeprefix("network."): v for key, v in state.items() if key.startswith("network.")}
+        )
         for number, parameter in enumerate(self._parameters):
             mine = {key.split(".", 2)[2]: value for key, value in state.items() if key.startswith(f"adam.{number}.")}
-            found = {key: value.clone() if key == "step" else value.clone().to(parameter.device) for key, value in mine.items()}
+            found = {
+                key: value.clone() if key == "step" else value.clone().to(parameter.device)
+                for key, value in mine.items()
+            }
             if found:
                 self._optimizer.state[parameter] = found

@@ -1,4 +1,5 @@
-"""Learned negatives (AdCo, Hu et al. 2021, arXiv 2011.08435): a bank of vectors that ascends the loss that the encoder descends."""
+"""Learned negatives (AdCo, Hu et al. 2021, arXiv 2011.08435): a bank of vectors that ascends the loss that the encoder
+descends."""
 
 from __future__ import annotations
 
@@ -24,20 +25,27 @@ class LearnedNegatives:
     def __init__(self, settings: Negatives, *, dim: int, languages: int, seed: int, device: torch.device | str = "cpu"):
         self.settings = settings
         start = seeds.generator(seed, "learned negatives").standard_normal((settings.count, dim)).astype(np.float32)
-        self.bank = nn.functional.normalize(torch.from_numpy(start), dim=1).to(device)  # (count, dim), unit length after each step
+        self.bank = nn.functional.normalize(torch.from_numpy(start), dim=1).to(
+            device
+        )  # (count, dim), unit length after each step
         self.velocity = torch.zeros_like(self.bank)
-        self.owner = torch.arange(settings.count, device=device) % languages if settings.per_language else None  # (count,) language
+        self.owner = (
+            torch.arange(settings.count, device=device) % languages if settings.per_language else None
+        )  # (count,) language
 
     def scores(self, queries: Tensor, query_lang: Tensor, temperature: float) -> Tensor:
-        """(queries, count) scores over the loss's temperature, -inf for a query of another language; gradients reach the queries alone."""
+        """(queries, count) scores over the loss's temperature, -inf for a query of another language; gradients reach
+        the queries alone."""
         scores = queries @ self.bank.T / temperature
-        return scores if self.owner is None else scores.masked_fill(query_lang[:, None] != self.owner[None, :], -torch.inf)
+        return (
+            scores if self.owner is None else scores.masked_fill(query_lang[:, None] != self.owner[None, :], -torch.inf)
+        )
 
     def ascend(self, queries: Tensor, query_lang: Tensor, in_batch: Tensor) -> None:
         """One step of the bank up the loss.
 
-        With p(n|q) = softmax over the in-batch passages and the bank at the negatives' own temperature t, the gradient of the loss with
-        respect to n is that of its unit vector, (1/t) [mean p(n|q) q - mean p(n|q) (q.n) n].
+        With p(n|q) = softmax over the in-batch passages and the bank at the negatives' own temperature t, the gradient
+        of the loss with respect to n is that of its unit vector, (1/t) [mean p(n|q) q - mean p(n|q) (q.n) n].
 
         Args:
             queries: (queries, dim), no gradients.

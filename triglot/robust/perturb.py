@@ -1,9 +1,9 @@
 """Adversarial and noisy passes over a batch: FGM, PGD, FreeLB, SMART and R3F.
 
-A pass embeds texts with a shift added to their token embeddings. The methods are written against passes alone, so they hold for every
-encoder, for chunked gradients (one shift a chunk, kept over both passes) and for several processes (each shifts its own texts; the loss
-is that of all). Texts of the side that is not perturbed are embedded once: what every loss of the step says of them goes back in one
-backward pass.
+A pass embeds texts with a shift added to their token embeddings. The methods are written against passes alone, so they
+hold for every encoder, for chunked gradients (one shift a chunk, kept over both passes) and for several processes (each
+shifts its own texts; the loss is that of all). Texts of the side that is not perturbed are embedded once: what every
+loss of the step says of them goes back in one backward pass.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ class Pass(Protocol):
     vectors: Tensor
 
     def backward(self, gradient: Tensor, chunks: Sequence[int], *, weights: bool = True) -> Shifts:
-        """Send the gradient of `vectors` back through some chunks. Returns that of their shifts; without `weights`, of the shifts alone."""
+        """Send the gradient of `vectors` back through some chunks.
+
+        Returns that of their shifts; without `weights`, of the shifts alone.
+        """
         ...
 
 
@@ -68,7 +71,9 @@ def _project(shift: Tensor, limit: Tensor) -> Tensor:
     return _times(shift, (limit / _norms(shift).clamp_min(1e-30)).clamp_max(1.0))
 
 
-def perturbed_step(passes: Passes, value: Value, divergence: Divergence, robust: Robust) -> tuple[float, dict[str, float]]:
+def perturbed_step(
+    passes: Passes, value: Value, divergence: Divergence, robust: Robust
+) -> tuple[float, dict[str, float]]:
     """One step of a method: weight gradients are left where the passes put them.
 
     Args:
@@ -103,8 +108,11 @@ def _plain(passes: Passes, value: Value, divergence: Divergence, robust: Robust)
     return float(loss.detach()), {}
 
 
-def _gradient_sign_steps(passes: Passes, value: Value, divergence: Divergence, robust: Robust) -> tuple[float, dict[str, float]]:
-    """FGM (one step of the whole size) and PGD (`steps` steps, projected): the clean loss plus that of the last shift."""
+def _gradient_sign_steps(
+    passes: Passes, value: Value, divergence: Divergence, robust: Robust
+) -> tuple[float, dict[str, float]]:
+    """FGM (one step of the whole size) and PGD (`steps` steps, projected): the clean loss plus that of the last
+    shift."""
     shifts = _zeros(passes)
     clean = passes.run(_all(passes), shifts=shifts)
     loss = value(clean.vectors)
@@ -168,8 +176,11 @@ def _noise_shifts(passes: Passes, robust: Robust, purpose: str) -> Shifts:
 
 
 def _r3f(passes: Passes, value: Value, divergence: Divergence, robust: Robust) -> tuple[float, dict[str, float]]:
-    """The loss plus the symmetric divergence between clean and noisy distributions; one further pass over the perturbed side."""
-    return _with_divergence(passes, value, divergence, robust, passes.run(_all(passes)), _noise_shifts(passes, robust, "r3f"))
+    """The loss plus the symmetric divergence between clean and noisy distributions; one further pass over the perturbed
+    side."""
+    return _with_divergence(
+        passes, value, divergence, robust, passes.run(_all(passes)), _noise_shifts(passes, robust, "r3f")
+    )
 
 
 def _smart(passes: Passes, value: Value, divergence: Divergence, robust: Robust) -> tuple[float, dict[str, float]]:

@@ -36,7 +36,8 @@ class Negatives:
 
 @dataclass(frozen=True)
 class Adversary:
-    """A discriminator that tells the language of a vector, and whose gradient is reversed (Ganin and Lempitsky 2015; arXiv 2404.14339).
+    """A discriminator that tells the language of a vector, and whose gradient is reversed (Ganin and Lempitsky 2015;
+    arXiv 2404.14339).
 
     Attributes:
         weight: of the reversed gradient at the end of the ramp; 0 for no adversary.
@@ -56,10 +57,13 @@ class Adversary:
 
 @dataclass(frozen=True)
 class Robust:
-    """Perturbation in the space of token embeddings. Sizes are shares of the root mean square norm of the model's token embeddings.
+    """Perturbation in the space of token embeddings.
+
+    Sizes are shares of the root mean square norm of the model's token embeddings.
 
     Attributes:
-        method: none | fgm (Miyato 2017) | pgd (Madry 2018) | freelb (1909.11764) | smart (1911.03437) | r3f (2008.03156).
+        method: none | fgm (Miyato 2017) | pgd (Madry 2018) | freelb (1909.11764) | smart (1911.03437) | r3f
+            (2008.03156).
         side: query | passage | both: whose texts are perturbed.
         eps: largest norm of a text's shift over its tokens (fgm, pgd, freelb); size of the noise (smart, r3f).
         steps: ascent steps (pgd, freelb).

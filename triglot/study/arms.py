@@ -70,7 +70,10 @@ def record(out: Path, recipe: Recipe, arm: str, seed: int | None, results: Path)
     lines, found = _evaluations(before, path), read_json(results)["benchmarks"]
     if found and not any((line["recipe"], line["arm"], line["seed"]) == (key, arm, seed) for line in lines):
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        headline = {name: {s: entry[s]["map"] for s in ("mono", "cross", "multi") if s in entry} for name, entry in found.items()}
+        headline = {
+            name: {s: entry[s]["map"] for s in ("mono", "cross", "multi") if s in entry}
+            for name, entry in found.items()
+        }
         lines.append({"time": now, "recipe": key, "arm": arm, "seed": seed, "benchmarks": list(found), "map": headline})
     if (text := "".join(json.dumps(line) + "\n" for line in lines)).encode() != before:
         write_text(path, text)
@@ -137,7 +140,13 @@ def study(
     out = resolve(out, "folder")
     chosen, numbers = choose(recipe, arms, seeds)
     place, data, began = _Place(out), Data(recipe.data), time.perf_counter()
-    facts = {"recipe": recipe.name, "digest": digest(recipe), "arms": list(recipe.arms), "seeds": numbers, "command": command}
+    facts = {
+        "recipe": recipe.name,
+        "digest": digest(recipe),
+        "arms": list(recipe.arms),
+        "seeds": numbers,
+        "command": command,
+    }
     with writing(out):
         claim_study(out)
         if is_main() and not all(is_finished(place.arm(arm, seed)) for arm in chosen for seed in numbers):
@@ -153,10 +162,14 @@ def study(
         if not is_main():
             return None
         facts["seconds"] = round(time.perf_counter() - began, 1)
-        return write_report(find_arms([out]), out, title=recipe.name, command=command, study=facts, reference=_reference(recipe, chosen))
+        return write_report(
+            find_arms([out]), out, title=recipe.name, command=command, study=facts, reference=_reference(recipe, chosen)
+        )
 
 
-def _arms(recipe: Recipe, chosen: Sequence[str], seed: int, done: tuple[int, int], place: _Place, data: Data, progress: bool) -> None:
+def _arms(
+    recipe: Recipe, chosen: Sequence[str], seed: int, done: tuple[int, int], place: _Place, data: Data, progress: bool
+) -> None:
     """The arms of one seed; `done` counts those of the seeds before, and all."""
     start = None
     for turn, arm in enumerate(chosen, done[0] + 1):
@@ -197,7 +210,11 @@ def _start(recipe: Recipe, seed: int, place: _Place, data: Data, progress: bool)
 def baseline(recipe: Recipe, name: str, out: Path, data: Data) -> None:
     """Evaluate a retriever that needs no training, unless its results on the same benchmarks are there."""
     folder = out / "baselines" / name
-    asked = {"evaluate": recipe.evaluate, "languages": recipe.languages, "lists": recipe.lists if name != "bm25" else ""}
+    asked = {
+        "evaluate": recipe.evaluate,
+        "languages": recipe.languages,
+        "lists": recipe.lists if name != "bm25" else "",
+    }
     if not ((folder / RESULTS).is_file() and _made_with(folder / BASELINE) == plain(asked)):
         log.info("baseline %s", name)
         found: dict[str, Any] = {}

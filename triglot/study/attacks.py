@@ -1,4 +1,5 @@
-"""Attacks from the command line and from recipes: word lists read once, results and attacked texts beside one another."""
+"""Attacks from the command line and from recipes: word lists read once, results and attacked texts beside one
+another."""
 
 from __future__ import annotations
 
@@ -40,7 +41,9 @@ def attacked(
     for name, benchmark in benchmarks.items():
         log.info("attacking %s: %s", name, ", ".join(attack.label for attack in attacks))
         before = (clean or {}).get(name)
-        found[name], done = attack_queries(encoder, benchmark, attacks, lexicon_of=lexicon_of, clean=before, progress=progress)
+        found[name], done = attack_queries(
+            encoder, benchmark, attacks, lexicon_of=lexicon_of, clean=before, progress=progress
+        )
         for one in done:
             label = f"{name}+{one.attack.label}"
             found[label] = one.evaluation

@@ -1,4 +1,7 @@
-"""Opens what a recipe names: sources, benchmarks and word lists, each once a process. What runs below gets plain values."""
+"""Opens what a recipe names: sources, benchmarks and word lists, each once a process.
+
+What runs below gets plain values.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,9 @@ class Training:
         """Of all that training sees of it: a run that was stopped goes on with the same data or not at all."""
         corpus = self.corpus
         switching = {name: (how.pivot, dict(how.lists), how.p, how.languages) for name, how in self.switching.items()}
-        found = hashlib.blake2b(repr((corpus.languages, corpus.sources, self.weights, switching)).encode(), digest_size=16)
+        found = hashlib.blake2b(
+            repr((corpus.languages, corpus.sources, self.weights, switching)).encode(), digest_size=16
+        )
         for column in (corpus.source, corpus.family):
             found.update(np.ascontiguousarray(column).tobytes())
         corpus.hash_into(found)
@@ -106,7 +111,9 @@ class _Once(Generic[T]):
 
 
 class Data:
-    """Opens what a recipe names; asked again, it gives the same objects. `study.run` and `study.arms` ask it, and nothing below them does.
+    """Opens what a recipe names; asked again, it gives the same objects.
+
+    `study.run` and `study.arms` ask it, and nothing below them does.
 
     Args:
         folder: the data folder.
@@ -145,7 +152,8 @@ class Data:
         )
 
     def check(self, recipe: Recipe) -> None:
-        """Everything that can be checked before a run begins: every path that the recipe names is there, every benchmark can be read.
+        """Everything that can be checked before a run begins: every path that the recipe names is there, every
+        benchmark can be read.
 
         Raises:
             InputError: names the first that is not.
@@ -173,7 +181,9 @@ class Data:
         place = self._path(path)
         if not place.exists():
             siblings = [entry.name for entry in place.parent.iterdir()] if place.parent.is_dir() else []
-            raise InputError(f"{what}: {place}: no such file or folder{nearest(place.name, siblings) if siblings else ''}")
+            raise InputError(
+                f"{what}: {place}: no such file or folder{nearest(place.name, siblings) if siblings else ''}"
+            )
 
     def lists(self, path: str, languages: Sequence[str], half: int | None = None) -> Lists:
         """Word lists by (source language, target language), in both directions; all or half of the entries."""
@@ -210,7 +220,9 @@ class Data:
             say(source.label, tally)
             return replace(corpus, sources=(source.label,))
 
-        return self._sources.get((source.format, source.path, source.candidate_text, wanted, repr(source.options), source.label), read)
+        return self._sources.get(
+            (source.format, source.path, source.candidate_text, wanted, repr(source.options), source.label), read
+        )
 
     def training(self, sources: Sequence[Source], languages: Sequence[str]) -> Training:
         """The sources of a stage together.
@@ -227,8 +239,12 @@ class Data:
             parts = [balanced(self.source(source, languages), source) for source in sources]
             corpus = concat([part for part, _ in parts])
             switching = {source.label: self._switching(source, languages) for source in sources if source.codeswitch}
-            spoken = list(languages) or sorted({*corpus.languages, *(code for how in switching.values() for code in how.lists)})
-            return Training(corpus.restrict(spoken), tuple(weight for _, weights in parts for weight in weights), switching)
+            spoken = list(languages) or sorted(
+                {*corpus.languages, *(code for how in switching.values() for code in how.lists)}
+            )
+            return Training(
+                corpus.restrict(spoken), tuple(weight for _, weights in parts for weight in weights), switching
+            )
 
         return self._trainings.get((tuple(map(repr, sources)), tuple(languages)), read)
 
@@ -252,18 +268,25 @@ class Data:
         # A list and the reverse of its counterpart differ: each knows words that the other lacks.
         into = {b: list(dict.fromkeys(word_pairs(lists, how.pivot, b))) for a, b in sorted(lists) if a == how.pivot}
         if not into:
-            raise InputError(f"source {source.label!r}: codeswitch.lists: no word list from {how.pivot} in {self._path(how.lists)}")
+            raise InputError(
+                f"source {source.label!r}: codeswitch.lists: no word list from {how.pivot} in {self._path(how.lists)}"
+            )
         return Switching(pivot=how.pivot, lists=into, p=how.p, languages=tuple(into))
 
     def benchmarks(self, asked: Sequence[Benchmark], languages: Sequence[str]) -> Benchmarks:
-        """The benchmarks with their settings. Raises InputError that begins with the name of the one that cannot be read."""
+        """The benchmarks with their settings.
+
+        Raises InputError that begins with the name of the one that cannot be read.
+        """
         return tuple((one, self.benchmark(one, languages)) for one in asked)
 
     def benchmark(self, benchmark: Benchmark, languages: Sequence[str]) -> Opened:
         """A benchmark: what it has to retrieve, and what to classify. Raises InputError that begins with its name."""
 
         def read() -> Opened:
-            options = dict(benchmark.options) | ({"candidate_text": benchmark.candidate_text} if benchmark.candidate_text else {})
+            options = dict(benchmark.options) | (
+                {"candidate_text": benchmark.candidate_text} if benchmark.candidate_text else {}
+            )
             more = {"licence": benchmark.licence, "base": self.folder, "options": options}
             spoken = {"languages": benchmark.languages, "among": languages}
             try:
@@ -278,14 +301,16 @@ class Data:
 
 
 def word_pairs(lists: Lists, source: str, target: str) -> Iterator[tuple[str, str]]:
-    """(word, translation) of the list in this direction, then of the one in the other direction, reversed; one may occur twice."""
+    """(word, translation) of the list in this direction, then of the one in the other direction, reversed; one may
+    occur twice."""
     for key, turned in (((source, target), False), ((target, source), True)):
         for left, right in zip(*lists.get(key, ([], [])), strict=True):
             yield (right, left) if turned else (left, right)
 
 
 def balanced(corpus: ParallelCorpus, source: Source) -> tuple[ParallelCorpus, list[float]]:
-    """The source split by the languages of its rows, `bitext/de-en`, with a weight for each part; whole where `balance` is None."""
+    """The source split by the languages of its rows, `bitext/de-en`, with a weight for each part; whole where `balance`
+    is None."""
     if source.balance is None or not len(corpus):
         return corpus, [source.weight]
     masks = corpus.group_languages[corpus.query] | corpus.group_languages[corpus.passage]
@@ -297,12 +322,15 @@ def balanced(corpus: ParallelCorpus, source: Source) -> tuple[ParallelCorpus, li
 
 
 def fitting_source(recipe: Recipe) -> Source:
-    """The source whose texts a debiasing is fitted on: the one it names, or the first of natural texts in several languages."""
+    """The source whose texts a debiasing is fitted on: the one it names, or the first of natural texts in several
+    languages."""
     sources = [*(recipe.alignment.sources if recipe.alignment else ()), *recipe.sources]
     natural = {source.label: source for source in sources if source.format != "wordlist"}
     if recipe.debias.source:
         if recipe.debias.source not in natural:
-            raise InputError(f"debias.source: no source of texts {recipe.debias.source!r}{nearest(recipe.debias.source, natural)}")
+            raise InputError(
+                f"debias.source: no source of texts {recipe.debias.source!r}{nearest(recipe.debias.source, natural)}"
+            )
         return replace(natural[recipe.debias.source], codeswitch=None)
     for source in natural.values():
         if source.codeswitch is None:

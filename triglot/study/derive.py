@@ -23,7 +23,9 @@ from triglot.study.stage import licences, load
 log = logging.getLogger("triglot")
 
 
-def derive(recipe: Recipe, bases: Sequence[Path], out: Path, inputs: Inputs, *, model: str, progress: bool = False) -> Path:
+def derive(
+    recipe: Recipe, bases: Sequence[Path], out: Path, inputs: Inputs, *, model: str, progress: bool = False
+) -> Path:
     """An arm made of others, and its evaluation. Returns the folder of the model.
 
     Args:
@@ -42,8 +44,13 @@ def derive(recipe: Recipe, bases: Sequence[Path], out: Path, inputs: Inputs, *, 
         for name, base in zip(recipe.of, bases, strict=True):
             if not is_trained(base):
                 raise InputError(f"{model}: is made of {name}, which is not trained in {base}; run that arm too")
-        encoder = average([load(recipe.encoder, trained(base), name) for name, base in zip(recipe.of, bases, strict=True)])
-        told = [f"{recipe.name}, {model}: {'mean of ' if len(recipe.of) > 1 else ''}{', '.join(recipe.of)}, seed {recipe.seed}"]
+        encoder = average(
+            [load(recipe.encoder, trained(base), name) for name, base in zip(recipe.of, bases, strict=True)]
+        )
+        told = [
+            f"{recipe.name}, {model}: {'mean of ' if len(recipe.of) > 1 else ''}{', '.join(recipe.of)}, seed "
+            f"{recipe.seed}"
+        ]
         summary: dict[str, Any] = {"of": list(recipe.of), "stages": {}}
         sources = [*(recipe.alignment.sources if recipe.alignment else ()), *recipe.sources]
         own = {source.label: source.licence for source in sources}
@@ -55,7 +62,12 @@ def derive(recipe: Recipe, bases: Sequence[Path], out: Path, inputs: Inputs, *, 
             summary["debias"] = fit_facts(recipe.debias, fitted, source)
             told.append(fit_line(recipe.debias, fitted, source))
         encoder.save(out / "model", card=Card(languages=recipe.languages, sources=own, training=told))
-        facts = {"versions": versions(), "licences": licences(recipe), "parameters": int(encoder.parameters), "warnings": []}
+        facts = {
+            "versions": versions(),
+            "licences": licences(recipe),
+            "parameters": int(encoder.parameters),
+            "warnings": [],
+        }
         save_summary(out, summary | facts)
     finish(recipe, out, inputs, model)
     return out / "model"
@@ -74,7 +86,9 @@ def fit_facts(settings: Debias, fitted: Fitted, source: str) -> Mapping[str, Any
     """For summaries."""
     facts = {"method": settings.method, "rank": settings.rank, "source": source, "texts": fitted.texts}
     facts |= {"held_out": fitted.held_out, "strength": fitted.strength}
-    return facts | ({"curve": {f"{one:g}": found for one, found in fitted.choice.curve.items()}} if fitted.choice else {})
+    return facts | (
+        {"curve": {f"{one:g}": found for one, found in fitted.choice.curve.items()}} if fitted.choice else {}
+    )
 
 
 def fit_line(settings: Debias, fitted: Fitted, source: str) -> str:

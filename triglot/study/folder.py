@@ -1,7 +1,8 @@
 """Run and study folders: whose a folder is, how far it got, and who may write there.
 
-A run folder tells by its content how far it got: `recipe.yaml` when it began, `model/` and `summary.json` when it was trained,
-`results.json` when it was evaluated. What later work starts from has checksums: checkpoints, `init/`, and the model, in `summary.json`.
+A run folder tells by its content how far it got: `recipe.yaml` when it began, `model/` and `summary.json` when it was
+trained, `results.json` when it was evaluated. What later work starts from has checksums: checkpoints, `init/`, and the
+model, in `summary.json`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ _CARD = "README.md"  # of a model: people edit it
 
 @contextmanager
 def writing(out: Path) -> Iterator[None]:
-    """A run or study folder is written by one process at a time (under torchrun by the first one); what killed writes left is removed.
+    """A run or study folder is written by one process at a time (under torchrun by the first one); what killed writes
+    left is removed.
 
     A run inside a study or another run is locked with that.
 
@@ -55,7 +57,8 @@ def writing(out: Path) -> Iterator[None]:
 
 
 def _whole(out: Path) -> Path:
-    """The study (OUT/arms/ARM/seed-N) or the run with two stages (OUT/alignment) that a folder is a part of; else the folder itself."""
+    """The study (OUT/arms/ARM/seed-N) or the run with two stages (OUT/alignment) that a folder is a part of; else the
+    folder itself."""
     above = [*out.parents, out, out, out][:3]
     if above[1].name == "arms" and (above[2] / STUDY).is_file():
         return above[2]
@@ -72,8 +75,11 @@ def _files(out: Path) -> list[str]:
 
 
 def _others(out: Path) -> list[str]:
-    """The files below a folder that a start alone does not leave: what was trained or measured, and what is not ours."""
-    sealed = {path.parent.relative_to(out).as_posix() for path in out.rglob(f"init/**/{_SEAL}")} if out.is_dir() else set()
+    """The files below a folder that a start alone does not leave: what was trained or measured, and what is not
+    ours."""
+    sealed = (
+        {path.parent.relative_to(out).as_posix() for path in out.rglob(f"init/**/{_SEAL}")} if out.is_dir() else set()
+    )
     return [
         name
         for name in _files(out)
@@ -84,7 +90,9 @@ def _others(out: Path) -> list[str]:
 
 
 def claim(recipe: Recipe, out: Path) -> None:
-    """Write the settings into a run folder, or check that they are those already there. A folder with nothing trained may be taken over.
+    """Write the settings into a run folder, or check that they are those already there.
+
+    A folder with nothing trained may be taken over.
 
     Raises:
         InputError: the folder holds a run of other settings, or something else, or cannot be written.
@@ -101,7 +109,10 @@ def claim(recipe: Recipe, out: Path) -> None:
             raise InputError(differs)
         log.info("%s: nothing was trained there yet; it is used with the settings as they are now", out)
     elif others:
-        raise InputError(f"{out}: holds something else than a run (it has no {RECIPE}, but {others[0]}); choose an empty or a new folder")
+        raise InputError(
+            f"{out}: holds something else than a run (it has no {RECIPE}, but {others[0]}); choose an empty or a "
+            "new folder"
+        )
     _clear(out)
     write_text(path, to_yaml(recipe))
 
@@ -114,7 +125,10 @@ def _difference(recipe: Recipe, path: Path, out: Path) -> str:
         return f"{error} (the settings that {out} was made with); choose another folder"
     for key in {**was, **now}:
         if key != "data" and was.get(key) != now.get(key):
-            return f"{out}: made with {key}={was.get(key)}, now {key}={now.get(key)}; choose another folder or the same settings"
+            return (
+                f"{out}: made with {key}={was.get(key)}, now {key}={now.get(key)}; choose another folder or the same "
+                "settings"
+            )
     return ""
 
 
@@ -125,7 +139,11 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
         items = value.items()
     else:
         return {prefix: value}
-    return {key: item for name, child in items for key, item in _flat(child, f"{prefix}.{name}" if prefix else str(name)).items()}
+    return {
+        key: item
+        for name, child in items
+        for key, item in _flat(child, f"{prefix}.{name}" if prefix else str(name)).items()
+    }
 
 
 def claim_study(out: Path) -> None:
@@ -138,7 +156,10 @@ def claim_study(out: Path) -> None:
         return
     others = _others(out)
     if others:
-        raise InputError(f"{out}: holds something else than a study (it has no {STUDY}, but {others[0]}); choose an empty or a new folder")
+        raise InputError(
+            f"{out}: holds something else than a study (it has no {STUDY}, but {others[0]}); choose an empty or "
+            "a new folder"
+        )
     _clear(out)
 
 

@@ -24,7 +24,9 @@ def evaluate_all(encoder: Any, benchmarks: Benchmarks, *, ranked: bool | None = 
     found: dict[str, Result] = {}
     for asked, opened in benchmarks:
         if opened.retrieval is not None:
-            found[asked.name] = evaluate(Dense(encoder), opened.retrieval, ranked=ranked, depth=asked.depth, subsets=asked.subsets)
+            found[asked.name] = evaluate(
+                Dense(encoder), opened.retrieval, ranked=ranked, depth=asked.depth, subsets=asked.subsets
+            )
         if opened.task is not None:
             found[opened.task.name] = evaluate_task(encoder, opened.task)
     return found

@@ -1,4 +1,7 @@
-"""`triglot mine`: a source of pairs, a model, settings; hard negatives as JSON lines and what was found. And mining inside training."""
+"""`triglot mine`: a source of pairs, a model, settings; hard negatives as JSON lines and what was found.
+
+And mining inside training.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """One run, from its recipe to its results. Asked again, it goes on where it stopped.
 
-The data are opened once, at the top; everything below gets plain values: `stage` trains, `judge` evaluates, `folder` knows how far it got.
+The data are opened once, at the top; everything below gets plain values: `stage` trains, `judge` evaluates, `folder`
+knows how far it got.
 """
 
 from __future__ import annotations
@@ -16,7 +17,17 @@ from triglot.files import InputError, atomic_folder, read_json
 from triglot.outputs import resolve
 from triglot.recipe import Recipe, alignment_recipe, single
 from triglot.study.data import Data, Inputs, texts_by_language
-from triglot.study.folder import RESULTS, claim, discard_start, is_finished, is_trained, is_whole, seal_start, trained, writing
+from triglot.study.folder import (
+    RESULTS,
+    claim,
+    discard_start,
+    is_finished,
+    is_trained,
+    is_whole,
+    seal_start,
+    trained,
+    writing,
+)
 from triglot.study.judge import judge
 from triglot.study.stage import ALIGNMENT, FINE_TUNING, load, train_stage
 from triglot.train import checkpoint
@@ -48,7 +59,9 @@ def run(recipe: Recipe, out: str | Path, *, progress: bool = False) -> dict[str,
             start = make_encoder(recipe, out / "init", data)
             if recipe.alignment:
                 first = replace(alignment_recipe(recipe, recipe.seed), evaluate=())
-                start = align(first, start, out / ALIGNMENT, replace(inputs, evaluate=(), lexicons={}), progress=progress)
+                start = align(
+                    first, start, out / ALIGNMENT, replace(inputs, evaluate=(), lexicons={}), progress=progress
+                )
             fine_tune(recipe, start, out, inputs, model=recipe.name, progress=progress)
         if is_main():
             discard_start(out / "init")
@@ -57,7 +70,8 @@ def run(recipe: Recipe, out: str | Path, *, progress: bool = False) -> dict[str,
 
 
 def open_inputs(data: Data, recipe: Recipe, out: Path) -> Inputs:
-    """What is still to be read for the run of a folder: nothing for a finished one, no training data for a trained one."""
+    """What is still to be read for the run of a folder: nothing for a finished one, no training data for a trained
+    one."""
     return data.inputs(recipe, training=not is_trained(out), evaluation=is_main() and not is_finished(out))
 
 
@@ -68,7 +82,12 @@ def make_encoder(recipe: Recipe, folder: Path, data: Data) -> Path:
         `folder`, which now holds the model.
     """
     stages = [recipe.alignment.sources] if recipe.alignment else []
-    made = {"seed": recipe.seed, "encoder": recipe.encoder, "languages": recipe.languages, "sources": [*stages, recipe.sources]}
+    made = {
+        "seed": recipe.seed,
+        "encoder": recipe.encoder,
+        "languages": recipe.languages,
+        "sources": [*stages, recipe.sources],
+    }
     with main_first():
         if is_main() and not is_whole(folder, made):
             words = None
@@ -89,7 +108,16 @@ def align(recipe: Recipe, start: Path, out: Path, inputs: Inputs, *, progress: b
     claim(recipe, out)
     if not is_trained(out):
         assert inputs.alignment is not None
-        train_stage(recipe, recipe.alignment, ALIGNMENT, start, inputs.alignment, out, validation=inputs.validation, progress=progress)
+        train_stage(
+            recipe,
+            recipe.alignment,
+            ALIGNMENT,
+            start,
+            inputs.alignment,
+            out,
+            validation=inputs.validation,
+            progress=progress,
+        )
     finish(recipe, out, inputs, ALIGNMENT)
     return trained(out) if is_main() else out / "model"
 
@@ -110,7 +138,9 @@ def fine_tune(recipe: Recipe, start: Path, out: Path, inputs: Inputs, *, model: 
         raise InputError(f"{recipe.name}: sources: is missing; fine-tuning needs at least one")
     if not is_trained(out):
         assert inputs.fine_tuning is not None
-        train_stage(recipe, recipe, FINE_TUNING, start, inputs.fine_tuning, out, validation=inputs.validation, progress=progress)
+        train_stage(
+            recipe, recipe, FINE_TUNING, start, inputs.fine_tuning, out, validation=inputs.validation, progress=progress
+        )
     finish(recipe, out, inputs, model)
     return out / "model"
 
@@ -122,4 +152,11 @@ def finish(recipe: Recipe, out: Path, inputs: Inputs, model: str) -> None:
     for stage in (FINE_TUNING, ALIGNMENT):
         checkpoint.clear(out, stage)
     if not is_finished(out):
-        judge(load(recipe.encoder, trained(out), model), inputs, recipe.attacks, out, model=model, title=recipe.name or model)
+        judge(
+            load(recipe.encoder, trained(out), model),
+            inputs,
+            recipe.attacks,
+            out,
+            model=model,
+            title=recipe.name or model,
+        )

@@ -1,4 +1,5 @@
-"""One stage of training: from a model to start from and the data of the stage to a saved model with the summary of its run."""
+"""One stage of training: from a model to start from and the data of the stage to a saved model with the summary of its
+run."""
 
 from __future__ import annotations
 
@@ -41,7 +42,15 @@ def load(settings: EncoderSettings, folder: Path, name: str) -> Any:
 
 
 def train_stage(
-    recipe: Recipe, stage: Stage, name: str, start: Path, training: Training, out: Path, *, validation: Benchmarks, progress: bool
+    recipe: Recipe,
+    stage: Stage,
+    name: str,
+    start: Path,
+    training: Training,
+    out: Path,
+    *,
+    validation: Benchmarks,
+    progress: bool,
 ) -> None:
     """Train a stage and save the model with the summary of the run.
 
@@ -83,11 +92,18 @@ def train_stage(
     log.info("%s: batches of %.1f rows on average, %d were asked for", name, plan.sizes.mean, plan.sizes.asked)
     for source, share in shown.items():
         if share < 1:
-            log.info("%s: an epoch shows %.0f %% of the rows of %s; the others come in later ones, in turn", name, 100 * share, source)
+            log.info(
+                "%s: an epoch shows %.0f %% of the rows of %s; the others come in later ones, in turn",
+                name,
+                100 * share,
+                source,
+            )
 
     def validate(encoder: Any) -> dict[str, Any]:
         found = evaluate_all(encoder, validation)
-        return {key: {part: one.summary[part] for part in VALIDATED if part in one.summary} for key, one in found.items()}
+        return {
+            key: {part: one.summary[part] for part in VALIDATED if part in one.summary} for key, one in found.items()
+        }
 
     counted = train_loop(
         model,
@@ -123,7 +139,9 @@ def train_stage(
 def _feed(stage: Stage, training: Training, encoder: Any, seed: int) -> Feed:
     """The texts of a stage: as tokens for a static encoder, with the noise that the stage asks for."""
     static = isinstance(encoder, StaticEncoder)
-    feed = training.feed(encoder.tokenize, encoder.tokenizer.to_str(), seed) if static else training.feed(None, "", seed)
+    feed = (
+        training.feed(encoder.tokenize, encoder.tokenizer.to_str(), seed) if static else training.feed(None, "", seed)
+    )
     if not stage.augment.active:
         return feed
     pieces = encoder.pieces if static else None
@@ -158,7 +176,8 @@ def _save(recipe: Recipe, stage: Stage, name: str, encoder: Any, out: Path, summ
 
 
 def _check_fits(stage: Stage, rows: float, encoder: Any) -> None:
-    """Refuse before the first step what certainly does not fit: scores of a batch (with masks and gradient), the optimiser's state."""
+    """Refuse before the first step what certainly does not fit: scores of a batch (with masks and gradient), the
+    optimiser's state."""
     if device().type != "cpu":
         return
     passages = rows * (stage.batches.positives + stage.train.negatives)
@@ -166,7 +185,9 @@ def _check_fits(stage: Stage, rows: float, encoder: Any) -> None:
     if (count := stage.robust.negatives.count) > 0:
         check_fits(8 * count * encoder.dim, f"robust.negatives.count: {count:,} vectors of {encoder.dim:,} dimensions")
     if not isinstance(encoder, StaticEncoder):
-        check_fits(12 * int(encoder.parameters), f"training of {int(encoder.parameters):,} parameters")  # gradient and two moments
+        check_fits(
+            12 * int(encoder.parameters), f"training of {int(encoder.parameters):,} parameters"
+        )  # gradient and two moments
 
 
 def _told(recipe: Recipe, stage: Stage, name: str, seen: Mapping[str, Any]) -> str:
@@ -176,7 +197,10 @@ def _told(recipe: Recipe, stage: Stage, name: str, seen: Mapping[str, Any]) -> s
     loss = f"InfoNCE with temperature {stage.loss.temperature:g}"
     if stage.loss.symmetric:
         loss += f", {stage.loss.symmetric:g} of it from passage to query"
-    batches = f"batches {stage.batches.kind} of {rows.get('mean', stage.batches.size):g} rows on average ({stage.batches.size} asked for)"
+    batches = (
+        f"batches {stage.batches.kind} of {rows.get('mean', stage.batches.size):g} rows on average "
+        f"({stage.batches.size} asked for)"
+    )
     counted = f"{seen.get('steps', stage.train.steps):,} steps, {pairs:,} pairs, {seen.get('texts', 0):,} texts"
     return f"{recipe.name}, {name}: {counted}, {batches}, {loss}, learning rate {stage.train.lr:g}, seed {recipe.seed}"
 
@@ -184,4 +208,6 @@ def _told(recipe: Recipe, stage: Stage, name: str, seen: Mapping[str, Any]) -> s
 def licences(recipe: Recipe) -> dict[str, str]:
     """Label of each source, word list and benchmark -> its licence as the recipe states it."""
     sources = [*(recipe.alignment.sources if recipe.alignment else ()), *recipe.sources]
-    return {source.label: source.licence for source in sources} | {one.name: one.licence for one in recipe.validation if one.licence}
+    return {source.label: source.licence for source in sources} | {
+        one.name: one.licence for one in recipe.validation if one.licence
+    }

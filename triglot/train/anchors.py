@@ -1,8 +1,9 @@
 """A closed-form start for the alignment of a static encoder: words begin where their translations are.
 
-Fresh rows are nearly orthogonal, so a text and its translation begin as strangers. Each token of another language is moved towards the mean
-of the pivot-language words that word lists give for the words it occurs in; tokens that the pivot language itself uses stay, so that words
-remain distinguishable. One sparse product; contrastive training goes on from there.
+Fresh rows are nearly orthogonal, so a text and its translation begin as strangers. Each token of another language is
+moved towards the mean of the pivot-language words that word lists give for the words it occurs in; tokens that the
+pivot language itself uses stay, so that words remain distinguishable. One sparse product; contrastive training goes on
+from there.
 """
 
 from __future__ import annotations

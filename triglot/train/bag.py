@@ -1,8 +1,8 @@
 """Training a static encoder: only the rows of a batch's tokens are touched.
 
-A dense gradient of 65,536 rows would cost more than the rest of the step. The unique rows are gathered into a small leaf, the sum
-over tokens and its gradient run on that, and those rows alone are updated by row-wise Adagrad (Duchi et al. 2011, one accumulator a
-row, as in the embedding tables of recommender systems).
+A dense gradient of 65,536 rows would cost more than the rest of the step. The unique rows are gathered into a small
+leaf, the sum over tokens and its gradient run on that, and those rows alone are updated by row-wise Adagrad (Duchi et
+al. 2011, one accumulator a row, as in the embedding tables of recommender systems).
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class Bag:
         self._encoder = encoder
         self.device = torch.device(device)
         self.rows = torch.from_numpy(encoder.embeddings.copy()).to(self.device)  # (vocab, dim)
-        # The output is normalised, so only lengths relative to one another matter; with a mean of 1, a learning rate is a share of a row.
+        # The output is normalised, so only lengths relative to one another matter; with a mean of 1, a learning rate is
+        # a share of a row.
         self.rows /= self.rows.norm(dim=1).mean().clamp_min(1e-12)
         self.squares = torch.zeros(len(self.rows), device=self.device)  # (vocab,) sum of mean squared gradients
         self._leaves: list[tuple[Tensor, Tensor]] = []
@@ -55,11 +56,14 @@ class Bag:
     def ball(self, prepared: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """What a shift may look like: (texts, dim) ones, and (texts,) the norm that a size of 1 stands for.
 
-        Shifts of n token rows with a joint norm of r move their sum by sqrt(n) r at most, and the sum is all that a bag shows of them.
+        Shifts of n token rows with a joint norm of r move their sum by sqrt(n) r at most, and the sum is all that a bag
+        shows of them.
         """
         _, place, starts = prepared
         lengths = torch.diff(starts, append=torch.tensor([len(place)])).to(self.device)
-        return torch.ones(len(starts), self.dim, device=self.device), typical_norm(self.rows) * lengths.clamp_min(1).sqrt()
+        return torch.ones(len(starts), self.dim, device=self.device), typical_norm(self.rows) * lengths.clamp_min(
+            1
+        ).sqrt()
 
     def embed(self, prepared: tuple[Tensor, Tensor, Tensor], shift: Tensor | None = None) -> Tensor:
         """(texts, dim) unit vectors; gradients reach the rows where torch records them. A text without tokens is zero.
@@ -88,7 +92,11 @@ class Bag:
         """
         parts = [(ids, leaf.grad) for ids, leaf in self._leaves if leaf.grad is not None]
         self._leaves = []
-        ids, grads = (parts[0][0], parts[0][1]) if len(parts) == 1 else (torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts]))
+        ids, grads = (
+            (parts[0][0], parts[0][1])
+            if len(parts) == 1
+            else (torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts]))
+        )
         ids, grads = world.concatenate(ids), world.concatenate(grads)
         if len(parts) > 1 or world.size > 1:
             ids, place = torch.unique(ids, return_inverse=True)

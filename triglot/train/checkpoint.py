@@ -48,7 +48,8 @@ def folder_of(out: Path, stage: str, step: int) -> Path:
 
 
 def save(out: Path, stage: str, step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any], keep: int) -> None:
-    """Write a checkpoint, then delete all but the newest `keep` of the stage (0 keeps all), and later ones: no one goes on from them."""
+    """Write a checkpoint, then delete all but the newest `keep` of the stage (0 keeps all), and later ones: no one goes
+    on from them."""
     with atomic_folder(folder_of(out, stage, step)) as folder:
         save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, folder / _TENSORS)
         write_sealed(folder / _STATE, {"stage": stage, "step": step, **state, "files": checksums(folder)})
@@ -89,12 +90,17 @@ def latest(out: Path, stage: str, settings: Mapping[str, Any]) -> tuple[State, d
             check_files(folder, state["files"])
             tensors = load_file(folder / _TENSORS)
         except (InputError, SafetensorError, OSError) as error:
-            log.warning("%s; %s", error, "going on from the checkpoint before" if number < len(found) else "training starts anew")
+            log.warning(
+                "%s; %s",
+                error,
+                "going on from the checkpoint before" if number < len(found) else "training starts anew",
+            )
             continue
         for key, value in settings.items():
             if state["settings"].get(key) != value:
                 raise InputError(
-                    f"{folder}: made with {key}={state['settings'].get(key)}, now {key}={value}; resume with the same settings, "
+                    f"{folder}: made with {key}={state['settings'].get(key)}, now {key}={value}; resume with the "
+                    "same settings, "
                     f"or choose another folder"
                 )
         return state, tensors

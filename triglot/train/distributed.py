@@ -45,8 +45,13 @@ class World:
 
 
 def device() -> torch.device:
-    """Where this process trains: on its GPU, if there is one. Whoever makes a model asks here; all else asks the model."""
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if torch.cuda.is_available() else torch.device("cpu")
+    """Where this process trains: on its GPU, if there is one.
+
+    Whoever makes a model asks here; all else asks the model.
+    """
+    return (
+        torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if torch.cuda.is_available() else torch.device("cpu")
+    )
 
 
 def join() -> World:
@@ -56,7 +61,8 @@ def join() -> World:
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return World()
-    # Imported later (an optimizer does so), it takes the group as default of its arguments, and no one could end the group's threads.
+    # Imported later (an optimizer does so), it takes the group as default of its arguments, and no one could end the
+    # group's threads.
     import torch.distributed.nn.functional
     from torch import distributed
 

@@ -78,11 +78,19 @@ class Feed:
     Args:
         corpus: training rows.
         switching: source name -> how its texts are code-switched.
-        tokenize: texts -> (flat ids, offsets); every text and every word of the lists is tokenised once, here. None: batches hold strings.
+        tokenize: texts -> (flat ids, offsets); every text and every word of the lists is tokenised once, here. None:
+            batches hold strings.
         seed: of the code-switching.
     """
 
-    def __init__(self, corpus: ParallelCorpus, *, switching: Mapping[str, Switching] | None = None, tokenize: Tokenize | None, seed: int):
+    def __init__(
+        self,
+        corpus: ParallelCorpus,
+        *,
+        switching: Mapping[str, Switching] | None = None,
+        tokenize: Tokenize | None,
+        seed: int,
+    ):
         self.corpus = corpus
         self._strings = corpus.texts
         self._tokenize = tokenize
@@ -98,18 +106,24 @@ class Feed:
             self._add_switcher(source, how, masks, tokenize, seed)
         self.masks = masks
 
-    def _add_switcher(self, source: str, how: Switching, masks: np.ndarray, tokenize: Tokenize | None, seed: int) -> None:
+    def _add_switcher(
+        self, source: str, how: Switching, masks: np.ndarray, tokenize: Tokenize | None, seed: int
+    ) -> None:
         corpus = self.corpus
         if source not in corpus.sources:
             raise InputError(f"codeswitch: no source {source!r}{nearest(source, corpus.sources)}")
         if how.pivot not in corpus.languages:
-            raise InputError(f"codeswitch: source {source!r} has no text in {how.pivot!r}{nearest(how.pivot, corpus.languages)}")
+            raise InputError(
+                f"codeswitch: source {source!r} has no text in {how.pivot!r}{nearest(how.pivot, corpus.languages)}"
+            )
         targets = [lang for lang in (how.languages or how.lists) if lang != how.pivot]
         for lang in targets:
             if lang not in how.lists:
                 raise InputError(f"codeswitch: no word list from {how.pivot} to {lang!r}{nearest(lang, how.lists)}")
             if lang not in corpus.languages:
-                raise InputError(f"codeswitch: the corpus does not know the language {lang!r}{nearest(lang, corpus.languages)}")
+                raise InputError(
+                    f"codeswitch: the corpus does not know the language {lang!r}{nearest(lang, corpus.languages)}"
+                )
         rows = corpus.source == corpus.sources.index(source)
         groups = np.union1d(corpus.query[rows], corpus.passage[rows])
         pivot = corpus.text_of[groups, corpus.languages.index(how.pivot)]
@@ -151,7 +165,10 @@ class Feed:
 
     def coverage(self) -> dict[str, dict[str, float]]:
         """Share of words with a translation: number of the switcher -> language -> share."""
-        return {str(i): {lang: round(s.coverage(lang), 4) for lang in s.languages} for i, (s, _, _) in enumerate(self._switchers)}
+        return {
+            str(i): {lang: round(s.coverage(lang), 4) for lang in s.languages}
+            for i, (s, _, _) in enumerate(self._switchers)
+        }
 
     def rows(self) -> Rows:
         """What the planner needs to know."""
@@ -163,8 +180,8 @@ class Feed:
         Args:
             step: planned rows and languages.
             negatives: hard negatives a row at most. Rows that have more show others of them in each epoch.
-            languages: that they are shown in: `own`, that of the row's first passage; `balanced`, each language equally often; `others`,
-                each but the passage's. What cannot be shown so is left out, and counted.
+            languages: that they are shown in: `own`, that of the row's first passage; `balanced`, each language equally
+                often; `others`, each but the passage's. What cannot be shown so is left out, and counted.
         """
         corpus = self.corpus
         query, passage = corpus.query[step.rows], corpus.passage[step.rows]
@@ -215,8 +232,13 @@ class Feed:
             missing=negatives * len(query) - len(hard),
         )
 
-    def _changed(self, group: np.ndarray, lang: np.ndarray, sides: np.ndarray, epoch: int) -> tuple[np.ndarray, list[str]]:
-        """Places of the texts that the augmenter changes, and what they become. A text is drawn by its group, language and side."""
+    def _changed(
+        self, group: np.ndarray, lang: np.ndarray, sides: np.ndarray, epoch: int
+    ) -> tuple[np.ndarray, list[str]]:
+        """Places of the texts that the augmenter changes, and what they become.
+
+        A text is drawn by its group, language and side.
+        """
         assert self._augmenter is not None
         keys = (group.astype(np.int64) * 64 + lang) * 2 + sides
         part = self._augmenter.choose(keys, sides, epoch)
@@ -225,7 +247,9 @@ class Feed:
         codes = [self.corpus.languages[code] for code in lang[places]]
         return places, self._augmenter.change(clean, codes, keys[places], part[places], epoch)
 
-    def _parted(self, texts: Ragged, group: np.ndarray, lang: np.ndarray, sides: np.ndarray, views: np.ndarray, epoch: int) -> Ragged:
+    def _parted(
+        self, texts: Ragged, group: np.ndarray, lang: np.ndarray, sides: np.ndarray, views: np.ndarray, epoch: int
+    ) -> Ragged:
         """Token ids with some tokens of the augmenter's side shown as two; views too."""
         assert self._augmenter is not None
         assert self._augmenter.splits is not None
@@ -242,7 +266,9 @@ class Feed:
         """Token ids with the changed texts in their places, or at the end as views."""
         assert self._tokenize is not None
         new = Ragged(*self._tokenize(changed))
-        joined = Ragged(np.concatenate([texts.flat, new.flat]), np.concatenate([texts.offsets, texts.offsets[-1] + new.offsets[1:]]))
+        joined = Ragged(
+            np.concatenate([texts.flat, new.flat]), np.concatenate([texts.offsets, texts.offsets[-1] + new.offsets[1:]])
+        )
         if viewing:
             return joined
         rows = np.arange(len(texts))
@@ -273,7 +299,8 @@ class Feed:
         return groups, (np.cumsum(bits, axis=1, dtype=np.int64) > nth[:, None]).argmax(axis=1)
 
     def _parts(self, group: np.ndarray, lang: np.ndarray) -> list[tuple[np.ndarray, int, int, np.ndarray]]:
-        """(places in the batch, switcher or -1, language, texts): natural texts together, switched ones by switcher and language."""
+        """(places in the batch, switcher or -1, language, texts): natural texts together, switched ones by switcher and
+        language."""
         text = self.corpus.text_of[group, lang]
         natural = np.flatnonzero(text >= 0)
         parts = [(natural, -1, -1, text[natural])]

@@ -1,7 +1,7 @@
 """What a run tells while it goes: metrics.jsonl, TensorBoard scalars, and a progress bar with rate and time left.
 
-A run that was stopped and goes on logs what one that never stopped would have logged: a checkpoint holds the sums since the last line, and
-the lines after it are dropped.
+A run that was stopped and goes on logs what one that never stopped would have logged: a checkpoint holds the sums since
+the last line, and the lines after it are dropped.
 """
 
 from __future__ import annotations
@@ -59,7 +59,15 @@ class RunLog:
     """
 
     def __init__(
-        self, out: Path, stage: str, first: int, train: Train, *, enabled: bool, progress: bool, before: Mapping[str, Any] | None = None
+        self,
+        out: Path,
+        stage: str,
+        first: int,
+        train: Train,
+        *,
+        enabled: bool,
+        progress: bool,
+        before: Mapping[str, Any] | None = None,
     ):
         self._stage, self._train, self._enabled = stage, train, enabled
         self._losses: list[float] = []
@@ -86,7 +94,9 @@ class RunLog:
         if progress:
             self._bar = _bar(stage, first, train.steps)
 
-    def step(self, step: int, loss: float, rate: float, norm: float, pairs: int, parts: Mapping[str, float] | None = None) -> None:
+    def step(
+        self, step: int, loss: float, rate: float, norm: float, pairs: int, parts: Mapping[str, float] | None = None
+    ) -> None:
         """After each step; writes means every `log_every` steps and after the last."""
         if not self._enabled:
             return
@@ -135,7 +145,13 @@ class RunLog:
         assert self._file is not None
         os.fsync(self._file.fileno())
         seconds = time.perf_counter() - self._start
-        return {"losses": self._losses, "parts": self._parts, "pairs": self._pairs, "seconds": seconds, "lines": self._lines.hexdigest()}
+        return {
+            "losses": self._losses,
+            "parts": self._parts,
+            "pairs": self._pairs,
+            "seconds": seconds,
+            "lines": self._lines.hexdigest(),
+        }
 
     def close(self) -> None:
         """Close the files and the bar."""
@@ -147,7 +163,8 @@ class RunLog:
 
 
 def rewind(path: Path, stage: str, step: int) -> hashlib.blake2b:
-    """Drop the lines of a stage after a step (a run that was killed logs further than it saved), and those that cannot be read.
+    """Drop the lines of a stage after a step (a run that was killed logs further than it saved), and those that cannot
+    be read.
 
     Returns:
         the checksum of the stage's lines that are left.
@@ -181,7 +198,8 @@ def _line(raw: bytes) -> dict[str, Any] | None:
 
 
 def _events(folder: Path, log: Path) -> Any:
-    """A TensorBoard writer that has every line of the log: what another one wrote before is left out, since it may have gone further."""
+    """A TensorBoard writer that has every line of the log: what another one wrote before is left out, since it may have
+    gone further."""
     from torch.utils.tensorboard.writer import SummaryWriter
 
     for old in folder.glob(f"events.out.tfevents.*{_MARK}"):

@@ -77,7 +77,8 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class _Ready:
-    """A batch on its way to the loop: this rank's texts in chunks, and which texts of the whole batch may be shifted."""
+    """A batch on its way to the loop: this rank's texts in chunks, and which texts of the whole batch may be
+    shifted."""
 
     batch: Batch
     chunks: list[tuple[Any, slice]]
@@ -85,7 +86,8 @@ class _Ready:
 
 
 def _mined(renewal: Renewal, model: Model, step: int, rows: int, world: World, device: Any) -> Tensor:
-    """(rows, n) groups that the first process finds, on all of them: on another machine the last digits of vectors may differ."""
+    """(rows, n) groups that the first process finds, on all of them: on another machine the last digits of vectors may
+    differ."""
     groups = torch.zeros(rows, renewal.width, dtype=torch.int32)
     if world.rank == 0:
         groups = torch.from_numpy(np.ascontiguousarray(renewal.find(model.encoder(), step), np.int32))
@@ -100,7 +102,11 @@ def _ready(model: Model, feed: Feed, plan: RunPlan, step: int, *, train: Train, 
     mine = np.arange(len(batch))[rank_slice(len(batch), world.rank, world.size)]
     # A chunk holds texts that may be shifted, or others. `cuts` are the places where one ends and the next begins.
     cuts = {0, len(mine), *(np.flatnonzero(np.diff(rows[mine])) + 1).tolist()}
-    edges = sorted(cuts if not train.chunk else {place for a, b in pairwise(sorted(cuts)) for place in range(a, b, train.chunk)} | cuts)
+    edges = sorted(
+        cuts
+        if not train.chunk
+        else {place for a, b in pairwise(sorted(cuts)) for place in range(a, b, train.chunk)} | cuts
+    )
     chunks = []
     for start, stop in pairwise(edges):
         part = mine[start:stop]
@@ -116,7 +122,9 @@ def _reseed(seed: int, stage: str, step: int, rank: int, chunk: int) -> None:
 
 def _generator(seed: int, stage: str, step: int, rank: int, chunk: int, purpose: str) -> torch.Generator:
     """Noise comes from (seed, stage, step, rank, chunk) as well, apart from dropout."""
-    return torch.Generator().manual_seed(int(seeds.bits(seed, f"{purpose}.{stage}", step, rank, chunk)) & 0x7FFFFFFFFFFFFFFF)
+    return torch.Generator().manual_seed(
+        int(seeds.bits(seed, f"{purpose}.{stage}", step, rank, chunk)) & 0x7FFFFFFFFFFFFFFF
+    )
 
 
 @dataclass(frozen=True)
@@ -130,12 +138,18 @@ class _Place:
 
 
 def train_step(
-    model: Model, ready: _Ready, objective: Objective, robust: Robust, train: Train, at: _Place, autocast: Callable[[], Any]
+    model: Model,
+    ready: _Ready,
+    objective: Objective,
+    robust: Robust,
+    train: Train,
+    at: _Place,
+    autocast: Callable[[], Any],
 ) -> tuple[float, float, dict[str, float]]:
     """One step: (loss, norm of the gradient, parts of the loss by name).
 
-    The loss of the whole batch is taken on every rank from the vectors of all; each rank sends back the gradient of its own vectors, and
-    the ranks' weight gradients are summed.
+    The loss of the whole batch is taken on every rank from the vectors of all; each rank sends back the gradient of its
+    own vectors, and the ranks' weight gradients are summed.
     """
     where = (at.seed, at.stage, at.step, at.world.rank)
     fine = robust.method in ("smart", "r3f")  # noise of 1e-5 is lost in bfloat16
@@ -188,13 +202,14 @@ def run(
         robust: perturbations and adversaries; by default none.
         validate: called with the encoder every `validate_every` steps; its answer is logged.
         renewal: mines hard negatives by the model as it is; what it found is part of a checkpoint.
-        resume: go on from the newest checkpoint of the stage, if there is one; the weights are bitwise those of a run that never stopped.
+        resume: go on from the newest checkpoint of the stage, if there is one; the weights are bitwise those of a run
+            that never stopped.
         progress: a bar on stderr.
         origin: name -> checksum of what the training starts from (data, model); a checkpoint of others is an error.
 
     Returns:
-        the stage's summary: steps, texts, tokens, effective negatives, seconds, counts of (source, query language, passage language); with
-        hard negatives their number by language, and how many rows lacked.
+        the stage's summary: steps, texts, tokens, effective negatives, seconds, counts of (source, query language,
+        passage language); with hard negatives their number by language, and how many rows lacked.
 
     Raises:
         InputError: a checkpoint of other settings, or a folder that cannot be written.
@@ -219,16 +234,24 @@ def run(
         hard = {key: tensors[key] for key in tensors if key == HARD}
         first, totals, before = state["step"], state["totals"], state["log"]
         counts.update({tuple(key): n for *key, n in state["counts"]})
-    autocast = functools.partial(torch.autocast, device.type, torch.bfloat16) if train.precision == "bf16" else nullcontext
+    autocast = (
+        functools.partial(torch.autocast, device.type, torch.bfloat16) if train.precision == "bf16" else nullcontext
+    )
     log = RunLog(out, stage, first, train, enabled=world.rank == 0, progress=progress, before=before)
 
     def save(step: int) -> None:
         if world.rank == 0:
-            saved = {"settings": settings, "totals": totals, "counts": [[*key, n] for key, n in sorted(counts.items())], "log": log.state()}
+            saved = {
+                "settings": settings,
+                "totals": totals,
+                "counts": [[*key, n] for key, n in sorted(counts.items())],
+                "log": log.state(),
+            }
             checkpoint.save(out, stage, step, model.state() | objective.state() | hard, saved, train.keep)
 
     def prepared() -> Generator[_Ready, None, None]:
-        """Batches from the first step on, mined for where it is due: after the last update before, since the next one is asked for then."""
+        """Batches from the first step on, mined for where it is due: after the last update before, since the next one
+        is asked for then."""
         mined = renewal.steps(train.steps) if renewal else []
         for start, stop in pairwise(sorted({first, *(step for step in mined if step > first), train.steps})):
             if renewal and start in mined:
@@ -241,10 +264,13 @@ def run(
     clock = time.perf_counter()
     try:
         for step, ready in enumerate(batches, first):
-            value, norm, parts = train_step(model, ready, objective, robust, train, _Place(seed, stage, step, world), autocast)
+            value, norm, parts = train_step(
+                model, ready, objective, robust, train, _Place(seed, stage, step, world), autocast
+            )
             if not math.isfinite(value):
                 raise FloatingPointError(
-                    f"{stage}, step {step + 1}: the loss is {value}; a lower train.lr or a higher loss.temperature may help"
+                    f"{stage}, step {step + 1}: the loss is {value}; a lower train.lr or a higher "
+                    "loss.temperature may help"
                 )
             _count(totals, counts, ready, model, feed, world)
             totals["seconds"] += time.perf_counter() - clock
@@ -263,9 +289,16 @@ def run(
     return _summary(train, totals, counts, feed.corpus)
 
 
-def _settings(train: Train, loss: Loss, robust: Robust, plan: RunPlan, renewal: Renewal | None, seed: int) -> dict[str, Any]:
-    """What a checkpoint must share with a run that goes on from it; later settings at their defaults are left out, so old ones hold."""
-    batches = {key: value for key, value in asdict(plan.batches).items() if key != "allow_small" and (key != "every_row" or value)}
+def _settings(
+    train: Train, loss: Loss, robust: Robust, plan: RunPlan, renewal: Renewal | None, seed: int
+) -> dict[str, Any]:
+    """What a checkpoint must share with a run that goes on from it; later settings at their defaults are left out, so
+    old ones hold."""
+    batches = {
+        key: value
+        for key, value in asdict(plan.batches).items()
+        if key != "allow_small" and (key != "every_row" or value)
+    }
     terms = {key: value for key, value in asdict(loss).items() if key != "name" or value != Loss.name}
     settings = {"seed": seed, "threads": torch.get_num_threads(), "loss": terms, "batches": batches}
     if plan.filled:
@@ -282,11 +315,16 @@ def _settings(train: Train, loss: Loss, robust: Robust, plan: RunPlan, renewal: 
 
 
 def _check_tensors(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], folder: Path) -> None:
-    """Raise InputError where a checkpoint lacks a tensor of the model, or has one of another shape; moments may come or be absent."""
+    """Raise InputError where a checkpoint lacks a tensor of the model, or has one of another shape; moments may come or
+    be absent."""
     for name, tensor in wanted.items():
         has = found.get(name)
         if has is None or has.shape != tensor.shape or has.dtype != tensor.dtype:
-            what = "is missing" if has is None else f"is {has.dtype} {list(has.shape)}, not {tensor.dtype} {list(tensor.shape)}"
+            what = (
+                "is missing"
+                if has is None
+                else f"is {has.dtype} {list(has.shape)}, not {tensor.dtype} {list(tensor.shape)}"
+            )
             raise InputError(f"{folder}: {name} {what}; it was made by another model, choose another folder")
 
 
@@ -295,7 +333,13 @@ def _summary(train: Train, totals: dict[str, Any], counts: Counter, corpus: Para
     negatives = {corpus.languages[lang]: n for (kind, lang, _), n in sorted(counts.items()) if kind == NEGATIVE}
     shown = {key: n for key, n in counts.items() if key[0] != NEGATIVE}
     named = [[corpus.sources[s], corpus.languages[q], corpus.languages[p], n] for (s, q, p), n in sorted(shown.items())]
-    told = {"steps": train.steps, **totals, "seconds": round(totals["seconds"], 3), "counts": named, "threads": torch.get_num_threads()}
+    told = {
+        "steps": train.steps,
+        **totals,
+        "seconds": round(totals["seconds"], 3),
+        "counts": named,
+        "threads": torch.get_num_threads(),
+    }
     return told | ({"negatives": negatives} if train.negatives else {})
 
 

@@ -59,7 +59,8 @@ class Network:
         return self._encoder.dim
 
     def ball(self, prepared: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """What a shift may look like: (texts, length, width) ones on tokens, and (texts,) the norm that a size of 1 stands for."""
+        """What a shift may look like: (texts, length, width) ones on tokens, and (texts,) the norm that a size of 1
+        stands for."""
         table = cast(Tensor, self._encoder.input_embeddings.weight).detach()
         mask = prepared["attention_mask"].to(self.device)
         return mask[:, :, None].float().expand(-1, -1, table.shape[1]), typical_norm(table).expand(len(mask))
@@ -116,10 +117,16 @@ class Network:
         """Take up a saved state."""
         self.module.load_state_dict({k.removeprefix("module."): v for k, v in state.items() if k.startswith("module.")})
         for name, parameter in zip(self._names, self._parameters, strict=True):
-            moments = {k: state[f"adam.{k}.{name}"] for k in ("step", "exp_avg", "exp_avg_sq") if f"adam.{k}.{name}" in state}
+            moments = {
+                k: state[f"adam.{k}.{name}"] for k in ("step", "exp_avg", "exp_avg_sq") if f"adam.{k}.{name}" in state
+            }
             if moments:  # the fused AdamW counts its steps beside the weights
-                self.optimizer.state[parameter] = {k: v.clone().to(parameter.device) for k, v in moments.items() if k != "step"}
-                self.optimizer.state[parameter]["step"] = moments["step"].clone().to(parameter.device if self._fused else "cpu")
+                self.optimizer.state[parameter] = {
+                    k: v.clone().to(parameter.device) for k, v in moments.items() if k != "step"
+                }
+                self.optimizer.state[parameter]["step"] = (
+                    moments["step"].clone().to(parameter.device if self._fused else "cpu")
+                )
 
     def encoder(self) -> TransformerEncoder:
         """The encoder that is being trained."""

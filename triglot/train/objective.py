@@ -1,4 +1,5 @@
-"""What a step descends: the contrastive loss, what is said of views, learned negatives, and the adversary that looks for the language."""
+"""What a step descends: the contrastive loss, what is said of views, learned negatives, and the adversary that looks
+for the language."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ class Objective:
         self.loss = loss
         options = {"dim": dim, "languages": languages, "seed": seed, "device": device}
         self.negatives = LearnedNegatives(robust.negatives, **options) if robust.negatives.count else None
-        self.adversary = LanguageAdversary(robust.language_adversary, **options) if robust.language_adversary.weight else None
+        self.adversary = (
+            LanguageAdversary(robust.language_adversary, **options) if robust.language_adversary.weight else None
+        )
 
     def on(self, batch: Batch, done: float) -> Terms:
         """The losses of one batch. `done` is the share of the steps that are over."""
@@ -38,13 +41,20 @@ class Objective:
     def state(self) -> dict[str, Tensor]:
         """What is learned beside the encoder, for a checkpoint."""
         parts = {"negatives": self.negatives, "adversary": self.adversary}
-        return {f"{name}.{key}": value for name, part in parts.items() if part is not None for key, value in part.state().items()}
+        return {
+            f"{name}.{key}": value
+            for name, part in parts.items()
+            if part is not None
+            for key, value in part.state().items()
+        }
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """From a checkpoint; keys of the encoder are passed over."""
         for name, part in (("negatives", self.negatives), ("adversary", self.adversary)):
             if part is not None:
-                part.load_state({key.removeprefix(f"{name}."): v for key, v in state.items() if key.startswith(f"{name}.")})
+                part.load_state(
+                    {key.removeprefix(f"{name}."): v for key, v in state.items() if key.startswith(f"{name}.")}
+                )
 
 
 class Terms:
@@ -106,9 +116,12 @@ class Terms:
         return terms
 
     def divergence(self, clean: Tensor, noisy: Tensor) -> Tensor:
-        """Symmetric KL, KL(p || q) + KL(q || p), between the distributions over passages that clean and noisy vectors give."""
+        """Symmetric KL, KL(p || q) + KL(q || p), between the distributions over passages that clean and noisy vectors
+        give."""
         temperature = self._objective.loss.temperature
-        p, q = (log_shares(*self._parts(vectors)[:2], self._parts(vectors)[4], temperature) for vectors in (clean, noisy))
+        p, q = (
+            log_shares(*self._parts(vectors)[:2], self._parts(vectors)[4], temperature) for vectors in (clean, noisy)
+        )
         return divergence(p, q) + divergence(q, p)
 
     def _languages(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,7 +133,8 @@ class Terms:
         return vectors[: len(lang)], torch.from_numpy(lang).to(vectors.device)
 
     def _reversed(self, vectors: Tensor) -> Tensor | float:
-        """A term of value 0 whose gradient is the adversary's, reversed; the adversary's own step is made on the way."""
+        """A term of value 0 whose gradient is the adversary's, reversed; the adversary's own step is made on the
+        way."""
         adversary = self._objective.adversary
         if adversary is None:
             return 0.0
@@ -138,4 +152,6 @@ class Terms:
         if negatives is None or self._first is None:
             return
         queries, passages, _, _, ignored = self._parts(self._first)
-        negatives.ascend(queries, self._query_lang.to(queries.device), (queries @ passages.T).masked_fill(ignored, -torch.inf))
+        negatives.ascend(
+            queries, self._query_lang.to(queries.device), (queries @ passages.T).masked_fill(ignored, -torch.inf)
+        )

@@ -1,4 +1,5 @@
-"""A step's texts, embedded once or several times, and gradients on their way back: whole or in chunks, on one process or several."""
+"""A step's texts, embedded once or several times, and gradients on their way back: whole or in chunks, on one process
+or several."""
 
 from __future__ import annotations
 
@@ -19,8 +20,9 @@ Shifts = dict[int, Tensor]
 class Passes:
     """The texts of one process in one step.
 
-    With `graph` the graph of every pass is kept until its backward pass. Without (GradCache, Gao et al. 2021), vectors are made without
-    a graph, and made again chunk by chunk, with the same dropout and the same shifts, for the gradient that the loss left on them.
+    With `graph` the graph of every pass is kept until its backward pass. Without (GradCache, Gao et al. 2021), vectors
+    are made without a graph, and made again chunk by chunk, with the same dropout and the same shifts, for the gradient
+    that the loss left on them.
 
     Args:
         model: `Bag` or `Network`.
@@ -114,7 +116,8 @@ class Pass:
         Args:
             gradient: of the shape of `vectors`.
             chunks: to send it through.
-            weights: whether the model's weights take it up; a chunk can be gone back through once with and any times without.
+            weights: whether the model's weights take it up; a chunk can be gone back through once with and any times
+                without.
 
         Returns:
             the gradients of the chunks' shifts.

@@ -29,9 +29,12 @@ class Train:
         chunk: texts embedded at once, for large batches in little memory (GradCache, Gao et al. 2021); 0 for all.
         negatives: hard negatives a row at most, where the data has them or they are mined (`refresh`).
         negative_languages: that they are shown in: own (that of the row's passage) | others | balanced.
-        log_every, checkpoint_every, validate_every: steps; 0 for never (a checkpoint at the end is always kept until the stage is saved).
-        keep: newest checkpoints kept; 0 for all. With two, a damaged one costs no more than the steps since the one before.
-        threads: of torch; 0 leaves torch's choice. Saved in the checkpoint, since another number changes the last digits.
+        log_every, checkpoint_every, validate_every: steps; 0 for never (a checkpoint at the end is always kept until
+            the stage is saved).
+        keep: newest checkpoints kept; 0 for all. With two, a damaged one costs no more than the steps since the one
+            before.
+        threads: of torch; 0 leaves torch's choice. Saved in the checkpoint, since another number changes the last
+            digits.
         tensorboard: write scalars for TensorBoard as well.
     """
 
@@ -53,7 +56,11 @@ class Train:
     tensorboard: bool = False
 
     def __post_init__(self) -> None:
-        for key, known in (("schedule", SCHEDULES), ("precision", PRECISIONS), ("negative_languages", NEGATIVE_LANGUAGES)):
+        for key, known in (
+            ("schedule", SCHEDULES),
+            ("precision", PRECISIONS),
+            ("negative_languages", NEGATIVE_LANGUAGES),
+        ):
             check_choice(key, getattr(self, key), known)
         check_ranges(self)
 
@@ -63,4 +70,6 @@ class Train:
         if step < warm:
             return self.lr * (step + 1) / warm
         done = (step - warm) / max(self.steps - warm, 1)
-        return self.lr * {"linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2, "constant": 1.0}[self.schedule]
+        return (
+            self.lr * {"linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2, "constant": 1.0}[self.schedule]
+        )

@@ -1,4 +1,5 @@
-"""Training pairs as a `datasets.Dataset`: a line for each row of a corpus in each pair of languages it can be shown in."""
+"""Training pairs as a `datasets.Dataset`: a line for each row of a corpus in each pair of languages it can be shown
+in."""
 
 from __future__ import annotations
 
@@ -39,8 +40,8 @@ def to_dataset(corpus: ParallelCorpus) -> Dataset:
 
     A line shows the columns `anchor`, `positive` and `label`: the passage's family, by which `GroupMaskedRankingLoss`
     knows pairs that are not negatives of one another. Texts are looked up when a batch is made; what is stored are some
-    twenty bytes a line, namely numbers of texts, and `row`, `query_language`, `passage_language`, `source` and `bitext`,
-    which the batch sampler reads.
+    twenty bytes a line, namely numbers of texts, and `row`, `query_language`, `passage_language`, `source` and
+    `bitext`, which the batch sampler reads.
 
     Raises:
         InputError: `datasets` is not installed.

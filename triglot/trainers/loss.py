@@ -16,11 +16,12 @@ Score = Callable[[Any, Features, Features], Tensor]
 
 
 class GroupMaskedRankingLoss(nn.Module):
-    """InfoNCE with in-batch negatives, without those that belong to a query's own group (translations, further answers).
+    """InfoNCE with in-batch negatives, without those that belong to a query's own group (translations, further
+    answers).
 
     Use it like `MultipleNegativesRankingLoss`; the column `label` of the dataset holds the group (the family) of each
-    passage: one number a line, or one number for each passage of a line where there are hard negatives. In a batch where
-    no group comes twice both losses are the same.
+    passage: one number a line, or one number for each passage of a line where there are hard negatives. In a batch
+    where no group comes twice both losses are the same.
 
     Args:
         model: of sentence-transformers; for PyLate's ColBERT give `score=triglot.late_interaction` as well.
@@ -47,7 +48,9 @@ class GroupMaskedRankingLoss(nn.Module):
         """
         queries, *passages = ({**features, **self.model(features)} for features in sentence_features)
         if labels is None or labels.is_floating_point():
-            raise InputError("the loss needs a column `label` with the group of each passage, as triglot.to_dataset makes")
+            raise InputError(
+                "the loss needs a column `label` with the group of each passage, as triglot.to_dataset makes"
+            )
         groups = labels.reshape(len(labels), -1)  # (rows, 1) or (rows, passages)
         if groups.shape[1] not in (1, len(passages)):
             raise InputError(f"`label` has {groups.shape[1]} groups a line for {len(passages)} passages")
@@ -78,8 +81,8 @@ def cosine(model: Any, queries: Features, passages: Features) -> Tensor:
 def late_interaction(model: Any, queries: Features, passages: Features) -> Tensor:
     """(queries, passages) sum over query tokens of the best passage token (ColBERT), for a PyLate model.
 
-    Tokens that PyLate leaves out are left out: padding, those of its skip list in passages, and in queries what the mask
-    says, unless the model expands queries.
+    Tokens that PyLate leaves out are left out: padding, those of its skip list in passages, and in queries what the
+    mask says, unless the model expands queries.
     """
     query, passage = (nn.functional.normalize(side["token_embeddings"].float(), dim=-1) for side in (queries, passages))
     keep = passages["attention_mask"].bool() & model.skiplist_mask(passages["input_ids"], model.skiplist)

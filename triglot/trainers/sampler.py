@@ -97,7 +97,8 @@ def _check_pairs(rows: Rows, same: np.ndarray, found: np.ndarray, names: np.ndar
     wanted -= np.where(same, np.bitwise_count(query & passage), 0)
     for row in np.flatnonzero(found != wanted)[:1]:
         raise InputError(
-            f"row {names[row]} has {found[row]} lines for the {wanted[row]} pairs of its languages, and a batch may take "
+            f"row {names[row]} has {found[row]} lines for the {wanted[row]} pairs of its languages, and a batch "
+            "may take "
             "any of them; make the dataset with triglot.to_dataset(corpus)"
         )
 
@@ -120,14 +121,18 @@ class PlannedBatchSampler(BatchSampler):
         InputError: as `triglot.batches.plan_run`, or a batch is too small to be sliced.
     """
 
-    def __init__(self, lines: Lines, batches: Batches, *, seed: int, weights: Sequence[float] | None = None, world: int = 1):
+    def __init__(
+        self, lines: Lines, batches: Batches, *, seed: int, weights: Sequence[float] | None = None, world: int = 1
+    ):
         if batches.positives > 1:
             raise InputError("batches.positives: a line of a dataset has one passage, so 1 is the only choice here")
         self.lines, self.world, self.epoch = lines, world, 0
         self._plan = plan_run(lines.rows, batches, steps=0, seed=seed, weights=weights)
         self._steps = sum(self._plan.epochs.values())
         if self._plan.sizes.min < world:
-            raise InputError(f"a batch has {self._plan.sizes.min} rows, too few for {world} processes; use larger batches")
+            raise InputError(
+                f"a batch has {self._plan.sizes.min} rows, too few for {world} processes; use larger batches"
+            )
         self.sampler = range(len(lines.line))
         self.drop_last = batches.drop_last
         # Slices differ in size by one; accelerate passes such batches on only if no size is named.

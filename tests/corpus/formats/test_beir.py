@@ -25,7 +25,12 @@ def folder(tmp_path):
         {"_id": "d2", "title": "", "text": "dry land"},
         {"_id": "d3", "text": "thin air"},
     )
-    put(tmp_path / "queries.jsonl", {"_id": "1", "text": "how deep?"}, {"_id": "2", "text": "how dry?"}, {"_id": "3", "text": "unjudged"})
+    put(
+        tmp_path / "queries.jsonl",
+        {"_id": "1", "text": "how deep?"},
+        {"_id": "2", "text": "how dry?"},
+        {"_id": "3", "text": "unjudged"},
+    )
     put(tmp_path / "queries.de.jsonl", {"_id": "1", "text": "wie tief?"})
     put(tmp_path / "qrels" / "test.tsv", "query-id\tcorpus-id\tscore", "1\td1\t2", "1\td2\t0", "2\td2\t1")
     put(tmp_path / "qrels" / "train.tsv", "query-id\tcorpus-id\tscore", "3\td3\t1", "3\td1\t0")
@@ -60,7 +65,9 @@ def test_a_parallel_corpus(folder):
     found = beir.read_retrieval(folder, name="x", strict=True)
     assert found.parallel
     assert set(found.passages.ids) == {"de-d1", "en-d1", "en-d2", "en-d3"}
-    relevant = {found.passages.ids[p] for q, p, grade in found.judgements if grade > 0 and found.queries.ids[q] == "en-1"}
+    relevant = {
+        found.passages.ids[p] for q, p, grade in found.judgements if grade > 0 and found.queries.ids[q] == "en-1"
+    }
     assert relevant == {"en-d1", "de-d1"}
     assert beir.read_retrieval(folder, name="x", languages=["en"], strict=True).languages == ("en",)
 
@@ -161,8 +168,19 @@ def test_judged_documents_that_the_corpus_lacks_are_kept_as_absent(folder):
     found = beir.read_retrieval(folder, name="x")
     assert found.queries.ids == ["de-1", "en-1", "en-2", "en-3"]  # the third has nothing else
     absent = found.absent
-    rows = zip([found.queries.ids[q] for q in absent.query], absent.lang.tolist(), absent.grade.tolist(), absent.ids, strict=True)
-    assert list(rows) == [("de-1", 1, 1, "gone"), ("en-1", 1, 1, "gone"), ("en-2", 1, 0, "empty"), ("en-3", 1, 3, "gone")]
+    rows = zip(
+        [found.queries.ids[q] for q in absent.query],
+        absent.lang.tolist(),
+        absent.grade.tolist(),
+        absent.ids,
+        strict=True,
+    )
+    assert list(rows) == [
+        ("de-1", 1, 1, "gone"),
+        ("en-1", 1, 1, "gone"),
+        ("en-2", 1, 0, "empty"),
+        ("en-3", 1, 3, "gone"),
+    ]
     assert "counted as not found: 2 x judgement that names an unknown document" in found.notes[0]
     assert "left out: 1 x judgement that names an unknown query" in found.notes[1]
     with pytest.raises(InputError, match=r"test\.tsv:2: judgement that names an unknown document"):
@@ -187,7 +205,12 @@ def test_an_absent_document_of_a_translated_corpus_is_absent_in_each_language(fo
 
 
 def test_a_document_that_is_the_query_itself_is_told_by_its_text_without_title(folder):
-    put(folder / "queries.jsonl", {"_id": "d1", "text": "deep water "}, {"_id": "d2", "text": "other"}, {"_id": "d3", "text": "thin air"})
+    put(
+        folder / "queries.jsonl",
+        {"_id": "d1", "text": "deep water "},
+        {"_id": "d2", "text": "other"},
+        {"_id": "d3", "text": "thin air"},
+    )
     put(folder / "queries.de.jsonl", {"_id": "d1", "text": "tiefes Wasser"})
     put(folder / "qrels" / "test.tsv", "d1\td2\t1", "d2\td1\t1", "d3\td3\t1")
     found = beir.read_retrieval(folder, name="x")

@@ -25,7 +25,10 @@ def folder(tmp_path):
 
 def groups(corpus):
     table = corpus.text_of
-    return [{corpus.languages[lang]: corpus.texts[int(i)].as_py() for lang, i in enumerate(row) if i >= 0} for row in table[corpus.query]]
+    return [
+        {corpus.languages[lang]: corpus.texts[int(i)].as_py() for lang, i in enumerate(row) if i >= 0}
+        for row in table[corpus.query]
+    ]
 
 
 def test_one_group_a_line_and_no_guess_at_meaning(folder):
@@ -127,7 +130,11 @@ def test_retrieval_judges_the_other_languages_only(aligned):
     assert len(found.passages) == 8
     pairs = sorted((found.queries.texts[q], found.passages.texts[p]) for q, p, _ in found.judgements)
     expected = [
-        (a, b) for group in (("eins", "one", "หนึ่ง"), ("zwei", "two", "สอง"), ("drei", "สาม")) for a in group for b in group if a != b
+        (a, b)
+        for group in (("eins", "one", "หนึ่ง"), ("zwei", "two", "สอง"), ("drei", "สาม"))
+        for a in group
+        for b in group
+        if a != b
     ]
     assert pairs == sorted(expected)
     assert (found.queries.lang[found.judgements[:, 0]] != found.passages.lang[found.judgements[:, 1]]).all()

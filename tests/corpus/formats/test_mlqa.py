@@ -16,7 +16,14 @@ from triglot.files import InputError
 def write(folder, context_lang, question_lang, entries, answer=""):
     """entries: (id, question, context)."""
     data = [
-        {"paragraphs": [{"context": context, "qas": [{"id": i, "question": q, "answers": [{"text": answer, "answer_start": 0}]}]}]}
+        {
+            "paragraphs": [
+                {
+                    "context": context,
+                    "qas": [{"id": i, "question": q, "answers": [{"text": answer, "answer_start": 0}]}],
+                }
+            ]
+        }
         for i, q, context in entries
     ]
     path = folder / f"test-context-{context_lang}-question-{question_lang}.json.gz"
@@ -26,8 +33,11 @@ def write(folder, context_lang, question_lang, entries, answer=""):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Ids a and b share a German paragraph but not a Spanish one; c stands alone in German; Arabic has questions only."""
-    write(tmp_path, "de", "de", [("a", "a de", "D1. Mehr."), ("b", "b de", "D1. Mehr."), ("c", "c de", "D2")], answer="D")
+    """Ids a and b share a German paragraph but not a Spanish one; c stands alone in German; Arabic has questions
+    only."""
+    write(
+        tmp_path, "de", "de", [("a", "a de", "D1. Mehr."), ("b", "b de", "D1. Mehr."), ("c", "c de", "D2")], answer="D"
+    )
     write(tmp_path, "de", "ar", [("a", "a ar", "D1. Mehr."), ("c", "c ar", "D2")])
     write(tmp_path, "es", "de", [("a", "a de", "E1"), ("b", "b de", "E2")])
     write(tmp_path, "es", "es", [("a", "a es", "E1")])
@@ -129,13 +139,17 @@ def many(tmp_path_factory):
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_parts_are_disjoint_by_paragraph_and_together_everything(many, seed):
-    parts = {part: mlqa.read_training(many, part=part, seed=seed, share=0.25)[0] for part in ("train", "validation", "all")}
+    parts = {
+        part: mlqa.read_training(many, part=part, seed=seed, share=0.25)[0] for part in ("train", "validation", "all")
+    }
     texts = {part: set(corpus.texts.to_pylist()) for part, corpus in parts.items()}
     assert not texts["train"] & texts["validation"]
     assert texts["train"] | texts["validation"] == texts["all"]
     assert 0.15 < len(parts["validation"]) / len(parts["all"]) < 0.35
     again = mlqa.read_retrieval(many, name="x", part="validation", seed=seed, share=0.25)
-    assert {i.split("-", 1)[1] for i in again.queries.ids} == {i.removeprefix("question/") for i in ids_of(parts["validation"])}
+    assert {i.split("-", 1)[1] for i in again.queries.ids} == {
+        i.removeprefix("question/") for i in ids_of(parts["validation"])
+    }
 
 
 def ids_of(corpus):

@@ -18,12 +18,29 @@ def table(path, **columns):
 
 
 def layout(root, prefix="", key="_id", judgements="qrels"):
-    table(root / f"{prefix}corpus" / "corpus-00000-of-00002.parquet", **{key: ["d1", "d2"]}, title=["T", ""], text=["one", "two"])
-    table(root / f"{prefix}corpus" / "corpus-00001-of-00002.parquet", **{key: ["d3", "d1"]}, title=["", ""], text=["three", "again"])
-    table(root / f"{prefix}queries" / "queries-00000-of-00001.parquet", **{key: ["q1", "q2", "q3"]}, text=["who", "what", "unjudged"])
+    table(
+        root / f"{prefix}corpus" / "corpus-00000-of-00002.parquet",
+        **{key: ["d1", "d2"]},
+        title=["T", ""],
+        text=["one", "two"],
+    )
+    table(
+        root / f"{prefix}corpus" / "corpus-00001-of-00002.parquet",
+        **{key: ["d3", "d1"]},
+        title=["", ""],
+        text=["three", "again"],
+    )
+    table(
+        root / f"{prefix}queries" / "queries-00000-of-00001.parquet",
+        **{key: ["q1", "q2", "q3"]},
+        text=["who", "what", "unjudged"],
+    )
     rows = {"query-id": ["q1", "q2", "q2", "q9"], "corpus-id": ["d1", "d3", "d9", "d1"], "score": [1.0, 2.0, 1.0, 1.0]}
     table(root / f"{prefix}{judgements}" / "test-00000-of-00001.parquet", **rows)
-    table(root / f"{prefix}{judgements}" / "train-00000-of-00001.parquet", **{"query-id": ["q3"], "corpus-id": ["d2"], "score": [1]})
+    table(
+        root / f"{prefix}{judgements}" / "train-00000-of-00001.parquet",
+        **{"query-id": ["q3"], "corpus-id": ["d2"], "score": [1]},
+    )
     return root
 
 
@@ -56,7 +73,9 @@ def test_several_languages_are_benchmarks_of_their_own(tmp_path):
 
 def test_what_is_missing_is_named(tmp_path):
     layout(tmp_path)
-    with pytest.raises(InputError, match="no judgements of the split 'tset' in qrels or default or data; did you mean 'test'"):
+    with pytest.raises(
+        InputError, match="no judgements of the split 'tset' in qrels or default or data; did you mean 'test'"
+    ):
         retrieval_of(tmp_path, name="x", split="tset")
     (tmp_path / "queries" / "queries-00000-of-00001.parquet").write_text("no table")
     with pytest.raises(InputError, match="not a Parquet file"):
@@ -96,4 +115,8 @@ def test_absent_documents_and_the_query_itself(tmp_path):
     table(tmp_path / "qrels" / "test-00000-of-00001.parquet", **rows)
     found = retrieval_of(tmp_path, name="x")
     assert (found.queries.ids, found.itself.tolist()) == (["d1", "q2"], [[0, 0]])
-    assert (found.absent.ids, found.absent.query.tolist(), found.absent.grade.tolist()) == (["d9", "d9"], [0, 1], [1, 2])
+    assert (found.absent.ids, found.absent.query.tolist(), found.absent.grade.tolist()) == (
+        ["d9", "d9"],
+        [0, 1],
+        [1, 2],
+    )

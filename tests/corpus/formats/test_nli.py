@@ -32,7 +32,13 @@ def test_items_are_parallel_and_grouped_by_premise(folder):
     assert (found.languages, len(found)) == (("de", "en"), 5)
     assert found.premises == {"de": ["P1", "P1", "P1", "P2", "P2"], "en": ["p1", "p1", "p1", "p2", "p3"]}
     assert (found.hypotheses["de"][3], found.hypotheses["en"][3]) == ("D", "d")
-    assert [nli.LABELS[label] for label in found.labels] == ["neutral", "contradiction", "entailment", "neutral", "entailment"]
+    assert [nli.LABELS[label] for label in found.labels] == [
+        "neutral",
+        "contradiction",
+        "entailment",
+        "neutral",
+        "entailment",
+    ]
     assert found.group.tolist() == [0, 0, 0, 1, 1]  # p2 and p3 have one German premise
     assert tally.read == {"languages": 2, "items": 5, "premises": 2}
     english, _ = nli.read(folder, languages=["en"], strict=True)

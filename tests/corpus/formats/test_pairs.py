@@ -28,7 +28,8 @@ def rows(corpus):
 
     negatives = corpus.negatives.to_pylist() if corpus.negatives is not None else [[]] * len(corpus)
     return [
-        (texts(q), texts(p), [texts(group) for group in hard]) for q, p, hard in zip(corpus.query, corpus.passage, negatives, strict=True)
+        (texts(q), texts(p), [texts(group) for group in hard])
+        for q, p, hard in zip(corpus.query, corpus.passage, negatives, strict=True)
     ]
 
 
@@ -37,7 +38,12 @@ SHAPES = [
     {"anchor": "q", "positive": "p", "negative_1": "n"},
     {"query": "q", "positive": "p", "negative": ["n"]},
     {"query": "q", "pos": ["p"], "neg": ["n"], "pos_scores": [1.0]},
-    {"query_id": 7, "query": "q", "positive_passages": [{"docid": "1", "text": "p"}], "negative_passages": [{"docid": 2, "text": "n"}]},
+    {
+        "query_id": 7,
+        "query": "q",
+        "positive_passages": [{"docid": "1", "text": "p"}],
+        "negative_passages": [{"docid": 2, "text": "n"}],
+    },
 ]
 
 
@@ -57,7 +63,10 @@ def test_sentence_pairs_have_no_negatives(tmp_path):
 def test_each_positive_is_a_row_and_the_order_of_negatives_is_kept(tmp_path):
     record = {"query": "q", "pos": ["p1", "p2"], "neg": ["n1", "n2"]}
     corpus, _ = pairs.read_training(put(tmp_path / "x.jsonl", record))
-    assert [(p["und"], [n["und"] for n in hard]) for _, p, hard in rows(corpus)] == [("p1", ["n1", "n2"]), ("p2", ["n1", "n2"])]
+    assert [(p["und"], [n["und"] for n in hard]) for _, p, hard in rows(corpus)] == [
+        ("p1", ["n1", "n2"]),
+        ("p2", ["n1", "n2"]),
+    ]
     # two answers of one question are never each other's negatives
     assert len(set(corpus.family[corpus.passage].tolist())) == 1
 
@@ -87,7 +96,12 @@ def test_groups_tie_languages_and_ids_do_not(tmp_path):
     assert rows(corpus) == [({"de": "q de", "en": "q en"}, {"de": "p de", "en": "p en"}, [{"de": "n de"}])]
     assert tally.read["lines that add a language to an earlier row"] == 1
     numbered = [
-        {"query_id": "1", "query": f"q {lang}", "positive_passages": [{"docid": "0#0", "text": f"p {lang}"}], "lang": lang}
+        {
+            "query_id": "1",
+            "query": f"q {lang}",
+            "positive_passages": [{"docid": "0#0", "text": f"p {lang}"}],
+            "lang": lang,
+        }
         for lang in ("en", "de")
     ]
     corpus, _ = pairs.read_training(put(tmp_path / "x.jsonl", *numbered), strict=True)
@@ -137,11 +151,17 @@ def test_query_and_passage_languages(tmp_path):
         ({"query": 3, "positive": "p"}, "line that cannot be used: 'query' is not a string"),
         ({"query": "q", "positive": None}, "empty positive"),
         ({"query": "q", "pos": []}, "line that cannot be used: 'pos' is empty"),
-        ({"query": "q", "pos": ["a", "b"], "passage_group": "P"}, "line that cannot be used: 'passage_group' has 1 entries for 2 passages"),
+        (
+            {"query": "q", "pos": ["a", "b"], "passage_group": "P"},
+            "line that cannot be used: 'passage_group' has 1 entries for 2 passages",
+        ),
         ({"query": "q", "positive": "p", "lang": ["en"]}, "line that cannot be used: 'lang' is not a string"),
         ({"query": " ", "positive": "p"}, "line with an empty question"),
         ({"query": "q", "positive": ""}, "empty positive"),
-        ({"query_id": "first", "query": "other", "positive": "p"}, "text whose id or group has another text in its language"),
+        (
+            {"query_id": "first", "query": "other", "positive": "p"},
+            "text whose id or group has another text in its language",
+        ),
     ],
 )
 def test_a_broken_line_is_counted_with_its_number_and_fatal_when_strict(tmp_path, record, reason):
@@ -298,11 +318,15 @@ def test_null_negatives_cost_only_themselves(tmp_path):
 def test_reasons_do_not_name_lines(tmp_path):
     lines = [{"query": f"q{n}", "pos": [n]} for n in range(30)]
     _, tally = _read(tmp_path, {"query": "q", "pos": ["p"]}, *lines)
-    assert {reason: one.count for reason, one in tally.left_out.items()} == {"line that cannot be used: a positive is not text": 30}
+    assert {reason: one.count for reason, one in tally.left_out.items()} == {
+        "line that cannot be used: a positive is not text": 30
+    }
 
 
 def test_keys_that_are_not_read_are_told_once(tmp_path):
-    _, tally = _read(tmp_path, *({"query": f"q{n}", "pos": ["p"], "url": n, "pos_scores": [1]} for n in range(3)), strict=True)
+    _, tally = _read(
+        tmp_path, *({"query": f"q{n}", "pos": ["p"], "url": n, "pos_scores": [1]} for n in range(3)), strict=True
+    )
     assert tally.lines()[1:] == [f"not read: 3 x key 'url' (first: {tmp_path}/x.jsonl:1)"]
     _, tally = _read(tmp_path, {"query": "q", "pos": ["p"], **{f"k{n}": n for n in range(1000)}})
     assert len(tally.lines()) < 50

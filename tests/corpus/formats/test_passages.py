@@ -23,12 +23,21 @@ def write(path: Path, text: str) -> Path:
 
 
 def test_jsonl_with_ids_titles_and_other_names(tmp_path: Path) -> None:
-    lines = '{"_id": "a", "title": "T", "text": "one"}\n\n{"id": 7, "contents": "two"}\n{"passage": "three", "title": ""}\n"four"\n'
-    assert read_passages(write(tmp_path / "p.jsonl", lines)) == (["a", "7", "4", "5"], ["T. one", "two", "three", "four"])
+    lines = (
+        '{"_id": "a", "title": "T", "text": "one"}\n\n{"id": 7, "contents": "two"}\n{"passage": "three", "title": '
+        '""}\n"four"\n'
+    )
+    assert read_passages(write(tmp_path / "p.jsonl", lines)) == (
+        ["a", "7", "4", "5"],
+        ["T. one", "two", "three", "four"],
+    )
 
 
 def test_tsv_and_plain_lines(tmp_path: Path) -> None:
-    assert read_passages(write(tmp_path / "p.tsv", "a\tone\nb\ttwo\tand more\n")) == (["a", "b"], ["one", "two\tand more"])
+    assert read_passages(write(tmp_path / "p.tsv", "a\tone\nb\ttwo\tand more\n")) == (
+        ["a", "b"],
+        ["one", "two\tand more"],
+    )
     assert read_passages(write(tmp_path / "p.txt", "one\n\n  two\n")) == (["1", "3"], ["one", "  two"])
 
 
@@ -130,11 +139,27 @@ def test_json_and_parquet(tmp_path: Path) -> None:
         ("a.jsonl", b'{"id": null, "text": "a"}\n', r"a\.jsonl:1: id is None, not an id"),
         ("a.jsonl", b'{"id": true, "text": "a"}\n', r"a\.jsonl:1: id is True, not an id"),
         ("a.jsonl", b'{"id": 1, "text": "a", "title": 7}\n', r"a\.jsonl:1: title is not a string"),
-        ("a.jsonl", b'{"id": 10, "text": "a"}\n{"id": "10", "text": "a"}\n', r"a\.jsonl:2: the id '10' occurred before, in line 1"),
-        ("a.json", b'{"data": [1],\n "version": 1}', r"a\.json: a list of objects, or an object a line, was expected, not dict"),
+        (
+            "a.jsonl",
+            b'{"id": 10, "text": "a"}\n{"id": "10", "text": "a"}\n',
+            r"a\.jsonl:2: the id '10' occurred before, in line 1",
+        ),
+        (
+            "a.json",
+            b'{"data": [1],\n "version": 1}',
+            r"a\.json: a list of objects, or an object a line, was expected, not dict",
+        ),
         ("a.tsv", b"\tone\n", r"a\.tsv:1: an empty id"),
-        ("a.tsv", b"key\tabstract\ttitle\n1\tone\tT\n", r"a\.tsv:1: no text: the object has key, abstract, title; looked for text, "),
-        ("a.tsv", b"docno\tabstract\n1\tone\n", r"a\.tsv:1: no text: the object has docno, abstract; looked for text, "),
+        (
+            "a.tsv",
+            b"key\tabstract\ttitle\n1\tone\tT\n",
+            r"a\.tsv:1: no text: the object has key, abstract, title; looked for text, ",
+        ),
+        (
+            "a.tsv",
+            b"docno\tabstract\n1\tone\n",
+            r"a\.tsv:1: no text: the object has docno, abstract; looked for text, ",
+        ),
         ("a.csv", b"id,te\rxt\n1,one\n", r"a\.csv:1: its first line names no column"),
         ("a.csv", b"id,text\n1,o\rne\n", r"a\.csv:2: a row that is no CSV"),
     ],
@@ -146,7 +171,9 @@ def test_another_kind_of_file_is_named(tmp_path: Path, name: str, content: bytes
 
 
 @given(st.lists(st.tuples(st.text(min_size=1), st.text(min_size=1)), min_size=1))
-def test_what_a_csv_writer_writes_is_read(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]) -> None:
+def test_what_a_csv_writer_writes_is_read(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]
+) -> None:
     rows = [(f"{n}{a}", b) for n, (a, b) in enumerate(rows) if not {*a, *b} & set("\r\ufeff") and b.strip()]
     path = tmp_path_factory.mktemp("csv") / "a.csv"
     with path.open("w", newline="", encoding="utf-8") as handle:

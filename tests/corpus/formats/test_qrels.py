@@ -17,7 +17,10 @@ READ = [(*ids, int(grade)) for ids, grade in zip(ROWS, GRADES, strict=True)]
 
 
 def lines(join="\t", quote="", end=""):
-    return "".join(join.join(f"{quote}{one}{quote}" for one in (*ids, f"{g}{end}")) + "\n" for ids, g in zip(ROWS, GRADES, strict=True))
+    return "".join(
+        join.join(f"{quote}{one}{quote}" for one in (*ids, f"{g}{end}")) + "\n"
+        for ids, g in zip(ROWS, GRADES, strict=True)
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,7 +48,9 @@ def test_one_set_of_judgements_in_many_forms(tmp_path, name, text):
     assert tally.read == {"judgements": 4}
 
 
-@pytest.mark.parametrize(("name", "text"), [("a.tsv", "q1\td1\nq2\td2\n"), ("b.tsv", "query-id\tcorpus-id\nq1\td1\nq2\td2\n")])
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.tsv", "q1\td1\nq2\td2\n"), ("b.tsv", "query-id\tcorpus-id\nq1\td1\nq2\td2\n")]
+)
 def test_without_a_column_of_grades_each_is_1(tmp_path, name, text):
     (tmp_path / name).write_text(text)
     assert [one[:3] for one in qrels.read(tmp_path / name, Tally(strict=True))] == [("q1", "d1", 1), ("q2", "d2", 1)]
@@ -53,7 +58,9 @@ def test_without_a_column_of_grades_each_is_1(tmp_path, name, text):
     assert [one[:3] for one in qrels.read(tmp_path / "c.jsonl", Tally(strict=True))] == [("1", "d1", 1)]
 
 
-@pytest.mark.parametrize("value", ["0.7", "nan", "NaN", "inf", "-Infinity", "1e999", "9" * 30, "1e30", "2147483648", ".5"])
+@pytest.mark.parametrize(
+    "value", ["0.7", "nan", "NaN", "inf", "-Infinity", "1e999", "9" * 30, "1e30", "2147483648", ".5"]
+)
 def test_a_number_that_is_no_grade_is_an_error_with_file_and_line(tmp_path, value):
     path = tmp_path / "test.tsv"
     path.write_text(f"q1\td1\t1\nq1\td2\t{value}\n")
@@ -82,7 +89,10 @@ def test_typed_numbers_that_are_no_grades(value):
 
 def test_lines_that_are_no_judgement_are_counted(tmp_path):
     path = tmp_path / "test.jsonl"
-    path.write_text('{"query-id": "q"}\n[1]\n{"query-id": "q", "corpus-id": ["d"], "score": 1}\n{"query-id": "q", "corpus-id": "d"}\n')
+    path.write_text(
+        '{"query-id": "q"}\n[1]\n{"query-id": "q", "corpus-id": ["d"], "score": 1}\n{"query-id": "q", '
+        '"corpus-id": "d"}\n'
+    )
     tally = Tally()
     assert [one[:3] for one in qrels.read(path, tally)] == [("q", "d", 1)]
     assert (tally.left_out[qrels.MALFORMED].count, tally.left_out[qrels.MALFORMED].first) == (3, f"{path}:1")

@@ -68,7 +68,14 @@ def test_options_reach_the_reader(tmp_path):
     context = "One is here. Two is there."
     document = {
         "data": [
-            {"paragraphs": [{"context": context, "qas": [{"id": "a", "question": "?", "answers": [{"text": "T", "answer_start": 13}]}]}]}
+            {
+                "paragraphs": [
+                    {
+                        "context": context,
+                        "qas": [{"id": "a", "question": "?", "answers": [{"text": "T", "answer_start": 13}]}],
+                    }
+                ]
+            }
         ]
     }
     (tmp_path / "en.json").write_text(json.dumps(document))
@@ -146,7 +153,10 @@ def _of_code(folder: Path, format: str, code: str) -> set[str]:
             put("qrels/test.tsv", "q\td\t1\n")
         elif format == "stance":
             put(f"questions.{one}.jsonl", '{"id": 1, "text": "frage"}\n')
-            put("valid.jsonl", json.dumps({"id": 1, "question_id": 1, "language": "it", "comment": "k", "label": "FAVOR"}))
+            put(
+                "valid.jsonl",
+                json.dumps({"id": 1, "question_id": 1, "language": "it", "comment": "k", "label": "FAVOR"}),
+            )
         elif format == "trec":
             put(f"topics.toy-{one}-dev.tsv", "q\talpha\n")
             put(f"qrels.toy-{one}-dev.tsv", "q 0 d 1\n")
@@ -170,10 +180,17 @@ def test_every_reader_knows_the_same_languages(tmp_path: Path, format: str) -> N
 @pytest.mark.parametrize("format", ["squad", "mlqa", "bitext", "aligned", "wordlist", "beir"])
 def test_files_passed_over_are_told(tmp_path: Path, format: str) -> None:
     _of_code(tmp_path / "x", format, "de")
-    name = {"bitext": "english-de.tsv", "aligned": "english.txt", "wordlist": "english-de.txt", "beir": "corpus.english.jsonl"}
+    name = {
+        "bitext": "english-de.tsv",
+        "aligned": "english.txt",
+        "wordlist": "english-de.txt",
+        "beir": "corpus.english.jsonl",
+    }
     (tmp_path / "x" / name.get(format, "english.json")).write_text("{}")
     told = formats.read_training(
-        tmp_path / "x", format={"aligned": "bitext"}.get(format, format), **({"split": "test"} if format == "beir" else {})
+        tmp_path / "x",
+        format={"aligned": "bitext"}.get(format, format),
+        **({"split": "test"} if format == "beir" else {}),
     )[1]
     assert any("whose name" in reason and "english" in one.first for reason, one in told.left_out.items()), told.lines()
 

@@ -30,7 +30,9 @@ def rows(run):
 
 
 def test_scores_decide_the_order_and_ranks_are_checked(tmp_path):
-    path = put(tmp_path / "run.gz", "2 Q0 a 1 .5 mine", "1 Q0 a 1 0.25 mine", "1\tQ0\tb\t2\t0.75\tmine", "1 Q0 c 3 0.75 mine")
+    path = put(
+        tmp_path / "run.gz", "2 Q0 a 1 .5 mine", "1 Q0 a 1 0.25 mine", "1\tQ0\tb\t2\t0.75\tmine", "1 Q0 c 3 0.75 mine"
+    )
     tally = Tally(strict=True)
     run = runs.read_run(path, tally)
     assert rows(run) == [("2", "a", 0.5), ("1", "b", 0.75), ("1", "c", 0.75), ("1", "a", 0.25)]
@@ -93,13 +95,20 @@ def test_arrays_that_are_no_run(columns, message):
 @given(st.data())
 def test_there_and_back_keeps_order_ties_and_digits(tmp_path_factory, data):
     number = data.draw(st.integers(1, 30))
-    pairs = data.draw(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), min_size=number, max_size=number, unique=True))
+    pairs = data.draw(
+        st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), min_size=number, max_size=number, unique=True)
+    )
     width = data.draw(st.sampled_from([32, 64]))
     finite = st.floats(-1e6, 1e6, width=width) | st.sampled_from([0.0, 0.5])
     scores = data.draw(st.lists(finite, min_size=number, max_size=number))
     query, document = np.array(pairs).T
     run = runs.build(
-        [f"q{i}" for i in range(4)], [f"d{i}" for i in range(10)], query, document, np.array(scores, f"f{width // 8}"), tag="t"
+        [f"q{i}" for i in range(4)],
+        [f"d{i}" for i in range(10)],
+        query,
+        document,
+        np.array(scores, f"f{width // 8}"),
+        tag="t",
     )
     path = tmp_path_factory.getbasetemp() / f"run{data.draw(st.sampled_from(['', '.gz']))}"
     runs.write_run(path, run)
@@ -115,7 +124,9 @@ def test_written_ranks_begin_at_1_for_each_query(tmp_path):
     runs.write_run(tmp_path / "run", run)
     assert (tmp_path / "run").read_text() == "x Q0 b 1 2.0 triglot\ny Q0 b 1 3.0 triglot\ny Q0 a 2 1.0 triglot\n"
     with pytest.raises(InputError, match="'my run': a run id"):
-        runs.write_run(tmp_path / "other", runs.build(["x"], ["a"], np.array([0]), np.array([0]), np.array([1.0]), tag="my run"))
+        runs.write_run(
+            tmp_path / "other", runs.build(["x"], ["a"], np.array([0]), np.array([0]), np.array([1.0]), tag="my run")
+        )
     with pytest.raises(InputError, match="'x y': a query id"):
         runs.write_run(tmp_path / "other", runs.build(["x y"], ["a"], np.array([0]), np.array([0]), np.array([1.0])))
 
@@ -156,12 +167,19 @@ def test_what_a_reader_of_the_figures_should_know():
 
 
 def test_other_readers_understand_our_files(tmp_path):
-    run = runs.build(["x", "y"], ["a#0", "b"], np.array([1, 0, 1]), np.array([0, 1, 1]), np.array([0.1, 2, 0.3], np.float32), tag="t")
+    run = runs.build(
+        ["x", "y"], ["a#0", "b"], np.array([1, 0, 1]), np.array([0, 1, 1]), np.array([0.1, 2, 0.3], np.float32), tag="t"
+    )
     qrels = Qrels(["x", "y"], ["b", "b"], np.array([2, 0]))
     for suffix in ("", ".gz"):
         runs.write_run(tmp_path / f"run{suffix}", run)
         write_qrels(tmp_path / f"qrels{suffix}", qrels)
-        read = [(one.query_id, one.doc_id, one.score) for one in ir_measures.read_trec_run(str(tmp_path / f"run{suffix}"))]
+        read = [
+            (one.query_id, one.doc_id, one.score) for one in ir_measures.read_trec_run(str(tmp_path / f"run{suffix}"))
+        ]
         assert read == [("x", "b", 2.0), ("y", "b", 0.3), ("y", "a#0", 0.1)]
-        judged = [(one.query_id, one.doc_id, one.relevance) for one in ir_measures.read_trec_qrels(str(tmp_path / f"qrels{suffix}"))]
+        judged = [
+            (one.query_id, one.doc_id, one.relevance)
+            for one in ir_measures.read_trec_qrels(str(tmp_path / f"qrels{suffix}"))
+        ]
         assert judged == [("x", "b", 2), ("y", "b", 0)]

@@ -25,7 +25,10 @@ def write(path, paragraphs, title="Lake"):
     for paragraph in paragraphs:
         items = paragraph.get("qas", []) if isinstance(paragraph, dict) else []
         for answer in [
-            one for item in items if isinstance(item, dict) and isinstance(item.get("answers"), list) for one in item["answers"]
+            one
+            for item in items
+            if isinstance(item, dict) and isinstance(item.get("answers"), list)
+            for one in item["answers"]
         ]:
             start = answer.get("answer_start")
             if answer.get("text") == "x" and isinstance(start, int) and 0 <= start < len(paragraph["context"]):
@@ -44,7 +47,11 @@ def folder(tmp_path):
         qa("q3", "Who swims?", EN.index("Nobody")),
         qa("q4", "What is cold?", EN.index("It")),
     ]
-    de = [qa("q1", "Wie tief?", DE.index("tief")), qa("q2", "Wie kalt?", DE.index("kalt")), qa("q3", "Wer schwimmt?", DE.index("Niemand"))]
+    de = [
+        qa("q1", "Wie tief?", DE.index("tief")),
+        qa("q2", "Wie kalt?", DE.index("kalt")),
+        qa("q3", "Wer schwimmt?", DE.index("Niemand")),
+    ]
     write(tmp_path / "en.json", [{"context": EN, "qas": en}])
     write(tmp_path / "de.json.gz", [{"context": DE, "qas": de}], title="See")
     return tmp_path
@@ -114,7 +121,12 @@ def test_unused_candidates_stay_in_the_pool(tmp_path):
 
 
 def test_published_breaks_are_used_and_checked(tmp_path):
-    paragraph = {"context": EN, "qas": [qa("q1", "How cold?", 29)], "sentence_breaks": [[0, 34], [35, 54]], "sentences": [EN[:34], EN[35:]]}
+    paragraph = {
+        "context": EN,
+        "qas": [qa("q1", "How cold?", 29)],
+        "sentence_breaks": [[0, 34], [35, 54]],
+        "sentences": [EN[:34], EN[35:]],
+    }
     write(tmp_path / "en.json", [paragraph])
     corpus, _ = squad.read_training(tmp_path)
     assert texts_of(corpus, corpus.passage[0]) == {"en": EN[:34]}
@@ -132,7 +144,9 @@ def test_the_gold_sentence_is_start_le_answer_lt_end(tmp_path):
     items = [qa(f"q{start}", f"from {start}?", start) for start in (0, 16, 17, 18, 33, 53)]
     write(tmp_path / "en.json", [{"context": EN, "qas": items, "sentence_breaks": breaks}])
     corpus, tally = squad.read_training(tmp_path)
-    got = {texts_of(corpus, q)["en"]: texts_of(corpus, p)["en"] for q, p in zip(corpus.query, corpus.passage, strict=True)}
+    got = {
+        texts_of(corpus, q)["en"]: texts_of(corpus, p)["en"] for q, p in zip(corpus.query, corpus.passage, strict=True)
+    }
     assert got == {
         "from 0?": EN[:17],
         "from 16?": EN[:17],
@@ -144,7 +158,11 @@ def test_the_gold_sentence_is_start_le_answer_lt_end(tmp_path):
 
 
 def test_a_second_answer_in_another_sentence_is_a_row_of_its_own(tmp_path):
-    item = {"id": "q", "question": "What of the lake?", "answers": [{"text": "x", "answer_start": a} for a in (12, 13, 29)]}
+    item = {
+        "id": "q",
+        "question": "What of the lake?",
+        "answers": [{"text": "x", "answer_start": a} for a in (12, 13, 29)],
+    }
     write(tmp_path / "en.json", [{"context": EN, "qas": [item]}])
     corpus, _ = squad.read_training(tmp_path)
     assert [texts_of(corpus, p)["en"] for p in corpus.passage] == ["The lake is deep.", "It is also cold."]
@@ -155,9 +173,21 @@ def test_a_second_answer_in_another_sentence_is_a_row_of_its_own(tmp_path):
 @pytest.mark.parametrize(
     ("change", "reason", "where"),
     [
-        ({"answers": [{"text": "x", "answer_start": 999}]}, "answer_start outside its context", "qas[1].answers[0].answer_start"),
-        ({"answers": [{"text": "x", "answer_start": -1}]}, "answer_start outside its context", "qas[1].answers[0].answer_start"),
-        ({"answers": [{"text": "x", "answer_start": "3"}]}, "answer_start outside its context", "qas[1].answers[0].answer_start"),
+        (
+            {"answers": [{"text": "x", "answer_start": 999}]},
+            "answer_start outside its context",
+            "qas[1].answers[0].answer_start",
+        ),
+        (
+            {"answers": [{"text": "x", "answer_start": -1}]},
+            "answer_start outside its context",
+            "qas[1].answers[0].answer_start",
+        ),
+        (
+            {"answers": [{"text": "x", "answer_start": "3"}]},
+            "answer_start outside its context",
+            "qas[1].answers[0].answer_start",
+        ),
         ({"answers": [{"text": "x"}]}, "answer_start outside its context", "qas[1].answers[0].answer_start"),
         ({"answers": [{"answer_start": 3}]}, "answer without a text field", "qas[1].answers[0]"),
         ({"answers": []}, "question without an answer (its paragraph can still be used)", "qas[1].answers"),
@@ -310,7 +340,19 @@ def test_a_repeated_paragraph_is_one_passage(tmp_path):
 # Real data
 
 
-XQUAD = {"ar": 1222, "de": 1276, "el": 1234, "en": 1180, "es": 1215, "hi": 1244, "ru": 1219, "th": 852, "tr": 1167, "vi": 1209, "zh": 1196}
+XQUAD = {
+    "ar": 1222,
+    "de": 1276,
+    "el": 1234,
+    "en": 1180,
+    "es": 1215,
+    "hi": 1244,
+    "ru": 1219,
+    "th": 852,
+    "tr": 1167,
+    "vi": 1209,
+    "zh": 1196,
+}
 
 
 @pytest.mark.data
@@ -395,7 +437,9 @@ def test_tydiqa(data):
 CAFE = "🙂🙂🙂 A café opened. The capital is Bern. It has a river, and a river has banks."
 
 
-@pytest.mark.parametrize("offset", [len(CAFE[: CAFE.index("Bern")].encode()), CAFE.index("Bern") + 3, 0, -1, 10**9, None, "9", True])
+@pytest.mark.parametrize(
+    "offset", [len(CAFE[: CAFE.index("Bern")].encode()), CAFE.index("Bern") + 3, 0, -1, 10**9, None, "9", True]
+)
 def test_an_offset_that_does_not_hold_its_answer_is_mended(tmp_path, offset):
     """Offsets in bytes or UTF-16 units point into another sentence; the text itself says where it is."""
     write(tmp_path / "en.json", [{"context": CAFE, "qas": [qa("q", "Which capital?", offset, text="Bern")]}])
@@ -429,7 +473,12 @@ def test_an_answer_that_the_context_has_twice_or_never_is_not_guessed(tmp_path, 
 )
 @pytest.mark.parametrize("unit", ["sentence", "paragraph"])
 def test_a_question_that_its_paragraph_does_not_answer_is_left_out(tmp_path, change, unit):
-    good = {"id": "p", "question": "Which?", "is_impossible": False, "answers": {"text": ["Bern"], "answer_start": [CAFE.index("Bern")]}}
+    good = {
+        "id": "p",
+        "question": "Which?",
+        "is_impossible": False,
+        "answers": {"text": ["Bern"], "answer_start": [CAFE.index("Bern")]},
+    }
     write(tmp_path / "en.json", [{"context": CAFE, "qas": [{**qa("q", "Of Mars?", 0), **change}]}])
     document = json.loads((tmp_path / "en.json").read_text())
     document["data"][0]["paragraphs"][0]["qas"].append(good)

@@ -17,7 +17,13 @@ def put(path, *records):
 
 
 def comment(identifier, language="de", question=1, label="FAVOR", author="x", **more):
-    record = {"id": identifier, "language": language, "question_id": question, "comment": f"c{identifier}", "label": label}
+    record = {
+        "id": identifier,
+        "language": language,
+        "question_id": question,
+        "comment": f"c{identifier}",
+        "label": label,
+    }
     return record | {"author": author} | more
 
 
@@ -30,7 +36,12 @@ def folder(tmp_path):
         {"id": 3, "text": "eins?"},
         {"id": 4, "text": "vier?"},
     )
-    put(tmp_path / "questions.en.jsonl", {"id": 1, "text": "one?"}, {"id": 2, "text": "two?"}, {"id": 3, "text": "the first?"})
+    put(
+        tmp_path / "questions.en.jsonl",
+        {"id": 1, "text": "one?"},
+        {"id": 2, "text": "two?"},
+        {"id": 3, "text": "the first?"},
+    )
     put(
         tmp_path / "valid.jsonl",
         comment(10),
@@ -80,7 +91,11 @@ def test_some_languages_of_a_set(folder):
 
 def test_stances_for_classification(folder):
     found, tally = stance.read(folder, strict=True)
-    assert (found.languages, found.ids, found.comments) == (("de", "fr"), ["10", "11", "12", "13"], ["c10", "c11", "c12", "c13"])
+    assert (found.languages, found.ids, found.comments) == (
+        ("de", "fr"),
+        ["10", "11", "12", "13"],
+        ["c10", "c11", "c12", "c13"],
+    )
     assert [stance.LABELS[label] for label in found.labels] == ["FAVOR", "AGAINST", "FAVOR", "FAVOR"]
     assert found.question == ["1", "2", "3", "2"]
     assert found.asked_in("en") == ["one?", "two?", "the first?", "two?"]

@@ -16,7 +16,10 @@ from triglot.corpus.parallel import ParallelCorpus, member_id
 from triglot.files import InputError
 from triglot.recipe import Source
 
-QUESTIONS = {1: {"de": "Soll es Brot geben?", "fr": "Faut-il du pain ?"}, 2: {"de": "Soll es regnen?", "fr": "Doit-il pleuvoir ?"}}
+QUESTIONS = {
+    1: {"de": "Soll es Brot geben?", "fr": "Faut-il du pain ?"},
+    2: {"de": "Soll es regnen?", "fr": "Doit-il pleuvoir ?"},
+}
 
 
 def folder_of(place: Path, comments: list[tuple[str, int, str, str]]) -> Path:
@@ -64,7 +67,9 @@ def shown(corpus: ParallelCorpus) -> list[tuple[dict[str, str], dict[str, str], 
 def test_questions_in_all_their_languages_ask_for_every_comment(place: Path) -> None:
     corpus, tally = read_training(place, format="stance")
     rows = shown(corpus)
-    assert [(q, next(iter(p.values())), n) for q, p, n in rows] == [(QUESTIONS[q], comment, []) for _, q, comment, _ in COMMENTS]
+    assert [(q, next(iter(p.values())), n) for q, p, n in rows] == [
+        (QUESTIONS[q], comment, []) for _, q, comment, _ in COMMENTS
+    ]
     assert tally.read["rows"] == len(COMMENTS)
     assert len({int(corpus.family[p]) for p in corpus.passage}) == 2  # a family for each question
 
@@ -77,7 +82,10 @@ def test_templates_ask_for_one_side_and_the_other_side_is_the_negative(place: Pa
     for query, passage, negatives in shown(corpus):
         comment = next(iter(passage.values()))
         wordings = [
-            {code: TEMPLATES[code][label[comment]][n].replace("{question}", QUESTIONS[of[comment]][code]) for code in ("de", "fr")}
+            {
+                code: TEMPLATES[code][label[comment]][n].replace("{question}", QUESTIONS[of[comment]][code])
+                for code in ("de", "fr")
+            }
             for n in range(4)
         ]
         assert query in wordings
@@ -109,17 +117,22 @@ def test_comments_meet_comments_of_their_side_in_another_language(place: Path) -
 
 
 def test_draws_depend_on_the_seed_alone(place: Path) -> None:
-    first, again, other = (shown(read_training(place, format="stance", ask="stance", negatives=1, seed=seed)[0]) for seed in (1, 1, 2))
+    first, again, other = (
+        shown(read_training(place, format="stance", ask="stance", negatives=1, seed=seed)[0]) for seed in (1, 1, 2)
+    )
     assert first == again
     assert first != other
 
 
 def test_a_text_on_both_sides_is_left_out(tmp_path: Path) -> None:
-    place = folder_of(tmp_path / "x", [*COMMENTS, ("de", 1, "Kommt darauf an.", "FAVOR"), ("de", 2, "Kommt darauf an.", "AGAINST")])
+    place = folder_of(
+        tmp_path / "x", [*COMMENTS, ("de", 1, "Kommt darauf an.", "FAVOR"), ("de", 2, "Kommt darauf an.", "AGAINST")]
+    )
     corpus, tally = read_training(place, format="stance", ask="stance")
     assert len(corpus) == len(COMMENTS)
     assert [line.split(": ", 1)[1] for line in tally.lines()[1:]] == [
-        f"2 x comment whose text stands under two questions or sides (first: train.jsonl, comment {100 + len(COMMENTS)})"
+        "2 x comment whose text stands under two questions or sides (first: train.jsonl, comment "
+        f"{100 + len(COMMENTS)})"
     ]
 
 
@@ -150,17 +163,29 @@ def test_every_template_has_one_place_for_the_question_and_sides_differ() -> Non
         ({"languages": ["it"]}, "no comment in it can be used"),
         ({"ask": "stance", "templates": {}}, "templates: a block"),
         ({"ask": "stance", "templates": {"de": ["x"]}}, "templates.de: a block with AGAINST and FAVOR"),
-        ({"ask": "stance", "templates": {"de": {"FAVOUR": ["{question}"]}}}, "'FAVOUR' is no side; did you mean 'FAVOR'"),
+        (
+            {"ask": "stance", "templates": {"de": {"FAVOUR": ["{question}"]}}},
+            "'FAVOUR' is no side; did you mean 'FAVOR'",
+        ),
         ({"ask": "stance", "templates": {"de": {"FAVOR": ["{question}"]}}}, "templates.de.AGAINST: a list of wordings"),
-        ({"ask": "stance", "templates": {"de": {"FAVOR": ["{frage}"], "AGAINST": ["{question}"]}}}, "has not one {question} in it"),
+        (
+            {"ask": "stance", "templates": {"de": {"FAVOR": ["{frage}"], "AGAINST": ["{question}"]}}},
+            "has not one {question} in it",
+        ),
         (
             {
                 "ask": "stance",
-                "templates": {"de": {side: ["{question}"] for side in LABELS}, "fr": {side: ["{question}"] * 2 for side in LABELS}},
+                "templates": {
+                    "de": {side: ["{question}"] for side in LABELS},
+                    "fr": {side: ["{question}"] * 2 for side in LABELS},
+                },
             },
             "templates.fr.AGAINST: 2 wordings, but 1 in another language",
         ),
-        ({"ask": "stance", "templates": {"en": {side: ["{question}"] for side in LABELS}}}, "no pair in train.jsonl for ask: stance"),
+        (
+            {"ask": "stance", "templates": {"en": {side: ["{question}"] for side in LABELS}}},
+            "no pair in train.jsonl for ask: stance",
+        ),
     ],
 )
 def test_bad_options(place: Path, given: dict[str, Any], message: str) -> None:

@@ -66,7 +66,9 @@ def test_one_language_and_no_titles(folder):
     found = collection.read_retrieval(folder, name="x", languages=["sw", "th"], titles=False, strict=True)
     assert (found.languages, found.queries.ids) == (("sw",), ["1", "2"])
     assert found.passages.texts == ["about a#0", "about b#0", "about c#1"]
-    elsewhere = collection.read_retrieval(folder / "miracl-v1.0-sw", name="x", corpus=folder / "miracl-corpus-v1.0-sw", strict=True)
+    elsewhere = collection.read_retrieval(
+        folder / "miracl-v1.0-sw", name="x", corpus=folder / "miracl-corpus-v1.0-sw", strict=True
+    )
     assert elsewhere.judgements.tolist() == found.judgements.tolist()
 
 
@@ -159,7 +161,12 @@ def test_topics_and_qrels_there_and_back(tmp_path, suffix):
     qrels = trec.Qrels(["1", "1", "é2"], ["a#0", "b", "a#0"], np.array([2, 0, -1]))
     trec.write_qrels(tmp_path / f"q{suffix}", qrels)
     back = trec.read_qrels(tmp_path / f"q{suffix}", Tally(strict=True))
-    assert (back.queries, back.documents, back.grades.tolist(), len(back)) == (qrels.queries, qrels.documents, [2, 0, -1], 3)
+    assert (back.queries, back.documents, back.grades.tolist(), len(back)) == (
+        qrels.queries,
+        qrels.documents,
+        [2, 0, -1],
+        3,
+    )
     assert (tmp_path / f"q{suffix}").read_bytes()[:2] == (b"\x1f\x8b" if suffix else b"1 ")
     before = (tmp_path / f"q{suffix}").read_bytes()
     trec.write_qrels(tmp_path / f"q{suffix}", back)
@@ -191,7 +198,10 @@ def test_repeats_are_read_as_one(tmp_path):
 
 def test_blocks_cover_the_corpus_in_order(tmp_path):
     for part in range(12):
-        put(tmp_path / f"docs-{part}.jsonl{'.gz' if part % 2 else ''}", *passages(*[f"{part}#{i}" for i in range(5)], title=""))
+        put(
+            tmp_path / f"docs-{part}.jsonl{'.gz' if part % 2 else ''}",
+            *passages(*[f"{part}#{i}" for i in range(5)], title=""),
+        )
     tally = Tally(strict=True)
     blocks = list(trec.read_corpus(tmp_path, tally, block=7))
     assert [len(block) for block in blocks] == [7] * 8 + [4]
@@ -206,7 +216,9 @@ def test_blocks_cover_the_corpus_in_order(tmp_path):
 def test_a_stream_holds_one_block_whatever_the_size(tmp_path):
     def peak(passages: int) -> int:
         with (path := tmp_path / f"{passages}.jsonl").open("w") as handle:
-            handle.writelines(json.dumps({"docid": f"d{i}", "title": "", "text": f"{i} " * 40}) + "\n" for i in range(passages))
+            handle.writelines(
+                json.dumps({"docid": f"d{i}", "title": "", "text": f"{i} " * 40}) + "\n" for i in range(passages)
+            )
         tracemalloc.start()
         try:
             assert sum(len(block) for block in trec.read_corpus(path, Tally(strict=True), block=256)) == passages
@@ -240,7 +252,11 @@ def test_a_broken_passage_is_counted_and_fatal_when_strict(tmp_path, record, rea
 
 
 def test_a_docid_in_two_parts_is_counted_by_the_set(folder):
-    put(folder / "miracl-corpus-v1.0-sw" / "docs-3.jsonl", *[{"docid": f"x{i}", "text": "x"} for i in range(16_384)], *passages("a#0"))
+    put(
+        folder / "miracl-corpus-v1.0-sw" / "docs-3.jsonl",
+        *[{"docid": f"x{i}", "text": "x"} for i in range(16_384)],
+        *passages("a#0"),
+    )
     found = collection.read_retrieval(folder, name="x", languages=["sw"])
     assert len(found.passages) == 3 + 16_384
     assert any("1 x passage whose docid occurred before" in note and "a#0" in note for note in found.notes)
@@ -262,7 +278,9 @@ def test_a_corpus_that_cannot_be_read(tmp_path):
 
 
 @pytest.mark.data
-@pytest.mark.parametrize(("lang", "topics", "judgements", "relevant"), [("sw", 482, 5_092, 910), ("bn", 411, 4_206, 863)])
+@pytest.mark.parametrize(
+    ("lang", "topics", "judgements", "relevant"), [("sw", 482, 5_092, 910), ("bn", 411, 4_206, 863)]
+)
 def test_miracl(data, lang, topics, judgements, relevant):
     tally = Tally(strict=True)
     asked = trec.read_topics(data / "miracl" / f"topics.miracl-v1.0-{lang}-dev.tsv", tally)
@@ -289,10 +307,25 @@ def test_miracl_with_a_corpus_made_for_its_judgements(data, tmp_path):
 
 
 def test_judged_passages_that_the_corpus_lacks_and_the_topic_itself(folder):
-    put(folder / "miracl-v1.0-sw" / "topics" / "topics.miracl-v1.0-sw-dev.tsv", "a#0\tabout a#0 ", "2\tmore?", "3\tnone?")
-    put(folder / "miracl-v1.0-sw" / "qrels" / "qrels.miracl-v1.0-sw-dev.tsv", "a#0 0 b#0 1", "a#0 0 x 1.0", "2 0 x 2", "3 0 y 0")
+    put(
+        folder / "miracl-v1.0-sw" / "topics" / "topics.miracl-v1.0-sw-dev.tsv",
+        "a#0\tabout a#0 ",
+        "2\tmore?",
+        "3\tnone?",
+    )
+    put(
+        folder / "miracl-v1.0-sw" / "qrels" / "qrels.miracl-v1.0-sw-dev.tsv",
+        "a#0 0 b#0 1",
+        "a#0 0 x 1.0",
+        "2 0 x 2",
+        "3 0 y 0",
+    )
     found = collection.read_retrieval(folder, name="x", languages=["sw"])
-    assert (found.queries.ids, found.passages.texts[0], found.itself.tolist()) == (["a#0", "2"], "T about a#0", [[0, 0]])
+    assert (found.queries.ids, found.passages.texts[0], found.itself.tolist()) == (
+        ["a#0", "2"],
+        "T about a#0",
+        [[0, 0]],
+    )
     assert (found.absent.query.tolist(), found.absent.grade.tolist(), found.absent.ids) == ([0, 1], [1, 2], ["x", "x"])
     assert found.notes[1].startswith("counted as not found: 2 x judgement that names an unknown passage")
 

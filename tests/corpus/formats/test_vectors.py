@@ -122,14 +122,18 @@ def test_pairs_are_found_in_folders_and_by_name(tmp_path):
     assert not vectors.is_pair("owner/model,2")
     assert [path.name for path in vectors.find_pair("q.npy,p.npy")] == ["q.npy", "p.npy"]
     (tmp_path / "passages.parquet").unlink()
-    with pytest.raises(InputError, match=r"no file of passages embeddings \(passages.npy with passages.ids.txt, or passages.parquet\)"):
+    with pytest.raises(
+        InputError, match=r"no file of passages embeddings \(passages.npy with passages.ids.txt, or passages.parquet\)"
+    ):
         vectors.find_pair(str(tmp_path))
     parquet(tmp_path / "queries.parquet")
     with pytest.raises(InputError, match="two files of queries embeddings"):
         vectors.find_pair(str(tmp_path))
 
 
-@pytest.mark.parametrize("odd", ["a\nb", "a\r", " a", "a\t", "\u2028", "a\x85b", '"a"', '"', "\ufeffa", "", "é", "a b", "[1]"])
+@pytest.mark.parametrize(
+    "odd", ["a\nb", "a\r", " a", "a\t", "\u2028", "a\x85b", '"a"', '"', "\ufeffa", "", "é", "a b", "[1]"]
+)
 def test_ids_are_read_as_they_were_written(tmp_path, odd):
     path, ids = tmp_path / "x.npy", [odd, "plain", '"quoted', "back\\slash"]
     np.save(path, ROWS)

@@ -77,7 +77,9 @@ def test_shares_equal_a_double_loop(drawn):
     for i, one in enumerate(names):
         rows = [top for top, lang in zip(tops, speaks) if top and lang == one]
         assert shares.same.queries[i] == len(rows)
-        expected = [np.mean([np.mean([written[p] == two for p in row]) for row in rows]) if rows else np.nan for two in names]
+        expected = [
+            np.mean([np.mean([written[p] == two for p in row]) for row in rows]) if rows else np.nan for two in names
+        ]
         assert shares.matrix[i] == pytest.approx(expected, nan_ok=True)
         assert shares.same.by_language[i] == pytest.approx(expected[i], nan_ok=True)
     spoken = len({written[p] for p in pool})

@@ -1,4 +1,5 @@
-"""Bias from the count table: hand-made lists, removed passages counted again, scipy's Kruskal-Wallis, subsets of languages."""
+"""Bias from the count table: hand-made lists, removed passages counted again, scipy's Kruskal-Wallis, subsets of
+languages."""
 
 from __future__ import annotations
 
@@ -34,7 +35,9 @@ def average_precision_without(benchmark, scores, query, gone):
     """AP of one query after passages were really taken out of pool and labels, by the evaluator itself."""
     stay = [p for p in range(len(benchmark.passages)) if p not in gone]
     judged = [(0, stay.index(p), g) for p, g in relevant(benchmark)[query] if p not in gone]
-    smaller = make_set([int(benchmark.queries.lang[query])], benchmark.passages.lang[stay].tolist(), judged, languages=4)
+    smaller = make_set(
+        [int(benchmark.queries.lang[query])], benchmark.passages.lang[stay].tolist(), judged, languages=4
+    )
     evaluation = tabulate(counted(smaller, scores[query : query + 1, stay]), smaller, settings=["multi"])
     return evaluation.rows["map"][0]
 
@@ -98,8 +101,12 @@ def test_removal_equals_removing_passages_and_evaluating_again(drawn):
 def test_removal_under_the_order_of_trec(drawn):
     benchmark, scores = drawn
     ids = [i.encode() for i in benchmark.passages.ids]
-    strict = np.array([np.argsort(sorted(range(len(ids)), key=lambda p: (row[p], ids[p]))) for row in scores])  # no ties
-    ours, theirs = (removal_test(c, benchmark) for c in (counted(benchmark, scores, ties="trec"), counted(benchmark, strict)))
+    strict = np.array(
+        [np.argsort(sorted(range(len(ids)), key=lambda p: (row[p], ids[p]))) for row in scores]
+    )  # no ties
+    ours, theirs = (
+        removal_test(c, benchmark) for c in (counted(benchmark, scores, ties="trec"), counted(benchmark, strict))
+    )
     assert ours.without_other.by_query == pytest.approx(theirs.without_other.by_query, nan_ok=True)
     assert ours.without_same.by_query == pytest.approx(theirs.without_same.by_query, nan_ok=True)
 
@@ -118,7 +125,9 @@ def test_preference_rate_over_every_order_of_the_best_block(drawn):
             continue
         best = max(scores[query, p] for p, _ in answers)
         block = [mine for (p, _), mine in zip(answers, own) if scores[query, p] == best]
-        first = [order[0] for order in itertools.islice(itertools.permutations(block), 5040)] if len(block) < 7 else block
+        first = (
+            [order[0] for order in itertools.islice(itertools.permutations(block), 5040)] if len(block) < 7 else block
+        )
         assert rate.rate.by_query[query] == pytest.approx(np.mean(first))
         assert rate.expected.by_query[query] == pytest.approx(np.mean(own))
     assert rate.rate.left_out == left_out
@@ -214,7 +223,9 @@ def eleven(answers_a_language=1, pool=8):
     """Eleven languages, parallel answers in each."""
     languages = 11
     lang = np.tile(np.arange(languages), pool)
-    judged = [(q, a * languages + i, 1) for q in range(languages) for a in range(answers_a_language) for i in range(languages)]
+    judged = [
+        (q, a * languages + i, 1) for q in range(languages) for a in range(answers_a_language) for i in range(languages)
+    ]
     benchmark = make_set(list(range(languages)), lang.tolist(), judged, languages=4)
     return replace(benchmark, languages=tuple(f"l{i:02}" for i in range(languages)))
 

@@ -1,4 +1,5 @@
-"""Measures of bias as they stand in results: the top of each ranking, macro averages, subsets of languages, and what is left out."""
+"""Measures of bias as they stand in results: the top of each ranking, macro averages, subsets of languages, and what is
+left out."""
 
 from __future__ import annotations
 
@@ -21,7 +22,12 @@ from triglot.measures import reported
 def parallel(groups: int = 12, languages: int = 3, seed: int = 0):
     """A set with one answer a language for each query, and vectors."""
     lang = [i % languages for i in range(groups * languages)]
-    judged = [(g * languages + a, g * languages + b, 1) for g in range(groups) for a in range(languages) for b in range(languages)]
+    judged = [
+        (g * languages + a, g * languages + b, 1)
+        for g in range(groups)
+        for a in range(languages)
+        for b in range(languages)
+    ]
     rng = np.random.default_rng(seed)
     queries, passages = (rng.normal(size=(len(lang), 6)).astype(np.float32) for _ in range(2))
     made = make_set(lang, lang, judged, languages=languages)
@@ -113,7 +119,8 @@ def test_restricted_counts_are_those_of_the_restricted_set(drawn) -> None:
         return
     counts, small = restricted(count_scores(lambda rows: scores[rows], benchmark, threads=1), benchmark, codes)
     q, p = (
-        np.array([a.ids.index(i) for i in b.ids]) for a, b in ((benchmark.queries, small.queries), (benchmark.passages, small.passages))
+        np.array([a.ids.index(i) for i in b.ids])
+        for a, b in ((benchmark.queries, small.queries), (benchmark.passages, small.passages))
     )
     alone = evaluate_scores(lambda rows: scores[np.ix_(q[rows], p)], small, threads=1)
     assert tabulate(counts, small).summary["multi"] == pytest.approx(alone.summary["multi"])
@@ -132,4 +139,7 @@ def test_results_are_json_and_notes_tell_of_the_constant_test(tmp_path) -> None:
     found = json.loads(write_results(tmp_path, {"toy": evaluation}, model="m").read_text())["benchmarks"]["toy"]
     assert found["bias"] == evaluation.summary["bias"]
     assert any("constant whatever the ranking" in note for note in found["notes"])
-    assert not evaluate_embeddings(queries, passages, benchmark, bias=False).summary["bias"].keys() - {"rank_distance", "max_rank"}
+    assert not evaluate_embeddings(queries, passages, benchmark, bias=False).summary["bias"].keys() - {
+        "rank_distance",
+        "max_rank",
+    }

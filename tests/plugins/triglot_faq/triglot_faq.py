@@ -1,4 +1,5 @@
-"""Frequently asked questions, `xx.faq`: `Q: ...` and `A: ...` on lines of their own; entry n says the same in every language."""
+"""Frequently asked questions, `xx.faq`: `Q: ...` and `A: ...` on lines of their own; entry n says the same in every
+language."""
 
 from __future__ import annotations
 
@@ -48,7 +49,10 @@ def read_retrieval(path: str | Path, *, name: str, languages: Sequence[str] | No
     return RetrievalSet.from_dicts(
         {f"q/{lang}/{number}": question for number, lang, question, _ in entries},
         {f"a/{lang}/{number}": answer for number, lang, _, answer in entries},
-        {f"q/{lang}/{number}": [f"a/{other}/{n}" for n, other, *_ in entries if n == number] for number, lang, *_ in entries},
+        {
+            f"q/{lang}/{number}": [f"a/{other}/{n}" for n, other, *_ in entries if n == number]
+            for number, lang, *_ in entries
+        },
         languages={f"{side}/{lang}/{number}": lang for number, lang, *_ in entries for side in "qa"},
         groups={f"q/{lang}/{number}": number for number, lang, *_ in entries},
         name=name,

@@ -17,7 +17,8 @@ def log_rank(blocks: Blocks) -> np.ndarray:
 
 
 def share_of_pivot(pool: Pool) -> np.ndarray:
-    """(queries,) 1 where the best-ranked answer is in the first language of the pool, 0 where it is not; NaN without an answer."""
+    """(queries,) 1 where the best-ranked answer is in the first language of the pool, 0 where it is not; NaN without an
+    answer."""
     counts, queries = pool.counts, len(pool.benchmark.queries)
     rank = counts.above.sum(1) + counts.tied.sum(1) / 2
     order = np.lexsort((rank, counts.query))
@@ -27,7 +28,9 @@ def share_of_pivot(pool: Pool) -> np.ndarray:
     return found
 
 
-LOG_RANK = Measure("log_rank", "log rank", "log2 of the rank of the best answer", log_rank, lower_is_better=True, rank=True)
+LOG_RANK = Measure(
+    "log_rank", "log rank", "log2 of the rank of the best answer", log_rank, lower_is_better=True, rank=True
+)
 
 
 def pivot_first() -> Measure:

@@ -20,7 +20,9 @@ def each_with_the_next(query: np.ndarray, passage: np.ndarray, both: np.ndarray)
     return joint
 
 
-def margin(queries: Tensor, passages: Tensor, positive: Tensor, ignored: Tensor, loss: Loss, learned: Tensor | None = None) -> Tensor:
+def margin(
+    queries: Tensor, passages: Tensor, positive: Tensor, ignored: Tensor, loss: Loss, learned: Tensor | None = None
+) -> Tensor:
     """How far the hardest negative comes closer than a margin below each positive (Wang et al. 2014)."""
     scores = queries @ passages.T
     hardest = scores.masked_fill(positive | ignored, -torch.inf).amax(1)
@@ -28,7 +30,9 @@ def margin(queries: Tensor, passages: Tensor, positive: Tensor, ignored: Tensor,
     return torch.relu(hardest[row] - scores[row, column] + WIDTH).mean()
 
 
-RING = Kind("ring", "ring", "each language with the next one, drawn for each row", joint=each_with_the_next, needs="two")
+RING = Kind(
+    "ring", "ring", "each language with the next one, drawn for each row", joint=each_with_the_next, needs="two"
+)
 HALF_RING = Kind(
     "half-ring",
     "half ring",

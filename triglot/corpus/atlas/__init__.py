@@ -1,18 +1,20 @@
-"""The built-in parallel corpus: questions and sentences in 11 languages, made in seconds from the Unicode CLDR through Babel.
+"""The built-in parallel corpus: questions and sentences in 11 languages, made in seconds from the Unicode CLDR through
+Babel.
 
-A fact is an (entity, relation), such as the currency of Peru. Each fact has one passage group (a sentence in every language) and
-several question groups (phrasings). Facts and names come from the CLDR at run time; the templates were written for this project.
-CLDR data is copyright Unicode, Inc. under the Unicode License V3, Babel is under a BSD licence: see NOTICE.
+A fact is an (entity, relation), such as the currency of Peru. Each fact has one passage group (a sentence in every
+language) and several question groups (phrasings). Facts and names come from the CLDR at run time; the templates were
+written for this project. CLDR data is copyright Unicode, Inc. under the Unicode License V3, Babel is under a BSD
+licence: see NOTICE.
 
 Parts, for a seed:
 
 - `train`: three phrasings of a question, which differ from language to language.
 - `validation`: held-out facts, asked with a phrasing that is kept for validation.
-- `test`: asked with a phrasing that is kept for the test, in two slices. `pairs` are facts about entities that training knows from
-  other facts; `entities` are facts about entities that no training text is about or names as its answer.
+- `test`: asked with a phrasing that is kept for the test, in two slices. `pairs` are facts about entities that training
+  knows from other facts; `entities` are facts about entities that no training text is about or names as its answer.
 
-Phrasings of sentences are shared by all parts: passages of training are distractors in the pool, and a phrasing of its own would
-give the answer away.
+Phrasings of sentences are shared by all parts: passages of training are distractors in the pool, and a phrasing of its
+own would give the answer away.
 """
 
 from __future__ import annotations
@@ -43,8 +45,10 @@ _TRAINING_PHRASINGS = 3
 
 @dataclass(frozen=True)
 class _Edition:
-    """The facts with their parts and phrasings under one seed. `order[relation][language]` permutes the questions: the last is the
-    test's, the one before it the validation's, the rest are for training."""
+    """The facts with their parts and phrasings under one seed.
+
+    `order[relation][language]` permutes the questions: the last is the test's, the one before it the validation's, the
+    rest are for training."""
 
     seed: int
     atlas: Atlas
@@ -65,7 +69,9 @@ class _Edition:
         order = self.order[self.atlas.facts[number].relation][language]
         if part != "train":
             return int(order[-1 if part == "test" else -2])
-        return int(order[(int(self.draw[number, LANGUAGES.index(language)] >> np.uint64(32)) + turn) % (len(order) - 2)])
+        return int(
+            order[(int(self.draw[number, LANGUAGES.index(language)] >> np.uint64(32)) + turn) % (len(order) - 2)]
+        )
 
     def question(self, number: int, language: str, part: str, turn: int = 0) -> str:
         wording = self.wordings[language]
@@ -90,7 +96,9 @@ def _edition(seed: int) -> _Edition:
     wordings = {language: read_wording(language) for language in LANGUAGES}
     order = {
         relation: {
-            language: generator(seed, f"atlas phrasing {relation} {language}").permutation(len(wordings[language].ask[relation]))
+            language: generator(seed, f"atlas phrasing {relation} {language}").permutation(
+                len(wordings[language].ask[relation])
+            )
             for language in LANGUAGES
         }
         for relation in RELATIONS
@@ -116,7 +124,9 @@ def _facts_of(edition: _Edition, part: str, slice: str | None) -> list[int]:
     wanted = {
         "train": [_parts.TRAIN],
         "validation": [_parts.VALIDATION],
-        "test": [_parts.PAIRS, _parts.ENTITIES] if slice is None else [{"pairs": _parts.PAIRS, "entities": _parts.ENTITIES}[slice]],
+        "test": [_parts.PAIRS, _parts.ENTITIES]
+        if slice is None
+        else [{"pairs": _parts.PAIRS, "entities": _parts.ENTITIES}[slice]],
     }[part]
     return np.flatnonzero(np.isin(edition.part, wanted)).tolist()
 
@@ -125,7 +135,9 @@ def _title(fact: Fact) -> str:
     return "/".join(fact.subject)
 
 
-def read_training(*, seed: int = 1, languages: Sequence[str] | None = None, part: str = "train") -> tuple[ParallelCorpus, Tally]:
+def read_training(
+    *, seed: int = 1, languages: Sequence[str] | None = None, part: str = "train"
+) -> tuple[ParallelCorpus, Tally]:
     """Question-sentence pairs of a part.
 
     Args:
@@ -134,8 +146,8 @@ def read_training(*, seed: int = 1, languages: Sequence[str] | None = None, part
         part: `train` (three question groups a fact), `validation` or `test` (one).
 
     Returns:
-        The corpus (a row is a question group and its sentence group; titles name the entity) and the counts of what was read and
-        of what CLDR lacks.
+        The corpus (a row is a question group and its sentence group; titles name the entity) and the counts of what was
+        read and of what CLDR lacks.
     """
     from triglot.corpus.atlas import _parts
 
@@ -192,7 +204,11 @@ def read_retrieval(
     facts = edition.atlas.facts
     own = _facts_of(edition, part, slice)
     about = {facts[number].subject for number in own}
-    others = [n for n in np.flatnonzero(edition.part == _parts.TRAIN).tolist() if part != "train" and facts[n].subject in about]
+    others = [
+        n
+        for n in np.flatnonzero(edition.part == _parts.TRAIN).tolist()
+        if part != "train" and facts[n].subject in about
+    ]
     clusters = {subject: i for i, subject in enumerate(sorted(about))}
 
     def texts(numbers: list[int], question: bool) -> Texts:
@@ -200,7 +216,9 @@ def read_retrieval(
         for place, number in enumerate(numbers):
             for language in chosen:
                 ids.append(f"{facts[number].key}{'?' if question else '#'}{language}")
-                lines.append(edition.question(number, language, part) if question else edition.sentence(number, language))
+                lines.append(
+                    edition.question(number, language, part) if question else edition.sentence(number, language)
+                )
                 group.append(place if place < len(own) else -1)
                 cluster.append(clusters[facts[number].subject])
         lang = np.tile(np.arange(len(chosen), dtype=np.int16), len(numbers))
@@ -217,6 +235,9 @@ def read_retrieval(
         passages=texts(own + others, False),
         judgements=np.column_stack([queries, passages.ravel(), np.ones(len(queries), np.int64)]).astype(np.int64),
         parallel=True,
-        notes=(f"built-in corpus, {which}, seed {seed}: {len(own)} facts, {len(others)} training sentences about the same entities",),
+        notes=(
+            f"built-in corpus, {which}, seed {seed}: {len(own)} facts, {len(others)} training sentences about "
+            "the same entities",
+        ),
         licence=LICENCE,
     )

@@ -1,6 +1,7 @@
 """Facts of the Unicode CLDR, read through Babel: nothing is written down here that Babel does not say.
 
-What is written down is a choice: which zones are towns, and which facts are left out because names or borders make them unclear.
+What is written down is a choice: which zones are towns, and which facts are left out because names or borders make them
+unclear.
 """
 
 from __future__ import annotations
@@ -47,7 +48,15 @@ _NOT_TOWNS = re.compile(
 )
 _DISPUTED = ("Asia/Jerusalem", "Europe/Simferopol")
 _NO_SCRIPT = ("Hans", "Hant", "Latf", "Latg", "Cyrs", "Egyp", "Xsux", "Cprt", "Zxxx", "Zyyy", "Zinh", "Zzzz")
-_CITY_WORDS = {"es": "ciudad", "vi": "thành phố", "tr": "şehri", "de": "-stadt", "ar": "مدينة", "el": "πόλη", "zh": "市"}
+_CITY_WORDS = {
+    "es": "ciudad",
+    "vi": "thành phố",
+    "tr": "şehri",
+    "de": "-stadt",
+    "ar": "مدينة",
+    "el": "πόλη",
+    "zh": "市",
+}
 
 Entity = tuple[str, str]  # (kind, code)
 
@@ -77,7 +86,12 @@ class Fact:
     def entities(self) -> tuple[Entity, ...]:
         """The subject, then every other entity that the wording may name."""
         return tuple(
-            dict.fromkeys([self.subject, *[slot for _, slot in self.slots if slot[0] in ("territory", "currency", "language", "city")]])
+            dict.fromkeys(
+                [
+                    self.subject,
+                    *[slot for _, slot in self.slots if slot[0] in ("territory", "currency", "language", "city")],
+                ]
+            )
         )
 
 
@@ -104,7 +118,10 @@ def _clean(name: str) -> str:
 
 
 def _cities(locales: list[Locale]) -> Iterator[tuple[str, list[str | None]]]:
-    """(zone, names) of every canonical zone. A Latin-script locale without a name uses the last part of the id (TR35, exemplarCity)."""
+    """(zone, names) of every canonical zone.
+
+    A Latin-script locale without a name uses the last part of the id (TR35, exemplarCity).
+    """
     aliases = defaultdict(list)
     for old, new in get_global("zone_aliases").items():
         aliases[new].append(old)
@@ -153,11 +170,19 @@ def _read_names() -> tuple[dict[Entity, tuple[str, ...]], list[tuple[str, str]]]
             left_out.append((f"a {kind} without a name in every language", f"{code} ({', '.join(missing)})"))
             continue
         names[entity] = tuple(_clean(name or "") for name in each)
-    for entity in [e for e, each in names.items() if e[0] != "day" and any(re.search(r"[\d٠-٩\[]|Sign Language", name) for name in each)]:
+    for entity in [
+        e
+        for e, each in names.items()
+        if e[0] != "day" and any(re.search(r"[\d٠-٩\[]|Sign Language", name) for name in each)
+    ]:
         left_out.append((f"a {entity[0]} whose name holds a year, a bracket or a sign language", entity[1]))
         del names[entity]
     for entity, each in [(e, each) for e, each in names.items() if e[0] == "city"]:
-        if any(_CITY_WORDS[language] in name.lower() for language, name in zip(LANGUAGES, each, strict=True) if language in _CITY_WORDS):
+        if any(
+            _CITY_WORDS[language] in name.lower()
+            for language, name in zip(LANGUAGES, each, strict=True)
+            if language in _CITY_WORDS
+        ):
             left_out.append(("a city whose name already says city", entity[1]))
             del names[entity]
         elif "," in each[LANGUAGES.index("en")]:
@@ -167,14 +192,21 @@ def _read_names() -> tuple[dict[Entity, tuple[str, ...]], list[tuple[str, str]]]
         for place in range(len(LANGUAGES)):
             count = Counter(each[place].casefold() for entity, each in names.items() if entity[0] == kind)
             for entity in [e for e, each in names.items() if e[0] == kind and count[each[place].casefold()] > 1]:
-                left_out.append((f"a {kind} that shares its name with another in some language", f"{entity[1]} ({LANGUAGES[place]})"))
+                left_out.append(
+                    (
+                        f"a {kind} that shares its name with another in some language",
+                        f"{entity[1]} ({LANGUAGES[place]})",
+                    )
+                )
                 del names[entity]
     return names, left_out
 
 
 @lru_cache(maxsize=1)
 def _currencies_in_use() -> frozenset[str]:
-    return frozenset(entry[0] for entries in get_global("territory_currencies").values() for entry in entries if entry[3])
+    return frozenset(
+        entry[0] for entries in get_global("territory_currencies").values() for entry in entries if entry[3]
+    )
 
 
 def _money(territory: str) -> Iterator[Fact]:
@@ -204,14 +236,21 @@ def _speech(territory: str) -> Iterator[Fact]:
     # "The official language" is only said where no other language has a status, not even a regional one.
     if len(official) == 1 == len(languages.get_official_languages(territory, regional=True, de_facto=True)):
         yield Fact("official", subject, (("territory", subject), ("language", ("language", official[0]))))
-    spoken = sorted(languages.get_territory_language_info(territory).items(), key=lambda item: (-item[1]["population_percent"], item[0]))  # type: ignore[operator]
+    spoken = sorted(
+        languages.get_territory_language_info(territory).items(),
+        key=lambda item: (-item[1]["population_percent"], item[0]),
+    )  # type: ignore[operator]
     percent = [float(info["population_percent"] or 0) for _, info in spoken]
     if percent and (len(percent) == 1 or percent[0] > percent[1]):
         yield Fact("spoken", subject, (("territory", subject), ("language", ("language", spoken[0][0]))))
     for (code, _), share in list(zip(spoken, percent, strict=True))[1:]:
         if 1 <= share < 100:
             number = f"{share:.0f}" if share >= 10 else f"{share:.1f}".removesuffix(".0")
-            yield Fact("share", subject, (("territory", subject), ("language", ("language", code)), ("percent", ("number", number))))
+            yield Fact(
+                "share",
+                subject,
+                (("territory", subject), ("language", ("language", code)), ("percent", ("number", number))),
+            )
 
 
 def _territory_facts() -> Iterator[Fact]:
@@ -229,11 +268,15 @@ def _territory_facts() -> Iterator[Fact]:
         yield Fact("territory_code", subject, (("territory", subject), ("code", ("text", territory))))
         if len(first_days[territory]) == 1:
             # Babel counts the first day of the week from Monday, and the names of days as well.
-            yield Fact("week", subject, (("territory", subject), ("day", ("day", str(next(iter(first_days[territory])))))))
+            yield Fact(
+                "week", subject, (("territory", subject), ("day", ("day", str(next(iter(first_days[territory]))))))
+            )
 
 
 def _currency_facts() -> Iterator[Fact]:
-    current = {e[0] for entries in get_global("territory_currencies").values() for e in entries if e[3] and e[1] and not e[2]}
+    current = {
+        e[0] for entries in get_global("territory_currencies").values() for e in entries if e[3] and e[1] and not e[2]
+    }
     for code in sorted(_currencies_in_use()):
         subject = ("currency", code)
         yield Fact("currency_code", subject, (("currency", subject), ("code", ("text", code))))
@@ -278,7 +321,9 @@ def read_atlas() -> Atlas:
         for fact in maker():
             if fact.subject not in names:
                 continue
-            missing = [entity for _, entity in fact.slots if entity[0] not in ("text", "number") and entity not in names]
+            missing = [
+                entity for _, entity in fact.slots if entity[0] not in ("text", "number") and entity not in names
+            ]
             if missing:
                 left_out.append((f"{fact.relation}: names a {missing[0][0]} that is left out", fact.key))
             elif fact.relation == "city_territory" and any(

@@ -18,9 +18,9 @@ _FEW = 8
 def split(facts: tuple[Fact, ...], seed: int) -> np.ndarray:
     """(facts,) int8: the part of each fact.
 
-    ENTITIES are the facts about unseen entities, which no training fact names in any role. ASIDE are facts about seen entities that
-    name an unseen one: they would show it in training, so they stay out. PAIRS and VALIDATION hold out facts about entities that
-    keep at least one other fact in training.
+    ENTITIES are the facts about unseen entities, which no training fact names in any role. ASIDE are facts about seen
+    entities that name an unseen one: they would show it in training, so they stay out. PAIRS and VALIDATION hold out
+    facts about entities that keep at least one other fact in training.
     """
     subjects = sorted({fact.subject for fact in facts})
     named = Counter(entity for fact in facts for entity in fact.entities[1:])

@@ -1,10 +1,11 @@
 """Templates: one TOML file a language, so that a speaker can review a language in one file.
 
-A file has a table a relation, with `ask` (at least five questions) and `tell` (at least two sentences). CLDR names are in the
-nominative; where a language inflects names, either a noun in front carries the case ("in der Stadt X"), or the file says how:
+A file has a table a relation, with `ask` (at least five questions) and `tell` (at least two sentences). CLDR names are
+in the nominative; where a language inflects names, either a noun in front carries the case ("in der Stadt X"), or the
+file says how:
 
-    lower = ["currency"]      names that begin with a small letter inside a sentence
-    [forms.in_territory]      fills {in_territory}: `default` is a pattern with {}, `rules` are (regular expression, replacement)
+    lower = ["currency"]      names that begin with a small letter inside a sentence [forms.in_territory]      fills
+    {in_territory}: `default` is a pattern with {}, `rules` are (regular expression, replacement)
                               tried in turn, and a key that is a code gives the form of that one name
     [forms.territory]         the same for {territory} itself (English "the Netherlands")
     [replace]                 "found" = "replacement" in the finished text (Spanish "de el" = "del")
@@ -78,7 +79,10 @@ def _form(table: dict, code: str, name: str) -> str:
 
 @lru_cache(maxsize=len(LANGUAGES))
 def read_wording(language: str) -> Wording:
-    """The templates of a language. Raises InputError that names file and relation where a phrasing is missing or broken."""
+    """The templates of a language.
+
+    Raises InputError that names file and relation where a phrasing is missing or broken.
+    """
     file = resources.files("triglot.corpus.atlas").joinpath("templates", f"{language}.toml")
     where = f"templates/{language}.toml"
     try:
@@ -92,7 +96,9 @@ def read_wording(language: str) -> Wording:
         for key, fewest in (("ask", ASK), ("tell", TELL)):
             phrasings = tables.get(relation, {}).get(key, [])
             if len(set(phrasings)) < fewest:
-                raise InputError(f"{where}: [{relation}] {key} has {len(set(phrasings))} phrasings, {fewest} are needed")
+                raise InputError(
+                    f"{where}: [{relation}] {key} has {len(set(phrasings))} phrasings, {fewest} are needed"
+                )
     return Wording(
         language,
         {relation: tuple(tables[relation]["ask"]) for relation in RELATIONS},

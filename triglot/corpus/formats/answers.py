@@ -11,7 +11,10 @@ def _answers(raw: dict[str, Any]) -> Any:
     """The answers as a list of objects; the hub's tables have them as an object of two lists."""
     answers = raw.get("answers")
     if isinstance(answers, dict) and all(isinstance(answers.get(key), list) for key in ("text", "answer_start")):
-        return [{"text": text, "answer_start": start} for text, start in zip(answers["text"], answers["answer_start"], strict=False)]
+        return [
+            {"text": text, "answer_start": start}
+            for text, start in zip(answers["text"], answers["answer_start"], strict=False)
+        ]
     return answers
 
 
@@ -33,8 +36,10 @@ def starts(raw: dict[str, Any], context: str, where: str, tally: Tally) -> list[
 
 
 def _start(answer: dict[str, Any], context: str, where: str, tally: Tally) -> int | None:
-    """Where an answer begins. Offsets may count bytes or UTF-16 units, or be plainly wrong: one that does not hold the answer's text is
-    replaced by the place of the text where it occurs once, and else not used."""
+    """Where an answer begins.
+
+    Offsets may count bytes or UTF-16 units, or be plainly wrong: one that does not hold the answer's text is replaced
+    by the place of the text where it occurs once, and else not used."""
     start, text = answer.get("answer_start"), answer["text"]
     inside = type(start) is int and 0 <= start < len(context)
     if inside and any(context.startswith(form, start) for form in (text, text.strip())):

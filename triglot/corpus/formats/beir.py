@@ -1,7 +1,9 @@
-"""The BEIR layout: `corpus.jsonl`, `queries.jsonl`, `qrels/SPLIT.tsv`; with translations in `corpus.xx.jsonl`, `queries.xx.jsonl`.
+"""The BEIR layout: `corpus.jsonl`, `queries.jsonl`, `qrels/SPLIT.tsv`; with translations in `corpus.xx.jsonl`,
+`queries.xx.jsonl`.
 
-A record is `{"_id", "text", "title"?, "lang"?}`. The same `_id` in two files of one kind is the same text in two languages. Judgements may
-be JSON lines too (`qrels/SPLIT.jsonl`, read where there is no `.tsv`). Every file may be gzip (`.gz`).
+A record is `{"_id", "text", "title"?, "lang"?}`. The same `_id` in two files of one kind is the same text in two
+languages. Judgements may be JSON lines too (`qrels/SPLIT.jsonl`, read where there is no `.tsv`). Every file may be gzip
+(`.gz`).
 """
 
 from __future__ import annotations
@@ -75,7 +77,10 @@ def is_layout(folder: Path) -> bool:
 
 
 def titled(title: str, text: str, titles: bool = True) -> str:
-    """What is encoded of a document: the title before the text where titles are wanted. A title without a text is a text, as in BEIR."""
+    """What is encoded of a document: the title before the text where titles are wanted.
+
+    A title without a text is a text, as in BEIR.
+    """
     return f"{title} {text}".strip() if titles and title.strip() else text
 
 
@@ -168,7 +173,17 @@ def _read_records(
             where = f"{file}:{number}"
             if isinstance(record, dict) and code:
                 record = record | {"lang": code}
-            add_record(records, record, where, tally, kind=kind, language=language, languages=languages, titles=titles, asked=asked)
+            add_record(
+                records,
+                record,
+                where,
+                tally,
+                kind=kind,
+                language=language,
+                languages=languages,
+                titles=titles,
+                asked=asked,
+            )
     if not records.texts:
         what = "passages" if kind == "corpus" else "queries"
         raise InputError(f"{folder}: no {what} can be read; {'; '.join(tally.lines())}")
@@ -177,7 +192,8 @@ def _read_records(
 
 def _read_qrels(folder: Path, split: str | None, tally: Tally) -> Iterator[tuple[str, str, int, str]]:
     """(query id, document id, grade, where) of one split, or of all."""
-    # in this order, so that of two files of one split the TSV is read: data sets of the hub have the same judgements in both
+    # in this order, so that of two files of one split the TSV is read: data sets of the hub have the same judgements in
+    # both
     known = {match[1]: p for p in sorted((folder / "qrels").glob("*")) if (match := _QRELS.fullmatch(p.name))}
     if not known:
         raise InputError(f"{folder}/qrels: no file such as test.tsv")
@@ -214,18 +230,27 @@ def read_contents(
     queries = _read_records(folder, "queries", tally, language=language, languages=languages)
     known = asked(queries) if absent == NOT_FOUND else None
     corpus = _read_records(folder, "corpus", tally, language=language, languages=languages, titles=titles, asked=known)
-    return Contents(corpus, queries, *known_judgements(corpus, queries, _read_qrels(folder, split, tally), tally, absent=absent))
+    return Contents(
+        corpus, queries, *known_judgements(corpus, queries, _read_qrels(folder, split, tally), tally, absent=absent)
+    )
 
 
 Judgements = list[tuple[str, str, int]]
 
 
 def known_judgements(
-    corpus: Records, queries: Records, found: Iterable[tuple[str, str, int, str]], tally: Tally, *, absent: str = NOT_FOUND
+    corpus: Records,
+    queries: Records,
+    found: Iterable[tuple[str, str, int, str]],
+    tally: Tally,
+    *,
+    absent: str = NOT_FOUND,
 ) -> tuple[Judgements, Judgements]:
-    """Judgements (query, document, grade, where) of known queries, each pair once: of known documents, and of those that are not there.
+    """Judgements (query, document, grade, where) of known queries, each pair once: of known documents, and of those
+    that are not there.
 
-    `absent` says what becomes of the latter; the others are counted. Strict readers refuse any that names what is not there.
+    `absent` says what becomes of the latter; the others are counted. Strict readers refuse any that names what is not
+    there.
     """
     known_queries, known_documents = corpus_ids(queries), corpus_ids(corpus)
     judgements: dict[tuple[str, str], int] = {}
@@ -277,14 +302,19 @@ def read_training(
         InputError: a file is missing or cannot be read, the split is unknown, or no judgement can be used.
     """
     tally = Tally(strict=strict)
-    contents = read_contents(path, tally, split=split, language=language, languages=languages, titles=titles, absent="left out")
+    contents = read_contents(
+        path, tally, split=split, language=language, languages=languages, titles=titles, absent="left out"
+    )
     builder = CorpusBuilder(source)
     langs = {"question": contents.queries.languages_of(), "passage": contents.corpus.languages_of()}
     for query, document, grade in contents.judgements:
         if grade <= 0:
             tally.count("judgements of grade 0 (no row)")
             continue
-        for kind, identifier, records in (("question", query, contents.queries), ("passage", document, contents.corpus)):
+        for kind, identifier, records in (
+            ("question", query, contents.queries),
+            ("passage", document, contents.corpus),
+        ):
             for lang in langs[kind][identifier]:
                 title = records.titles[identifier] if kind == "passage" else ""
                 builder.text(f"{kind}/{identifier}", lang, records.texts[identifier, lang], title)
@@ -309,8 +339,9 @@ def read_retrieval(
 ) -> RetrievalSet:
     """The queries judged in a split, in every language they have, against the whole corpus.
 
-    Arguments are those of `read_training`. Clusters are the queries and documents that judgements tie, over any chain of them.
-    `parallel` is True where the corpus itself has translations; translated queries alone give cross-lingual settings without it.
+    Arguments are those of `read_training`. Clusters are the queries and documents that judgements tie, over any chain
+    of them. `parallel` is True where the corpus itself has translations; translated queries alone give cross-lingual
+    settings without it.
     """
     tally = Tally(strict=strict)
     contents = read_contents(path, tally, split=split, language=language, languages=languages, titles=titles)
@@ -326,10 +357,17 @@ def retrieval_set(contents: Contents, tally: Tally, *, name: str, split: str, li
     unjudged = corpus_ids(contents.queries) - relevant
     codes = tuple(sorted({lang for _, lang in [*contents.queries.texts, *contents.corpus.texts]}))
     number_of = {code: n for n, code in enumerate(codes)}
-    query_group = {identifier: n for n, identifier in enumerate(dict.fromkeys(i for i, _ in contents.queries.texts if i in relevant))}
+    query_group = {
+        identifier: n
+        for n, identifier in enumerate(dict.fromkeys(i for i, _ in contents.queries.texts if i in relevant))
+    }
     document_group = {identifier: n for n, identifier in enumerate(dict.fromkeys(i for i, _ in contents.corpus.texts))}
     judged = [(query, document, grade) for query, document, grade in contents.judgements if query in query_group]
-    tied = [(query_group[query], len(query_group) + document_group[document]) for query, document, grade in judged if grade > 0]
+    tied = [
+        (query_group[query], len(query_group) + document_group[document])
+        for query, document, grade in judged
+        if grade > 0
+    ]
     cluster = components(len(query_group) + len(document_group), *([pair[side] for pair in tied] for side in (0, 1)))
 
     def texts_of(records: Records, group: dict[str, int], first: int) -> Texts:
@@ -356,8 +394,14 @@ def retrieval_set(contents: Contents, tally: Tally, *, name: str, split: str, li
         for q in rows_of[0][query_group[query]]
         for p in rows_of[1][document_group[document]]
     )
-    answered = np.isin(np.arange(len(document_group)), [document_group[document] for _, document, grade in judged if grade > 0])
-    both = [(query_group[one], document_group[one]) for one in contents.corpus.same if one in query_group and one in document_group]
+    answered = np.isin(
+        np.arange(len(document_group)), [document_group[document] for _, document, grade in judged if grade > 0]
+    )
+    both = [
+        (query_group[one], document_group[one])
+        for one in contents.corpus.same
+        if one in query_group and one in document_group
+    ]
     same = sorted((q, p) for query, document in both for q in rows_of[0][query] for p in rows_of[1][document])
     notes = (f"{len(unjudged)} queries have no relevant document in {split}",) if unjudged else ()
     return RetrievalSet(
@@ -382,11 +426,16 @@ def retrieval_set(contents: Contents, tally: Tally, *, name: str, split: str, li
 
 
 def _absent(
-    contents: Contents, query_group: Mapping[str, int], rows_of: Mapping[int, list[int]], lang: Sequence[int], number_of: Mapping[str, int]
+    contents: Contents,
+    query_group: Mapping[str, int],
+    rows_of: Mapping[int, list[int]],
+    lang: Sequence[int],
+    number_of: Mapping[str, int],
 ) -> Absent:
     """Judgements of documents that the corpus does not have, in the languages that they would be in.
 
-    These are all languages of a corpus that is translated; in one whose documents have a language each, that of the query.
+    These are all languages of a corpus that is translated; in one whose documents have a language each, that of the
+    query.
     """
     languages = sorted({number_of[code] for _, code in contents.corpus.texts})
     translated = len(contents.corpus.texts) > len(corpus_ids(contents.corpus))

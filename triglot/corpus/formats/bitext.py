@@ -40,7 +40,11 @@ def is_aligned(path: Path) -> bool:
     names = [p.name for p in path.iterdir()]
     one = [match[1] for name in names if (match := ALIGNED.fullmatch(name)) and tag(match[1]) is not None]
     # `en-es` may be two languages or the English of Spain; `en` beside it tells.
-    return bool(one) and not any(PAIR.fullmatch(name) for name in names) and any(two_of_name(stem, str(path)) is None for stem in one)
+    return (
+        bool(one)
+        and not any(PAIR.fullmatch(name) for name in names)
+        and any(two_of_name(stem, str(path)) is None for stem in one)
+    )
 
 
 def find_pairs(
@@ -93,7 +97,9 @@ def read_pairs(path: Path, tally: Tally, *, languages: Sequence[str] | None = No
     return Lines(codes, texts, np.concatenate(langs), np.repeat(np.arange(len(ids), dtype=np.int32), 2), ids)
 
 
-def read_aligned(path: Path, tally: Tally, *, languages: Sequence[str] | None = None, limit: int | None = None) -> Lines:
+def read_aligned(
+    path: Path, tally: Tally, *, languages: Sequence[str] | None = None, limit: int | None = None
+) -> Lines:
     """One group a line number. Raises InputError where the files have different numbers of lines."""
     found: dict[str, Path] = {}
     for file in sorted(path.iterdir()):
@@ -105,11 +111,15 @@ def read_aligned(path: Path, tally: Tally, *, languages: Sequence[str] | None = 
             tally.pass_over("file whose name is no language", file)
     kept = [(file, code) for code, file in sorted(found.items()) if languages is None or code in languages]
     if len(kept) < 2:
-        raise InputError(f"{path}: fewer than two files such as `xx.txt`{f' in {list(languages)}' if languages is not None else ''}")
+        raise InputError(
+            f"{path}: fewer than two files such as `xx.txt`{f' in {list(languages)}' if languages is not None else ''}"
+        )
     columns = [[line for _, line in read_lines(file)] for file, _ in kept]
     for (file, _), column in zip(kept, columns, strict=True):
         if len(column) != len(columns[0]):
-            raise InputError(f"{file}: {len(column)} lines, but {kept[0][0].name} has {len(columns[0])}; the files are not aligned")
+            raise InputError(
+                f"{file}: {len(column)} lines, but {kept[0][0].name} has {len(columns[0])}; the files are not aligned"
+            )
     number = len(columns[0]) if limit is None else min(limit, len(columns[0]))
     texts, lang, group = [], [], []
     for code, ((file, _), column) in enumerate(zip(kept, columns, strict=True)):
@@ -128,12 +138,14 @@ def read_aligned(path: Path, tally: Tally, *, languages: Sequence[str] | None = 
 
 def corpus_of(lines: Lines, source: str, tally: Tally) -> ParallelCorpus:
     """Rows whose query and passage are the same group, for every group with at least two languages."""
-    # Two lines with the same English side stay two groups: that their other sides mean the same would be decided by comparing strings.
-    # `ParallelCorpus.family` keeps identical texts from being each other's negatives.
+    # Two lines with the same English side stay two groups: that their other sides mean the same would be decided by
+    # comparing strings. `ParallelCorpus.family` keeps identical texts from being each other's negatives.
     sizes = np.bincount(lines.group, minlength=len(lines.ids))
     rows = np.flatnonzero(sizes >= 2).astype(np.int32)
     if len(rows) < len(lines.ids):
-        tally.leave_out("line with a text in fewer than two languages", lines.ids[int(np.argmin(sizes))], len(lines.ids) - len(rows))
+        tally.leave_out(
+            "line with a text in fewer than two languages", lines.ids[int(np.argmin(sizes))], len(lines.ids) - len(rows)
+        )
     tally.count("rows", len(rows))
     return ParallelCorpus(
         languages=lines.languages,
@@ -188,10 +200,12 @@ def read_retrieval(
     strict: bool = False,
     licence: str = "",
 ) -> RetrievalSet:
-    """Translation retrieval: every text is a query and a candidate; relevant are the group's texts in the **other** languages.
+    """Translation retrieval: every text is a query and a candidate; relevant are the group's texts in the **other**
+    languages.
 
-    The candidate in the query's own language is the query itself. To find it is no achievement, so it is not judged: the set has no
-    monolingual setting. In the multilingual pool it stands unjudged (in effect above the first answer), so read the cross-lingual figures.
+    The candidate in the query's own language is the query itself. To find it is no achievement, so it is not judged:
+    the set has no monolingual setting. In the multilingual pool it stands unjudged (in effect above the first answer),
+    so read the cross-lingual figures.
     """
     tally = Tally(strict=strict)
     lines = _read(Path(path), tally, languages, limit)
@@ -213,8 +227,14 @@ def read_retrieval(
     if not has.any():
         raise InputError(f"{name}: no line has a text in two languages; {'; '.join(tally.lines())}")
     if not has.all():
-        tally.leave_out("line with a text in fewer than two languages", lines.ids[lines.group[int(np.argmin(has))]], int((~has).sum()))
-    text_ids = [f"{lines.languages[lang]}-{lines.ids[group]}" for lang, group in zip(lines.lang, lines.group, strict=True)]
+        tally.leave_out(
+            "line with a text in fewer than two languages",
+            lines.ids[lines.group[int(np.argmin(has))]],
+            int((~has).sum()),
+        )
+    text_ids = [
+        f"{lines.languages[lang]}-{lines.ids[group]}" for lang, group in zip(lines.lang, lines.group, strict=True)
+    ]
     passages = Texts(text_ids, lines.texts, lines.lang, lines.group, lines.group)
     new = np.cumsum(has) - 1
     return RetrievalSet(
@@ -223,6 +243,9 @@ def read_retrieval(
         queries=passages.take(np.flatnonzero(has)),
         passages=passages,
         judgements=np.column_stack([new[pairs[:, 0]], pairs[:, 1], np.ones(len(pairs), np.int64)]),
-        notes=("translation retrieval: no monolingual setting; the query's own text is in the pool and not judged", *tally.notes()),
+        notes=(
+            "translation retrieval: no monolingual setting; the query's own text is in the pool and not judged",
+            *tally.notes(),
+        ),
         licence=licence,
     )

@@ -23,8 +23,13 @@ Part = Literal["all", "train", "validation"]
 NAME = re.compile(rf".*context-({TAG})-question-({TAG})\.json(\.gz)?")
 
 
-def find_files(path: Path, languages: Sequence[str] | None = None, tally: Tally | None = None) -> list[tuple[Path, str, str]]:
-    """(file, context language, question language). With `languages`, both must be among them. Raises InputError where there is none."""
+def find_files(
+    path: Path, languages: Sequence[str] | None = None, tally: Tally | None = None
+) -> list[tuple[Path, str, str]]:
+    """(file, context language, question language). With `languages`, both must be among them.
+
+    Raises InputError where there is none.
+    """
     found = []
     for file in sorted(path.iterdir()) if path.is_dir() else [path]:
         match = NAME.fullmatch(file.name)
@@ -40,11 +45,13 @@ def find_files(path: Path, languages: Sequence[str] | None = None, tally: Tally 
     return kept
 
 
-def read_contents(path: str | Path, tally: Tally, *, languages: Sequence[str] | None = None) -> tuple[Contents, list[tuple[Question, str]]]:
+def read_contents(
+    path: str | Path, tally: Tally, *, languages: Sequence[str] | None = None
+) -> tuple[Contents, list[tuple[Question, str]]]:
     """Paragraphs once each, and (question, context language) for every question of every file.
 
-    A paragraph occurs in a file once for each of its questions, and in the files of every question language. The very same paragraph in
-    the same language is one paragraph: that is the identity of a document, not a guess at meaning.
+    A paragraph occurs in a file once for each of its questions, and in the files of every question language. The very
+    same paragraph in the same language is one paragraph: that is the identity of a document, not a guess at meaning.
     """
     whole = Contents()
     number_of: dict[tuple[str, str], int] = {}
@@ -63,16 +70,22 @@ def read_contents(path: str | Path, tally: Tally, *, languages: Sequence[str] | 
             question.lang = question_lang
             question.paragraph = renumber[question.paragraph]
             if text_of.setdefault((question.id, question_lang), question.text) != question.text:
-                tally.leave_out("question whose text differs from that of the same id and language in another file", question.where)
+                tally.leave_out(
+                    "question whose text differs from that of the same id and language in another file", question.where
+                )
                 continue
             pairs.append((question, context_lang))
-    # Arabic and Hindi questions come without paragraphs of their own, so a question may have no language in common with its paragraphs.
+    # Arabic and Hindi questions come without paragraphs of their own, so a question may have no language in common with
+    # its paragraphs.
     whole.questions = [question for question, _ in pairs]
     return whole, pairs
 
 
 def _part_of(contents: Contents, *, part: Part, seed: int, share: float) -> np.ndarray:
-    """(paragraphs,) bool: which paragraphs belong to the part. A cluster of paragraphs tied by question ids never splits."""
+    """(paragraphs,) bool: which paragraphs belong to the part.
+
+    A cluster of paragraphs tied by question ids never splits.
+    """
     clusters = squad.paragraph_clusters(contents)
     if part == "all":
         return np.ones(len(contents.paragraphs), bool)
@@ -87,7 +100,9 @@ def _part_of(contents: Contents, *, part: Part, seed: int, share: float) -> np.n
     return (validation if part == "validation" else ~validation)[clusters]
 
 
-def _load(path: str | Path, tally: Tally, languages: Sequence[str] | None, part: Part, seed: int, share: float) -> Contents:
+def _load(
+    path: str | Path, tally: Tally, languages: Sequence[str] | None, part: Part, seed: int, share: float
+) -> Contents:
     if part not in get_args(Part):
         raise InputError(f"part: {part!r} is not a part{nearest(part, get_args(Part))}")
     if not 0 < share < 1:
@@ -120,10 +135,11 @@ def read_training(
     strict: bool = False,
     source: str = "mlqa",
 ) -> tuple[ParallelCorpus, Tally]:
-    """Training pairs: a question id is a query group with its texts; its passage group is the paragraphs (or gold sentences) it names.
+    """Training pairs: a question id is a query group with its texts; its passage group is the paragraphs (or gold
+    sentences) it names.
 
-    MLQA's paragraphs are not translations of one another: each holds one sentence that is. So two ids that share a German paragraph need
-    not share a Spanish one, and a passage group ties only what one id ties.
+    MLQA's paragraphs are not translations of one another: each holds one sentence that is. So two ids that share a
+    German paragraph need not share a Spanish one, and a passage group ties only what one id ties.
 
     Args:
         path: a folder of such files, or one of them.
@@ -177,7 +193,8 @@ def read_retrieval(
     strict: bool = False,
     licence: str = "",
 ) -> RetrievalSet:
-    """Every question against the paragraphs of every context language; one relevant paragraph for a question id and language.
+    """Every question against the paragraphs of every context language; one relevant paragraph for a question id and
+    language.
 
     `part`, `seed` and `share` as in `read_training`: what is `validation` here is never in `train` there.
     """

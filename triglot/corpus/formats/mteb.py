@@ -1,8 +1,9 @@
 """Retrieval data as MTEB keeps it: Parquet tables of corpus, queries and judgements, each in a folder of its own.
 
-`corpus/*.parquet` and `queries/*.parquet` have the columns `_id` (or `id`), `text` and perhaps `title`; `qrels/SPLIT-*.parquet`
-(also `default/`, `data/`) has `query-id`, `corpus-id` and perhaps `score`: without it each judgement has grade 1, as in NanoBEIR.
-With several languages the folders are `xx-corpus`, `xx-queries`, `xx-qrels`, each language a benchmark of its own.
+`corpus/*.parquet` and `queries/*.parquet` have the columns `_id` (or `id`), `text` and perhaps `title`;
+`qrels/SPLIT-*.parquet` (also `default/`, `data/`) has `query-id`, `corpus-id` and perhaps `score`: without it each
+judgement has grade 1, as in NanoBEIR. With several languages the folders are `xx-corpus`, `xx-queries`, `xx-qrels`,
+each language a benchmark of its own.
 """
 
 from __future__ import annotations
@@ -34,14 +35,26 @@ def is_layout(folder: Path) -> bool:
 
 
 def _records(
-    folder: Path, kind: str, config: str, tally: Tally, language: str, titles: bool, asked: Mapping[str, set[str]] | None = None
+    folder: Path,
+    kind: str,
+    config: str,
+    tally: Tally,
+    language: str,
+    titles: bool,
+    asked: Mapping[str, set[str]] | None = None,
 ) -> beir.Records:
     records = beir.Records()
     place = folder / (f"{config}-{kind}" if config else kind)
     files = sorted(place.glob("*.parquet"))
     if not files:
         raise InputError(f"{place}: no Parquet file of {kind}")
-    more = {"kind": kind, "language": language, "languages": None, "titles": titles and kind == "corpus", "asked": asked}
+    more = {
+        "kind": kind,
+        "language": language,
+        "languages": None,
+        "titles": titles and kind == "corpus",
+        "asked": asked,
+    }
     for file in files:
         for number, row in rows(file, ("_id", "id", "title", "text")):
             record = {"_id": row.get("_id", row.get("id")), "text": row.get("text"), "title": row.get("title") or ""}
@@ -59,7 +72,9 @@ def _tables(folder: Path, config: str, split: str | None) -> tuple[list[Path], s
     split = split or (known[0] if len(known) == 1 else "test")
     files = [file for file in tables if re.fullmatch(rf"{re.escape(split)}(-.*)?\.parquet", file.name)]
     if not files:
-        raise InputError(f"{folder}: no judgements of the split {split!r} in {' or '.join(names)}{nearest(split, known)}")
+        raise InputError(
+            f"{folder}: no judgements of the split {split!r} in {' or '.join(names)}{nearest(split, known)}"
+        )
     return files, split
 
 
@@ -111,7 +126,9 @@ def read_retrieval(
     if not config and "" not in known:
         wanted = [one for one in known if one in languages] if languages is not None else known
         if len(wanted) != 1:
-            raise InputError(f"{folder}: has {', '.join(known)}, each a benchmark of its own; give one of them as `config`")
+            raise InputError(
+                f"{folder}: has {', '.join(known)}, each a benchmark of its own; give one of them as `config`"
+            )
         config = wanted[0]
     if config not in known:
         raise InputError(f"{folder}: no {config!r}{nearest(config, known)}")
@@ -119,4 +136,6 @@ def read_retrieval(
     queries = _records(folder, "queries", config, tally, language or config or "en", titles)
     corpus = _records(folder, "corpus", config, tally, language or config or "en", titles, beir.asked(queries))
     judgements = beir.known_judgements(corpus, queries, _judgements(files, tally), tally)
-    return beir.retrieval_set(beir.Contents(corpus, queries, *judgements), tally, name=name, split=split, licence=licence)
+    return beir.retrieval_set(
+        beir.Contents(corpus, queries, *judgements), tally, name=name, split=split, licence=licence
+    )

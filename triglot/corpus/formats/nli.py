@@ -1,4 +1,5 @@
-"""Inference in many languages: XNLI's line-aligned files, `dev-xx.tsv` of premise, hypothesis and label (Conneau et al. 2018)."""
+"""Inference in many languages: XNLI's line-aligned files, `dev-xx.tsv` of premise, hypothesis and label (Conneau et al.
+2018)."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ class Inference:
 
     Attributes:
         languages: codes.
-        premises, hypotheses: language -> (items,) texts. Premise in one language and hypothesis in another make the generalised test.
+        premises, hypotheses: language -> (items,) texts. Premise in one language and hypothesis in another make the
+            generalised test.
         labels: (items,) int8 index into `LABELS`.
         group: (items,) int32: items that share a premise, in any of the languages.
         line: (items,) int64 line number from 1 in the files.
@@ -57,8 +59,8 @@ class Inference:
     def split(self, share: float, *, seed: int) -> tuple[Inference, Inference]:
         """Two disjoint parts; the first has about this share of the premises.
 
-        A premise is in one part only, with all its hypotheses and in all languages: XNLI repeats each premise three times, so a
-        split by line would show a head the premises on which it is judged.
+        A premise is in one part only, with all its hypotheses and in all languages: XNLI repeats each premise three
+        times, so a split by line would show a head the premises on which it is judged.
 
         Raises:
             InputError: the share is not between 0 and 1, or a part would be empty.
@@ -99,8 +101,12 @@ def find_files(path: Path, split: str, languages: Sequence[str] | None, tally: T
     return {code: p for code, p in sorted(files.items()) if languages is None or code in languages}
 
 
-def read(path: str | Path, *, split: str = "dev", languages: Sequence[str] | None = None, strict: bool = False) -> tuple[Inference, Tally]:
-    """Read the files of a split. A line that cannot be used in one language is left out in all, so the languages stay parallel.
+def read(
+    path: str | Path, *, split: str = "dev", languages: Sequence[str] | None = None, strict: bool = False
+) -> tuple[Inference, Tally]:
+    """Read the files of a split.
+
+    A line that cannot be used in one language is left out in all, so the languages stay parallel.
 
     Args:
         path: the folder.
@@ -109,8 +115,8 @@ def read(path: str | Path, *, split: str = "dev", languages: Sequence[str] | Non
         strict: a line that cannot be used is an error.
 
     Raises:
-        InputError: a file is missing, the files have different numbers of lines, or a label differs from the same line in another
-            language (both mean that the files are not aligned); or nothing can be used.
+        InputError: a file is missing, the files have different numbers of lines, or a label differs from the same line
+            in another language (both mean that the files are not aligned); or nothing can be used.
     """
     tally = Tally(strict=strict)
     files = find_files(Path(path), split, languages, tally)
@@ -124,7 +130,9 @@ def read(path: str | Path, *, split: str = "dev", languages: Sequence[str] | Non
     rows: dict[str, list[tuple[str, str]]] = {}
     for code, lines in columns.items():
         if len(lines) != len(reference):
-            raise InputError(f"{files[code]}: {len(lines)} lines, but {files[first].name} has {len(reference)}; they are not aligned")
+            raise InputError(
+                f"{files[code]}: {len(lines)} lines, but {files[first].name} has {len(reference)}; they are not aligned"
+            )
         rows[code] = []
         for row, (number, line) in enumerate(lines):
             fields = line.split("\t")
@@ -138,7 +146,8 @@ def read(path: str | Path, *, split: str = "dev", languages: Sequence[str] | Non
             label = LABELS.index(fields[2])
             if labels[row] not in (-1, label):
                 raise InputError(
-                    f"{files[code]}:{number}: label {fields[2]!r}, but {where[row]} has {LABELS[labels[row]]!r}; the files are not aligned"
+                    f"{files[code]}:{number}: label {fields[2]!r}, but {where[row]} has {LABELS[labels[row]]!r}; "
+                    "the files are not aligned"
                 )
             labels[row], where[row] = label, where[row] or files[code].name
     kept = np.flatnonzero(usable)
@@ -179,7 +188,9 @@ def labelled(found: Inference) -> Labelled:
     first, first_at = distinct([found.premises[code] for code in codes])
     second, second_at = distinct([found.hypotheses[code] for code in codes])
     ids, line = [str(line) for line in found.line.tolist()], found.line.astype(np.int64)
-    return Labelled(codes, LABELS, first, second, first_at, second_at, found.labels, found.group.astype(np.int64), ids, line)
+    return Labelled(
+        codes, LABELS, first, second, first_at, second_at, found.labels, found.group.astype(np.int64), ids, line
+    )
 
 
 def read_classification(
@@ -196,7 +207,8 @@ def read_classification(
     base: str | Path = "",
     head: Mapping[str, Any] | None = None,
 ) -> LabelledData:
-    """A split to test, and items to train a head on: a part of the split itself (by premise), or those of another split, file or folder.
+    """A split to test, and items to train a head on: a part of the split itself (by premise), or those of another
+    split, file or folder.
 
     Arguments are explained in `LabelledData`.
 
@@ -210,7 +222,8 @@ def read_classification(
         if not languages:
             raise InputError(f"{path}: nothing in {', '.join(among)}{nearest('', known)}")
     whole = bool(train) or (head is not None and (head.get("split") != split or "share" not in head))
-    # Which premises are one depends on the languages read. A split is made of all that there are, so that it is the same for any of them.
+    # Which premises are one depends on the languages read. A split is made of all that there are, so that it is the
+    # same for any of them.
     found, tally = read(folder, split=split, languages=languages if whole else None, strict=strict)
     notes, facts = list(tally.notes()), {"format": "nli", "split": split}
     if train:
@@ -231,7 +244,12 @@ def read_classification(
 
 
 def _data(
-    test: Inference, train: Inference | None, notes: Sequence[str], facts: Mapping[str, Any], *, own_languages: bool = False
+    test: Inference,
+    train: Inference | None,
+    notes: Sequence[str],
+    facts: Mapping[str, Any],
+    *,
+    own_languages: bool = False,
 ) -> LabelledData:
     counts = {"items": len(test), "premises": len(np.unique(test.group))}
     if train is None:
@@ -256,7 +274,9 @@ def _training_items(
     return training.take(np.array(clean)), notes
 
 
-def _another_part(path: Path, train: str, languages: list[str] | None, strict: bool, base: Path) -> tuple[Inference, Tally]:
+def _another_part(
+    path: Path, train: str, languages: list[str] | None, strict: bool, base: Path
+) -> tuple[Inference, Tally]:
     place = base / train
     if place.is_file():
         named = NAME.fullmatch(place.name)
@@ -264,7 +284,8 @@ def _another_part(path: Path, train: str, languages: list[str] | None, strict: b
             raise InputError(f"{place}: the name does not tell the language; call it train-xx.tsv")
         if languages and languages != [named[2]]:
             raise InputError(
-                f"{place}: is in {named[2]!r}, and train_languages are {', '.join(languages)}; name its folder for several languages"
+                f"{place}: is in {named[2]!r}, and train_languages are {', '.join(languages)}; name its folder "
+                "for several languages"
             )
         return read(place.parent, split=named[1], languages=[named[2]], strict=strict)
     if place.is_dir():

@@ -1,23 +1,26 @@
 """Pairs JSONL in the shapes that the users of common trainers already have, and writing them.
 
-A line is one question with its positives and negatives, in any of these shapes (told apart by their keys, line by line):
+A line is one question with its positives and negatives, in any of these shapes (told apart by their keys, line by
+line):
 
-- sentence-transformers: `{"anchor" | "query" | "sentence1": str, "positive" | "sentence2": str, "negative"?, "negative_1"?, ...}`
+- sentence-transformers:
+  `{"anchor" | "query" | "sentence1": str, "positive" | "sentence2": str, "negative"?, "negative_1"?, ...}`
 - Tevatron: `{"query_id", "query", "positive_passages": [{"docid", "title", "text"}], "negative_passages": [...]}`
 - FlagEmbedding: `{"query", "pos": [str], "neg": [str]}`
 
-Keys that Triglot adds, all optional: `lang` (both sides) or `query_lang` and `passage_lang`; `query_group` and `passage_group`
-(`passage_groups`, one a positive; `negative_groups`, one a negative): texts with the same group are translations of one another.
-`negative_langs`, one a negative, says which are in other languages than the passage. A passage that is an object may have its own `lang`,
-`group` and `article` (a title that is not put before the text). Without groups
-nothing is taken for a translation: `query_id` and `docid` name a question or document **within its language**, since collections such
-as MIRACL number every language from one. Lines with the same question, or the same positive, are never each other's negatives, with or
-without ids (case and white space make no difference). Groups that agree up to the first `~~` in their names (`p1`, `p1~~aug1`) are of one
-family too.
+Keys that Triglot adds, all optional: `lang` (both sides) or `query_lang` and `passage_lang`; `query_group` and
+`passage_group` (`passage_groups`, one a positive; `negative_groups`, one a negative): texts with the same group are
+translations of one another. `negative_langs`, one a negative, says which are in other languages than the passage. A
+passage that is an object may have its own `lang`, `group` and `article` (a title that is not put before the text).
+Without groups nothing is taken for a translation: `query_id` and `docid` name a question or document **within its
+language**, since collections such as MIRACL number every language from one. Lines with the same question, or the same
+positive, are never each other's negatives, with or without ids (case and white space make no difference). Groups that
+agree up to the first `~~` in their names (`p1`, `p1~~aug1`) are of one family too.
 
-A line with a label (`label`, `gold_label`, `is_duplicate`) is a pair only where the label says so: 1, `entailment`, `duplicate`; the others
-are counted and left out. So are sentence pairs (`sentence1`, `sentence2`) with a `score` that is not 1: where a score begins to mean the
-same, nobody but its maker knows. Keys that are not read are counted, each once a line.
+A line with a label (`label`, `gold_label`, `is_duplicate`) is a pair only where the label says so: 1, `entailment`,
+`duplicate`; the others are counted and left out. So are sentence pairs (`sentence1`, `sentence2`) with a `score` that
+is not 1: where a score begins to mean the same, nobody but its maker knows. Keys that are not read are counted, each
+once a line.
 """
 
 from __future__ import annotations
@@ -46,12 +49,31 @@ _SCORE = ("score", "similarity", "similarity_score")
 _IS_PAIR = {
     **dict.fromkeys((1, "1", "entailment", "duplicate", "paraphrase", "positive", "relevant", "true", "yes"), True),
     **dict.fromkeys(
-        (0, "0", "contradiction", "neutral", "not_entailment", "not_duplicate", "negative", "irrelevant", "false", "no"), False
+        (
+            0,
+            "0",
+            "contradiction",
+            "neutral",
+            "not_entailment",
+            "not_duplicate",
+            "negative",
+            "irrelevant",
+            "false",
+            "no",
+        ),
+        False,
     ),
 }
 _LANGS = ("lang", "query_lang", "passage_lang", "negative_langs")
 _IDS = ("query_id", "query_group", "passage_group", "passage_groups", "negative_groups")
-_TOLD = ("pos_scores", "neg_scores", "positive_scores", "negative_scores", "augmented", "origin")  # written, and not needed to read back
+_TOLD = (
+    "pos_scores",
+    "neg_scores",
+    "positive_scores",
+    "negative_scores",
+    "augmented",
+    "origin",
+)  # written, and not needed to read back
 _OTHER_KEYS = {*_QUERY, *_POSITIVE, "positives", *_LABEL, *_LANGS, *_IDS, *_TOLD}
 
 
@@ -93,7 +115,10 @@ def _is_pair(record: dict[str, Any], where: str) -> bool:
             return False
         name = re.sub("[- ]", "_", label.strip().lower()) if isinstance(label, str) else label
         if not isinstance(name, str | int | float) or name not in _IS_PAIR:
-            raise InputError(f"{where}: {key} is {label!r:.40}; known are 1 (a pair), 0 (none) and words such as entailment, contradiction")
+            raise InputError(
+                f"{where}: {key} is {label!r:.40}; known are 1 (a pair), 0 (none) and words such as entailment, "
+                "contradiction"
+            )
         return _IS_PAIR[name]
     scores = [record[key] for key in _SCORE if "sentence2" in record and record.get(key) is not None]
     return all(type(score) in (int, float) and score == 1 for score in scores)
@@ -153,12 +178,19 @@ def _groups(record: dict[str, Any], key: str, number: int) -> list[str]:
     return [_string({key: name}, key, "") for name in names]
 
 
-def _passages(record: dict[str, Any], lang: str, place: str, titles: bool, where: str) -> tuple[list[Passage | None], list[Passage | None]]:
+def _passages(
+    record: dict[str, Any], lang: str, place: str, titles: bool, where: str
+) -> tuple[list[Passage | None], list[Passage | None]]:
     name, value = _only(record, _POSITIVE, "positives")
     positives = _as_list(value)
     if not positives:
         raise _Broken(f"{name!r} is empty")
-    negatives = [one for key, value in record.items() if _NEGATIVE.fullmatch(key) and value is not None for one in _as_list(value)]
+    negatives = [
+        one
+        for key, value in record.items()
+        if _NEGATIVE.fullmatch(key) and value is not None
+        for one in _as_list(value)
+    ]
     groups = _groups(record, "passage_groups" if "passage_groups" in record else "passage_group", len(positives))
     others = _groups(record, "negative_groups", len(negatives))
     langs = _groups(record, "negative_langs", len(negatives))
@@ -234,7 +266,9 @@ def read_training(
                     raise _Broken("not an object")
                 _tell_keys(record, where, tally)
                 both = _language(record, "lang", language, where)
-                query_lang, passage_lang = (_language(record, key, both, where) for key in ("query_lang", "passage_lang"))
+                query_lang, passage_lang = (
+                    _language(record, key, both, where) for key in ("query_lang", "passage_lang")
+                )
                 name, query = _only(record, _QUERY)
                 if not isinstance(query, str):
                     raise _Broken(f"{name!r} is not a string")
@@ -270,7 +304,9 @@ def read_training(
                 elif languages is not None and positive.lang not in languages:
                     tally.count("positives in other languages (not asked for)")
                 elif give(f"passage/{positive.key}", positive.lang, positive.text, positive.title, where):
-                    builder.row(query_key, f"passage/{positive.key}", [key for key in hard if key != f"passage/{positive.key}"])
+                    builder.row(
+                        query_key, f"passage/{positive.key}", [key for key in hard if key != f"passage/{positive.key}"]
+                    )
                     rows += 1
     if not rows:
         raise InputError(f"{path}: no line can be used; {'; '.join(tally.lines())}")
@@ -287,7 +323,9 @@ def _merge_rows(corpus: ParallelCorpus, tally: Tally) -> ParallelCorpus:
     keep: list[int] = []
     merged: list[dict[int, None]] = []
     lists = corpus.negatives.to_pylist() if corpus.negatives is not None else [[]] * len(corpus)
-    for row, (pair, negatives) in enumerate(zip(zip(corpus.query.tolist(), corpus.passage.tolist(), strict=True), lists, strict=True)):
+    for row, (pair, negatives) in enumerate(
+        zip(zip(corpus.query.tolist(), corpus.passage.tolist(), strict=True), lists, strict=True)
+    ):
         at = seen.setdefault(pair, len(keep))
         if at == len(keep):
             keep.append(row)
@@ -309,8 +347,9 @@ class Variant:
 
     Attributes:
         copy: its number, from 1.
-        query, passage: number of a text of the corpus -> (what stands in its place on this side, how it came about). None where a side is
-            never changed; a side that may be has groups of its own, in the family of those that they were made from.
+        query, passage: number of a text of the corpus -> (what stands in its place on this side, how it came about).
+            None where a side is never changed; a side that may be has groups of its own, in the family of those that
+            they were made from.
     """
 
     copy: int
@@ -321,23 +360,27 @@ class Variant:
 def records(corpus: ParallelCorpus, *, shape: Shape = "tevatron") -> Iterator[dict[str, Any]]:
     """Lines for the rows of a corpus; every text of a row's two groups occurs in at least one of them.
 
-    A row whose question has m languages and whose passage has n gives max(m, n) lines, same-language pairs where both exist. Negatives
-    are in the passage's language where they have it. `tevatron` and `flag` keep languages and groups, so that reading them back
-    gives the same corpus; `sentence-transformers` has plain columns only and loses them.
+    A row whose question has m languages and whose passage has n gives max(m, n) lines, same-language pairs where both
+    exist. Negatives are in the passage's language where they have it. `tevatron` and `flag` keep languages and groups,
+    so that reading them back gives the same corpus; `sentence-transformers` has plain columns only and loses them.
     """
     return (record for _, record in numbered_records(corpus, shape=shape))
 
 
 def numbered_records(
-    corpus: ParallelCorpus, *, shape: Shape = "tevatron", variant: Variant | None = None, origins: Mapping[int, str] | None = None
+    corpus: ParallelCorpus,
+    *,
+    shape: Shape = "tevatron",
+    variant: Variant | None = None,
+    origins: Mapping[int, str] | None = None,
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """As `records`, with the row of each line.
 
     Args:
         corpus: the rows.
         shape: of the lines.
-        variant: give the lines of a changed copy; those of which neither side is changed are passed over. Lines say what was done under
-            `augmented` (not in the shape of plain columns).
+        variant: give the lines of a changed copy; those of which neither side is changed are passed over. Lines say
+            what was done under `augmented` (not in the shape of plain columns).
         origins: number of a text -> where it comes from, told under `origin` in the same way.
     """
     if shape not in get_args(Shape):
@@ -401,7 +444,9 @@ def numbered_records(
                     "query_id": f"{names[ql]}-{q_id}",
                     **head,
                     "positive_passages": [_object(p_id, titles[p], names[pl], passage)],
-                    "negative_passages": [_object(plain[g], titles[g], names[lang], content) for g, lang, content in negatives],
+                    "negative_passages": [
+                        _object(plain[g], titles[g], names[lang], content) for g, lang, content in negatives
+                    ],
                     **marks,
                 },
             )
@@ -413,7 +458,8 @@ def _object(group: str, title: str, lang: str, text: str) -> dict[str, str]:
 
 
 def language_pairs(query: Any, passage: Any) -> list[tuple[int, int]]:
-    """Language pairs that show every text of both sides at least once, the same language on both sides where it can be."""
+    """Language pairs that show every text of both sides at least once, the same language on both sides where it can
+    be."""
     both = [(int(lang), int(lang)) for lang in (query & passage).nonzero()[0]]
     only_query = [int(lang) for lang in (query & ~passage).nonzero()[0]]
     only_passage = [int(lang) for lang in (passage & ~query).nonzero()[0]]
@@ -431,7 +477,10 @@ def language_pairs(query: Any, passage: Any) -> list[tuple[int, int]]:
 
 
 def write(path: str | Path, corpus: ParallelCorpus, *, shape: Shape = "tevatron") -> int:
-    """Write a corpus as pairs JSONL, atomically; returns the number of lines. See `records` for what the shapes keep."""
+    """Write a corpus as pairs JSONL, atomically; returns the number of lines.
+
+    See `records` for what the shapes keep.
+    """
     number = 0
     with atomic_write(path) as handle:
         for record in records(corpus, shape=shape):

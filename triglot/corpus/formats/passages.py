@@ -1,4 +1,5 @@
-"""Passages to search in, and texts to encode: JSON, JSON lines, Parquet, TSV, CSV or plain lines, told apart by name and content."""
+"""Passages to search in, and texts to encode: JSON, JSON lines, Parquet, TSV, CSV or plain lines, told apart by name
+and content."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ _DELIMITERS = (",", ";", "\t", "|")
 
 @dataclass(frozen=True)
 class _Row:
-    """A text, the line or row that it stands in, and where that is for messages; `id` is "" where the file gives none."""
+    """A text, the line or row that it stands in, and where that is for messages; `id` is "" where the file gives
+    none."""
 
     number: int
     where: str
@@ -39,13 +41,15 @@ class _Row:
 def read_passages(path: str | Path) -> tuple[list[str], list[str]]:
     """Ids and texts of a file, plain or gzip.
 
-    `.jsonl`, `.json` (a list, or lines) and `.parquet`: an id (`_id`, `id`, `docid`, ...; else the number of the line or row) and a `text`
-    (or `contents`, `passage`, `body`, ...); a `title` is put before the text. `.csv`, and `.tsv` with a header: the same as columns, and
-    cells in quotes may have line breaks. `.tsv` without a header: id, tab, text. `.txt` or no suffix: one text a line, blank lines are
-    passed over. What was taken for what is logged. Ids that repeat in other languages get their language in front, `de-1`.
+    `.jsonl`, `.json` (a list, or lines) and `.parquet`: an id (`_id`, `id`, `docid`, ...; else the number of the line
+    or row) and a `text` (or `contents`, `passage`, `body`, ...); a `title` is put before the text. `.csv`, and `.tsv`
+    with a header: the same as columns, and cells in quotes may have line breaks. `.tsv` without a header: id, tab,
+    text. `.txt` or no suffix: one text a line, blank lines are passed over. What was taken for what is logged. Ids that
+    repeat in other languages get their language in front, `de-1`.
 
     Raises:
-        InputError: names file and line: another kind of file, no text, an id that is empty or occurred before, or nothing to read at all.
+        InputError: names file and line: another kind of file, no text, an id that is empty or occurred before, or
+            nothing to read at all.
     """
     ids, texts, _ = read_collection(path)
     return ids, texts
@@ -73,22 +77,31 @@ def _reader(path: Path) -> Callable[[Path], Iterator[_Row]]:
     known |= {".csv": _csv, ".tsv": _tsv, ".tab": _tsv, ".txt": _lines, "": _lines}
     if suffix not in known and path.is_file():
         with open_bytes(path):  # what is packed is named so
-            raise InputError(f"{path}: the name does not tell what it is ({', '.join(filter(None, known))}); one text a line is .txt")
+            raise InputError(
+                f"{path}: the name does not tell what it is ({', '.join(filter(None, known))}); one text a line is .txt"
+            )
     return known.get(suffix, _lines)
 
 
 def _ids(path: Path, rows: Sequence[_Row]) -> list[str]:
-    """An id for each row: its own, else its number. Raises InputError for one that occurs twice, in one language or without any."""
+    """An id for each row: its own, else its number.
+
+    Raises InputError for one that occurs twice, in one language or without any.
+    """
     ids = [row.id or str(row.number) for row in rows]
     spoken = all(row.lang for row in rows)
     if spoken and len(set(ids)) < len(ids) == len({(one, row.lang) for one, row in zip(ids, rows, strict=True)}):
-        log.info("%s: ids repeat in other languages; each gets its language in front, %s-%s", path, rows[0].lang, ids[0])
+        log.info(
+            "%s: ids repeat in other languages; each gets its language in front, %s-%s", path, rows[0].lang, ids[0]
+        )
         return [f"{row.lang}-{one}" for one, row in zip(ids, rows, strict=True)]
     seen: dict[str, _Row] = {}
     for one, row in zip(ids, rows, strict=True):
         if (first := seen.setdefault(one, row)) is not row:
             place = first.where.removeprefix(str(path)).lstrip(": ")
-            raise InputError(f"{row.where}: the id {one!r} occurred before, in {f'line {place}' if place.isdigit() else place}")
+            raise InputError(
+                f"{row.where}: the id {one!r} occurred before, in {f'line {place}' if place.isdigit() else place}"
+            )
     return ids
 
 
@@ -102,7 +115,9 @@ def _roles(names: Iterable[str], where: str) -> dict[str, str]:
         by_lower.setdefault(name.strip().lower(), name)
     found = {role: next((by_lower[one] for one in known if one in by_lower), None) for role, known in _ROLES.items()}
     if found["text"] is None:
-        raise InputError(f"{where}: no text: the object has {', '.join(by_lower)[:200] or 'nothing'}; looked for {', '.join(_TEXT)}")
+        raise InputError(
+            f"{where}: no text: the object has {', '.join(by_lower)[:200] or 'nothing'}; looked for {', '.join(_TEXT)}"
+        )
     return {role: name for role, name in found.items() if name is not None}
 
 
@@ -130,7 +145,13 @@ def _row(value: Any, number: int, where: str) -> _Row:
         if type(given) not in (str, int) or not str(given).strip():
             raise InputError(f"{where}: {roles['id']} is {given!r:.40}, not an id")
         identifier = str(given)
-    return _Row(number, where, identifier, f"{title}. {text}" if title and title.strip() else text, language(lang, where) if lang else "")
+    return _Row(
+        number,
+        where,
+        identifier,
+        f"{title}. {text}" if title and title.strip() else text,
+        language(lang, where) if lang else "",
+    )
 
 
 def _records(path: Path, values: Iterable[tuple[int, str, Any]]) -> Iterator[_Row]:
@@ -160,7 +181,9 @@ def _json(path: Path) -> Iterator[_Row]:
 
 
 def _parquet(path: Path) -> Iterator[_Row]:
-    spellings = [spelling for known in _ROLES.values() for name in known for spelling in (name, name.title(), name.upper())]
+    spellings = [
+        spelling for known in _ROLES.values() for name in known for spelling in (name, name.title(), name.upper())
+    ]
     return _records(path, ((number, f"{path}: row {number}", row) for number, row in parquet.rows(path, spellings)))
 
 
@@ -187,7 +210,8 @@ def _cells(line: str, delimiter: str) -> list[str]:
 
 
 def _is_header(cells: Sequence[str]) -> bool:
-    """Whether a first line names columns: names only, with a text among them, an id at the front, or a title or language beside others."""
+    """Whether a first line names columns: names only, with a text among them, an id at the front, or a title or
+    language beside others."""
     names = [cell.strip().lower() for cell in cells]
     known = not set(_TEXT).isdisjoint(names) or not set(_ID).isdisjoint(names[:1])
     known = known or (len(names) > 2 and not {*_TITLE, *_LANG}.isdisjoint(names))
@@ -209,7 +233,14 @@ def _tsv(path: Path) -> Iterator[_Row]:
     if not _is_header(header):
         return _id_and_text(path)
     if all(line.count("\t") == len(header) - 1 for _, line in read_lines(path) if line.strip()):
-        return _table(path, ((number, [_unquoted(cell) for cell in line.split("\t")]) for number, line in read_lines(path) if line.strip()))
+        return _table(
+            path,
+            (
+                (number, [_unquoted(cell) for cell in line.split("\t")])
+                for number, line in read_lines(path)
+                if line.strip()
+            ),
+        )
     return _table(path, _quoted(path, "\t"))
 
 
@@ -241,7 +272,9 @@ def _table(path: Path, rows: Iterator[tuple[int, list[str]]]) -> Iterator[_Row]:
         where = f"{path}:{number}"
         if len(cells) != len(header):
             raise InputError(f"{where}: {len(cells)} cells, but the header has {len(header)}")
-        yield _row({name: cell for name, cell in zip(header, cells, strict=True) if name in roles.values()}, number, where)
+        yield _row(
+            {name: cell for name, cell in zip(header, cells, strict=True) if name in roles.values()}, number, where
+        )
 
 
 def _quoted(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -257,7 +290,9 @@ def _quoted(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            raise InputError(f"{path}:{begin}: a row that is no CSV ({error}); quotes within a cell in quotes are written twice") from None
+            raise InputError(
+                f"{path}:{begin}: a row that is no CSV ({error}); quotes within a cell in quotes are written twice"
+            ) from None
         if cells is None:
             return
         if cells:
@@ -281,7 +316,9 @@ def _lines(path: Path) -> Iterator[_Row]:
             tabs.add(line.count("\t"))
             rows.append(_Row(number, f"{path}:{number}", "", line))
     if len(tabs) == 1 and 0 not in tabs:
-        raise InputError(f"{path}: every line has {tabs.pop()} tab(s), as in a table; name it .tsv (id, tab, text, or with a header)")
+        raise InputError(
+            f"{path}: every line has {tabs.pop()} tab(s), as in a table; name it .tsv (id, tab, text, or with a header)"
+        )
     return iter(rows)
 
 
@@ -295,4 +332,6 @@ def _check_plain(path: Path, number: int, line: str) -> None:
     for delimiter in _DELIMITERS:
         cells = {cell.strip().lower() for cell in _cells(line, delimiter)}
         if not cells.isdisjoint(_TEXT) and not cells.isdisjoint((*_ID, *_TITLE, *_LANG)):
-            raise InputError(f"{path}:{number}: this is the header of a table; name it {'.tsv' if delimiter == chr(9) else '.csv'}")
+            raise InputError(
+                f"{path}:{number}: this is the header of a table; name it {'.tsv' if delimiter == chr(9) else '.csv'}"
+            )

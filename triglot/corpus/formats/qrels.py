@@ -1,7 +1,8 @@
 """Judgements as files have them: one rule for grades and ids, whatever the layout.
 
-Grades are whole numbers, `1` as well as `1.0`; where there is no column for them each judgement has grade 1. A number that is no grade (a
-fraction, NaN, infinity, one beyond 32 bits) is an error: read as something else it would change every figure in silence.
+Grades are whole numbers, `1` as well as `1.0`; where there is no column for them each judgement has grade 1. A number
+that is no grade (a fraction, NaN, infinity, one beyond 32 bits) is an error: read as something else it would change
+every figure in silence.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ def _kinds(names: Sequence[str]) -> dict[str, int]:
 
 
 def keys_of(record: Mapping[str, Any]) -> tuple[object, object, object]:
-    """Query, document and grade of an object or a row, whatever their names; a grade of 1 where no key is named like one."""
+    """Query, document and grade of an object or a row, whatever their names; a grade of 1 where no key is named like
+    one."""
     names = list(record)
     kinds = _kinds(names)
     query, document = (record[names[kinds[kind]]] if kind in kinds else None for kind in ("query", "document"))
@@ -72,8 +74,8 @@ def keys_of(record: Mapping[str, Any]) -> tuple[object, object, object]:
 def read(path: Path, tally: Tally) -> Iterator[tuple[str, str, int, str]]:
     """(query id, document id, grade, where) of a file of BEIR's layout or TREC's four columns, or of JSON lines.
 
-    A first line that names the columns says their order; tabs or other white space are between them, and text in quotes is unquoted where
-    the whole first line is. Lines that are no judgement are counted.
+    A first line that names the columns says their order; tabs or other white space are between them, and text in quotes
+    is unquoted where the whole first line is. Lines that are no judgement are counted.
 
     Raises:
         InputError: the file cannot be read, or a grade is a number and no whole one.
@@ -105,7 +107,10 @@ def _lines(path: Path) -> Iterator[tuple[object, object, object, str]]:
         if not width:
             quoted = all(len(field) > 1 and field[0] == field[-1] == '"' for field in fields)
         if quoted:
-            fields = [field[1:-1].replace('""', '"') if len(field) > 1 and field[0] == field[-1] == '"' else field for field in fields]
+            fields = [
+                field[1:-1].replace('""', '"') if len(field) > 1 and field[0] == field[-1] == '"' else field
+                for field in fields
+            ]
         if not width:
             width, kinds = len(fields), _kinds(fields)
             if {"query", "document"} <= kinds.keys() or kinds.get("grade") == width - 1 > 0:
@@ -114,8 +119,16 @@ def _lines(path: Path) -> Iterator[tuple[object, object, object, str]]:
                 continue
         where = f"{path}:{number}"
         if header and len(fields) == width:
-            yield fields[header["query"]], fields[header["document"]], fields[header["grade"]] if "grade" in header else 1, where
-        elif not header and len(fields) in (3, 4):  # BEIR has three columns, TREC four (query, iteration, document, grade)
+            yield (
+                fields[header["query"]],
+                fields[header["document"]],
+                fields[header["grade"]] if "grade" in header else 1,
+                where,
+            )
+        elif not header and len(fields) in (
+            3,
+            4,
+        ):  # BEIR has three columns, TREC four (query, iteration, document, grade)
             yield fields[0], fields[-2], fields[-1], where
         elif not header and len(fields) == width == 2:
             yield fields[0], fields[1], 1, where

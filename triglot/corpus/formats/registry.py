@@ -35,8 +35,8 @@ Task = Literal["training", "retrieval", "streamed", "classification"]
 class Format:
     """A file format. Whatever is code may be given as `module:name` and is then imported when it is first needed.
 
-    Readers take the path (unless the data are built in) and keyword arguments; their keyword arguments are the format's options.
-    `languages` holds the codes that are wanted, None for all; `name` is that of the benchmark.
+    Readers take the path (unless the data are built in) and keyword arguments; their keyword arguments are the format's
+    options. `languages` holds the codes that are wanted, None for all; `name` is that of the benchmark.
 
     Attributes:
         name: of `FORMAT=PATH` and of `format:` in recipes.
@@ -90,7 +90,8 @@ class Format:
         """Call a reader, languages in the one spelling that they have here.
 
         Raises:
-            InputError: no such reader, an option that it does not have (with the nearest it has), or what the reader raises.
+            InputError: no such reader, an option that it does not have (with the nearest it has), or what the reader
+                raises.
         """
         reader, known = self.reader(task), self.options(task)
         for key in options:
@@ -197,7 +198,8 @@ TABLE = (
     Format(
         "atlas",
         title="the built-in corpus",
-        help="questions and answers about places, languages and calendars in 11 languages, made of CLDR; it has no path",
+        help="questions and answers about places, languages and calendars in 11 languages, made of CLDR; it has no "
+        "path",
         training="triglot.corpus.atlas:read_training",
         retrieval="triglot.corpus.atlas:read_retrieval",
         built_in=True,
@@ -207,7 +209,8 @@ FORMATS = Registry(Format, group="formats", what="format", rows=TABLE)
 
 
 def detect(path: str | Path) -> str:
-    """The format of a file or folder, by its names; the name of a built-in corpus (where no such path exists) is its format.
+    """The format of a file or folder, by its names; the name of a built-in corpus (where no such path exists) is its
+    format.
 
     `xx-yy.tsv` is taken for bitext, though a word list may have that name too.
 
@@ -235,7 +238,9 @@ def check_format(format: str, *tasks: Task) -> None:
     known = [row.name for row in FORMATS if any(getattr(row, task) for task in tasks)]
     if format not in known:
         hint = nearest(format, known)
-        raise SettingError("format", f"{format!r} is not one of {', '.join(known)}{hint if 'did you mean' in hint else ''}")
+        raise SettingError(
+            "format", f"{format!r} is not one of {', '.join(known)}{hint if 'did you mean' in hint else ''}"
+        )
 
 
 @dataclass(frozen=True)
@@ -254,7 +259,8 @@ class Located:
 
 
 def split_spec(spec: str | Path) -> tuple[str, str]:
-    """(format, path) of `FORMAT=PATH`; the format is empty where there is none, or where the `=` belongs to the path."""
+    """(format, path) of `FORMAT=PATH`; the format is empty where there is none, or where the `=` belongs to the
+    path."""
     format, equals, path = str(spec).partition("=")
     if not equals or "/" in format or Path(spec).exists():
         return "", str(spec)
@@ -265,9 +271,11 @@ def locate(spec: str | Path, *, format: str = "", passages: bool = True, base: s
     """What a word of a command, or a path of a recipe, stands for.
 
     Args:
-        spec: `PATH`, `FORMAT=PATH`, `hub:OWNER/NAME[:PART][@REVISION]` (which is fetched), or the name of a built-in corpus.
+        spec: `PATH`, `FORMAT=PATH`, `hub:OWNER/NAME[:PART][@REVISION]` (which is fetched), or the name of a built-in
+            corpus.
         format: of the files; then `spec` is a path alone. Empty to tell it from the names.
-        passages: whether the corpus of a `hub:` name is wanted, where it lies apart; a run file or embeddings need none.
+        passages: whether the corpus of a `hub:` name is wanted, where it lies apart; a run file or embeddings need
+            none.
         base: folder that a path is relative to.
 
     Raises:

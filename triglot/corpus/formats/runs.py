@@ -59,12 +59,16 @@ def build(
     """A sorted, checked run of (query index, document index, score) rows.
 
     Raises:
-        InputError: no rows, columns that differ in length, an id twice, an index out of range, a score that is NaN, or a pair twice.
+        InputError: no rows, columns that differ in length, an id twice, an index out of range, a score that is NaN, or
+            a pair twice.
     """
     query, document, score = np.asarray(query, np.int64), np.asarray(document, np.int64), np.asarray(score)
     score = score if np.issubdtype(score.dtype, np.floating) else score.astype(np.float64)
     if not len(query) == len(document) == len(score):
-        raise InputError(f"{what}: {len(query)} queries, {len(document)} documents and {len(score)} scores; the columns differ in length")
+        raise InputError(
+            f"{what}: {len(query)} queries, {len(document)} documents and {len(score)} scores; the columns "
+            "differ in length"
+        )
     if not len(query):
         raise InputError(f"{what}: no results")
     for kind, ids, index in (("query", queries, query), ("document", documents, document)):
@@ -79,13 +83,20 @@ def build(
     pairs = np.sort(query * len(documents) + document)
     if (again := np.flatnonzero(pairs[1:] == pairs[:-1])).size:
         q, d = divmod(int(pairs[again[0]]), len(documents))
-        raise InputError(f"{what}: query {queries[q]!r} has document {documents[d]!r} twice ({len(again)} such repeats)")
+        raise InputError(
+            f"{what}: query {queries[q]!r} has document {documents[d]!r} twice ({len(again)} such repeats)"
+        )
     order = np.lexsort((-score, query))
     return Run(queries, documents, query[order], document[order], score[order], tag)
 
 
 def from_top_k(
-    query_ids: Sequence[str], document_ids: Sequence[str], scores: np.ndarray, indices: np.ndarray, *, tag: str = "triglot"
+    query_ids: Sequence[str],
+    document_ids: Sequence[str],
+    scores: np.ndarray,
+    indices: np.ndarray,
+    *,
+    tag: str = "triglot",
 ) -> Run:
     """The answer of `topk.top_k` as a run; ids of documents that were not returned are not kept.
 
@@ -105,11 +116,16 @@ def from_top_k(
     if len(used) and (used[0] < 0 or used[-1] >= len(document_ids)):
         raise InputError(f"run: a document index is outside 0 to {len(document_ids) - 1}")
     query = np.repeat(np.arange(len(query_ids)), scores.shape[1])
-    return build(list(query_ids), [document_ids[int(i)] for i in used], query, document.ravel(), scores.ravel(), tag=tag)
+    return build(
+        list(query_ids), [document_ids[int(i)] for i in used], query, document.ravel(), scores.ravel(), tag=tag
+    )
 
 
 def concat(runs: Sequence[Run]) -> Run:
-    """Runs over different queries as one, under the first one's tag. Raises InputError as `build`, or where there is none."""
+    """Runs over different queries as one, under the first one's tag.
+
+    Raises InputError as `build`, or where there is none.
+    """
     queries = [identifier for run in runs for identifier in run.queries]
     documents: dict[str, int] = {}
     parts: list[tuple[np.ndarray, np.ndarray]] = []
@@ -121,13 +137,18 @@ def concat(runs: Sequence[Run]) -> Run:
     if not parts:
         raise InputError("run: no results")
     query, document = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return build(queries, list(documents), query, document, np.concatenate([run.score for run in runs]), tag=runs[0].tag)
+    return build(
+        queries, list(documents), query, document, np.concatenate([run.score for run in runs]), tag=runs[0].tag
+    )
 
 
 def read_run(path: str | os.PathLike[str], tally: Tally) -> Run:
-    """Read `query Q0 document rank score tag`. Scores decide the order, as in trec_eval; ranks that contradict them are counted.
+    """Read `query Q0 document rank score tag`.
 
-    Lines that cannot be used are counted: not six columns, a score that is no finite number, a pair that occurred before.
+    Scores decide the order, as in trec_eval; ranks that contradict them are counted.
+
+    Lines that cannot be used are counted: not six columns, a score that is no finite number, a pair that occurred
+    before.
 
     Raises:
         InputError: the file cannot be read, or has no usable line.
@@ -178,7 +199,9 @@ def read_run(path: str | os.PathLike[str], tally: Tally) -> Run:
 
 
 def write_run(path: str | os.PathLike[str], run: Run) -> None:
-    """Write a run, gzip where the name ends in `.gz`. Scores keep all their digits, so reading it gives the same order and ties.
+    """Write a run, gzip where the name ends in `.gz`.
+
+    Scores keep all their digits, so reading it gives the same order and ties.
 
     Raises:
         InputError: an id or the tag is empty or contains white space.
@@ -209,7 +232,8 @@ def coverage(run: Run, qrels: Qrels, *, k: int | None = None) -> tuple[str, ...]
 
 
 def coverage_of(queries: Sequence[str], lengths: np.ndarray, qrels: Qrels, *, k: int | None = None) -> tuple[str, ...]:
-    """What a reader of the figures should know of a run and the judgements: one printable line each, none where all is well.
+    """What a reader of the figures should know of a run and the judgements: one printable line each, none where all is
+    well.
 
     Args:
         queries: ids of the queries with results.
@@ -228,7 +252,10 @@ def coverage_of(queries: Sequence[str], lengths: np.ndarray, qrels: Qrels, *, k:
     if missing := judged - returned:
         notes.append(f"{len(missing)} judged queries have no results; they score 0 (first: {min(missing)})")
     if extra := returned - judged:
-        notes.append(f"{len(extra)} queries of the run have no relevant document in the judgements; left out (first: {min(extra)})")
+        notes.append(
+            f"{len(extra)} queries of the run have no relevant document in the judgements; left out (first: "
+            f"{min(extra)})"
+        )
     if k is not None and (short := int((lengths < k).sum())):
         notes.append(f"{short} queries have fewer than {k} results")
     return tuple(notes)

@@ -1,4 +1,5 @@
-"""The SQuAD family: SQuAD, XQuAD-R and MLQA-R (`sentences`, `sentence_breaks`), TyDi QA GoldP; `.json` and `.json.gz`."""
+"""The SQuAD family: SQuAD, XQuAD-R and MLQA-R (`sentences`, `sentence_breaks`), TyDi QA GoldP; `.json` and
+`.json.gz`."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ class Paragraph:
         return self.spans
 
     def passage(self, sentence: int, unit: Unit) -> str:
-        """The text of a passage: a sentence, a sentence followed by its paragraph (as LAReQA's evaluator has it), or the paragraph."""
+        """The text of a passage: a sentence, a sentence followed by its paragraph (as LAReQA's evaluator has it), or
+        the paragraph."""
         if unit == "paragraph":
             return self.context
         start, end = self.sentence_spans()[sentence]
@@ -63,7 +65,8 @@ class Question:
 
 @dataclass
 class Contents:
-    """Paragraphs and questions of one or several files, in file order; `paragraph` of a question indexes `paragraphs`."""
+    """Paragraphs and questions of one or several files, in file order; `paragraph` of a question indexes
+    `paragraphs`."""
 
     paragraphs: list[Paragraph] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
@@ -87,7 +90,9 @@ def find_files(
     if not path.is_dir():
         code = language or language_of(path.name)
         if code is None:
-            raise InputError(f"{path}: the file name tells no language (`xx.json`, `name.xx.json`); give `language: xx`")
+            raise InputError(
+                f"{path}: the file name tells no language (`xx.json`, `name.xx.json`); give `language: xx`"
+            )
         if languages is not None and code not in languages:
             raise InputError(f"{path}: its language is {code}, which is not among {list(languages)}")
         return [(path, code)]
@@ -101,7 +106,9 @@ def find_files(
         known = sorted({code for _, code in found if code is not None})
         if known and languages is not None:
             raise InputError(f"{path}: none of the languages {list(languages)}; the folder has {', '.join(known)}")
-        raise InputError(f"{path}: no file such as `xx.json` or `xx.json.gz`{f' that matches {files!r}' if files else ''}")
+        raise InputError(
+            f"{path}: no file such as `xx.json` or `xx.json.gz`{f' that matches {files!r}' if files else ''}"
+        )
     return kept
 
 
@@ -124,10 +131,15 @@ def _breaks(raw: dict[str, Any], context: str, where: str) -> tuple[list[tuple[i
     for k, pair in enumerate(_member(raw, "sentence_breaks", list, where)):
         ok = isinstance(pair, list) and len(pair) == 2 and all(isinstance(x, int) for x in pair)
         if not ok or not (spans[-1][1] if spans else 0) <= pair[0] < pair[1] <= len(context):
-            raise InputError(f"{where}.sentence_breaks[{k}]: {pair} is not a span after the last one within {len(context)} characters")
+            raise InputError(
+                f"{where}.sentence_breaks[{k}]: {pair} is not a span after the last one within {len(context)} "
+                "characters"
+            )
         spans.append((pair[0], pair[1]))
     texts = raw.get("sentences")
-    if texts is not None and (not isinstance(texts, list) or len(texts) != len(spans) or not all(isinstance(t, str) for t in texts)):
+    if texts is not None and (
+        not isinstance(texts, list) or len(texts) != len(spans) or not all(isinstance(t, str) for t in texts)
+    ):
         raise InputError(f"{where}.sentences: not one text for each of the {len(spans)} sentence breaks")
     return spans, texts
 
@@ -136,7 +148,8 @@ def read_file(path: Path, lang: str, tally: Tally, contents: Contents) -> None:
     """Add the paragraphs and questions of one file.
 
     Raises:
-        InputError: not JSON, no `data`, or nothing in it that can be used. Records that cannot be used are counted in the tally.
+        InputError: not JSON, no `data`, or nothing in it that can be used. Records that cannot be used are counted in
+            the tally.
     """
     name = path.name
     document = read_json(path)
@@ -168,11 +181,13 @@ def read_file(path: Path, lang: str, tally: Tally, contents: Contents) -> None:
                 tally.leave_out("paragraph with an empty context", where)
                 continue
             tally.count("paragraphs")
-            # TyDi QA repeats a paragraph for each of its questions. The very same paragraph of one file is one passage, not two:
-            # this is the identity of a document, not a guess at meaning.
+            # TyDi QA repeats a paragraph for each of its questions. The very same paragraph of one file is one passage,
+            # not two: this is the identity of a document, not a guess at meaning.
             number = known.setdefault(context, len(contents.paragraphs))
             if number == len(contents.paragraphs):
-                contents.paragraphs.append(Paragraph(lang, context, title if isinstance(title, str) else "", where, spans, texts))
+                contents.paragraphs.append(
+                    Paragraph(lang, context, title if isinstance(title, str) else "", where, spans, texts)
+                )
             else:
                 tally.count("repeated paragraphs (read as one)")
             for k, item in enumerate(questions):
@@ -219,8 +234,9 @@ def read_contents(
         language: of files whose names do not tell it.
         languages: read only these languages of a folder.
         files: a glob within the folder, such as `*.dev.*`.
-        shared_ids: whether a question id names the same question in every file. By default it does, except in files whose ids
-            repeat over different questions (TyDi QA's train files number the answers of a page, not the questions).
+        shared_ids: whether a question id names the same question in every file. By default it does, except in files
+            whose ids repeat over different questions (TyDi QA's train files number the answers of a page, not the
+            questions).
     """
     contents = Contents()
     for file, lang in find_files(Path(path), language=language, languages=languages, files=files, tally=tally):
@@ -287,8 +303,8 @@ def read_training(
 ) -> tuple[ParallelCorpus, Tally]:
     """Training pairs of questions and the passages that answer them.
 
-    A question id that occurs in several languages is one query group. The passage group of a row is what that id's first answer names
-    in each language: (paragraph, sentence), or the paragraph.
+    A question id that occurs in several languages is one query group. The passage group of a row is what that id's
+    first answer names in each language: (paragraph, sentence), or the paragraph.
 
     Args:
         path: as in `read_contents`.
@@ -319,19 +335,24 @@ def read_training(
 
 def add_rows(builder: CorpusBuilder, contents: Contents, unit: Unit, tally: Tally) -> None:
     """One row for every question id and passage group."""
-    # Which passages are translations of one another is known through the question ids alone. Two ids that share an English sentence
-    # may still have their answers in two Spanish ones, because a translator splits and joins sentences (in XQuAD-R 852 Thai sentences
-    # stand for 1,276 German ones). So passages form a group only where the same id names them all; ids that name the same passages in
-    # the same languages share the group, and groups that overlap in one language fall into one `family` by that identical text, which
-    # keeps them from being each other's negatives.
+    # Which passages are translations of one another is known through the question ids alone. Two ids that share an
+    # English sentence may still have their answers in two Spanish ones, because a translator splits and joins sentences
+    # (in XQuAD-R 852 Thai sentences stand for 1,276 German ones). So passages form a group only where the same id names
+    # them all; ids that name the same passages in the same languages share the group, and groups that overlap in one
+    # language fall into one `family` by that identical text, which keeps them from being each other's negatives.
     named: dict[str, dict[str, Place]] = {}
     more: dict[str, list[tuple[str, Place]]] = {}
     seen: set[tuple[str, str]] = set()
     for question in contents.questions:
-        builder.text(f"question/{question.id}", question.lang, question.text, contents.paragraphs[question.paragraph].title)
+        builder.text(
+            f"question/{question.id}", question.lang, question.text, contents.paragraphs[question.paragraph].title
+        )
         for place in places(contents, question, unit, tally):
             further = more.setdefault(question.id, [])
-            if named.setdefault(question.id, {}).setdefault(question.lang, place) != place and (question.lang, place) not in further:
+            if (
+                named.setdefault(question.id, {}).setdefault(question.lang, place) != place
+                and (question.lang, place) not in further
+            ):
                 further.append((question.lang, place))
             elif (question.id, question.lang) in seen:
                 tally.count("repeated questions (read as one)")
@@ -375,9 +396,11 @@ def read_retrieval(
     paragraphs, tied over languages by the shared question ids; in XQuAD-R they are the position in the file.
 
     Args:
-        path: as for `read_contents`; of a folder of TyDi QA GoldP (`tydiqa.goldp.xx.dev.json`) the dev files alone are read.
+        path: as for `read_contents`; of a folder of TyDi QA GoldP (`tydiqa.goldp.xx.dev.json`) the dev files alone are
+            read.
         name: of the benchmark.
-        candidate_text: what a passage is. None: `paragraph` for TyDi QA GoldP, whose gold passages are its paragraphs, else `sentence`.
+        candidate_text: what a passage is. None: `paragraph` for TyDi QA GoldP, whose gold passages are its paragraphs,
+            else `sentence`.
         language: as for `read_contents`.
         languages: as for `read_contents`.
         files: as for `read_contents`.
@@ -395,7 +418,9 @@ def read_retrieval(
     tally = Tally(strict=strict)
     contents = read_contents(path, tally, language=language, languages=languages, files=files, shared_ids=shared_ids)
     if all(not question.starts for question in contents.questions) and candidate_text != "paragraph":
-        raise InputError(f"{path}: no answer in it has a text, so there are no gold sentences; use `candidate_text: paragraph`")
+        raise InputError(
+            f"{path}: no answer in it has a text, so there are no gold sentences; use `candidate_text: paragraph`"
+        )
     return retrieval_set(contents, tally, name=name, unit=candidate_text, licence=licence)
 
 
@@ -412,7 +437,11 @@ def paragraph_clusters(contents: Contents) -> np.ndarray:
 
 def retrieval_set(contents: Contents, tally: Tally, *, name: str, unit: Unit, licence: str) -> RetrievalSet:
     """Queries, candidates and judgements of what was read. See `read_retrieval`."""
-    codes = tuple(sorted({paragraph.lang for paragraph in contents.paragraphs} | {question.lang for question in contents.questions}))
+    codes = tuple(
+        sorted(
+            {paragraph.lang for paragraph in contents.paragraphs} | {question.lang for question in contents.questions}
+        )
+    )
     number_of = {code: n for n, code in enumerate(codes)}
     cluster = paragraph_clusters(contents)
     in_language: Counter[str] = Counter()
@@ -434,7 +463,9 @@ def retrieval_set(contents: Contents, tally: Tally, *, name: str, unit: Unit, li
     for question in contents.questions:
         group_of.setdefault(question.id, len(group_of))
         queries.setdefault((question.id, question.lang), question)
-        answered.setdefault(question.id, set()).update(passage_of[place] for place in places(contents, question, unit, tally))
+        answered.setdefault(question.id, set()).update(
+            passage_of[place] for place in places(contents, question, unit, tally)
+        )
     kept = [question for question in queries.values() if answered[question.id]]
     if len(kept) < len(queries):
         first = next(question for question in queries.values() if not answered[question.id])
@@ -457,7 +488,9 @@ def retrieval_set(contents: Contents, tally: Tally, *, name: str, unit: Unit, li
             group=np.array([group_of[question.id] for question in kept], np.int32),
             cluster=cluster[[question.paragraph for question in kept]],
         ),
-        passages=Texts(ids, texts, np.array(lang, np.int16), np.where(judged, tied, -1).astype(np.int32), cluster[owner]),
+        passages=Texts(
+            ids, texts, np.array(lang, np.int16), np.where(judged, tied, -1).astype(np.int32), cluster[owner]
+        ),
         judgements=np.array(judgements, np.int64),
         parallel=len(queries) > len(group_of),
         notes=tally.notes(),

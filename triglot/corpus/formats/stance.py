@@ -1,4 +1,5 @@
-"""X-Stance: comments for or against political questions (Vamvas and Sennrich 2020); `questions.xx.jsonl`, `train.jsonl`, `valid.jsonl`.
+"""X-Stance: comments for or against political questions (Vamvas and Sennrich 2020); `questions.xx.jsonl`,
+`train.jsonl`, `valid.jsonl`.
 
 Questions are parallel by id; comments are written in one language each and are no translations of one another.
 """
@@ -32,8 +33,8 @@ class Questions:
     Attributes:
         languages: codes, sorted.
         texts: (language, question id) -> text.
-        number: question id -> number of the question. Smartvote asks some questions again under a new id; ids whose text is
-            identical in any language share a number (paraphrases do not: that would be a guess).
+        number: question id -> number of the question. Smartvote asks some questions again under a new id; ids whose
+            text is identical in any language share a number (paraphrases do not: that would be a guess).
     """
 
     languages: tuple[str, ...]
@@ -72,7 +73,10 @@ class Stances:
         return len(self.ids)
 
     def asked_in(self, language: str | None = None) -> list[str]:
-        """The question of each comment, in one language or (by default) in the comment's own. Raises InputError where it has none."""
+        """The question of each comment, in one language or (by default) in the comment's own.
+
+        Raises InputError where it has none.
+        """
         if language is not None and language not in self.questions.languages:
             raise InputError(f"no questions in {language!r}{nearest(language, self.questions.languages)}")
         texts = []
@@ -87,7 +91,9 @@ class Stances:
         """The comments at these indices."""
         columns = [[column[i] for i in rows] for column in (self.ids, self.comments, self.authors, self.question)]
         ids, comments, authors, question = columns
-        return Stances(self.languages, ids, comments, authors, self.lang[rows], question, self.labels[rows], self.questions)
+        return Stances(
+            self.languages, ids, comments, authors, self.lang[rows], question, self.labels[rows], self.questions
+        )
 
     def without_authors(self, authors: Sequence[str]) -> Stances:
         """Only the comments of other authors (170 of X-Stance's authors occur in both train and valid)."""
@@ -128,12 +134,18 @@ def read_questions(path: str | Path, tally: Tally) -> Questions:
             else:
                 tally.leave_out("question whose id belongs to an earlier one of its language", f"{file}:{number}")
     if not texts:
-        raise InputError(f"{folder}: no question in a file such as questions.xx.jsonl can be read; {'; '.join(tally.lines())}")
+        raise InputError(
+            f"{folder}: no question in a file such as questions.xx.jsonl can be read; {'; '.join(tally.lines())}"
+        )
     ids = {identifier: n for n, identifier in enumerate(dict.fromkeys(identifier for _, identifier in texts))}
     first: dict[tuple[str, str], int] = {}
-    tied = [(first.setdefault((code, text), ids[identifier]), ids[identifier]) for (code, identifier), text in texts.items()]
+    tied = [
+        (first.setdefault((code, text), ids[identifier]), ids[identifier]) for (code, identifier), text in texts.items()
+    ]
     number_of = components(len(ids), [a for a, _ in tied], [b for _, b in tied]).tolist()
-    found = Questions(tuple(sorted({code for code, _ in texts})), texts, {identifier: number_of[n] for identifier, n in ids.items()})
+    found = Questions(
+        tuple(sorted({code for code, _ in texts})), texts, {identifier: number_of[n] for identifier, n in ids.items()}
+    )
     if found.repeated:
         tally.count("question ids that repeat another's text (read as one question)", found.repeated)
     return found
@@ -144,7 +156,9 @@ def _comment_files(path: str | Path) -> dict[str, Path]:
     return {match[1]: p for p in sorted(Path(path).iterdir()) if (match := _COMMENTS.fullmatch(p.name))}
 
 
-def read(path: str | Path, *, split: str = "valid", languages: Sequence[str] | None = None, strict: bool = False) -> tuple[Stances, Tally]:
+def read(
+    path: str | Path, *, split: str = "valid", languages: Sequence[str] | None = None, strict: bool = False
+) -> tuple[Stances, Tally]:
     """The comments of a split, for classification. Machine translations of comments (`translation`) are not read.
 
     Args:
@@ -182,7 +196,13 @@ def read(path: str | Path, *, split: str = "valid", languages: Sequence[str] | N
         elif identifier in rows:
             tally.leave_out("comment whose id occurred before", where)
         else:
-            rows[identifier] = (language(code, where), comment, _identifier(record.get("author")), question, LABELS.index(label))
+            rows[identifier] = (
+                language(code, where),
+                comment,
+                _identifier(record.get("author")),
+                question,
+                LABELS.index(label),
+            )
             tally.count("comments")
             if "translation" in record:
                 tally.count("comments with a machine translation (not read)")
@@ -191,7 +211,9 @@ def read(path: str | Path, *, split: str = "valid", languages: Sequence[str] | N
     codes = tuple(sorted({code for code, *_ in rows.values()}))
     columns = list(zip(*rows.values(), strict=True))
     lang, labels = np.array([codes.index(code) for code in columns[0]], np.int16), np.array(columns[4], np.int8)
-    return Stances(codes, list(rows), list(columns[1]), list(columns[2]), lang, list(columns[3]), labels, questions), tally
+    return Stances(
+        codes, list(rows), list(columns[1]), list(columns[2]), lang, list(columns[3]), labels, questions
+    ), tally
 
 
 def read_retrieval(
@@ -205,8 +227,8 @@ def read_retrieval(
 ) -> RetrievalSet:
     """Questions in each of their languages against all comments of a split; relevant are the comments on that question.
 
-    Cross-lingual, because a question exists in languages in which nobody commented on it. Ids with an identical text are one
-    question (see `Questions`): their comments answer both. Clusters are questions.
+    Cross-lingual, because a question exists in languages in which nobody commented on it. Ids with an identical text
+    are one question (see `Questions`): their comments answer both. Clusters are questions.
 
     Args:
         path: the folder.
@@ -237,13 +259,19 @@ def read_retrieval(
         elif code in asked:
             unanswered.add((code, number, text))
     if not queries:
-        raise InputError(f"{name}: no question with comments in {', '.join(languages or codes)}; {'; '.join(tally.lines())}")
+        raise InputError(
+            f"{name}: no question with comments in {', '.join(languages or codes)}; {'; '.join(tally.lines())}"
+        )
     numbers = np.array([number for _, number, _ in queries], np.int32)
     triples = [(row, comment, 1) for row, number in enumerate(numbers.tolist()) for comment in answers[number]]
     passage_number = np.array(of_comment, np.int32)
     notes = (f"{len(unanswered)} queries have no comment in {split}",) if unanswered else ()
     if questions.repeated:
-        notes = (*notes, f"{questions.repeated} question ids repeat another's text in some language and are read as one question with it")
+        notes = (
+            *notes,
+            f"{questions.repeated} question ids repeat another's text in some language and are read as one "
+            "question with it",
+        )
     query_lang = np.array([codes.index(code) for code, *_ in queries], np.int16)
     comment_lang = np.array([codes.index(code) for code in stances.languages], np.int16)[stances.lang]
     return RetrievalSet(
@@ -259,7 +287,8 @@ def read_retrieval(
 
 
 def labelled(found: Stances) -> Labelled:
-    """Questions in every language that they have, and comments in the one that they were written in; groups are questions."""
+    """Questions in every language that they have, and comments in the one that they were written in; groups are
+    questions."""
     texts = found.questions.texts
     codes = tuple(sorted({*found.languages, *found.questions.languages}))
     first, first_at = distinct([[texts.get((code, question)) for question in found.question] for code in codes])
@@ -283,7 +312,9 @@ def read_classification(
     strict: bool = False,
     head: Mapping[str, Any] | None = None,
 ) -> LabelledData:
-    """The comments of a split to test, and those of another to train a head on. Arguments are explained in `LabelledData`.
+    """The comments of a split to test, and those of another to train a head on.
+
+    Arguments are explained in `LabelledData`.
 
     Raises:
         NoTraining: there is no file to train a head on, and none is given.
@@ -308,9 +339,12 @@ def read_classification(
     elif known:
         others = sum(author in known for author in found.authors)
         notes.append(
-            f"{len(known)} authors wrote {others:,} tested and {written:,} training comments (new_authors: true leaves out the latter)"
+            f"{len(known)} authors wrote {others:,} tested and {written:,} training comments (new_authors: true "
+            "leaves out the latter)"
         )
     if not len(trained):
         raise InputError(f"{path}: no training comment is left without the authors of the tested ones")
     counts |= {"training_items": len(trained), "shared_authors": len(known)}
-    return LabelledData(test, labelled(trained), notes, facts, counts, sides=("query", "passage"), majority_by_group=True)
+    return LabelledData(
+        test, labelled(trained), notes, facts, counts, sides=("query", "passage"), majority_by_group=True
+    )

@@ -1,6 +1,8 @@
-"""Training pairs from comments for and against questions (X-Stance's layout): by question, by stance, or comment with comment.
+"""Training pairs from comments for and against questions (X-Stance's layout): by question, by stance, or comment with
+comment.
 
-Questions are parallel by id, so a comment in French answers a question asked in German; the wordings below ask for one side of it.
+Questions are parallel by id, so a comment in French answers a question asked in German; the wordings below ask for one
+side of it.
 """
 
 from __future__ import annotations
@@ -96,12 +98,12 @@ def read_training(
         path: the folder.
         split: the file of comments, without `.jsonl`.
         languages: only questions and comments in these.
-        ask: `topic`: a question, in every language it has, and each comment on it. `stance`: the question as a template words it, for or
-            against, and each comment of that side; hard negatives are comments of the other side. `comments`: two comments on one question,
-            of the same side and in two languages, with the same negatives.
+        ask: `topic`: a question, in every language it has, and each comment on it. `stance`: the question as a template
+            words it, for or against, and each comment of that side; hard negatives are comments of the other side.
+            `comments`: two comments on one question, of the same side and in two languages, with the same negatives.
         negatives: hard negatives of a row at most, those in the comment's language first.
-        templates: language -> FAVOR and AGAINST -> wordings with `{question}` in them, in the place of those for de, fr, it and en. A row
-            has one of them, the same in all languages.
+        templates: language -> FAVOR and AGAINST -> wordings with `{question}` in them, in the place of those for de,
+            fr, it and en. A row has one of them, the same in all languages.
         seed: of what is drawn: templates, negatives, partners.
         strict: a record that cannot be used is an error.
         source: the name of the source in the corpus.
@@ -120,7 +122,8 @@ def read_training(
     sides: dict[tuple[int, int], list[int]] = {}
     for row, key in enumerate(zip(number, stances.labels.tolist(), strict=True)):
         sides.setdefault(key, []).append(row)
-    # Comments of one side of a question say the same in other words: they are of one family, and never each other's negatives.
+    # Comments of one side of a question say the same in other words: they are of one family, and never each other's
+    # negatives.
     ids = [
         member_id(f"comment/{question}/{LABELS[label].lower()}", identifier)
         for question, label, identifier in zip(number, stances.labels.tolist(), stances.ids, strict=True)
@@ -133,7 +136,9 @@ def read_training(
         if ask == "comments":
             pairs = [(ids[row], other) for other in _partners(stances, sides[number[row], label], row, seed)]
         else:
-            key = _ask(builder, asked.get(number[row], {}), number[row], LABELS[label], wordings, stances.ids[row], seed)
+            key = _ask(
+                builder, asked.get(number[row], {}), number[row], LABELS[label], wordings, stances.ids[row], seed
+            )
             pairs = [(key, row)] if key else []
             if not key:
                 tally.leave_out("comment on a question without a text (or template) in the languages", stances.ids[row])
@@ -149,7 +154,8 @@ def read_training(
 
 
 def _of_one_meaning(stances: Stances, split: str, tally: Tally) -> Stances:
-    """Without comments whose very text stands under another question or for the other side, too: as negatives they would be wrong."""
+    """Without comments whose very text stands under another question or for the other side, too: as negatives they
+    would be wrong."""
     meant: dict[str, set[tuple[int, int]]] = {}
     for comment, question, label in zip(stances.comments, stances.question, stances.labels.tolist(), strict=True):
         meant.setdefault(comment, set()).add((stances.questions.number[question], label))
@@ -189,7 +195,11 @@ def _ask(
         many = len(next(iter(wordings.values()))[label])
         which = int(seeds.uniform(seed, f"stance template {comment}") * many)
         key = f"question/{number}/{label.lower()}/{which}"
-        worded = {lang: wordings[lang][label][which].replace("{question}", text) for lang, text in texts.items() if lang in wordings}
+        worded = {
+            lang: wordings[lang][label][which].replace("{question}", text)
+            for lang, text in texts.items()
+            if lang in wordings
+        }
     for lang, text in worded.items():
         builder.text(key, lang, text)
     return key if worded else ""
@@ -230,8 +240,12 @@ def _checked(templates: Mapping[str, Mapping[str, Sequence[str]]]) -> Mapping[st
             if isinstance(wordings, str) or not wordings:
                 raise InputError(f"templates.{lang}.{label}: a list of wordings was expected")
             for wording in wordings:
-                if [name for _, name, _, _ in string.Formatter().parse(str(wording)) if name is not None] != ["question"]:
+                if [name for _, name, _, _ in string.Formatter().parse(str(wording)) if name is not None] != [
+                    "question"
+                ]:
                     raise InputError(f"templates.{lang}.{label}: {wording!r} has not one {{question}} in it")
             if many.setdefault(label, len(wordings)) != len(wordings):
-                raise InputError(f"templates.{lang}.{label}: {len(wordings)} wordings, but {many[label]} in another language")
+                raise InputError(
+                    f"templates.{lang}.{label}: {len(wordings)} wordings, but {many[label]} in another language"
+                )
     return templates

@@ -1,4 +1,7 @@
-"""TREC topics and judgements, and passages as JSON lines in any number of parts: the layout of MIRACL and Mr. TyDi. Gzip too."""
+"""TREC topics and judgements, and passages as JSON lines in any number of parts: the layout of MIRACL and Mr. TyDi.
+
+Gzip too.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,9 @@ class Qrels:
     def take(self, rows: Sequence[int]) -> Qrels:
         """The judgements at these indices."""
         lines = None if self.lines is None else self.lines[rows]
-        return Qrels([self.queries[i] for i in rows], [self.documents[i] for i in rows], self.grades[rows], self.source, lines)
+        return Qrels(
+            [self.queries[i] for i in rows], [self.documents[i] for i in rows], self.grades[rows], self.source, lines
+        )
 
     def where(self, row: int) -> str:
         """File and line of a judgement, for messages."""
@@ -98,7 +103,10 @@ def write_lines(path: str | os.PathLike[str], lines: Iterable[str]) -> None:
 
 
 def check_id(identifier: str, what: str) -> str:
-    """The id of a query or document, if a TREC file can hold it. Raises InputError where it is empty or has white space."""
+    """The id of a query or document, if a TREC file can hold it.
+
+    Raises InputError where it is empty or has white space.
+    """
     if not identifier or len(identifier.split()) != 1 or identifier.strip() != identifier:
         raise InputError(f"{identifier!r}: a {what} id in a TREC file may not be empty or contain white space")
     return identifier
@@ -165,7 +173,10 @@ def read_qrels(path: str | os.PathLike[str], tally: Tally) -> Qrels:
 def write_qrels(path: str | os.PathLike[str], qrels: Qrels) -> None:
     """Write judgements as `query 0 document grade`. Raises InputError for an id with white space."""
     rows = zip(qrels.queries, qrels.documents, qrels.grades.tolist(), strict=True)
-    write_lines(path, (f"{check_id(query, 'query')} 0 {check_id(document, 'document')} {grade}" for query, document, grade in rows))
+    write_lines(
+        path,
+        (f"{check_id(query, 'query')} 0 {check_id(document, 'document')} {grade}" for query, document, grade in rows),
+    )
 
 
 def _natural(path: Path) -> list[int | str]:
@@ -174,7 +185,8 @@ def _natural(path: Path) -> list[int | str]:
 
 
 def corpus_files(path: str | Path | Sequence[str | Path]) -> list[Path]:
-    """The parts of a corpus in order: a file, the files given, or all `*.jsonl[.gz]` under a folder (part 2 before part 10).
+    """The parts of a corpus in order: a file, the files given, or all `*.jsonl[.gz]` under a folder (part 2 before part
+    10).
 
     Raises:
         InputError: no such file in the folder. A path that does not exist is found when it is read.
@@ -190,11 +202,14 @@ def corpus_files(path: str | Path | Sequence[str | Path]) -> list[Path]:
     return found
 
 
-def read_corpus(path: str | Path | Sequence[str | Path], tally: Tally, *, block: int = 16_384, titles: bool = True) -> Iterator[Documents]:
+def read_corpus(
+    path: str | Path | Sequence[str | Path], tally: Tally, *, block: int = 16_384, titles: bool = True
+) -> Iterator[Documents]:
     """Stream a corpus of `{"docid", "title", "text"}` in blocks; no more than one block is in memory.
 
-    A docid that comes twice in one block is counted. One that comes again in another block cannot be known without holding all ids;
-    `runs.from_top_k` refuses it where it reaches a ranking, and `collection.read_retrieval`, which holds the corpus, counts it.
+    A docid that comes twice in one block is counted. One that comes again in another block cannot be known without
+    holding all ids; `runs.from_top_k` refuses it where it reaches a ranking, and `collection.read_retrieval`, which
+    holds the corpus, counts it.
 
     Args:
         path: as in `corpus_files`.
@@ -224,7 +239,11 @@ def _stream(files: Sequence[Path], tally: Tally, block: int, titles: bool) -> It
             title, text = (record.get("title") or "", record.get("text")) if isinstance(record, dict) else ("", "")
             if type(identifier) not in (str, int) or not str(identifier).strip():
                 tally.leave_out("passage without a docid", f"{file}:{number}")
-            elif not isinstance(text, str) or not isinstance(title, str) or not (whole := titled(title, text, titles)).strip():
+            elif (
+                not isinstance(text, str)
+                or not isinstance(title, str)
+                or not (whole := titled(title, text, titles)).strip()
+            ):
                 tally.leave_out("passage with an empty text", f"{file}:{number}")
             elif str(identifier) in held:
                 tally.leave_out("passage whose docid occurred before", f"{file}:{number}")
@@ -242,7 +261,8 @@ def _stream(files: Sequence[Path], tally: Tally, block: int, titles: bool) -> It
 
 
 def is_layout(folder: Path) -> bool:
-    """Whether a folder holds topics and judgements, at most two folders down: in `topics/` and `qrels/`, a folder a language, or both."""
+    """Whether a folder holds topics and judgements, at most two folders down: in `topics/` and `qrels/`, a folder a
+    language, or both."""
     if not folder.is_dir():
         return False
     if all((folder / kind).exists() for kind in ("topics", "qrels")):
@@ -260,7 +280,11 @@ def find_topics(folder: Path, split: str, language: str | None, tally: Tally) ->
         match = NAME.fullmatch(file.name)
         parts = _PARTS.fullmatch(re.sub(r"\.(tsv|txt)(\.gz)?$", "", file.name.partition(".")[2])) if match else None
         if match is None or parts is None:
-            if file.is_file() and not _JSONL.fullmatch(file.name) and not file.name.startswith((".", "README", "LICENSE")):
+            if (
+                file.is_file()
+                and not _JSONL.fullmatch(file.name)
+                and not file.name.startswith((".", "README", "LICENSE"))
+            ):
                 tally.pass_over("file that is by its name neither topics, judgements nor passages", file)
             continue
         splits.add(parts[2])
@@ -269,7 +293,9 @@ def find_topics(folder: Path, split: str, language: str | None, tally: Tally) ->
         code = language or ending(parts[1] or "")
         kind = "qrels" if match[1] == "qrels" else "topics"
         if code is None:
-            raise InputError(f"{file}: the file name tells no language (`topics.name-xx-{split}.tsv`); give `language: xx`")
+            raise InputError(
+                f"{file}: the file name tells no language (`topics.name-xx-{split}.tsv`); give `language: xx`"
+            )
         if (other := found.setdefault(code, {}).setdefault(kind, file)) != file:
             raise InputError(f"{file}: a second file of {kind} for {code} in {split}, beside {other}")
     if not splits:
@@ -278,12 +304,15 @@ def find_topics(folder: Path, split: str, language: str | None, tally: Tally) ->
         raise InputError(f"{folder}: no split {split!r}{nearest(split, splits)}")
     for code, files in found.items():
         for kind in {"topics", "qrels"} - set(files):
-            raise InputError(f"{folder}: no {kind} file for {code} in {split}, though {next(iter(files.values())).name} is there")
+            raise InputError(
+                f"{folder}: no {kind} file for {code} in {split}, though {next(iter(files.values())).name} is there"
+            )
     return dict(sorted(found.items()))
 
 
 def passage_files(root: Path, codes: Sequence[str]) -> dict[str, list[Path]]:
-    """Language -> parts of its corpus, by the nearest folder or file name that ends in a code (`miracl-corpus-v1.0-sw/docs-0.jsonl.gz`)."""
+    """Language -> parts of its corpus, by the nearest folder or file name that ends in a code
+    (`miracl-corpus-v1.0-sw/docs-0.jsonl.gz`)."""
     files: dict[str, list[Path]] = {}
     around = [code for code in codes if code == ending(root.name)]
     for file in corpus_files(root):
@@ -294,7 +323,10 @@ def passage_files(root: Path, codes: Sequence[str]) -> dict[str, list[Path]]:
         told = [code for part in (stem, *reversed(folders)) if (code := ending(part)) is not None]
         told += around or (codes if len(codes) == 1 else [])
         if not told:
-            raise InputError(f"{file}: neither its name nor its folder tells which of {', '.join(codes)} it is in (`docs-xx.jsonl`, `xx/`)")
+            raise InputError(
+                f"{file}: neither its name nor its folder tells which of {', '.join(codes)} it is in "
+                "(`docs-xx.jsonl`, `xx/`)"
+            )
         files.setdefault(told[0], []).append(file)
     for code in codes:
         if code not in files:

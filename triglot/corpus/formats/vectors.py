@@ -1,8 +1,9 @@
 """Embeddings made elsewhere: `.npy` with an ids file beside it, or Parquet, for queries and for passages.
 
-`X.npy` is an array (rows, dim) of float16, float32 or float64; `X.ids.txt` beside it has the id of row i in line i (as a string of JSON
-where a plain line cannot hold it). `X.parquet` has the columns `id` (string or integer) and `embedding` (list of numbers). A pair is a
-folder with `queries.*` and `passages.*`, or two paths with a comma between them.
+`X.npy` is an array (rows, dim) of float16, float32 or float64; `X.ids.txt` beside it has the id of row i in line i (as
+a string of JSON where a plain line cannot hold it). `X.parquet` has the columns `id` (string or integer) and
+`embedding` (list of numbers). A pair is a folder with `queries.*` and `passages.*`, or two paths with a comma between
+them.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ def holds_pair(folder: Path) -> bool:
 
 
 def find_pair(model: str, *parts: str) -> tuple[Path, Path]:
-    """The files of queries and passages. In a folder they may lie in sub-folders named `parts`, each left out where it is not there.
+    """The files of queries and passages.
+
+    In a folder they may lie in sub-folders named `parts`, each left out where it is not there.
 
     Raises:
         InputError: a file is missing.
@@ -53,7 +56,8 @@ def find_pair(model: str, *parts: str) -> tuple[Path, Path]:
         if len(files) != 1:
             known = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
             raise InputError(
-                f"{folder}: {'two files' if files else 'no file'} of {side} embeddings ({side}.npy with {side}.ids.txt, or {side}.parquet)"
+                f"{folder}: {'two files' if files else 'no file'} of {side} embeddings ({side}.npy with "
+                f"{side}.ids.txt, or {side}.parquet)"
                 f"{nearest(side, known) if known and not files else ''}"
             )
         found.append(files[0])
@@ -72,7 +76,11 @@ def write_ids(path: Path, ids: Sequence[str]) -> None:
 
 def _line_of(identifier: str) -> str:
     """An id as one line: itself, or a string of JSON where a reader of lines would break, strip or mistake it."""
-    plain = identifier == identifier.strip().strip("\ufeff") and len(identifier.splitlines()) == 1 and not identifier.startswith('"')
+    plain = (
+        identifier == identifier.strip().strip("\ufeff")
+        and len(identifier.splitlines()) == 1
+        and not identifier.startswith('"')
+    )
     return identifier if plain else json.dumps(identifier)
 
 
@@ -139,7 +147,9 @@ def _parquet_blocks(path: Path, size: int) -> Iterator[tuple[list[str] | None, n
     dim, row = 0, 0
     for batch in parquet.batches(path, ("id", "embedding"), needed=("id", "embedding"), size=size):
         ids, column = batch.column("id"), batch.column("embedding")
-        if not isinstance(column, pa.ListArray | pa.LargeListArray | pa.FixedSizeListArray) or not _is_number(column.type.value_type):
+        if not isinstance(column, pa.ListArray | pa.LargeListArray | pa.FixedSizeListArray) or not _is_number(
+            column.type.value_type
+        ):
             raise InputError(f"{path}: the column 'embedding' is {column.type}, not a list of numbers")
         if not (pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type) or pa.types.is_integer(ids.type)):
             raise InputError(f"{path}: the column 'id' is {ids.type}, not a string")
@@ -177,7 +187,10 @@ def read(path: Path, wanted: Sequence[str]) -> tuple[np.ndarray, list[str]]:
     vectors = np.concatenate([part for _, part in parts])
     if parts[0][0] is None:
         if len(vectors) != len(wanted):
-            raise InputError(f"{path}: {len(vectors)} rows, but {len(wanted)} texts; write the id of each row into {ids_file(path).name}")
+            raise InputError(
+                f"{path}: {len(vectors)} rows, but {len(wanted)} texts; write the id of each row into "
+                f"{ids_file(path).name}"
+            )
         return vectors, [f"{path.name} has no ids: its rows were taken in the order of the benchmark"]
     place: dict[str, int] = {}
     for row, identifier in enumerate(identifier for ids, _ in parts for identifier in ids or ()):

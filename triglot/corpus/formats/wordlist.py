@@ -46,7 +46,8 @@ def read_lists(
     pivot: str = "en",
     strict: bool = False,
 ) -> tuple[dict[tuple[str, str], tuple[list[str], list[str]]], Tally]:
-    """Word lists by (source language, target language): two lists side by side, in the order of the file (MUSE: frequent words first).
+    """Word lists by (source language, target language): two lists side by side, in the order of the file (MUSE:
+    frequent words first).
 
     Args:
         path: a file or a folder of them.
@@ -94,8 +95,9 @@ def read_training(
     Args:
         path: a file or a folder of them.
         languages: read only lists with both sides among these.
-        every: keep every translation of a word. By default a word enters a list once, with its first free translation. With `every`,
-            ambiguous words chain a large part of a list into one family, whose members cannot stand in a batch together.
+        every: keep every translation of a word. By default a word enters a list once, with its first free translation.
+            With `every`, ambiguous words chain a large part of a list into one family, whose members cannot stand in a
+            batch together.
         half: as for `read_lists`.
         pivot: as for `read_lists`.
         strict: a line that cannot be used is an error.
@@ -113,7 +115,9 @@ def read_training(
             entries.update(dict.fromkeys(zip(*forward, strict=True)))
         if backward is not None:
             entries.update(dict.fromkeys(zip(backward[1], backward[0], strict=True)))
-        tally.count("repeated entries (read as one)", sum(len(one[0]) for one in (forward, backward) if one) - len(entries))
+        tally.count(
+            "repeated entries (read as one)", sum(len(one[0]) for one in (forward, backward) if one) - len(entries)
+        )
         first = len(ids)
         used: tuple[set[str], set[str]] = (set(), set())
         for number, (left, right) in enumerate(entries):
@@ -126,7 +130,9 @@ def read_training(
             ids.append(f"{a}-{b}/{number}")
         kept = len(ids) - first
         if kept < len(entries):
-            tally.count("entries passed over, a word of theirs has an earlier one (`every` keeps them)", len(entries) - kept)
+            tally.count(
+                "entries passed over, a word of theirs has an earlier one (`every` keeps them)", len(entries) - kept
+            )
         langs.append(np.tile(np.array([codes.index(a), codes.index(b)], np.int16), kept))
     lines = Lines(codes, texts, np.concatenate(langs), np.repeat(np.arange(len(ids), dtype=np.int32), 2), ids)
     return corpus_of(lines, source, tally), tally

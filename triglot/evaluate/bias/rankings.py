@@ -76,11 +76,16 @@ def _top(ranking: np.ndarray, benchmark: RetrievalSet, scope: Scope, k: int) -> 
         raise InputError(f"{benchmark.name}: a ranking has shape {ranking.shape} of {ranking.dtype}, not {need}")
     ranking = ranking.astype(np.int64)
     if ranking.size and (ranking.min() < -1 or ranking.max() >= passages):
-        raise InputError(f"{benchmark.name}: a ranking names passages {ranking.min()} to {ranking.max()}; there are {passages}")
+        raise InputError(
+            f"{benchmark.name}: a ranking names passages {ranking.min()} to {ranking.max()}; there are {passages}"
+        )
     ordered = np.sort(ranking, axis=1)
     twice = ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any(1)
     if twice.any():
-        raise InputError(f"{benchmark.name}: the ranking of query {benchmark.queries.ids[int(twice.argmax())]!r} names a passage twice")
+        raise InputError(
+            f"{benchmark.name}: the ranking of query {benchmark.queries.ids[int(twice.argmax())]!r} names a "
+            "passage twice"
+        )
     # -1 picks the last passage, and is masked
     keep = (ranking >= 0) & (scope.passage_lang[ranking] >= 0) & (scope.query_lang >= 0)[:, None]
     order = np.argsort(~keep, axis=1, kind="stable")[:, :k]
@@ -90,7 +95,9 @@ def _top(ranking: np.ndarray, benchmark: RetrievalSet, scope: Scope, k: int) -> 
     return top, int((((top >= 0).sum(1) < reachable) & (scope.query_lang >= 0)).sum())
 
 
-def language_shares(ranking: np.ndarray, benchmark: RetrievalSet, languages: Sequence[str] | None = None, *, k: int) -> LanguageShares:
+def language_shares(
+    ranking: np.ndarray, benchmark: RetrievalSet, languages: Sequence[str] | None = None, *, k: int
+) -> LanguageShares:
     """Which languages the top k holds, by query language, against their share of the pool.
 
     share(q, l) = passages of language l in q's top k / passages in it; `same` is l = the query's language. Entropy is
@@ -113,7 +120,9 @@ def language_shares(ranking: np.ndarray, benchmark: RetrievalSet, languages: Seq
     top, short = _top(ranking, benchmark, scope, k)
     number = len(scope.codes)
     row, column = np.nonzero(top >= 0)
-    found = np.bincount(row * number + scope.passage_lang[top[row, column]], minlength=size * number).reshape(size, number)
+    found = np.bincount(row * number + scope.passage_lang[top[row, column]], minlength=size * number).reshape(
+        size, number
+    )
     length = found.sum(1, keepdims=True)
     share = np.where(length > 0, found / np.maximum(length, 1), np.nan)  # (queries, languages)
     pool = np.bincount(scope.passage_lang[scope.passage_lang >= 0], minlength=number)
@@ -125,7 +134,9 @@ def language_shares(ranking: np.ndarray, benchmark: RetrievalSet, languages: Seq
     matrix = np.column_stack([scope.figure(np.where(inside, values, np.nan)).by_language for values in share.T])
     own = share[np.arange(size), scope.query_lang]
     expected = np.where(inside, pool[scope.query_lang], np.nan)
-    return LanguageShares(scope.codes, k, pool, matrix, scope.figure(own), scope.figure(expected), scope.figure(entropy), short)
+    return LanguageShares(
+        scope.codes, k, pool, matrix, scope.figure(own), scope.figure(expected), scope.figure(entropy), short
+    )
 
 
 def _spearman(a: np.ndarray, b: np.ndarray, candidates: int | None) -> np.ndarray:
@@ -145,7 +156,10 @@ def _spearman(a: np.ndarray, b: np.ndarray, candidates: int | None) -> np.ndarra
     union = size_a + size_b - shared
     n = union if candidates is None else np.full(len(a), candidates)
     mean = (n + 1) / 2
-    in_a, in_b = order[row, place] + 1 - mean[row], order[row, place + 1] - k + 1 - mean[row]  # centred ranks of shared passages
+    in_a, in_b = (
+        order[row, place] + 1 - mean[row],
+        order[row, place + 1] - k + 1 - mean[row],
+    )  # centred ranks of shared passages
     sum_a, sum_b, product = (np.bincount(row, weights=w, minlength=len(a)) for w in (in_a, in_b, in_a * in_b))
 
     def parts(size: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -163,7 +177,12 @@ def _spearman(a: np.ndarray, b: np.ndarray, candidates: int | None) -> np.ndarra
 
 
 def rank_correlation(
-    ranking: np.ndarray, benchmark: RetrievalSet, languages: Sequence[str] | None = None, *, k: int, candidates: str = "pool"
+    ranking: np.ndarray,
+    benchmark: RetrievalSet,
+    languages: Sequence[str] | None = None,
+    *,
+    k: int,
+    candidates: str = "pool",
 ) -> RankCorrelation:
     """MRC@k, mean rank correlation (Yang, Jiang and Baldwin 2025, arXiv 2509.06195): do parallel queries rank alike?
     Higher is fairer.
@@ -214,4 +233,6 @@ def rank_correlation(
                 pairs += np.bincount(cell, minlength=number * number)
     figure = scope.figure(np.where(partners > 0, total / np.maximum(partners, 1), np.nan))
     matrix = np.where(pairs > 0, sums / np.maximum(pairs, 1), np.nan)
-    return RankCorrelation(scope.codes, k, candidates, figure, matrix.reshape(number, number), pairs.reshape(number, number), short)
+    return RankCorrelation(
+        scope.codes, k, candidates, figure, matrix.reshape(number, number), pairs.reshape(number, number), short
+    )

@@ -112,7 +112,9 @@ def _pairs(counts: Counts, benchmark: RetrievalSet, scope: Scope, parallel_for: 
     them to be.
     """
     if parallel_for and not benchmark.parallel:
-        raise InputError(f"{benchmark.name}: answers are not translations of one another, so {parallel_for} does not apply")
+        raise InputError(
+            f"{benchmark.name}: answers are not translations of one another, so {parallel_for} does not apply"
+        )
     judged = int((benchmark.judgements[:, 2] > 0).sum())
     if len(counts.query) != judged or counts.above.shape[1] != len(benchmark.languages):
         have, need = counts.above.shape, (judged, len(benchmark.languages))
@@ -135,7 +137,9 @@ def rank_spread(counts: Counts, benchmark: RetrievalSet, languages: Sequence[str
     scope = scope_of(benchmark, languages)
     pairs, absent = _pairs(counts, benchmark, scope, "rank distance"), benchmark.absent.relevant()
     lacking = absent.query[(scope.query_lang[absent.query] >= 0) & np.isin(absent.lang, scope.columns)]
-    blocks = ranks.tie_blocks(pairs.query, pairs.above, pairs.tied, queries=len(benchmark.queries), missing_query=lacking)
+    blocks = ranks.tie_blocks(
+        pairs.query, pairs.above, pairs.tied, queries=len(benchmark.queries), missing_query=lacking
+    )
     distance = ranks.rank_distance(blocks)
     worst = np.where(np.isnan(distance), np.nan, ranks.max_rank(blocks))
     return RankSpread(scope.codes, scope.figure(distance), scope.figure(worst))
@@ -198,12 +202,18 @@ def preference_rate(counts: Counts, benchmark: RetrievalSet, languages: Sequence
     top = pairs.above == best[pairs.query]
     number, own = np.bincount(pairs.query, minlength=queries), np.bincount(pairs.query[pairs.own], minlength=queries)
     counted = (own > 0) & (number > own)
-    rate = np.bincount(pairs.query[top & pairs.own], minlength=queries) / np.maximum(np.bincount(pairs.query[top], minlength=queries), 1)
+    rate = np.bincount(pairs.query[top & pairs.own], minlength=queries) / np.maximum(
+        np.bincount(pairs.query[top], minlength=queries), 1
+    )
     expected = own / np.maximum(number, 1)
-    return PreferenceRate(scope.codes, *(scope.figure(np.where(counted, values, np.nan)) for values in (rate, expected)))
+    return PreferenceRate(
+        scope.codes, *(scope.figure(np.where(counted, values, np.nan)) for values in (rate, expected))
+    )
 
 
-def kruskal_wallis(cell: np.ndarray, group: np.ndarray, value: np.ndarray, *, cells: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def kruskal_wallis(
+    cell: np.ndarray, group: np.ndarray, value: np.ndarray, *, cells: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Many Kruskal-Wallis tests at once.
 
     H = (n - 1) * (sum of squares between groups) / (sum of squares in all), over mid-ranks, which includes the
@@ -222,7 +232,11 @@ def kruskal_wallis(cell: np.ndarray, group: np.ndarray, value: np.ndarray, *, ce
     order = np.lexsort((value, cell))
     cell, group, value = cell[order], group[order], value[order]
     number = np.bincount(cell, minlength=cells)
-    starts = np.flatnonzero(np.r_[True, (cell[1:] != cell[:-1]) | (value[1:] != value[:-1])]) if len(cell) else np.zeros(0, np.int64)
+    starts = (
+        np.flatnonzero(np.r_[True, (cell[1:] != cell[:-1]) | (value[1:] != value[:-1])])
+        if len(cell)
+        else np.zeros(0, np.int64)
+    )
     size = np.diff(np.r_[starts, len(cell)])
     before = (np.cumsum(number) - number)[cell]
     centred = np.repeat(starts + (size + 1) / 2, size) - before - (number[cell] + 1) / 2
@@ -274,8 +288,12 @@ def peer(
     scope = scope_of(benchmark, languages)
     pairs, queries = _pairs(counts, benchmark, scope), len(benchmark.queries)
     grades = np.unique(pairs.grade)
-    if weights is not None and (any(g < 1 or not 0 <= w < np.inf for g, w in weights.items()) or not any(weights.values())):
-        raise InputError(f"weights of grades: above 0 for one grade or more, never below, and grades from 1 on; not {dict(weights)}")
+    if weights is not None and (
+        any(g < 1 or not 0 <= w < np.inf for g, w in weights.items()) or not any(weights.values())
+    ):
+        raise InputError(
+            f"weights of grades: above 0 for one grade or more, never below, and grades from 1 on; not {dict(weights)}"
+        )
     weight = {grade: 1.0 if weights is None else float(weights.get(grade, 0.0)) for grade in grades.tolist()}
     used = np.array([weight[grade] > 0 for grade in grades.tolist()], bool)
     level = np.searchsorted(grades, pairs.grade)
@@ -286,13 +304,18 @@ def peer(
     cells, cell = np.unique(pairs.query[kept] * max(len(grades), 1) + level[kept], return_inverse=True)
     p, groups, number = kruskal_wallis(cell, pairs.lang[kept], rank, cells=len(cells))
     tested = groups > 1
-    query, by = cells[tested] // max(len(grades), 1), np.array(list(weight.values()))[cells[tested] % max(len(grades), 1)]
+    query, by = (
+        cells[tested] // max(len(grades), 1),
+        np.array(list(weight.values()))[cells[tested] % max(len(grades), 1)],
+    )
     total = np.bincount(query, weights=by, minlength=queries)
     value = np.bincount(query, weights=by * p[tested], minlength=queries)
     constant = tested & (groups == number)
     notes = []
     if constant.any():
-        fixed = ", ".join(f"{gammaincc((g - 1) / 2, (g - 1) / 2):.4f} for {g} languages" for g in np.unique(groups[constant]).tolist())
+        fixed = ", ".join(
+            f"{gammaincc((g - 1) / 2, (g - 1) / 2):.4f} for {g} languages" for g in np.unique(groups[constant]).tolist()
+        )
         share = f"{int(constant.sum())} of {int(tested.sum())} PEER tests have one relevant passage a language"
         notes.append(f"{share}: their p-value is constant whatever the ranking ({fixed}; 1 where they all tie)")
     figure = scope.figure(np.where(total > 0, value / np.where(total > 0, total, 1), np.nan))

@@ -64,7 +64,9 @@ def restricted(counts: Counts, benchmark: RetrievalSet, codes: Sequence[str]) ->
     """Counts and set of the queries and passages in these languages, without new scores."""
     small = benchmark.restrict(codes)
     columns = benchmark.language_indices(codes)
-    inside = np.isin(benchmark.queries.lang[counts.query], columns) & np.isin(benchmark.passages.lang[counts.passage], columns)
+    inside = np.isin(benchmark.queries.lang[counts.query], columns) & np.isin(
+        benchmark.passages.lang[counts.passage], columns
+    )
     # `restrict` keeps the order of queries and passages.
     queries, passages = benchmark.rows_in(codes)
     query, passage = np.searchsorted(queries, counts.query[inside]), np.searchsorted(passages, counts.passage[inside])
@@ -83,7 +85,9 @@ def with_fairness(evaluation: Evaluation, top: np.ndarray | None, extra: Sequenc
     bias = by_language.get("bias", {})
     if benchmark_ranks := _ranks(evaluation):
         by_language["ranks"] = benchmark_ranks
-    by_language["bias"] = {code: bias.get(code, {}) | found.by_language.get(code, {}) for code in {**bias, **found.by_language}}
+    by_language["bias"] = {
+        code: bias.get(code, {}) | found.by_language.get(code, {}) for code in {**bias, **found.by_language}
+    }
     if found.shares:
         by_language[f"shares@{TOP}"] = found.shares
     rows = dict(evaluation.rows)
@@ -128,5 +132,7 @@ def with_subsets(evaluation: Evaluation, subsets: Sequence[Sequence[str]], setti
     for codes in subsets:
         part = tabulate(*restricted(evaluation.counts, evaluation.benchmark, codes), settings=settings)
         part = with_fairness(part, None) if "multi" in settings else part
-        found["+".join(codes)] = {key: part.summary[key] for key in (*settings, "bias", "counts") if key in part.summary}
+        found["+".join(codes)] = {
+            key: part.summary[key] for key in (*settings, "bias", "counts") if key in part.summary
+        }
     return replace(evaluation, summary=evaluation.summary | {"subsets": found})

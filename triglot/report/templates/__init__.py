@@ -1,4 +1,5 @@
-"""The templates of the report: `page.html` and one file a section, filled by `triglot.report.html`; macros in `tables.html`."""
+"""The templates of the report: `page.html` and one file a section, filled by `triglot.report.html`; macros in
+`tables.html`."""
 
 from __future__ import annotations
 
