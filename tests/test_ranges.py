@@ -19,10 +19,11 @@ import pytest
 
 import triglot
 from triglot.augment.settings import Augment
+from triglot.document import Document
 from triglot.files import InputError
 from triglot.ranges import Range, Share, check_number, check_ranges, hints_of
 from triglot.recipe import Recipe
-from triglot.settings import Document, build
+from triglot.settings import build
 
 # Dataclasses with numbers that have defaults, but hold what was read or measured.
 FACTS = {

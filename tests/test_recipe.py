@@ -7,9 +7,10 @@ import pytest
 
 from triglot import recipes
 from triglot.batches import Batches
+from triglot.document import parse_yaml
 from triglot.files import InputError
 from triglot.recipe import Source, alignment_recipe, arm_recipe, digest, load_recipe, parse_recipe, to_yaml
-from triglot.settings import parse_yaml, plain
+from triglot.settings import plain
 
 TEXT = """# triglot train x
 # A recipe for tests.

@@ -11,9 +11,10 @@ import pytest
 import yaml
 
 from triglot import recipes
+from triglot.document import Document, parse_yaml, put, split_word
 from triglot.files import InputError, SettingError
 from triglot.recipe import parse_recipe
-from triglot.settings import Document, build, dump_yaml, parse_yaml, plain, put, split_word
+from triglot.settings import build, dump_yaml, plain
 
 
 @dataclass(frozen=True)

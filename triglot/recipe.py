@@ -23,6 +23,7 @@ from triglot.batches import Batches
 from triglot.classify.tasks import split_options
 from triglot.corpus.formats.registry import FORMATS, check_format
 from triglot.debias.settings import Debias
+from triglot.document import COMMAND_LINE, Document, put, read_yaml, split_word
 from triglot.encoder import EncoderSettings
 from triglot.evaluate.bias.scope import check_subsets
 from triglot.files import InputError, SettingError, nearest
@@ -33,7 +34,7 @@ from triglot.names import check_name
 from triglot.ranges import Depth, Half, Range, Seed, Share, check_ranges
 from triglot.renamed import new_name, renamed
 from triglot.robust import Robust
-from triglot.settings import COMMAND_LINE, Document, build, changed, dump_yaml, plain, put, read_yaml, split_word
+from triglot.settings import build, changed, dump_yaml, plain
 from triglot.stats import MARGIN
 from triglot.train import Train
 

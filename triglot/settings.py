@@ -8,225 +8,20 @@ import dataclasses
 import re
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from triglot.files import InputError, SettingError, nearest, read_lines
+from triglot.document import Document, Loader, joined, put
+from triglot.files import InputError, SettingError, nearest
 from triglot.ranges import Range, hints_of, ranges_in, shown
 
 T = TypeVar("T")
-COMMAND_LINE = "command line"
-_DEEPEST = 32
-_LONGEST = 1 << 17  # characters; the longest recipe has some thousands
-_MOST_DIGITS = 400
 _ANY_NUMBER = Range(-(2.0**63), 2.0**63)
-
-
-class _Loader(yaml.SafeLoader):
-    """The YAML that settings need: mappings, lists, text, and numbers and booleans of version 1.2 (`1e-2` is a number,
-    `no`, Norwegian, is a word). No tags, anchors, aliases, merge keys or dates: a few lines of those can run code, take
-    gigabytes or refer to themselves."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012
-        first: [(tag, pattern) for tag, pattern in rules if tag == "tag:yaml.org,2002:null"]
-        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def __init__(self, text: str):
-        super().__init__(text)
-        self._depth = 0
-
-    def fetch_flow_collection_start(self, TokenClass: Any) -> None:
-        if self.flow_level >= _DEEPEST:  # here, since the scanner looks far ahead and takes longer the deeper it is
-            raise yaml.MarkedYAMLError(problem=f"nested more than {_DEEPEST} deep", problem_mark=self.get_mark())
-        super().fetch_flow_collection_start(TokenClass)
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event = self.peek_event()
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise yaml.MarkedYAMLError(
-                problem="anchors and aliases, & and *, are not read", problem_mark=event.start_mark
-            )
-        if getattr(event, "tag", None):
-            raise yaml.MarkedYAMLError(problem="tags, such as !!set, are not read", problem_mark=event.start_mark)
-        if self._depth == _DEEPEST:
-            raise yaml.MarkedYAMLError(problem=f"nested more than {_DEEPEST} deep", problem_mark=event.start_mark)
-        self._depth += 1
-        node = super().compose_node(parent, index)  # type: ignore[arg-type]
-        self._depth -= 1
-        return node
-
-
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf)$|^\.(?:nan|NaN)$"
-    ),
-    list("-+.0123456789"),
-)
-
-
-@dataclass(frozen=True)
-class Document:
-    """Settings as plain values, and where each dotted key was written."""
-
-    value: dict[str, Any]
-    source: str
-    lines: dict[str, str] = field(default_factory=dict)
-
-    def where(self, key: str) -> str:
-        """`file:line`, or the command line, of a dotted key or of its nearest parent that was written."""
-        while key:
-            if key in self.lines:
-                return self.lines[key]
-            key = key.rpartition(".")[0]
-        return self.source
-
-
-def _join(prefix: str, key: object) -> str:
-    return f"{prefix}.{key}" if prefix else str(key)
-
-
-def _walk(node: yaml.Node, prefix: str, place: Callable[[int], str], lines: dict[str, str]) -> None:
-    """Note where each dotted key was written, and refuse what no settings are made of."""
-    where = f"{place(node.start_mark.line)}: {prefix}{': ' if prefix else ''}"
-    if isinstance(node, yaml.MappingNode):
-        seen = set()
-        for name, child in node.value:
-            here = place(name.start_mark.line)
-            if not isinstance(name, yaml.ScalarNode):
-                raise InputError(f"{here}: {prefix}{': ' if prefix else ''}a key is a word, not a list or a mapping")
-            _walk(name, prefix, place, {})
-            key = _join(prefix, name.value)
-            if not name.tag.endswith(":str"):
-                raise InputError(f"{here}: {key}: a key is text; write it in quotes if it is meant")
-            if name.value in seen:
-                raise InputError(f"{here}: {key} is given twice")
-            seen.add(name.value)
-            lines[key] = here
-            _walk(child, key, place, lines)
-    elif isinstance(node, yaml.SequenceNode):
-        for number, child in enumerate(node.value):
-            lines[_join(prefix, number)] = place(child.start_mark.line)
-            _walk(child, _join(prefix, number), place, lines)
-    elif node.tag.endswith(":int") and len(node.value) > _MOST_DIGITS:
-        raise InputError(f"{where}a number of {len(node.value):,} digits is too large")
-    elif any("\ud800" <= character <= "\udfff" for character in node.value):
-        raise InputError(f"{where}half a character (a lone surrogate) is no text")
-
-
-def _read_value(text: str, source: str, place: Callable[[int], str]) -> tuple[Any, dict[str, str]]:
-    """What YAML text says, and where each dotted key was written.
-
-    Args:
-        text: of the settings, or of one value.
-        source: what errors call it.
-        place: what errors call a line of it, counted from 0.
-    """
-    if len(text) > _LONGEST:
-        raise InputError(f"{source}: longer than {_LONGEST:,} characters; settings were expected")
-    loader, lines = None, {}
-    try:
-        loader = _Loader(text)
-        node = loader.get_single_node()
-        if node is not None:
-            _walk(node, "", place, lines)
-        return None if node is None else loader.construct_document(node), lines
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position)
-        raise InputError(f"{place(line)}: not YAML (a control character, U+{ord(text[error.position]):04X})") from None
-    except yaml.MarkedYAMLError as error:
-        where = place(error.problem_mark.line) if error.problem_mark else source
-        raise InputError(f"{where}: not YAML ({error.problem or error.context})") from None
-    except InputError:
-        raise
-    except (yaml.YAMLError, ValueError, OverflowError) as error:  # an escape that is no character
-        raise InputError(f"{place(loader.line) if loader else source}: not YAML ({error})") from None
-    finally:
-        if loader:
-            loader.dispose()
-
-
-def parse_yaml(text: str, source: str) -> Document:
-    """Settings from YAML text.
-
-    Raises InputError for broken YAML, a key given twice, or anything but a mapping at the top.
-    """
-    value, lines = _read_value(text, source, lambda line: f"{source}:{line + 1}")
-    if value is None:
-        value = {}
-    if not isinstance(value, dict):
-        raise InputError(f"{source}: settings are `key: value` lines")
-    return Document(value, source, lines)
-
-
-def read_yaml(path: str | Path, source: str = "") -> Document:
-    """Settings from a file; `source` is what errors call it."""
-    lines: list[str] = []
-    length = 0
-    for _, line in read_lines(path):
-        lines.append(line)
-        length += len(line) + 1
-        if length > _LONGEST + 1:
-            break
-    return parse_yaml("\n".join(lines), source or str(path))
-
-
-def split_word(word: str) -> tuple[str, Any]:
-    """`batches.kind=xy` as (dotted key, value read as YAML). Raises InputError where there is no `=`."""
-    key, equals, text = word.partition("=")
-    if not equals or not key.strip():
-        raise InputError(f"{COMMAND_LINE}: {word!r} is not key=value")
-    where = f"{COMMAND_LINE}: {word if len(word) <= 100 else f'{word[:97]}...'}"
-    return key.strip(), _read_value(text, where, lambda line: where)[0]
-
-
-def key_values(words: Sequence[str]) -> dict[str, Any]:
-    """Words such as `head.hidden=64` as nested values. Raises InputError as `split_word` and `put`."""
-    found: dict[str, Any] = {}
-    for word in words:
-        key, value = split_word(word)
-        put(found, key.split("."), value, COMMAND_LINE)
-    return found
-
-
-def put(value: dict[str, Any], path: Sequence[str], new: Any, where: str) -> None:
-    """Set the entry at a path of keys and list indices, in place.
-
-    Raises:
-        InputError: the path leads through something that is neither a mapping nor a list, or past a list's end.
-    """
-    here: Any = value
-    if len(path) > _DEEPEST:
-        raise InputError(f"{where}: {'.'.join(path)[:60]}...: a key of more than {_DEEPEST} parts")
-    for depth, name in enumerate(path):
-        key = ".".join(path[: depth + 1])
-        last = depth == len(path) - 1
-        if isinstance(here, list):
-            if not re.fullmatch(r"[0-9]{1,9}", name) or int(name) >= len(here):
-                raise InputError(
-                    f"{where}: {key}: the list has the entries 0 to {len(here) - 1}"
-                    if here
-                    else f"{where}: {key}: the list is empty"
-                )
-            if last:
-                here[int(name)] = new
-            here = here[int(name)]
-        elif isinstance(here, dict):
-            if last:
-                here[name] = new
-            here = here.setdefault(name, {})
-        else:
-            what = "null" if here is None else shown(here)
-            raise InputError(f"{where}: {key}: {'.'.join(path[:depth])} is {what} and holds no settings")
 
 
 def _shapes(kind: Any) -> Iterable[Any]:
@@ -249,15 +44,15 @@ def _unknown(kind: Any, value: Any, prefix: str) -> Iterable[tuple[str, str]]:
             known = [entry.name for entry in dataclasses.fields(shape) if entry.init]
             for key, child in value.items():
                 if key not in known:
-                    yield _join(prefix, key), f"no such setting{nearest(str(key), known)}"
+                    yield joined(prefix, key), f"no such setting{nearest(str(key), known)}"
                 else:
-                    yield from _unknown(hints[key], child, _join(prefix, key))
+                    yield from _unknown(hints[key], child, joined(prefix, key))
         elif isinstance(value, Mapping) and origin in (dict, Mapping) and get_args(shape):
             for key, child in value.items():
-                yield from _unknown(get_args(shape)[1], child, _join(prefix, key))
+                yield from _unknown(get_args(shape)[1], child, joined(prefix, key))
         elif isinstance(value, (list, tuple)) and origin in (list, tuple, Sequence) and get_args(shape):
             for number, child in enumerate(value):
-                yield from _unknown(get_args(shape)[0], child, _join(prefix, number))
+                yield from _unknown(get_args(shape)[0], child, joined(prefix, number))
 
 
 def _hint(kind: Any, path: Sequence[Any]) -> Any:
@@ -327,9 +122,9 @@ def _made(kind: Any, value: Any, prefix: str) -> tuple[Any, dict[str, str]]:
             path = [part for part in error["loc"] if isinstance(part, int) or re.fullmatch(r"[\w\-+.]+", str(part))]
             key, refused = ".".join(map(str, path)), error.get("ctx", {}).get("error")
             if isinstance(refused, SettingError):
-                key = _join(key, refused.key)
+                key = joined(key, refused.key)
             what = refused.what if isinstance(refused, SettingError) else _complaint(kind, {**error, "loc": path})
-            wrong[_join(prefix, key) if key else prefix] = what
+            wrong[joined(prefix, key) if key else prefix] = what
         return None, wrong
 
 
@@ -416,21 +211,21 @@ def _changed(value: Any, kind: Any, changes: Any, key: str, wrong: dict[str, str
     if isinstance(value, tuple):
         return _changed_items(value, kind, changes, key, wrong)
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
-        wrong[_join(key, next(iter(changes)))] = f"{key} is {shown(value)} and holds no settings"
+        wrong[joined(key, next(iter(changes)))] = f"{key} is {shown(value)} and holds no settings"
         return value
     hints, names = hints_of(type(value)), [entry.name for entry in dataclasses.fields(value)]
     below = {}
     for name, child in changes.items():
         if name in names:
-            below[name] = _changed(getattr(value, name), hints[name], child, _join(key, name), wrong)
+            below[name] = _changed(getattr(value, name), hints[name], child, joined(key, name), wrong)
         else:
-            wrong[_join(key, name)] = f"no such setting{nearest(name, names)}"
+            wrong[joined(key, name)] = f"no such setting{nearest(name, names)}"
     if wrong:
         return value
     try:
         return dataclasses.replace(value, **below)
     except SettingError as error:
-        wrong[_join(key, error.key)] = error.what
+        wrong[joined(key, error.key)] = error.what
     except InputError as error:
         wrong[key] = str(error)
     return value
@@ -443,9 +238,9 @@ def _changed_items(
     of_items = next(get_args(shape)[0] for shape in _shapes(kind) if get_origin(shape) is tuple)
     for name, child in changes.items():
         if re.fullmatch(r"[0-9]{1,9}", name) and int(name) < len(items):
-            items[int(name)] = _changed(items[int(name)], of_items, child, _join(key, name), wrong)
+            items[int(name)] = _changed(items[int(name)], of_items, child, joined(key, name), wrong)
         else:
-            wrong[_join(key, name)] = (
+            wrong[joined(key, name)] = (
                 f"the list has the entries 0 to {len(items) - 1}" if items else "the list is empty"
             )
     return tuple(items)
@@ -473,13 +268,13 @@ def _wrong_numbers(kind: Any, value: Any, prefix: str) -> Iterable[tuple[str, st
         if isinstance(value, Mapping) and dataclasses.is_dataclass(shape):
             hints = hints_of(shape)  # type: ignore[arg-type]
             for key, child in value.items():
-                yield from _wrong_numbers(hints[key], child, _join(prefix, key))
+                yield from _wrong_numbers(hints[key], child, joined(prefix, key))
         elif isinstance(value, (list, tuple)) and get_origin(shape) in (list, tuple, Sequence) and get_args(shape):
             for number, child in enumerate(value):
-                yield from _wrong_numbers(get_args(shape)[0], child, _join(prefix, number))
+                yield from _wrong_numbers(get_args(shape)[0], child, joined(prefix, number))
         elif isinstance(value, Mapping) and get_origin(shape) in (dict, Mapping) and get_args(shape):
             for key, child in value.items():
-                yield from _wrong_numbers(get_args(shape)[1], child, _join(prefix, key))
+                yield from _wrong_numbers(get_args(shape)[1], child, joined(prefix, key))
         elif shape is Any:
             yield from _wrong_options(value, prefix)
 
@@ -488,10 +283,10 @@ def _wrong_options(value: Any, prefix: str) -> Iterable[tuple[str, str]]:
     """Yield the numbers that no reader takes, whatever its options are."""
     if isinstance(value, Mapping):
         for key, child in value.items():
-            yield from _wrong_options(child, _join(prefix, key))
+            yield from _wrong_options(child, joined(prefix, key))
     elif isinstance(value, (list, tuple)):
         for number, child in enumerate(value):
-            yield from _wrong_options(child, _join(prefix, number))
+            yield from _wrong_options(child, joined(prefix, number))
     elif (
         isinstance(value, (int, float))
         and not isinstance(value, bool)
@@ -521,7 +316,7 @@ def _represent_list(dumper: yaml.SafeDumper, data: list[Any]) -> yaml.Node:
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    plain_here = _Loader("").resolve(yaml.ScalarNode, text, (True, False)) == "tag:yaml.org,2002:str"
+    plain_here = Loader("").resolve(yaml.ScalarNode, text, (True, False)) == "tag:yaml.org,2002:str"
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain_here else "'")
 
 

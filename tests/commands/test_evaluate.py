@@ -15,13 +15,13 @@ from triglot.commands.evaluate import evaluate_model
 from triglot.commands.models import retriever
 from triglot.commands.search import search
 from triglot.corpus.collection import Collection
+from triglot.document import Document
 from triglot.encoder import EncoderSettings, init_encoder
 from triglot.evaluate import read_queries, read_results
 from triglot.evaluate.retrievers import Bm25, Dense, RunFile, Vectors
 from triglot.files import InputError
 from triglot.recipe import parse_recipe
 from triglot.report import compare, find_arms, render, tables_of, write_report
-from triglot.settings import Document
 from triglot.study.data import Data
 from triglot.study.judge import evaluate_all
 

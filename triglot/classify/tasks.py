@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal
 from triglot.classify.heads import Head, HeadSettings, load_head
 from triglot.corpus.formats.registry import FORMATS, path_first
 from triglot.corpus.labelled import Labelled, LabelledData, NoTraining
+from triglot.document import Document
 from triglot.files import InputError, SettingError, nearest
 from triglot.ranges import Range, Seed, Share, check_ranges
-from triglot.settings import Document, build
+from triglot.settings import build
 
 log = logging.getLogger("triglot")
 

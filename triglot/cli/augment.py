@@ -204,7 +204,7 @@ def mine(
     """Write training pairs with hard negatives: passages that a model or BM25 mistakes for answers."""
     progress = listen(quiet)
     from triglot.commands.mine import mine_source, settings_of
-    from triglot.settings import key_values
+    from triglot.document import key_values
 
     report = mine_source(
         source,

@@ -64,7 +64,7 @@ def check(
     from triglot.commands.check import as_json as to_json
     from triglot.commands.check import check_model
     from triglot.commands.sources import named_paths
-    from triglot.settings import key_values
+    from triglot.document import key_values
 
     settings = FULL if full else CheckSettings(passages=sample, seed=seed)
     limits = key_values(limit or [])

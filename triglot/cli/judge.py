@@ -98,7 +98,7 @@ def evaluate(
     progress = listen(quiet)
     from triglot.commands.evaluate import evaluate_model
     from triglot.commands.sources import named_paths
-    from triglot.settings import key_values
+    from triglot.document import key_values
 
     reader = {"candidate_text": candidate_text, "languages": codes(languages), "split": split, "corpus": corpus}
     path = evaluate_model(

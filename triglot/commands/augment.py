@@ -24,12 +24,13 @@ from triglot.corpus.formats.pairs import Shape
 from triglot.corpus.formats.wordlist import read_lists
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.tally import say
+from triglot.document import key_values
 from triglot.extras import named
 from triglot.files import InputError, check_choice, nearest, read_json, write_json
 from triglot.progress import Bar
 from triglot.ranges import Beams, Count, Range, Seed, check_ranges
 from triglot.recipe import load_recipe
-from triglot.settings import key_values, plain
+from triglot.settings import plain
 
 log = logging.getLogger("triglot")
 TYPO = "typo"  # stands for all kinds of typos

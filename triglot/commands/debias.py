@@ -52,8 +52,9 @@ def debias_model(
     from triglot.benchmark import open_benchmark
     from triglot.debias.fit import debias
     from triglot.debias.settings import Debias
+    from triglot.document import Document
     from triglot.encoder.card import Card
-    from triglot.settings import Document, build
+    from triglot.settings import build
     from triglot.study.derive import fit_line
 
     chosen = build(Debias, Document(dict(settings), "debias"))
@@ -113,8 +114,9 @@ def debias_vectors(
     """
     from triglot.debias.fit import UNTRIED, step_of
     from triglot.debias.settings import CHOSEN, Debias
+    from triglot.document import Document
     from triglot.encoder.languages import read_removal
-    from triglot.settings import Document, build
+    from triglot.settings import build
 
     chosen = build(Debias, Document(dict(settings), "debias"))
     with outputs.files({"vectors": Path(out)}, "debias", inputs=[vectors, languages, model], force=force) as place:

@@ -23,10 +23,11 @@ def fresh_encoder(
     force: bool = False,
 ) -> Path:
     """A fresh encoder with a tokenizer made of the texts of training data, saved as a model folder."""
+    from triglot.document import Document
     from triglot.encoder import EncoderSettings, init_encoder
     from triglot.encoder.card import Card
     from triglot.encoder.tokenizer import word_counts
-    from triglot.settings import Document, build
+    from triglot.settings import build
 
     chosen = build(EncoderSettings, Document(dict(settings), "init"))
     texts: dict[str, list[str]] = {}

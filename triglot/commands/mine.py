@@ -10,10 +10,11 @@ from typing import Any
 from triglot import outputs
 from triglot.commands.models import BM25, load_model, paths_of
 from triglot.commands.sources import read_source, source_path
+from triglot.document import Document, key_values
 from triglot.files import InputError, write_json
 from triglot.mine import Mine, check_output_format, clear_parts, digest, mine, parts_folder, render, write
 from triglot.progress import Bar
-from triglot.settings import Document, build, key_values, plain
+from triglot.settings import build, plain
 
 log = logging.getLogger("triglot")
 

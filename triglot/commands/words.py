@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from triglot.settings import Document, build, split_word
+from triglot.document import Document, split_word
+from triglot.settings import build
 
 
 def parse(words: Sequence[str], kind: type, option: str) -> list[Any]:

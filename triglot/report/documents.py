@@ -11,9 +11,9 @@ from typing import Annotated, Any, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from triglot.document import read_yaml
 from triglot.files import InputError, read_json, read_jsonl
 from triglot.names import check_name
-from triglot.settings import read_yaml
 from triglot.shapes import shaped, strict
 
 SCHEMA = 1

@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from triglot.document import read_yaml
 from triglot.files import InputError, is_leftover, locked, sweep, write_text
 from triglot.recipe import Recipe, parse_recipe, to_yaml
 from triglot.sealed import check_files, checksums, discard, read_sealed, write_sealed
-from triglot.settings import plain, read_yaml
+from triglot.settings import plain
 from triglot.shapes import shaped
 from triglot.train.distributed import is_main
 
