@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from triglot import study
 from triglot.files import InputError
 from triglot.recipe import CodeSwitch, Source
-from triglot.study.data import Data, balanced, texts_by_language, word_pairs
+from triglot.study.data import Data, balanced, word_pairs
+from triglot.study.inputs import texts_by_language
 
 
 @pytest.fixture
@@ -71,3 +73,18 @@ def test_two_sources_of_one_name(folder: Path) -> None:
     source = Source("bitext", "bitext")
     with pytest.raises(InputError, match="two are called 'bitext'"):
         Data(folder).training([source, source], ())
+
+
+def test_data_are_opened_at_the_top_and_nothing_below_asks_for_them() -> None:
+    rooms = Path(study.__path__[0])
+    asking = {path.name for path in rooms.glob("*.py") if "triglot.study.data" in path.read_text("utf-8")}
+    assert asking == {"run.py", "arms.py"}
+
+
+def test_a_stage_has_one_feed_for_each_tokenizer(folder: Path) -> None:
+    data = Data(folder)
+    training = data.training([Source("bitext", "bitext")], ())
+    feed = training.feed(None, "", 1)
+    assert training.feed(None, "", 1) is feed
+    assert data.training([Source("bitext", "bitext")], ()).feed(None, "", 1) is feed
+    assert training.feed(None, "", 2) is not feed

@@ -14,6 +14,7 @@ from triglot.document import Document, key_values
 from triglot.files import InputError, write_json
 from triglot.mine import Mine, check_output_format, clear_parts, digest, mine, parts_folder, render, write
 from triglot.progress import Bar
+from triglot.renamed import renamed
 from triglot.settings import build, plain
 
 log = logging.getLogger("triglot")
@@ -22,13 +23,17 @@ log = logging.getLogger("triglot")
 RANDOM = "random"
 
 
+def _tell(old: str, now: str) -> None:
+    log.warning("%s is called %s now", old.removeprefix("refresh."), now.removeprefix("refresh."))
+
+
 def settings_of(words: Sequence[str], model: str = "") -> Mine:
     """The settings of `key=value` words; a MODEL that is `bm25` or `random` is a source without a model.
 
     Raises:
         InputError: an unknown key or value, a model where none is needed, or none where one is.
     """
-    values = key_values(words)
+    values = renamed({"refresh": key_values(words)}, _tell)["refresh"]
     if model in (BM25, RANDOM) and values.setdefault("source", model) != model:
         hint = "; give the model, BM25 needs none" if values["source"] == "both" else ""
         raise InputError(f"--model {model}: does not go with source={values['source']}{hint}")

@@ -15,8 +15,8 @@ from triglot.encoder.card import Card
 from triglot.evaluate.results import versions
 from triglot.files import InputError
 from triglot.recipe import Benchmark, Recipe
-from triglot.study.data import Inputs
 from triglot.study.folder import claim, is_trained, save_summary, trained
+from triglot.study.inputs import Inputs
 from triglot.study.run import finish
 from triglot.study.stage import licences, load
 

@@ -14,7 +14,7 @@ from triglot.evaluate import Evaluation, write_results
 from triglot.evaluate.retrievers import Dense, evaluate
 from triglot.measures.result import Result
 from triglot.study.attacks import attacked
-from triglot.study.data import Benchmarks, Inputs
+from triglot.study.inputs import Benchmarks, Inputs
 
 log = logging.getLogger("triglot")
 

@@ -16,7 +16,7 @@ from triglot.encoder.tokenizer import word_counts
 from triglot.files import InputError, atomic_folder, read_json
 from triglot.outputs import resolve
 from triglot.recipe import Recipe, alignment_recipe, single
-from triglot.study.data import Data, Inputs, texts_by_language
+from triglot.study.data import Data
 from triglot.study.folder import (
     RESULTS,
     claim,
@@ -28,6 +28,7 @@ from triglot.study.folder import (
     trained,
     writing,
 )
+from triglot.study.inputs import Inputs, texts_by_language
 from triglot.study.judge import judge
 from triglot.study.stage import ALIGNMENT, FINE_TUNING, load, train_stage
 from triglot.train import checkpoint

@@ -19,8 +19,8 @@ from triglot.evaluate.results import versions
 from triglot.memory import check_fits
 from triglot.recipe import Recipe, Stage
 from triglot.sealed import checksum
-from triglot.study.data import Benchmarks, Training
 from triglot.study.folder import origin, save_summary
+from triglot.study.inputs import Benchmarks, Training
 from triglot.study.judge import evaluate_all
 from triglot.study.refresh import renewal
 from triglot.train.anchors import anchor

@@ -13,6 +13,7 @@ from torch import Tensor
 from typing_extensions import TypedDict
 
 from triglot.files import InputError, atomic_folder
+from triglot.renamed import renamed
 from triglot.sealed import check_files, checksums, discard, read_sealed, write_sealed
 from triglot.shapes import shaped, strict
 
@@ -96,10 +97,11 @@ def latest(out: Path, stage: str, settings: Mapping[str, Any]) -> tuple[State, d
                 "going on from the checkpoint before" if number < len(found) else "training starts anew",
             )
             continue
+        before = renamed(state["settings"])
         for key, value in settings.items():
-            if state["settings"].get(key) != value:
+            if before.get(key) != value:
                 raise InputError(
-                    f"{folder}: made with {key}={state['settings'].get(key)}, now {key}={value}; resume with the "
+                    f"{folder}: made with {key}={before.get(key)}, now {key}={value}; resume with the "
                     "same settings, "
                     f"or choose another folder"
                 )
