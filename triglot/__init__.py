@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from triglot.corpus.parallel import ParallelCorpus
     from triglot.corpus.retrieval import RetrievalSet
     from triglot.encoder.build import load_encoder
+    from triglot.encoder.protocol import Encoder
     from triglot.evaluate import Evaluation, evaluate_encoder, write_results
     from triglot.files import InputError
     from triglot.measures import Measure
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Batches",
+    "Encoder",
     "Evaluation",
     "GroupMaskedRankingLoss",
     "InputError",
@@ -59,6 +61,7 @@ __all__ = [
 # Where each name lives; the imports above say the same to type checkers (a test holds the two together).
 _HOMES = {
     "Batches": "triglot.batches:Batches",
+    "Encoder": "triglot.encoder.protocol:Encoder",
     "Evaluation": "triglot.evaluate:Evaluation",
     "GroupMaskedRankingLoss": "triglot.trainers:GroupMaskedRankingLoss",
     "InputError": "triglot.files:InputError",

@@ -14,6 +14,7 @@ import numpy as np
 from triglot import seeds
 from triglot.augment.codeswitch import join_units, split_units
 from triglot.corpus.retrieval import RetrievalSet
+from triglot.encoder.protocol import Encoder
 from triglot.files import InputError, check_choice
 from triglot.ranges import Range, Seed, check_ranges
 
@@ -46,7 +47,7 @@ class Plant:
 
 
 def plant(
-    encoder: Any, benchmark: RetrievalSet, queries: np.ndarray, passages: np.ndarray, settings: Plant
+    encoder: Encoder, benchmark: RetrievalSet, queries: np.ndarray, passages: np.ndarray, settings: Plant
 ) -> dict[str, Any]:
     """Plant one passage a target question and language, one at a time, in the pool of all languages.
 
@@ -160,7 +161,7 @@ def _bars(queries: np.ndarray, passages: np.ndarray, k: int) -> np.ndarray:
     return top_k(queries, passages, k)[0][:, -1]
 
 
-def _greedy(encoder: Any, query: np.ndarray, question: str, payload: str, settings: Plant) -> tuple[str, int]:
+def _greedy(encoder: Encoder, query: np.ndarray, question: str, payload: str, settings: Plant) -> tuple[str, int]:
     words = list(dict.fromkeys(unit for unit in split_units(question) if unit[0].isalnum()))
     added: list[str] = []
     best, used, text = -np.inf, 0, payload

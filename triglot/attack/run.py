@@ -18,6 +18,7 @@ from triglot.attack.target import Target
 from triglot.augment.lexicon import Lexicon
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.encoder.once import encode_set
+from triglot.encoder.protocol import Encoder
 from triglot.evaluate import evaluate_embeddings
 from triglot.evaluate.evaluator import similarity_notes
 from triglot.evaluate.tables import Evaluation
@@ -63,7 +64,7 @@ class Attacked:
 
 
 def attack_queries(
-    encoder: Any,
+    encoder: Encoder,
     benchmark: RetrievalSet,
     attacks: Sequence[Attack],
     *,

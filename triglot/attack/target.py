@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from triglot.corpus.retrieval import RetrievalSet
+from triglot.encoder.protocol import Encoder
 from triglot.topk import top_k
 
 
@@ -25,7 +25,7 @@ class Target:
     """
 
     def __init__(
-        self, encoder: Any, benchmark: RetrievalSet, queries: np.ndarray, passages: np.ndarray, *, depth: int = 50
+        self, encoder: Encoder, benchmark: RetrievalSet, queries: np.ndarray, passages: np.ndarray, *, depth: int = 50
     ):
         self.encoder, self.benchmark = encoder, benchmark
         self.queries, self.passages = queries, passages

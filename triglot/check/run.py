@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from triglot.check.settings import CheckSettings
 from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.corpus.sentences import split
 from triglot.encoder.once import encode_once, encode_set
+from triglot.encoder.protocol import Encoder
 from triglot.evaluate.bias.rankings import language_shares
 from triglot.evaluate.bias.summary import TOP
 from triglot.evaluate.evaluator import evaluate_embeddings, similarity_notes
@@ -54,7 +54,9 @@ class Check:
     notes: tuple[str, ...] = ()
 
 
-def check_benchmark(encoder: Any, benchmark: RetrievalSet, settings: CheckSettings, *, progress: bool = False) -> Check:
+def check_benchmark(
+    encoder: Encoder, benchmark: RetrievalSet, settings: CheckSettings, *, progress: bool = False
+) -> Check:
     """Check an encoder on a benchmark, or on translations (a set without a monolingual setting).
 
     Raises:
@@ -83,7 +85,7 @@ def check_benchmark(encoder: Any, benchmark: RetrievalSet, settings: CheckSettin
 
 
 def _moved(
-    encoder: Any, queries: np.ndarray, passages: np.ndarray, texts: RetrievalSet
+    encoder: Encoder, queries: np.ndarray, passages: np.ndarray, texts: RetrievalSet
 ) -> dict[float, tuple[np.ndarray, np.ndarray]]:
     """Strength -> vectors of queries and passages without so much of the mean of their language, on each side its own.
 
@@ -170,7 +172,7 @@ def _first_sentence(text: str, lang: str) -> str:
 
 
 def check_collection(
-    encoder: Any,
+    encoder: Encoder,
     texts: Sequence[str],
     langs: Sequence[str],
     settings: CheckSettings,

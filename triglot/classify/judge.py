@@ -16,6 +16,7 @@ from triglot.classify.heads import Head, fit_head
 from triglot.classify.tasks import Task
 from triglot.corpus.labelled import Labelled
 from triglot.encoder.once import encode_once
+from triglot.encoder.protocol import Encoder
 from triglot.files import InputError
 from triglot.measures import Measure, known
 from triglot.measures.result import Part, Result
@@ -48,7 +49,7 @@ class Classification(Result):
         return {"head": self.head}
 
 
-def evaluate_task(encoder: Any, task: Task, *, progress: bool = False) -> Classification:
+def evaluate_task(encoder: Encoder, task: Task, *, progress: bool = False) -> Classification:
     """Encode every different text once, train the head (unless one is given), and judge every pair of languages.
 
     Args:
@@ -118,7 +119,7 @@ def _cells_of(test: Labelled, codes: Sequence[str]) -> tuple[np.ndarray, np.ndar
 
 
 def _encode(
-    encoder: Any, parts: Sequence[tuple[Labelled, np.ndarray]], sides: Sequence[str], progress: bool
+    encoder: Encoder, parts: Sequence[tuple[Labelled, np.ndarray]], sides: Sequence[str], progress: bool
 ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """Vectors of the first and of the second texts that the rows of the parts name, and the rows as indices into
     them."""

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from triglot import outputs
 from triglot.commands.models import load_model, paths_of
+from triglot.encoder import protocol
+from triglot.encoder.protocol import Encoder
 from triglot.files import InputError, nearest
 from triglot.language_tags import language
 
 log = logging.getLogger("triglot")
 
 
-def in_language(encoder: Any, lang: str) -> Any:
+def in_language(encoder: Encoder, lang: str) -> Encoder:
     """An encoder whose texts are in one language, where it makes a difference to it."""
-    from triglot.encoder.languages import ByLanguage
-
-    if not lang or isinstance(encoder, ByLanguage):
-        return encoder.in_language(language(lang)) if lang else encoder
+    if not lang:
+        return encoder
+    if protocol.by_language(encoder):
+        return protocol.in_language(encoder, language(lang))
     raise InputError(f"--language: {encoder.name} encodes texts of all languages alike; leave it out")
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -28,9 +28,13 @@ from triglot.debias.settings import CHOSEN, FEWEST, OF_PAIRS, Debias
 from triglot.debias.strength import FEWEST as LEAST_TRIED
 from triglot.debias.strength import Choice, choose_strength
 from triglot.encoder.languages import ByLanguage, Removal
+from triglot.encoder.protocol import SavedEncoder, by_language, similarity_of
 from triglot.encoder.static import StaticEncoder
 from triglot.files import InputError, nearest
 from triglot.text import normalise
+
+if TYPE_CHECKING:
+    from triglot.encoder.transformer import TransformerEncoder
 
 log = logging.getLogger("triglot")
 UNTRIED = 0.5  # the strength where there is nothing to choose it on: half of a mean costs little within a language
@@ -173,7 +177,7 @@ class Fitted:
         choice: how the strength was chosen; None where it was given, or there was nothing to choose it on.
     """
 
-    encoder: Any
+    encoder: SavedEncoder
     texts: dict[str, int]
     held_out: int
     strength: float = 1.0
@@ -181,7 +185,7 @@ class Fitted:
 
 
 def debias(
-    encoder: Any,
+    encoder: SavedEncoder,
     corpus: ParallelCorpus,
     settings: Debias,
     *,
@@ -202,13 +206,13 @@ def debias(
     Raises:
         InputError: fewer than two languages, fewer than 50 texts of one, or no translations for `shift` and `map`.
     """
-    if isinstance(encoder, ByLanguage):
+    if by_language(encoder):
         raise InputError(f"{encoder.name}: was debiased by language before; start from the model that it was made of")
     if not settings.method:
         raise InputError("method: is missing")
-    if (similarity := getattr(encoder, "similarity", "cosine")) != "cosine":
+    if (similarity := similarity_of(encoder)) != "cosine":
         log.warning("%s: compares by %s; debiased, it compares by cosine", encoder.name, similarity)
-        encoder = encoder.by_cosine()
+        encoder = cast("StaticEncoder | TransformerEncoder", encoder).by_cosine()
     texts = corpus.texts.to_pylist()
     usable = _usable(texts, held_out)
     hidden = len(texts) - int(usable.sum())
@@ -362,7 +366,7 @@ def _check(counts: Mapping[str, int], settings: Debias, least: int) -> None:
         raise InputError(f"debias: fewer than {FEWEST} {what} in {listed}; leave these languages out or give more")
 
 
-def with_linear(encoder: Any, weight: np.ndarray) -> Any:
+def with_linear(encoder: SavedEncoder, weight: np.ndarray) -> SavedEncoder:
     """An encoder whose vectors are `weight` times the old ones, normalised again.
 
     Args:
@@ -383,7 +387,7 @@ def with_linear(encoder: Any, weight: np.ndarray) -> Any:
         )
     from triglot.encoder.transformer import with_dense
 
-    return with_dense(encoder, weight)
+    return with_dense(cast("TransformerEncoder", encoder), weight)
 
 
 def average(encoders: list[Any]) -> Any:

@@ -13,6 +13,7 @@ from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.encoder.languages import Removal
 from triglot.encoder.once import encode_once
+from triglot.encoder.protocol import Encoder
 from triglot.evaluate.evaluator import evaluate_embeddings
 from triglot.files import InputError
 from triglot.text import UNSPACED
@@ -135,7 +136,7 @@ def halved(text: str) -> tuple[str, str]:
 
 
 def choose_strength(
-    encoder: Any,
+    encoder: Encoder,
     removal: Removal,
     corpus: ParallelCorpus,
     groups: np.ndarray,

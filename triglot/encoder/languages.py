@@ -22,6 +22,7 @@ from safetensors.numpy import save_file
 from typing_extensions import TypedDict
 
 from triglot.encoder.card import Card
+from triglot.encoder.protocol import SavedEncoder, similarity_of
 from triglot.encoder.static import check_side, checked_texts, readable_by_all
 from triglot.files import InputError, atomic_folder, parse_json
 from triglot.shapes import shaped, strict
@@ -117,8 +118,9 @@ class ByLanguage:
     """
 
     kind = "by language"
+    by_language = True
 
-    def __init__(self, inner: Any, removal: Removal, *, name: str = ""):
+    def __init__(self, inner: SavedEncoder, removal: Removal, *, name: str = ""):
         """
         Args:
             inner: see the class.
@@ -132,7 +134,7 @@ class ByLanguage:
             raise InputError(
                 f"the step for each language has {removal.offsets.shape[1]} dimensions, the encoder {inner.dim}"
             )
-        if (similarity := getattr(inner, "similarity", "cosine")) != "cosine":
+        if (similarity := similarity_of(inner)) != "cosine":
             raise InputError(
                 f"{inner.name}: a step for each language takes vectors of unit length, the model compares by "
                 f"{similarity}"

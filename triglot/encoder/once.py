@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from triglot.corpus.retrieval import RetrievalSet
-from triglot.encoder.languages import ByLanguage
+from triglot.encoder.protocol import Encoder, by_language
 
 
-def encode_set(encoder: Any, benchmark: RetrievalSet, *, progress: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def encode_set(encoder: Encoder, benchmark: RetrievalSet, *, progress: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Embeddings of queries and passages; each different text is encoded once, so equal texts have equal vectors."""
     found = []
     for side, texts in (("query", benchmark.queries), ("passage", benchmark.passages)):
@@ -21,11 +20,10 @@ def encode_set(encoder: Any, benchmark: RetrievalSet, *, progress: bool = False)
 
 
 def encode_once(
-    encoder: Any, texts: Sequence[str], side: str, progress: bool = False, langs: Sequence[str] | None = None
+    encoder: Encoder, texts: Sequence[str], side: str, progress: bool = False, langs: Sequence[str] | None = None
 ) -> np.ndarray:
-    """(texts, dim) vectors; each different text is encoded once, by a `ByLanguage` encoder once for each of its
-    languages."""
-    if langs is None or not isinstance(encoder, ByLanguage):
+    """(texts, dim) vectors; each different text is encoded once, or once a language where that matters."""
+    if langs is None or not by_language(encoder):
         place: dict[str, int] = {}
         rows = np.array([place.setdefault(text, len(place)) for text in texts], np.int64)
         vectors = np.asarray(encoder.encode(list(place), side=side, progress=progress))

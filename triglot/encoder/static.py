@@ -161,12 +161,15 @@ class StaticEncoder:
         prefix = self.prefixes[side]
         return [prefix + text for text in texts] if prefix else texts
 
-    def encode(self, texts: Sequence[str], *, side: str, progress: bool = False) -> np.ndarray:
+    def encode(
+        self, texts: Sequence[str], *, side: str, langs: Sequence[str] | None = None, progress: bool = False
+    ) -> np.ndarray:
         """Unit vectors of texts.
 
         Args:
             texts: any sequence of str.
             side: "query" or "passage". Both are encoded alike, unless a model brings prompts along.
+            langs: make no difference.
             progress: a bar on stderr.
 
         Returns:

@@ -217,6 +217,7 @@ class TransformerEncoder:
         texts: Sequence[str],
         *,
         side: str,
+        langs: Sequence[str] | None = None,
         progress: bool = False,
         tokens_per_batch: int | None = None,
         precision: str = "fp32",
@@ -226,6 +227,7 @@ class TransformerEncoder:
         Args:
             texts: any sequence of str.
             side: "query" or "passage": which prefix and length.
+            langs: make no difference.
             progress: a bar on stderr.
             tokens_per_batch: tokens of a batch, padding included; None: what suits the device.
             precision: "fp32", or "bf16" weights (three times faster on CPUs that know bf16; vectors change by about

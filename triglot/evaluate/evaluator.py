@@ -9,6 +9,7 @@ import numpy as np
 
 from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.encoder.once import encode_set
+from triglot.encoder.protocol import Encoder, similarity_of
 from triglot.evaluate.bias.summary import TOP, with_fairness, with_subsets
 from triglot.evaluate.counts import ScoreBlock, count_embeddings, count_scores, judged_pairs
 from triglot.evaluate.tables import SETTINGS, Evaluation, tabulate
@@ -72,16 +73,18 @@ def evaluate_embeddings(
     return with_subsets(result, subsets, settings) if subsets else result
 
 
-def evaluate_encoder(encoder: Any, benchmark: RetrievalSet, *, progress: bool = False, **options: Any) -> Evaluation:
+def evaluate_encoder(
+    encoder: Encoder, benchmark: RetrievalSet, *, progress: bool = False, **options: Any
+) -> Evaluation:
     """Encode each text once and evaluate; `options` as for `evaluate_embeddings`."""
     queries, passages = encode_set(encoder, benchmark, progress=progress)
     notes = [*options.pop("notes", ()), *similarity_notes(encoder)]
     return evaluate_embeddings(queries, passages, benchmark, notes=notes, **options)
 
 
-def similarity_notes(encoder: Any) -> list[str]:
+def similarity_notes(encoder: Encoder) -> list[str]:
     """What a table says of an encoder that compares by anything but the cosine."""
-    similarity = getattr(encoder, "similarity", "cosine")
+    similarity = similarity_of(encoder)
     return [] if similarity == "cosine" else [f"scores are by {similarity}, as the model's similarity_fn_name says"]
 
 

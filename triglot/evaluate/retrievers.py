@@ -16,8 +16,8 @@ from triglot.corpus.formats.runs import Run
 from triglot.corpus.formats.trec import topics_in
 from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.corpus.tally import Tally
-from triglot.encoder.languages import ByLanguage
 from triglot.encoder.once import encode_set
+from triglot.encoder.protocol import Encoder, in_language
 from triglot.evaluate.baselines import bm25_scores, translated_scores
 from triglot.evaluate.bias.scope import check_subsets
 from triglot.evaluate.counts import ScoreBlock
@@ -38,9 +38,9 @@ RUN_SUFFIXES = (".run", ".trec", ".tsv", ".txt")
 
 @dataclass(frozen=True)
 class Dense:
-    """An encoder: anything with `encode(texts, *, side, progress)`."""
+    """An encoder."""
 
-    encoder: Any
+    encoder: Encoder
     progress: bool = False
 
 
@@ -310,8 +310,7 @@ def _run_of_part(
         made, notes, size = parts_of_scores(score, held, depth, above=0.0, tag=tag), [*said], len(held.passages)
     else:
         if isinstance(retriever, Dense):
-            if isinstance(retriever.encoder, ByLanguage):
-                retriever = replace(retriever, encoder=retriever.encoder.in_language(code))
+            retriever = replace(retriever, encoder=in_language(retriever.encoder, code))
             queries = retriever.encoder.encode(list(part.topics.values()), side="query", progress=False)
             encoded = _encoded(retriever, f"{collection.name}, {code}", texts())
             notes = similarity_notes(retriever.encoder)

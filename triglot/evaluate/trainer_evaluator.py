@@ -46,7 +46,17 @@ class _Model:
     model: Any
     encoding: Encoding
 
-    def encode(self, texts: Sequence[str], *, side: str, progress: bool = False) -> np.ndarray:
+    @property
+    def name(self) -> str:
+        return type(self.model).__name__
+
+    @property
+    def dim(self) -> int:
+        return int(self.model.get_embedding_dimension())
+
+    def encode(
+        self, texts: Sequence[str], *, side: str, langs: Sequence[str] | None = None, progress: bool = False
+    ) -> np.ndarray:
         encode = self.model.encode_query if side == "query" else self.model.encode_document
         vectors = encode(
             list(texts),

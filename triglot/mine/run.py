@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from triglot.corpus.parallel import ParallelCorpus
-from triglot.encoder.languages import ByLanguage
+from triglot.encoder.protocol import Encoder, by_language
 from triglot.files import InputError, atomic_write
 from triglot.memory import check_fits
 from triglot.mine.lines import Lines, Pools, lines_of, one_a_row, pools_of, quotas
@@ -61,7 +61,7 @@ class Mined:
 def mine(
     corpus: ParallelCorpus,
     settings: Mine,
-    encoder: Any = None,
+    encoder: Encoder | None = None,
     *,
     embed: Embed | None = None,
     lines: Lines | None = None,
@@ -74,7 +74,7 @@ def mine(
     Args:
         corpus: rows, and passages in one or several languages.
         settings: see `Mine`.
-        encoder: anything with `encode(texts, *, side)`, for `dense` and `both`.
+        encoder: for `dense` and `both`.
         embed: makes the vectors instead, from numbers of texts and a side.
         lines: mine for these alone; by default all of `lines_of`.
         parts: folder for what is done; a run of the same settings, data and model goes on from there.
@@ -183,12 +183,13 @@ def _save(file: Path | None, found: dict[str, np.ndarray]) -> None:
             np.savez(handle, **found)  # type: ignore[arg-type]
 
 
-def _embedder(corpus: ParallelCorpus, encoder: Any, parts: Path | None) -> Embed:
+def _embedder(corpus: ParallelCorpus, encoder: Encoder | None, parts: Path | None) -> Embed:
     """Texts to vectors; those of a slow encoder are kept in files, so that they are made once."""
 
     def encode(texts: np.ndarray, side: str) -> np.ndarray:
         more = {}
-        if isinstance(encoder, ByLanguage):
+        assert encoder is not None
+        if by_language(encoder):
             more["langs"] = [corpus.languages[lang] for lang in corpus.text_lang[texts].tolist()]
         strings = corpus.texts.take(pa.array(texts)).to_pylist()
         return np.asarray(encoder.encode(strings, side=side, **more), np.float32)
@@ -210,7 +211,7 @@ def _embedder(corpus: ParallelCorpus, encoder: Any, parts: Path | None) -> Embed
     return embed
 
 
-def digest(corpus: ParallelCorpus, settings: Mine, encoder: Any = None) -> str:
+def digest(corpus: ParallelCorpus, settings: Mine, encoder: Encoder | None = None) -> str:
     """Sixteen hexadecimal digits that stand for settings, data and model.
 
     The model is known by the vectors that it gives a few of the texts.

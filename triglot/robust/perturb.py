@@ -9,7 +9,7 @@ loss of the step says of them goes back in one backward pass.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -39,6 +39,7 @@ class Passes(Protocol):
 
     perturbed: list[int]  # chunks that hold a text of the perturbed side
     rest: list[int]  # the other chunks
+    rows: Tensor  # (texts,) bool, on the model's device: texts of the perturbed side
 
     def run(self, chunks: Sequence[int], *, shifts: Shifts | None = None, base: Tensor | None = None) -> Pass:
         """Embed some chunks; the vectors of the others are taken from `base` (zeros without)."""
@@ -96,7 +97,7 @@ def _zeros(passes: Passes) -> Shifts:
     return {chunk: torch.zeros_like(passes.ball(chunk)[0]).requires_grad_() for chunk in passes.perturbed}
 
 
-def _mixed(clean: Tensor, noisy: Tensor, passes: Any) -> Tensor:
+def _mixed(clean: Tensor, noisy: Tensor, passes: Passes) -> Tensor:
     """The noisy vectors of perturbed texts and the clean ones of the others, with gradients to both."""
     return torch.where(passes.rows[:, None], noisy, clean)
 

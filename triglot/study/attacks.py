@@ -7,11 +7,11 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from triglot.attack import Attack, Lexicon, attack_queries
 from triglot.corpus.formats.wordlist import read_lists
 from triglot.corpus.retrieval import RetrievalSet
+from triglot.encoder.protocol import Encoder
 from triglot.evaluate.tables import Evaluation
 from triglot.names import check_name
 
@@ -24,7 +24,7 @@ def lexicons(path: str | Path, languages: Sequence[str]) -> Callable[[int | None
 
 
 def attacked(
-    encoder: Any,
+    encoder: Encoder,
     benchmarks: Mapping[str, RetrievalSet],
     attacks: Sequence[Attack],
     out: Path,

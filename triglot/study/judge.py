@@ -10,6 +10,7 @@ from typing import Any
 from triglot.attack.settings import Attack
 from triglot.classify.judge import evaluate_task
 from triglot.encoder.card import add_scores
+from triglot.encoder.protocol import Encoder
 from triglot.evaluate import Evaluation, write_results
 from triglot.evaluate.retrievers import Dense, evaluate
 from triglot.measures.result import Result
@@ -19,7 +20,7 @@ from triglot.study.inputs import Benchmarks, Inputs
 log = logging.getLogger("triglot")
 
 
-def evaluate_all(encoder: Any, benchmarks: Benchmarks, *, ranked: bool | None = None) -> dict[str, Result]:
+def evaluate_all(encoder: Encoder, benchmarks: Benchmarks, *, ranked: bool | None = None) -> dict[str, Result]:
     """An encoder on benchmarks; `ranked` as for `evaluate.retrievers.evaluate`."""
     found: dict[str, Result] = {}
     for asked, opened in benchmarks:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from triglot import seeds
+from triglot.encoder.protocol import Encoder
 from triglot.encoder.static import StaticEncoder
 from triglot.mine import Refresh, refreshed, render
 from triglot.settings import plain
@@ -35,7 +35,7 @@ def renewal(refresh: Refresh, shown: int, feed: Feed, *, seed: int, name: str) -
         return None
     corpus, every = feed.corpus, refresh.every
 
-    def find(encoder: Any, step: int) -> np.ndarray:
+    def find(encoder: Encoder, step: int) -> np.ndarray:
         def embed(texts: np.ndarray, side: str) -> np.ndarray:
             if isinstance(encoder, StaticEncoder):
                 tokens = feed.tokens.take(texts)

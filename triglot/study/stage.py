@@ -13,6 +13,7 @@ from triglot.augment.apply import Augmenter
 from triglot.batches import RunPlan, plan_run
 from triglot.encoder import load_encoder
 from triglot.encoder.card import Card
+from triglot.encoder.protocol import Encoder, SavedEncoder
 from triglot.encoder.settings import EncoderSettings
 from triglot.encoder.static import StaticEncoder
 from triglot.evaluate.results import versions
@@ -99,7 +100,7 @@ def train_stage(
                 source,
             )
 
-    def validate(encoder: Any) -> dict[str, Any]:
+    def validate(encoder: Encoder) -> dict[str, Any]:
         found = evaluate_all(encoder, validation)
         return {
             key: {part: one.summary[part] for part in VALIDATED if part in one.summary} for key, one in found.items()
@@ -158,7 +159,7 @@ def _warnings(plan: RunPlan, sources: Sequence[str]) -> list[str]:
     return found
 
 
-def _save(recipe: Recipe, stage: Stage, name: str, encoder: Any, out: Path, summary: dict[str, Any]) -> None:
+def _save(recipe: Recipe, stage: Stage, name: str, encoder: SavedEncoder, out: Path, summary: dict[str, Any]) -> None:
     before = recipe.alignment.sources if recipe.alignment and name == FINE_TUNING else ()
     own = {source.label: source.licence for source in (*before, *stage.sources)}
     pretrained = recipe.encoder.kind == "pretrained"
@@ -175,7 +176,7 @@ def _save(recipe: Recipe, stage: Stage, name: str, encoder: Any, out: Path, summ
     save_summary(out, summary)
 
 
-def _check_fits(stage: Stage, rows: float, encoder: Any) -> None:
+def _check_fits(stage: Stage, rows: float, encoder: SavedEncoder) -> None:
     """Refuse before the first step what certainly does not fit: scores of a batch (with masks and gradient), the
     optimiser's state."""
     if device().type != "cpu":

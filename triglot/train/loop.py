@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from triglot.train import checkpoint
 from triglot.train.distributed import World, join
 from triglot.train.feed import Batch, Feed
 from triglot.train.log import RunLog
+from triglot.train.model import Model
 from triglot.train.objective import Objective
 from triglot.train.passes import Passes
 from triglot.train.settings import Train
@@ -57,24 +58,6 @@ class Renewal:
         return list(range(0, total, self.every)) if self.every else [0]
 
 
-class Model(Protocol):
-    """What the loop trains: `Bag` or `Network`. Every tensor of a step is on its device."""
-
-    needs_strings: bool
-    device: torch.device
-
-    @property
-    def dim(self) -> int: ...
-    def prepare(self, texts: Any, sides: np.ndarray) -> Any: ...
-    def embed(self, prepared: Any, shift: Tensor | None = None) -> Tensor: ...
-    def ball(self, prepared: Any) -> tuple[Tensor, Tensor]: ...
-    def tokens(self, prepared: Any) -> int: ...
-    def update(self, lr: float, clip: float, world: World) -> float: ...
-    def state(self) -> dict[str, Tensor]: ...
-    def load_state(self, state: dict[str, Tensor]) -> None: ...
-    def encoder(self) -> Any: ...
-
-
 @dataclass(frozen=True)
 class _Ready:
     """A batch on its way to the loop: this rank's texts in chunks, and which texts of the whole batch may be
@@ -85,13 +68,13 @@ class _Ready:
     rows: np.ndarray
 
 
-def _mined(renewal: Renewal, model: Model, step: int, rows: int, world: World, device: Any) -> Tensor:
+def _mined(renewal: Renewal, model: Model, step: int, rows: int, world: World) -> Tensor:
     """(rows, n) groups that the first process finds, on all of them: on another machine the last digits of vectors may
     differ."""
     groups = torch.zeros(rows, renewal.width, dtype=torch.int32)
     if world.rank == 0:
         groups = torch.from_numpy(np.ascontiguousarray(renewal.find(model.encoder(), step), np.int32))
-    return world.sum(groups.to(device)).cpu() if world.size > 1 else groups
+    return world.sum(groups.to(model.device)).cpu() if world.size > 1 else groups
 
 
 def _ready(model: Model, feed: Feed, plan: RunPlan, step: int, *, train: Train, robust: Robust, world: World) -> _Ready:
@@ -255,7 +238,7 @@ def run(
         mined = renewal.steps(train.steps) if renewal else []
         for start, stop in pairwise(sorted({first, *(step for step in mined if step > first), train.steps})):
             if renewal and start in mined:
-                hard[HARD] = _mined(renewal, model, start, len(feed.corpus), world, device)
+                hard[HARD] = _mined(renewal, model, start, len(feed.corpus), world)
             shown = feed.with_negatives(hard[HARD].numpy()) if hard else feed
             work = functools.partial(_ready, model, shown, plan, train=train, robust=robust, world=world)
             yield from ahead(work, range(start, stop), depth=4, name="triglot-feed")

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from triglot.batches import rank_slice
 from triglot.train.distributed import World
+from triglot.train.model import Model
 
 Shifts = dict[int, Tensor]
 
@@ -25,7 +26,7 @@ class Passes:
     that the loss left on them.
 
     Args:
-        model: `Bag` or `Network`.
+        model: to embed them.
         chunks: (prepared texts, their slice of this process' texts).
         size: texts of the whole batch.
         rows: (size,) bool, which texts a method may shift. A chunk holds either such texts or others.
@@ -38,7 +39,7 @@ class Passes:
 
     def __init__(
         self,
-        model: Any,
+        model: Model,
         chunks: Sequence[tuple[Any, slice]],
         size: int,
         rows: np.ndarray,
