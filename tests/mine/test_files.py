@@ -16,6 +16,7 @@ import pytest
 
 from tests.command import triglot
 from tests.mine.small import LANGUAGES, corpus_of, embed_of, safe_pairs
+from triglot.commands.mine import settings_of
 from triglot.corpus.formats import pairs
 from triglot.encoder import EncoderSettings, init_encoder
 from triglot.encoder.tokenizer import word_counts
@@ -339,3 +340,8 @@ def test_real_data_in_eleven_languages(data, tmp_path) -> None:
     again, _ = read_training(tmp_path / "mined.jsonl", format="pairs")
     assert len(again) == len(np.unique(some.row))
     assert again.languages == corpus.languages
+
+
+def test_a_key_of_the_version_before_is_read(caplog: pytest.LogCaptureFixture) -> None:
+    assert settings_of(["languages=balanced"], "bm25").negative_languages == "balanced"
+    assert "languages is called negative_languages now" in caplog.text
