@@ -19,7 +19,8 @@ from triglot.augment.apply import Augmenter
 from triglot.augment.lexicon import Lexicon, split_words, switch
 from triglot.augment.settings import Augment, Part
 from triglot.commands import augment as augmenting
-from triglot.corpus.formats.pairs import read_training, records
+from triglot.corpus.formats.pair_writer import records
+from triglot.corpus.formats.pairs import read_training
 from triglot.corpus.formats.registry import locate
 from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus, concat, variant_id
 from triglot.files import InputError
@@ -137,7 +138,7 @@ def test_lines_say_what_was_done_and_are_changed(side: str) -> None:
 @pytest.mark.parametrize("side", ["query", "passage", "both"])
 def test_read_back_copies_are_of_one_family_and_nothing_is_lost(tmp_path: Path, side: str, shape: Any) -> None:
     corpus = corpus_of()
-    grown = grow.write(corpus, augmenter(side), {3.0: tmp_path / "x.jsonl"}, shape=shape)
+    grown = grow.write(corpus, augmenter(side), {3.0: tmp_path / "x.jsonl"}, output_format=shape)
     again, tally = read_training(tmp_path / "x.jsonl")
     assert tally.left_out == {}
     assert grown.lines == {3.0: tally.read["lines"]}
@@ -154,7 +155,7 @@ def test_read_back_copies_are_of_one_family_and_nothing_is_lost(tmp_path: Path, 
 
 
 def test_plain_columns_stay_plain(tmp_path: Path) -> None:
-    lines = [record for _, record in grow.lines(corpus_of(), augmenter(), [2], shape="sentence-transformers")]
+    lines = [record for _, record in grow.lines(corpus_of(), augmenter(), [2], output_format="sentence-transformers")]
     assert {key for line in lines for key in line} == {"anchor", "positive", "negative_1"}
 
 
@@ -211,8 +212,8 @@ def test_bad_files_and_kinds(tmp_path: Path) -> None:
         grow.file_names(tmp_path / "file", [1])
     with pytest.raises(InputError, match="no kind of change"):
         list(grow.lines(corpus_of(), None, [2]))
-    with pytest.raises(InputError, match="shape: 'tevatrom' is no shape of pairs; did you mean 'tevatron'"):
-        list(grow.lines(corpus_of(), None, [1], shape="tevatrom"))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="output_format: 'tevatrom' is unknown; did you mean 'tevatron'"):
+        list(grow.lines(corpus_of(), None, [1], output_format="tevatrom"))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -291,7 +292,7 @@ def test_a_recipe_says_what_is_done(pairs: Path, tmp_path: Path) -> None:
         ({"kinds": ["swap"], "factor": ["0.2"]}, r"factor: 0\.2 is below 1"),
         ({"kinds": ["swap"], "factor": ["4", "2"]}, "factor: 2 comes after 4"),
         ({"kinds": [], "factor": ["2"]}, "no kind of change is given"),
-        ({"kinds": ["swap"], "shape": "flags"}, "shape: 'flags' is unknown; did you mean 'flag'"),
+        ({"kinds": ["swap"], "output_format": "flags"}, "--output-format: 'flags' is unknown; did you mean 'flag'"),
         ({"kinds": ["swap"], "recipe": "demo"}, "recipe: has its own kinds"),
         ({"kinds": ["swap"], "parts": ["kinds=swap"]}, "kind: goes with --rate and --share"),
         ({"parts": ["kinds=swap rtae=0.2"]}, "rtae: no such setting; did you mean 'rate'"),

@@ -19,7 +19,8 @@ from tests.translators import TEXTS, m2m100, marian, nllb
 from triglot.augment.translate import TranslateSettings, Translator, find_code, plain_code
 from triglot.augment.translations import Store, join, key_of, sentences_of, translate_corpus, wanted
 from triglot.commands import augment as augmenting
-from triglot.corpus.formats.pairs import read_training, write
+from triglot.corpus.formats.pair_writer import write
+from triglot.corpus.formats.pairs import read_training
 from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus
 from triglot.files import InputError, read_jsonl
 

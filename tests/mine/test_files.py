@@ -17,7 +17,7 @@ import pytest
 from tests.command import triglot
 from tests.mine.small import LANGUAGES, corpus_of, embed_of, safe_pairs
 from triglot.commands.mine import settings_of
-from triglot.corpus.formats import pairs
+from triglot.corpus.formats import pair_writer, pairs
 from triglot.encoder import EncoderSettings, init_encoder
 from triglot.encoder.tokenizer import word_counts
 from triglot.files import InputError, read_json, read_jsonl
@@ -31,7 +31,7 @@ def place(tmp_path_factory) -> Path:
     """A folder with `train.jsonl` and two models."""
     folder = tmp_path_factory.mktemp("mine")
     corpus = corpus_of(1, rows=60)
-    pairs.write(folder / "train.jsonl", corpus)
+    pair_writer.write(folder / "train.jsonl", corpus)
     texts: dict[str, list[str]] = {}
     for text, lang in zip(corpus.texts.to_pylist(), corpus.text_lang.tolist(), strict=True):
         texts.setdefault(LANGUAGES[lang], []).append(text)

@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from triglot import seeds
 from triglot.augment.apply import Augmenter
-from triglot.corpus.formats.pairs import Shape, Variant, numbered_records
+from triglot.corpus.formats.pair_writer import OutputFormat, Variant, numbered_records
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.files import InputError, atomic_write
 
@@ -147,7 +147,7 @@ def lines(
     augmenter: Augmenter | None,
     factors: Sequence[float],
     *,
-    shape: Shape = "tevatron",
+    output_format: OutputFormat = "tevatron",
     origins: Mapping[int, str] | None = None,
     grown: Grown | None = None,
     advance: Callable[[int], Any] = lambda rows: None,
@@ -158,7 +158,7 @@ def lines(
         corpus: what there is.
         augmenter: makes the copies; None where the largest factor is 1.
         factors: increasing, from 1.
-        shape: of the lines.
+        output_format: of the lines.
         origins: as in `numbered_records`.
         grown: counts are kept here.
         advance: told how many rows of a copy are done.
@@ -190,7 +190,7 @@ def lines(
                     s: _change(corpus, augmenter, groups[s], s, copy, grown) if touched[s] else None for s in SIDES
                 }
                 variant = Variant(copy, **sides)
-            for row, record in numbered_records(part, shape=shape, variant=variant, origins=origins):
+            for row, record in numbered_records(part, output_format=output_format, variant=variant, origins=origins):
                 yield factors[int(smallest[rows[row]])], record
             advance(len(rows))
 
@@ -200,7 +200,7 @@ def write(
     augmenter: Augmenter | None,
     files: Mapping[float, Path],
     *,
-    shape: Shape = "tevatron",
+    output_format: OutputFormat = "tevatron",
     origins: Mapping[int, str] | None = None,
     advance: Callable[[int], Any] = lambda rows: None,
 ) -> Grown:
@@ -210,7 +210,7 @@ def write(
         corpus: what there is.
         augmenter: as for `lines`.
         files: factor -> file.
-        shape: of the lines.
+        output_format: of the lines.
         origins: as for `lines`.
         advance: as for `lines`.
     """
@@ -219,7 +219,7 @@ def write(
     with ExitStack() as stack:
         handles = {factor: stack.enter_context(atomic_write(path)) for factor, path in files.items()}
         for smallest, record in lines(
-            corpus, augmenter, list(files), shape=shape, origins=origins, grown=grown, advance=advance
+            corpus, augmenter, list(files), output_format=output_format, origins=origins, grown=grown, advance=advance
         ):
             line = json.dumps(record, ensure_ascii=False) + "\n"
             for factor, handle in handles.items():

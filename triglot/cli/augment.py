@@ -155,7 +155,7 @@ def augment(
         factor=words(factor),
         languages=codes(languages),
         options=option or [],
-        shape=output_format,
+        output_format=output_format,
         seed=seed,
         sample=sample,
         translation=translation if translation_model else None,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Annotated, Any, cast, get_args
+from typing import IO, Annotated, Any
 
 from triglot import outputs
 from triglot.augment import grow
@@ -20,7 +20,7 @@ from triglot.augment.settings import SIDES, Augment, Part
 from triglot.augment.translations import Store, Translated, translate_corpus, wanted
 from triglot.commands.sources import read_source, source_path
 from triglot.commands.words import parse
-from triglot.corpus.formats.pairs import Shape
+from triglot.corpus.formats.pair_writer import OutputFormat, check_output_format
 from triglot.corpus.formats.wordlist import read_lists
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.tally import say
@@ -50,7 +50,7 @@ class Job:
         factors: sizes, as multiples of the source.
         languages: only these.
         options: of the format's reader.
-        shape: of the lines.
+        output_format: of the lines.
         sample: rows of each kind and language to show.
         translate: folder of a translation model; empty for none.
         into: languages to translate into.
@@ -66,7 +66,7 @@ class Job:
     factors: tuple[Annotated[float, Range(1, 1000)], ...] = (2.0,)
     languages: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
-    shape: Shape = "tevatron"
+    output_format: OutputFormat = "tevatron"
     sample: Count = 1
     translate: str = ""
     into: tuple[str, ...] = ()
@@ -168,7 +168,7 @@ def job(
     factor: Sequence[str] = (),
     languages: Sequence[str] = (),
     options: Sequence[str] = (),
-    shape: str = "tevatron",
+    output_format: str = "tevatron",
     seed: int | None = None,
     sample: int | None = None,
     translation: Mapping[str, Any] | None = None,
@@ -186,7 +186,7 @@ def job(
         factor: numbers; by default 2, or 1 without a kind of change.
         languages: as in `Job`.
         options: `KEY=VALUE` words of the format's reader.
-        shape: as in `Job`.
+        output_format: as in `Job`.
         seed: by default the recipe's, else 1.
         sample: given, nothing is written.
         translation: what `Job` knows of translation.
@@ -200,7 +200,7 @@ def job(
     if out is None and sample is None:
         raise InputError("--out: is missing (or --sample 3, to look only)")
     changes, own_seed = of_recipe(recipe, settings) if recipe else (compose(kinds, parts, **given), 1)
-    check_choice("shape", shape, get_args(Shape))
+    output_format = check_output_format(output_format, "--output-format")
     asked = Job(
         source,
         None if sample is not None else out,
@@ -209,7 +209,7 @@ def job(
         factors=tuple(_number(word) for word in factor or ["2" if changes.parts else "1"]),
         languages=tuple(languages),
         options=key_values(options),
-        shape=cast(Shape, shape),
+        output_format=output_format,
         sample=1 if sample is None else sample,
     )
     return replace(asked, into=tuple(given["into"]), **translation) if translation else asked
@@ -288,7 +288,9 @@ def _read_and_write(job: Job, files: Mapping[float, Path], *, progress: bool, st
     began = time.perf_counter()
     with Bar("augmenting", progress, len(corpus) * math.ceil(job.factors[-1])) as bar:
         origins = translated.origins if translated else None
-        grown = grow.write(corpus, augmenter, files, shape=job.shape, origins=origins, advance=bar.advance)
+        grown = grow.write(
+            corpus, augmenter, files, output_format=job.output_format, origins=origins, advance=bar.advance
+        )
     seconds = time.perf_counter() - began
     changed, lines = sum(grown.changed.values()), sum(grown.lines.values())
     texts, each = changed + sum(grown.unchanged.values()), max(seconds, 1e-9)

@@ -10,9 +10,10 @@ from typing import Any
 from triglot import outputs
 from triglot.commands.models import BM25, load_model, paths_of
 from triglot.commands.sources import read_source, source_path
+from triglot.corpus.formats.pair_writer import check_output_format
 from triglot.document import Document, key_values
 from triglot.files import InputError, write_json
-from triglot.mine import Mine, check_output_format, clear_parts, digest, mine, parts_folder, render, write
+from triglot.mine import Mine, clear_parts, digest, mine, parts_folder, render, write
 from triglot.progress import Bar
 from triglot.renamed import renamed
 from triglot.settings import build, plain
@@ -80,7 +81,7 @@ def mine_source(
     Raises:
         InputError: names what does not fit.
     """
-    output_format = check_output_format(output_format)
+    output_format = check_output_format(output_format, "--output-format")
     out = Path(out)
     report = out.with_name(out.name + ".report.json")
     inputs = [source_path(source), *paths_of(model)]

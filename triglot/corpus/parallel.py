@@ -138,11 +138,8 @@ class ParallelCorpus:
         for argument in columns:
             if argument not in known:
                 raise InputError(f"from_dataset has no argument {argument!r}{nearest(argument, list(known)[1:])}")
-        wanted = [
-            columns.get(argument, one.default)
-            for argument, one in known.items()
-            if argument not in ("rows", "language", "name")
-        ]
+        of_rows = ("rows", "language", "name")
+        wanted = [columns.get(name, str(one.default)) for name, one in known.items() if name not in of_rows]
         return cls.from_rows(dicts.rows_of_table(data, wanted), **columns)
 
     def hash_into(self, found: hashlib.blake2b) -> None:

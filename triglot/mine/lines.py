@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from triglot import seeds
-from triglot.corpus.formats.pairs import language_pairs
+from triglot.corpus.formats.pair_writer import language_pairs
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.files import InputError, nearest
 from triglot.graph import components

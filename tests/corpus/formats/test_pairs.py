@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from triglot.corpus.formats import pairs
+from triglot.corpus.formats import pair_writer, pairs
 from triglot.corpus.parallel import CorpusBuilder
 from triglot.files import InputError
 
@@ -221,7 +221,7 @@ def example():
 
 def test_writing_and_reading_back_keeps_rows_languages_and_titles(tmp_path):
     corpus = example()
-    number = pairs.write(tmp_path / "x.jsonl", corpus)
+    number = pair_writer.write(tmp_path / "x.jsonl", corpus)
     assert number == 3 + 2  # q1 has three languages, p2 two
     again, _ = pairs.read_training(tmp_path / "x.jsonl", strict=True)
     # a negative in a language that its row's passage lacks is written in another one, and its group ties all lines
@@ -230,7 +230,7 @@ def test_writing_and_reading_back_keeps_rows_languages_and_titles(tmp_path):
 
 
 def test_sentence_transformers_columns_are_plain_strings(tmp_path):
-    pairs.write(tmp_path / "x.jsonl", example(), shape="sentence-transformers")
+    pair_writer.write(tmp_path / "x.jsonl", example(), output_format="sentence-transformers")
     lines = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text("utf-8").splitlines()]
     assert lines[0] == {"anchor": "q1 en", "positive": "p1 en", "negative_1": "n en", "negative_2": "p2 ru"}
     assert all(isinstance(value, str) for line in lines for value in line.values())
@@ -238,11 +238,11 @@ def test_sentence_transformers_columns_are_plain_strings(tmp_path):
 
 def test_flag_shape_reads_back(tmp_path):
     corpus = example()
-    pairs.write(tmp_path / "x.jsonl", corpus, shape="flag")
+    pair_writer.write(tmp_path / "x.jsonl", corpus, output_format="flag")
     again, _ = pairs.read_training(tmp_path / "x.jsonl", strict=True)
-    assert [(q, p) for q, p, _ in rows(again)] == [(q, p) for q, p, _ in rows(corpus)]
+    assert rows(again) == rows(corpus)
     with pytest.raises(InputError, match="did you mean 'flag'"):
-        pairs.write(tmp_path / "y.jsonl", corpus, shape="flagg")  # type: ignore[arg-type]
+        pair_writer.write(tmp_path / "y.jsonl", corpus, output_format="flagg")  # type: ignore[arg-type]
     assert not (tmp_path / "y.jsonl").exists()
 
 
@@ -260,7 +260,7 @@ def test_no_text_is_lost_in_writing(tmp_path, groups):
             builder.text(f"p{n}", lang, f"p{n} {lang}")
         builder.row(f"q{n}", f"p{n}")
     corpus = builder.build()
-    pairs.write(tmp_path / "x.jsonl", corpus)
+    pair_writer.write(tmp_path / "x.jsonl", corpus)
     assert rows(pairs.read_training(tmp_path / "x.jsonl", strict=True)[0]) == rows(corpus)
 
 

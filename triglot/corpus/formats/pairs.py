@@ -25,22 +25,20 @@ once a line.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus, variant_id
+from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus
 from triglot.corpus.tally import Tally
-from triglot.files import InputError, atomic_write, nearest, read_jsonl
+from triglot.files import InputError, read_jsonl
 from triglot.language_tags import language as language_of
 
-Shape = Literal["tevatron", "sentence-transformers", "flag"]
 _QUERY = ("query", "anchor", "sentence1")
 _POSITIVE = ("positive_passages", "positive", "pos", "sentence2")
 _NEGATIVE = re.compile(r"(?:hard_)?negatives?(?:_\d+)?|negs?|negative_passages")
@@ -339,151 +337,3 @@ def _merge_rows(corpus: ParallelCorpus, tally: Tally) -> ParallelCorpus:
     if corpus.negatives is None:
         return fewer
     return replace(fewer, negatives=pa.array([list(one) for one in merged], pa.list_(pa.int32())))
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A changed copy of rows, for `numbered_records`: other texts in the place of those of the corpus.
-
-    Attributes:
-        copy: its number, from 1.
-        query, passage: number of a text of the corpus -> (what stands in its place on this side, how it came about).
-            None where a side is never changed; a side that may be has groups of its own, in the family of those that
-            they were made from.
-    """
-
-    copy: int
-    query: Mapping[int, tuple[str, str]] | None = None
-    passage: Mapping[int, tuple[str, str]] | None = None
-
-
-def records(corpus: ParallelCorpus, *, shape: Shape = "tevatron") -> Iterator[dict[str, Any]]:
-    """Lines for the rows of a corpus; every text of a row's two groups occurs in at least one of them.
-
-    A row whose question has m languages and whose passage has n gives max(m, n) lines, same-language pairs where both
-    exist. Negatives are in the passage's language where they have it. `tevatron` and `flag` keep languages and groups,
-    so that reading them back gives the same corpus; `sentence-transformers` has plain columns only and loses them.
-    """
-    return (record for _, record in numbered_records(corpus, shape=shape))
-
-
-def numbered_records(
-    corpus: ParallelCorpus,
-    *,
-    shape: Shape = "tevatron",
-    variant: Variant | None = None,
-    origins: Mapping[int, str] | None = None,
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    """As `records`, with the row of each line.
-
-    Args:
-        corpus: the rows.
-        shape: of the lines.
-        variant: give the lines of a changed copy; those of which neither side is changed are passed over. Lines say
-            what was done under `augmented` (not in the shape of plain columns).
-        origins: number of a text -> where it comes from, told under `origin` in the same way.
-    """
-    if shape not in get_args(Shape):
-        raise InputError(f"shape: {shape!r} is no shape of pairs{nearest(shape, get_args(Shape))}")
-    plain = corpus.group_ids.to_pylist()
-    titles = corpus.group_titles.to_pylist()
-    texts = corpus.text_of
-    names = corpus.languages
-    queries, passages = (variant.query, variant.passage) if variant else (None, None)
-
-    def text(group: int, lang: int, changed: Mapping[int, tuple[str, str]] | None = None) -> tuple[str, str]:
-        number = int(texts[group, lang])
-        return (changed or {}).get(number) or (corpus.texts[number].as_py(), "")
-
-    def group_id(group: int, changed: Mapping[int, tuple[str, str]] | None) -> str:
-        return plain[group] if changed is None or variant is None else variant_id(plain[group], variant.copy)
-
-    for row in range(len(corpus)):
-        q, p = int(corpus.query[row]), int(corpus.passage[row])
-        hard = corpus.negatives[row].as_py() if corpus.negatives is not None else []
-        for ql, pl in language_pairs(texts[q] >= 0, texts[p] >= 0):
-            (query, query_how), (passage, passage_how) = text(q, ql, queries), text(p, pl, passages)
-            if variant is not None and not query_how and not passage_how:
-                continue
-            negatives = []
-            for group in hard:
-                has = texts[group] >= 0
-                if has.any():
-                    lang = pl if has[pl] else int(has.argmax())
-                    negatives.append((group, lang, text(group, lang)[0]))
-            if shape == "sentence-transformers":
-                columns = {f"negative_{n + 1}": one[2] for n, one in enumerate(negatives)}
-                yield row, {"anchor": query, "positive": passage, **columns}
-                continue
-            q_id, p_id = group_id(q, queries), group_id(p, passages)
-            head = {"query": query, "query_lang": names[ql], "query_group": q_id}
-            marks: dict[str, Any] = {}
-            if variant is not None:
-                marks["augmented"] = {"copy": variant.copy, "query": query_how, "passage": passage_how}
-            if origins is not None:
-                where = {"query": origins.get(int(texts[q, ql]), ""), "passage": origins.get(int(texts[p, pl]), "")}
-                marks |= {"origin": where} if any(where.values()) else {}
-            if shape == "flag":
-                same = [one for one in negatives if one[1] == pl]
-                yield (
-                    row,
-                    {
-                        **head,
-                        "pos": [passage],
-                        "neg": [one[2] for one in same],
-                        "passage_lang": names[pl],
-                        "passage_groups": [p_id],
-                        "negative_groups": [plain[one[0]] for one in same],
-                        **marks,
-                    },
-                )
-                continue
-            yield (
-                row,
-                {
-                    "query_id": f"{names[ql]}-{q_id}",
-                    **head,
-                    "positive_passages": [_object(p_id, titles[p], names[pl], passage)],
-                    "negative_passages": [
-                        _object(plain[g], titles[g], names[lang], content) for g, lang, content in negatives
-                    ],
-                    **marks,
-                },
-            )
-
-
-def _object(group: str, title: str, lang: str, text: str) -> dict[str, str]:
-    # Not under `title`: readers of this shape put a title before the text, and the text here is what was trained on.
-    return {"docid": f"{lang}-{group}", "title": "", "text": text, "lang": lang, "group": group, "article": title}
-
-
-def language_pairs(query: Any, passage: Any) -> list[tuple[int, int]]:
-    """Language pairs that show every text of both sides at least once, the same language on both sides where it can
-    be."""
-    both = [(int(lang), int(lang)) for lang in (query & passage).nonzero()[0]]
-    only_query = [int(lang) for lang in (query & ~passage).nonzero()[0]]
-    only_passage = [int(lang) for lang in (passage & ~query).nonzero()[0]]
-    fallback_query = int(query.argmax())
-    fallback_passage = int(passage.argmax())
-    number = max(len(only_query), len(only_passage))
-    rest = [
-        (
-            only_query[n] if n < len(only_query) else fallback_query,
-            only_passage[n] if n < len(only_passage) else fallback_passage,
-        )
-        for n in range(number)
-    ]
-    return both + rest if query.any() and passage.any() else []
-
-
-def write(path: str | Path, corpus: ParallelCorpus, *, shape: Shape = "tevatron") -> int:
-    """Write a corpus as pairs JSONL, atomically; returns the number of lines.
-
-    See `records` for what the shapes keep.
-    """
-    number = 0
-    with atomic_write(path) as handle:
-        for record in records(corpus, shape=shape):
-            handle.write(json.dumps(record, ensure_ascii=False) + "\n")
-            number += 1
-    return number
