@@ -28,7 +28,12 @@ def test_what_a_user_has_there_stays(root: Path, tmp_path: Path, name: str) -> N
     out = tmp_path / target
     words = [word for word in words if word != "--force"]
     if name.startswith("+"):
-        beside = {"+augment": "out.json", "+mine": "out.jsonl.report.json", "+encode": "out.ids.txt"}[name]
+        beside = {
+            "+augment": "out.json",
+            "+translate": "out.json",
+            "+mine": "out.jsonl.report.json",
+            "+encode": "out.ids.txt",
+        }[name]
         for foreign in (target, beside):
             (tmp_path / foreign).write_text("precious\n")
             for more in ([], ["--force"]):
@@ -44,7 +49,7 @@ def test_what_a_user_has_there_stays(root: Path, tmp_path: Path, name: str) -> N
             assert (done.code, "holds b.head/notes.txt, which" in done.err) == (2, True), done.err
         assert held(tmp_path) == {"out/b.head/notes.txt": b"precious\n"}
         (tmp_path / "file").write_text("precious\n")
-        if name != "augment":
+        if name not in ("augment", "translate"):
             assert "is a file, a folder was expected" in triglot(*words, "--out", tmp_path / "file").err
     os.mkfifo(tmp_path / f"pipe{out.suffix}")
     done = triglot(*words, "--out", tmp_path / f"pipe{out.suffix}", "--force")

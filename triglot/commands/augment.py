@@ -258,11 +258,11 @@ def _claimed(job: Job, files: Mapping[float, Path], report: Path, force: bool) -
     out, targets = Path(job.out), [*files.values(), report]
     kept = [_CACHE]
     if job.translate:
+        place = outputs.resolve(out, "folder") if report.parent == out else out
         cache = outputs.resolve(_cache(job) or "", "file")
         outputs.check_inputs([cache], inputs)
         if cache in (outputs.resolve(path, "file") for path in targets):
             raise InputError(f"cache: {cache} is one of the files that are written; choose another one")
-        place = outputs.resolve(out, "folder") if report.parent == out else out
         kept += [cache.relative_to(place).as_posix()] if place in cache.parents else []
     if report.parent == out:
         return outputs.folder(out, "augment", inputs=inputs, force=force, record=_REPORT, kept=kept)
