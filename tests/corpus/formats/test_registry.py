@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -198,3 +200,23 @@ def test_files_passed_over_are_told(tmp_path: Path, format: str) -> None:
 def test_languages_are_asked_for_in_any_spelling(tmp_path: Path) -> None:
     _of_code(tmp_path / "x", "squad", "zh_cn")
     assert formats.read_training(tmp_path / "x", format="squad", languages=["ZH-CN"])[0].languages == ("zh-CN",)
+
+
+def test_the_page_of_formats_is_made_of_the_table() -> None:
+    root = Path(__file__).resolve().parents[3]
+    spec = importlib.util.spec_from_file_location("formats_page", root / "tools/formats.py")
+    assert spec is not None
+    assert spec.loader is not None
+    page = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(page)
+    text = (root / "docs/formats.md").read_text("utf-8")
+    assert page.placed(text) == text, "python tools/formats.py --write"
+
+
+@pytest.mark.parametrize("read", [formats.read_training, formats.read_retrieval])
+def test_the_old_order_of_arguments_is_taken_with_a_warning(tmp_path: Path, read: Any) -> None:
+    _of_code(tmp_path / "x", "squad", "de")
+    more = {"name": "x"} if read is formats.read_retrieval else {}
+    with pytest.warns(DeprecationWarning, match=rf"is now {read.__name__}\(path, format=format\)"):
+        found = read("squad", tmp_path / "x", **more)
+    assert (found if more else found[0]).languages == ("de", "it")
