@@ -127,6 +127,7 @@ def test_hard_negatives_are_mined_from_a_data_set_of_the_hub(lines: str, tmp_pat
     assert len([json.loads(line) for line in out.read_text("utf-8").splitlines()]) == 4
 
 
+@pytest.mark.slow
 def test_recipes_and_their_baselines_open_names_of_the_hub(lines: str, tmp_path: Path) -> None:
     toy = Benchmark(name="toy", format="beir", path=lines, languages=("en",))
     recipe = replace(small_recipe(tmp_path, "\n  plain: {}"), evaluate=(toy,), baselines=("bm25",))

@@ -65,6 +65,7 @@ def test_vectors_are_evaluated_and_compared_by_the_base_install(tmp_path: Path) 
     assert 'is not installed; pip install "triglot[report]"' in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "words", "extra"),
     [

@@ -36,5 +36,6 @@ def test_it_kills_before_the_event_that_was_asked_for(server: Server, tmp_path: 
         target.unlink(missing_ok=True)
 
 
+@pytest.mark.slow
 def test_it_ends_what_takes_too_long_or_too_much(server: Server) -> None:
     assert server.run(["recipes", "ls"], timeout=0.0).code is None

@@ -40,6 +40,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_static_model_searches_and_encodes_without_torch(model: Path) -> None:
     folder, texts = str(model / "model"), str(model / "en.txt")
     found = run(COMMAND, "search", folder, texts, "the bridge", "-k", "2")
@@ -50,6 +51,7 @@ def test_a_static_model_searches_and_encodes_without_torch(model: Path) -> None:
     assert (model / "vectors.npy").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [("recipes", "show", "demo", "--resolved"), ("debias", "--help"), ("train", "--help")]
 )
@@ -58,6 +60,7 @@ def test_recipes_and_help_need_no_torch(words: tuple[str, ...]) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module", ["study", "recipe", "study.data", "train", "robust", "losses", "evaluate", "commands.debias"]
 )

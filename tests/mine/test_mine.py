@@ -279,6 +279,7 @@ def test_the_rank_of_the_positive_and_what_bounds_leave_out_are_counted() -> Non
     assert set(LANGUAGES) == set(found.report["languages"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["dense", "bm25", "both", "random"])
 def test_a_depth_larger_than_the_pool_is_all_of_it(source, monkeypatch, caplog) -> None:
     corpus = corpus_of(2)
