@@ -115,7 +115,7 @@ def test_late_interaction_by_a_double_loop() -> None:
     wanted = [
         [
             sum(
-                max(float(vectors[t] @ vectors[s]) for s, there in zip(passage, kept, strict=True) if there and s != 0)
+                max(float(vectors[t] @ vectors[s]) * (there and s != 0) for s, there in zip(passage, kept, strict=True))
                 for t, shown in zip(query, mask, strict=True)
                 if shown
             )

@@ -81,12 +81,12 @@ def cosine(model: Any, queries: Features, passages: Features) -> Tensor:
 def late_interaction(model: Any, queries: Features, passages: Features) -> Tensor:
     """(queries, passages) sum over query tokens of the best passage token (ColBERT), for a PyLate model.
 
-    Tokens that PyLate leaves out are left out: padding, those of its skip list in passages, and in queries what the
+    As in PyLate, tokens that are left out score 0: padding, those of the skip list in passages, and in queries what the
     mask says, unless the model expands queries.
     """
     query, passage = (nn.functional.normalize(side["token_embeddings"].float(), dim=-1) for side in (queries, passages))
     keep = passages["attention_mask"].bool() & model.skiplist_mask(passages["input_ids"], model.skiplist)
-    scores = torch.einsum("qth,psh->qpts", query, passage).masked_fill(~keep[None, :, None, :], -torch.inf)
+    scores = torch.einsum("qth,psh->qpts", query, passage).masked_fill(~keep[None, :, None, :], 0.0)
     best = scores.amax(-1)  # (queries, passages, query tokens)
     if not model.do_query_expansion:
         best = best.masked_fill(~queries["attention_mask"].bool()[:, None, :], 0.0)
