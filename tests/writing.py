@@ -48,6 +48,8 @@ def inputs(root: Path) -> Path:
     for code, made in articles.items():
         (root / "squad" / f"{code}.json").write_text(json.dumps({"data": made}), encoding="utf-8")
     (root / "texts.tsv").write_text("".join(f"t{n}\t{text}\n" for n, text in enumerate(WORDS["en"])), encoding="utf-8")
+    mixed = [f"{code},{' '.join(known[n : n + 3])}" for code, known in WORDS.items() for n in range(6)]
+    (root / "mixed.csv").write_text("\n".join(["lang,text", *mixed]) + "\n", encoding="utf-8")
     (root / "few.tsv").write_text(
         "".join(f"f{n}\t{text}\n" for n, text in enumerate(WORDS["de"][:5])), encoding="utf-8"
     )
@@ -65,6 +67,7 @@ def commands(root: Path) -> dict[str, tuple[list[str], list[str], str]]:
     """
     on = ["--on", f"b={root / 'squad'}", "--candidate-text", "sentence", "-q"]
     model, second, pairs, other = (str(root / name) for name in ("model", "second", "pairs.jsonl", "other.jsonl"))
+    mixed = str(root / "mixed.csv")
     one, two = str(root / "one.jsonl"), str(root / "two.jsonl")
     french = ["--translation-model", str(root / "translator"), "--into", "fr", "--num-beams", "1", "-q"]
     fresh = ["--dim", "8", "--vocab-size", "120", "-q"]
@@ -78,6 +81,11 @@ def commands(root: Path) -> dict[str, tuple[list[str], list[str], str]]:
         "debias": (
             ["debias", second, pairs, "--method", "lsar", "-q"],
             ["debias", model, pairs, "--method", "centre", "-q", "--force"],
+            "out",
+        ),
+        "check": (
+            ["check", second, "--texts", mixed, "-q"],
+            ["check", model, "--texts", mixed, "-q", "--force"],
             "out",
         ),
         "init": (["init", other, *fresh], ["init", pairs, *fresh], "out"),

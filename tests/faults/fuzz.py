@@ -71,6 +71,20 @@ CASES = (
         ("squad", "beir", "trec", "mteb", "pairs.jsonl", "bitext", "nli", "stance", "muse"),
     ),
     Case("init", "init DAMAGED --dim 8 --vocab-size 300 --out OUT", ("squad", "pairs.jsonl", "bitext", "beir")),
+    Case(
+        "check",
+        "check model --on x=squad --parallel lines --texts mixed.csv --out OUT",
+        ("squad", "lines", "mixed.csv", "mixed.csv"),
+    ),
+    Case("check model", "check model --texts mixed.csv --out OUT", ("model",)),
+    Case(
+        "debias vectors", "debias --vectors v.npy --languages v.txt --method centre --out OUT.npy", ("v.npy", "v.txt")
+    ),
+    Case(
+        "debias by step",
+        "debias debiased --vectors v.npy --languages v.txt --out OUT.npy",
+        ("debiased", "v.npy", "v.txt"),
+    ),
     Case("debias", "debias model bitext --method centre --out OUT", ("bitext", "model")),
     Case("mine", "mine pairs.jsonl --model model negatives=2 depth=10 --out OUT.jsonl", ("pairs.jsonl", "model")),
     Case("mine bm25", "mine squad --model bm25 negatives=2 depth=10 --out OUT.jsonl", ("squad",)),
@@ -121,7 +135,7 @@ def prepare(folder: Path, server: Server) -> Path:
         *(
             "train recipe.yaml --out run",
             "evaluate model --on facts=squad --out other",
-            "debias model bitext --method lsar --out debiased",
+            "debias model bitext --method centre --out debiased",
         ),
         "augment few.jsonl --translation-model translator --into fr --num-beams 1 --cache kept.jsonl --out whole",
     )
