@@ -107,9 +107,9 @@ def test_translations_answer_one_another(tmp_path) -> None:
         f"lines: {EXCESS} is {biased.measures[EXCESS]:.4g}, above the limit of 0.5",
         f"lines: multi.map is {biased.measures['multi.map']:.4g}, below the limit of 0.99",
     ]
-    with pytest.raises(InputError, match=r"no measure 'multi.mop'; did you mean 'multi.map'"):
+    with pytest.raises(InputError, match=r"lines has no measure 'multi.mop'; did you mean 'multi.map'"):
         past_limits(biased, {"multi.mop": 1})
-    with pytest.raises(InputError, match=r"lines has no mono\.map"):
+    with pytest.raises(InputError, match=r"lines has no measure 'mono\.map'"):
         past_limits(biased, {"mono.map": 1})
 
 

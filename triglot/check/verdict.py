@@ -2,59 +2,63 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from triglot.check.run import EXCESS, LOSS, OWN, POOL, Check
 from triglot.evaluate.bias.summary import TOP
 from triglot.files import InputError, nearest
+from triglot.measures.table import Measure, find
 
 NONE, SOME, STRONG = "no bias to speak of", "some bias", "strong bias"
 _SOME, _STRONG = 0.1, 0.3  # of the excess, and of the loss
 
 
-@dataclass(frozen=True)
-class Measure:
-    """A figure of a check: what it is called, what it means, and which way is better."""
-
-    title: str
-    meaning: str
-    lower_is_better: bool
-
-
-MEASURES = {
-    OWN: Measure(
-        f"own language in the first {TOP}",
-        f"share of a question's first {TOP} texts that are in its own language",
-        True,
-    ),
-    POOL: Measure("own language in the pool", "the same share if the language did not matter", True),
+# Figures of a check alone; the others are rows of the table of measures.
+_OF_CHECK = {
     EXCESS: Measure(
-        "excess", "from 0 (the first texts are as mixed as the pool) to 1 (nothing but the own language)", True
+        EXCESS,
+        "Excess of the own language",
+        "from 0 (the first texts are as mixed as the pool) to 1 (nothing but the own language)",
+        lower_is_better=True,
     ),
-    "mono.map": Measure("mAP within one language", "questions and passages in one language", False),
-    "cross.map": Measure("mAP across two languages", "passages in one other language", False),
-    "multi.map": Measure("mAP in the mixed pool", "passages in all languages, each answer counts", False),
     LOSS: Measure(
-        "loss by mixing", "share of the mAP across two languages that is lost when the pool has all languages", True
+        LOSS,
+        "Loss by mixing",
+        "share of the mAP across two languages that is lost when the pool has all languages",
+        lower_is_better=True,
     ),
-    "rank_distance": Measure(
-        "rank distance", "between the first and the last of the translated answers to a question", True
-    ),
-    "max_rank": Measure("Max@R", "rank at which the last of the translated answers is found", True),
-    "preference_rate": Measure(
-        "own language first", "how often the answer in the question's language stands first", True
-    ),
-    "preference_expected": Measure("own language first, by chance", "the same without a preference", True),
-    f"entropy@{TOP}": Measure(f"entropy of the first {TOP}", "1 where all languages are equally frequent", False),
     "language_variance": Measure(
-        "variance by language", "share of the vectors' variance that lies between languages", True
+        "language_variance",
+        "Variance by language",
+        "share of the vectors' variance that lies between languages",
+        lower_is_better=True,
     ),
     "mean_distance": Measure(
-        "distance of language means", "mean distance between the mean vectors of two languages", True
+        "mean_distance",
+        "Distance of language means",
+        "mean distance between the mean vectors of two languages",
+        lower_is_better=True,
     ),
-    "probe": Measure("language probe", "how often a linear classifier tells the language of an unseen vector", True),
-    "probe_chance": Measure("language probe, by chance", "the same by guessing", True),
+    "probe": Measure(
+        "probe",
+        "Language probe",
+        "how often a linear classifier tells the language of an unseen vector",
+        lower_is_better=True,
+    ),
+    "probe_chance": Measure("probe_chance", "Language probe, by chance", "what probe is by guessing", chance=True),
 }
+_PLACES = {"mono": "within one language", "cross": "across two languages", "multi": "in the mixed pool"}
+
+
+def measure(name: str) -> Measure:
+    """What a figure of a check is called and means, and which way is better. Raises InputError for an unknown name."""
+    if name in _OF_CHECK:
+        return _OF_CHECK[name]
+    setting, dot, rest = name.partition(".")
+    if dot and setting in _PLACES:
+        row = find(rest)
+        return replace(row, name=name, title=f"{row.title} {_PLACES[setting]}")
+    return find(name)
 
 
 @dataclass(frozen=True)
@@ -154,16 +158,15 @@ def past_limits(check: Check, limits: dict[str, float]) -> list[str]:
     """One line for each limit that a figure is past: above it where lower is better, below it where higher is better.
 
     Raises:
-        InputError: a measure that is not known, or that this check does not have.
+        InputError: a measure that this check does not have.
     """
     found = []
     for name, limit in limits.items():
-        if name not in MEASURES:
-            raise InputError(f"--limit: no measure {name!r}{nearest(name, MEASURES)}")
         if name not in check.measures:
-            raise InputError(f"--limit: {check.name} has no {name}; it has {', '.join(check.measures)}")
-        value = check.measures[name]
-        lower = MEASURES[name].lower_is_better
+            raise InputError(
+                f"--limit: {check.name} has no measure {name!r}{nearest(name, check.measures)}; it has {', '.join(check.measures)}"
+            )
+        value, lower = check.measures[name], measure(name).lower_is_better
         if value > limit if lower else value < limit:
             side = "above" if lower else "below"
             found.append(f"{check.name}: {name} is {value:.4g}, {side} the limit of {limit:g}")

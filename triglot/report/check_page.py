@@ -8,7 +8,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from triglot.check.run import Check
-from triglot.check.verdict import MEASURES, Verdict
+from triglot.check.verdict import Verdict, measure
 from triglot.report.bias import composition
 from triglot.report.heatmap import language_name
 from triglot.report.templates import environment
@@ -44,13 +44,12 @@ def _figures(check: Check) -> list[dict[str, object]]:
     """Rows of the table: a measure, what it means, its figure, and the figures on trial."""
     return [
         {
-            "title": MEASURES[name].title,
-            "meaning": MEASURES[name].meaning,
+            "title": measure(name).title,
+            "meaning": measure(name).help,
             "value": _number(value),
             "trials": [_number(trial[name]) if name in trial else "" for trial in check.trials.values()],
         }
         for name, value in check.measures.items()
-        if name in MEASURES
     ]
 
 
