@@ -184,7 +184,10 @@ def _texts(folder: Path) -> None:
         folder / "articles.csv",
         ["id,lang,title,body", *(f'{fact},en,Fact {fact},"{passage(fact, "en")}\nMore, of it."' for fact in facts)],
     )
-    _lines(folder / "mixed.csv", ["lang,text", *(f'{lang},"{passage(fact, lang)}"' for fact in facts for lang in LANGUAGES)])
+    _lines(
+        folder / "mixed.csv",
+        ["lang,text", *(f'{lang},"{passage(fact, lang)}"' for fact in facts for lang in LANGUAGES)],
+    )
     for lang in LANGUAGES:
         (folder / "lines").mkdir(exist_ok=True)
         _lines(folder / "lines" / f"{lang}.txt", (passage(fact, lang) for fact in facts))

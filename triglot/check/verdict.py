@@ -163,8 +163,9 @@ def past_limits(check: Check, limits: dict[str, float]) -> list[str]:
     found = []
     for name, limit in limits.items():
         if name not in check.measures:
+            known = ", ".join(check.measures)
             raise InputError(
-                f"--limit: {check.name} has no measure {name!r}{nearest(name, check.measures)}; it has {', '.join(check.measures)}"
+                f"--limit: {check.name} has no measure {name!r}{nearest(name, check.measures)}; it has {known}"
             )
         value, lower = check.measures[name], measure(name).lower_is_better
         if value > limit if lower else value < limit:
