@@ -11,8 +11,9 @@ from tests.command import triglot
 from tests.writing import inputs
 from triglot.corpus.formats import bitext
 from triglot.corpus.formats.pairs import read_training
-from triglot.debias.fit import UNTRIED, debias, linear_maps
+from triglot.debias.fit import UNTRIED, debias
 from triglot.debias.settings import CHOSEN, Debias
+from triglot.debias.steps import linear_maps
 from triglot.debias.strength import LOSS, best, halved, trial_set
 from triglot.encoder.languages import Removal, read_removal, write_removal
 from triglot.files import InputError

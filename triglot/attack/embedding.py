@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from triglot.attack.search import Found
 from triglot.attack.settings import Attack
 from triglot.attack.target import Target
 from triglot.encoder.static import StaticEncoder, bag_means
@@ -27,6 +28,8 @@ def shift_queries(target: Target, attack: Attack, *, rows: int = 256) -> np.ndar
         InputError: an encoder that has no token embeddings to shift.
     """
     import torch
+
+    from triglot.robust.ball import ascend
 
     encoder, texts = target.encoder, target.benchmark.queries.texts
     if isinstance(encoder, StaticEncoder):
@@ -56,20 +59,17 @@ def shift_queries(target: Target, attack: Attack, *, rows: int = 256) -> np.ndar
             )
             (gradient,) = torch.autograd.grad((good - bad).sum(), shift)
             with torch.no_grad():
-                limit = attack.eps * room
-                moved = shift - 2 / attack.steps * limit * _over(gradient)
-                length = moved.flatten(1).norm(dim=1)
-                scale = (limit.flatten() / length.clamp_min(1e-30)).clamp_max(1.0)
-                shift = (moved * scale.reshape(-1, *[1] * (moved.ndim - 1))).requires_grad_()
+                limit = attack.eps * room.flatten()
+                shift = ascend(shift, -gradient, 2 / attack.steps * limit, limit).requires_grad_()
         with torch.no_grad():
             result[here] = forward(shift).cpu().numpy()
     return result
 
 
-def _over(gradient: Any) -> Any:
-    """Each example's gradient at length 1."""
-    length = gradient.flatten(1).norm(dim=1).clamp_min(1e-30)
-    return gradient / length.reshape(-1, *[1] * (gradient.ndim - 1))
+def shifted(target: Target, attack: Attack, lexicon: object = None) -> Found:
+    """`search: embedding`, whose texts stay as they are."""
+    texts = list(target.texts)
+    return Found(texts, np.full(len(texts), attack.steps), shift_queries(target, attack))
 
 
 def _static(encoder: StaticEncoder, texts: list[str]) -> tuple[Any, Any, Any]:

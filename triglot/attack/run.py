@@ -10,12 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from triglot.attack.embedding import shift_queries
 from triglot.attack.measure import robustness
-from triglot.attack.search import Found, beam, candidates_of, draw, greedy, part_texts, worst_of
+from triglot.attack.searches import SEARCHES
 from triglot.attack.settings import Attack
 from triglot.attack.target import Target
-from triglot.augment.lexicon import Lexicon
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.encoder.once import encode_set
 from triglot.encoder.protocol import Encoder
@@ -104,31 +102,14 @@ def attack_queries(
     before = target.margins(queries, everyone)
     done = []
     for attack in attacks:
-        found, vectors = _attack(target, attack, lexicon_of(attack.half) if attack.needs_lists else None)
+        lexicon = lexicon_of(attack.half) if attack.needs_lists else None
+        found = SEARCHES[attack.search].find(target, attack, lexicon)
+        vectors = target.encode(found.texts) if found.vectors is None else found.vectors
         evaluation = evaluate_embeddings(vectors, passages, benchmark, bias=False, notes=notes)
         changed = np.array([a != b for a, b in zip(found.texts, benchmark.queries.texts, strict=True)])
-        if attack.search == "embedding":
+        if found.vectors is not None:
             changed = np.ones(len(changed), bool)
         measured = robustness(clean, evaluation, queries, vectors, passages, changed=changed, calls=found.calls)
         evaluation = replace(evaluation, summary=evaluation.summary | {"robustness": measured})
         done.append(Attacked(attack, evaluation, found.texts, before, target.margins(vectors, everyone), found.calls))
     return clean, done
-
-
-def _attack(target: Target, attack: Attack, lexicon: Lexicon | None) -> tuple[Found, np.ndarray]:
-    """The attacked texts and their vectors."""
-    benchmark = target.benchmark
-    texts, langs = benchmark.queries.texts, [benchmark.languages[code] for code in benchmark.queries.lang]
-    if attack.search == "embedding":
-        return Found(list(texts), np.full(len(texts), attack.steps)), shift_queries(target, attack)
-    if attack.search == "random":
-        found = Found(draw(texts, langs, attack, lexicon), np.zeros(len(texts), np.int64))
-    elif attack.search == "worst":
-        found = worst_of(target, texts, langs, attack, lexicon)
-    else:
-        parted, options = part_texts(texts, langs, lexicon), candidates_of(langs, attack, lexicon)
-        if attack.search == "greedy":
-            found = greedy(target, parted, options, rate=attack.rate, budget=attack.budget)
-        else:
-            found = beam(target, parted, options, rate=attack.rate, width=attack.beam, budget=attack.budget)
-    return found, target.encode(found.texts)

@@ -24,10 +24,17 @@ Candidates = Callable[[int, int, str], list[str]]  # (query, place, unit) -> rep
 
 @dataclass(frozen=True)
 class Found:
-    """The text that an attack ends with for each query, and how many texts the model encoded on the way."""
+    """What an attack ends with.
+
+    Attributes:
+        texts: one for each query; the clean ones where a search ends with vectors.
+        calls: (queries,) texts that the model encoded on the way.
+        vectors: (queries, dim) of a search that ends with vectors; None for those of the texts.
+    """
 
     texts: list[str]
     calls: np.ndarray
+    vectors: np.ndarray | None = None
 
 
 def draw(
@@ -60,13 +67,17 @@ def draw(
     return result
 
 
-def worst_of(
-    target: Target, texts: Sequence[str], langs: Sequence[str], attack: Attack, lexicon: Lexicon | None
-) -> Found:
+def one_draw(target: Target, attack: Attack, lexicon: Lexicon | None) -> Found:
+    """`search: random`; the model is not asked."""
+    return Found(draw(target.texts, target.langs, attack, lexicon), np.zeros(len(target.texts), np.int64))
+
+
+def worst_of(target: Target, attack: Attack, lexicon: Lexicon | None) -> Found:
     """Of `tries` draws (and no more than the budget), the one with the lowest margin.
 
     The unchanged text is not among them.
     """
+    texts, langs = target.texts, target.langs
     tries = min(attack.tries, attack.budget)
     query = np.arange(len(texts))
     best, lowest = list(texts), np.full(len(texts), np.inf)
@@ -76,6 +87,18 @@ def worst_of(
         for i in np.flatnonzero(margins < lowest):
             best[i], lowest[i] = drawn[i], margins[i]
     return Found(best, np.full(len(texts), tries))
+
+
+def greedy_of(target: Target, attack: Attack, lexicon: Lexicon | None) -> Found:
+    """`greedy` with the settings of an attack."""
+    parted, options = part_texts(target.texts, target.langs, lexicon), candidates_of(target.langs, attack, lexicon)
+    return greedy(target, parted, options, rate=attack.rate, budget=attack.budget)
+
+
+def beam_of(target: Target, attack: Attack, lexicon: Lexicon | None) -> Found:
+    """`beam` with the settings of an attack."""
+    parted, options = part_texts(target.texts, target.langs, lexicon), candidates_of(target.langs, attack, lexicon)
+    return beam(target, parted, options, rate=attack.rate, width=attack.beam, budget=attack.budget)
 
 
 def candidates_of(langs: Sequence[str], attack: Attack, lexicon: Lexicon | None) -> Candidates:

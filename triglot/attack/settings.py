@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
+from triglot.attack.searches import SEARCHES
 from triglot.augment.noise import KINDS
 from triglot.files import SettingError, check_choice
 from triglot.ranges import Half, Range, Seed, Share, check_ranges
 
 CODESWITCH = "codeswitch"
-SEARCHES = ("random", "worst", "greedy", "beam", "embedding")
 TYPOS = ("insert", "substitute", "keyboard")  # delete and swap are for training
 
 
@@ -55,12 +55,13 @@ class Attack:
     def __post_init__(self) -> None:
         check_ranges(self)
         known = (*KINDS, CODESWITCH)
-        if not self.kinds and self.search != "embedding":
+        if self.search not in SEARCHES:
+            check_choice("search", self.search, SEARCHES.names())
+        if not self.kinds and SEARCHES[self.search].of_texts:
             raise SettingError("kinds", "is empty")
         for kind in self.kinds:
             check_choice("kinds", kind, known)
-        for key, values in (("search", SEARCHES), ("mode", ("multilingual", "bilingual"))):
-            check_choice(key, getattr(self, key), values)
+        check_choice("mode", self.mode, ("multilingual", "bilingual"))
         if self.name and not re.fullmatch(r"[\w\-+.]+", self.name):
             raise SettingError("name", f"{self.name!r} has other characters than letters, digits and - + . _")
 
@@ -69,18 +70,15 @@ class Attack:
         """The name in results: `typos-0.2`, `worst8-mix-0.2`, `pgd-0.1`."""
         if self.name:
             return self.name
-        if self.search == "embedding":
-            return f"pgd-{self.eps:g}"
         what = "typos" if set(self.kinds) == set(TYPOS) else "mix"
         if len(self.kinds) == 1:
             what = self.kinds[0]
-        how = {"random": "", "worst": f"worst{self.tries}-"}.get(self.search, f"{self.search}-")
-        return f"{how}{what}-{self.rate:g}"
+        return SEARCHES[self.search].label(self, what)
 
     @property
     def needs_lists(self) -> bool:
         """Whether it replaces words by translations."""
-        return CODESWITCH in self.kinds and self.search != "embedding"
+        return CODESWITCH in self.kinds and SEARCHES[self.search].of_texts
 
 
 STANDARD = (

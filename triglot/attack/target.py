@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from triglot.corpus.retrieval import RetrievalSet
+from triglot.encoder.once import encode_once
 from triglot.encoder.protocol import Encoder
 from triglot.topk import top_k
 
@@ -49,11 +50,19 @@ class Target:
         order = np.argsort(known, axis=1, kind="stable")[:, :depth]  # relevant ones last
         self.others = np.where(np.take_along_axis(known, order, 1), -1, np.take_along_axis(best, order, 1))
 
+    @property
+    def texts(self) -> list[str]:
+        """The unchanged queries."""
+        return self.benchmark.queries.texts
+
+    @property
+    def langs(self) -> list[str]:
+        """Their languages."""
+        return [self.benchmark.languages[code] for code in self.benchmark.queries.lang.tolist()]
+
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Query vectors, each different text encoded once."""
-        place: dict[str, int] = {}
-        rows = np.array([place.setdefault(text, len(place)) for text in texts], np.int64)
-        return np.asarray(self.encoder.encode(list(place), side="query"))[rows]
+        return encode_once(self.encoder, texts, "query")
 
     def margins(self, vectors: np.ndarray, query: np.ndarray, *, rows: int = 1024) -> np.ndarray:
         """(n,) margin of each vector as a form of the query with that index."""

@@ -5,16 +5,18 @@ from typing import TYPE_CHECKING
 from triglot.lazy import face
 
 if TYPE_CHECKING:
-    from triglot.debias.fit import Fitted, average, centre, debias, linear_maps, lir, lsar, shift, with_linear
-    from triglot.debias.settings import METHODS, Debias
+    from triglot.debias.fit import Fitted, average, debias, with_linear
+    from triglot.debias.methods import METHODS, Method
+    from triglot.debias.settings import Debias
+    from triglot.debias.steps import centre, linear_maps, lir, lsar, shift
     from triglot.debias.strength import Choice, choose_strength
 
-_FIT = ("Fitted", "average", "centre", "debias", "linear_maps", "lir", "lsar", "shift", "with_linear")
 __all__ = [
     "METHODS",
     "Choice",
     "Debias",
     "Fitted",
+    "Method",
     "average",
     "centre",
     "choose_strength",
@@ -26,5 +28,12 @@ __all__ = [
     "with_linear",
 ]
 __getattr__ = face(
-    __name__, {"fit": _FIT, "settings": ("METHODS", "Debias"), "strength": ("Choice", "choose_strength")}
+    __name__,
+    {
+        "fit": ("Fitted", "average", "debias", "with_linear"),
+        "methods": ("METHODS", "Method"),
+        "settings": ("Debias",),
+        "steps": ("centre", "linear_maps", "lir", "lsar", "shift"),
+        "strength": ("Choice", "choose_strength"),
+    },
 )

@@ -1,16 +1,7 @@
-"""Taking the language out of the vectors of a trained encoder, without training.
+"""Fitting a step on texts, and applying as much of it as is good.
 
-- `centre`: each language's mean is subtracted.
-- `lir`: the first right singular vectors of each language's uncentred sample are removed (Yang et al. 2021, arXiv
-  2109.04727).
-- `lsar`: one low-rank subspace of language, fitted to the means of all languages, is projected out (Xie et al. 2022,
-  arXiv 2401.05792).
-- `shift`: the mean difference from translations in the pivot language is subtracted.
-- `map`: a linear map draws each language to its translations in the pivot language (ridge regression towards the
-  identity).
-
-`lsar` is the same for all texts, so it becomes part of the model: of a static encoder's rows, or a `Dense` module after
-a transformer. The others need the language of a text and lie in a file beside the model (`triglot.encoder.languages`).
+A step that is the same for all texts becomes part of the model: of a static encoder's rows, or a `Dense` module after a
+transformer. The others need the language of a text and lie in a file beside the model (`triglot.encoder.languages`).
 """
 
 from __future__ import annotations
@@ -24,13 +15,14 @@ import numpy as np
 
 from triglot import seeds
 from triglot.corpus.parallel import ParallelCorpus
-from triglot.debias.settings import CHOSEN, FEWEST, OF_PAIRS, Debias
+from triglot.debias.methods import METHODS
+from triglot.debias.settings import CHOSEN, FEWEST, Debias
 from triglot.debias.strength import FEWEST as LEAST_TRIED
 from triglot.debias.strength import Choice, choose_strength
 from triglot.encoder.languages import ByLanguage, Removal
 from triglot.encoder.protocol import SavedEncoder, by_language, similarity_of
 from triglot.encoder.static import StaticEncoder
-from triglot.files import InputError, nearest
+from triglot.files import InputError, SettingError, nearest
 from triglot.text import normalise
 
 if TYPE_CHECKING:
@@ -39,130 +31,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("triglot")
 UNTRIED = 0.5  # the strength where there is nothing to choose it on: half of a mean costs little within a language
 MOST_TRIED = 500  # groups that strengths are tried on
-
-
-def centre(samples: Mapping[str, np.ndarray]) -> Removal:
-    """Each language's mean.
-
-    Args:
-        samples: language -> (texts, dim) unit vectors.
-    """
-    offsets = np.stack([sample.mean(axis=0, dtype=np.float64) for sample in samples.values()])
-    return _removal(samples, "centre", offsets=offsets)
-
-
-def shift(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]], pivot: str) -> Removal:
-    """Each language's mean difference from its translations in the pivot language.
-
-    Args:
-        pairs: language -> two (pairs, dim) arrays of unit vectors: in that language, and of their translations in the
-            pivot language.
-        pivot: gets an offset of zero.
-    """
-    found = {
-        code: (own.astype(np.float64) - other).mean(axis=0) for code, (own, other) in pairs.items() if code != pivot
-    }
-    found[pivot] = np.zeros_like(next(iter(found.values())))
-    return _removal(found, "shift", offsets=np.stack(list(found.values())))
-
-
-def linear_maps(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]], pivot: str) -> Removal:
-    """Each language's linear map to its translations in the pivot language: ridge regression whose penalty draws it to
-    the identity.
-
-    The map W is that of the least |X W - Y|^2 + n r |W - I|^2 over the n pairs (X, Y), r the mean variance of a
-    dimension: with few pairs it hardly moves anything that they say nothing of.
-
-    Args:
-        pairs: as for `shift`.
-        pivot: gets the identity.
-    """
-    found: dict[str, np.ndarray] = {}
-    for code, (own, other) in pairs.items():
-        if code == pivot:
-            continue
-        own, other = own.astype(np.float64), other.astype(np.float64)
-        dim = own.shape[1]
-        if len(own) < dim:
-            log.warning(
-                "map: %d pairs of %s for vectors of %d dimensions; directions that they lack stay as they are",
-                len(own),
-                code,
-                dim,
-            )
-        gram = own.T @ own
-        ridge = np.trace(gram) / dim * np.eye(dim)
-        found[code] = np.linalg.solve(gram + ridge, own.T @ other + ridge)
-    found[pivot] = np.eye(next(iter(found.values())).shape[0])
-    maps = np.stack(list(found.values())).astype(np.float32)
-    empty = np.zeros((len(found), maps.shape[1]), np.float32)
-    return Removal(tuple(found), empty, np.zeros((len(found), 0, maps.shape[1]), np.float32), "map", maps=maps)
-
-
-def lir(samples: Mapping[str, np.ndarray], rank: int = 1) -> Removal:
-    """Each language's strongest directions: the first right singular vectors of its sample, which is not centred.
-
-    Args:
-        samples: language -> (texts, dim) unit vectors.
-        rank: directions of each language.
-    """
-    directions = []
-    for code, sample in samples.items():
-        if not 1 <= rank < min(sample.shape):
-            raise InputError(
-                f"rank: {rank} directions of {len(sample)} vectors of {sample.shape[1]} dimensions ({code})"
-            )
-        sample = sample.astype(np.float64)
-        values, vectors = np.linalg.eigh(
-            sample.T @ sample
-        )  # ascending; the same vectors as the SVD's, at a dim x dim problem
-        directions.append(vectors[:, np.argsort(-values)[:rank]].T)
-    return _removal(samples, "lir", directions=np.stack(directions))
-
-
-def lsar(samples: Mapping[str, np.ndarray], rank: int = 0) -> np.ndarray:
-    """The projection onto what the languages have in common: `vectors @ it` has no part in `language_space`.
-
-    Args, Raises:
-        as `language_space`.
-
-    Returns:
-        (dim, dim) float64, symmetric.
-    """
-    language = language_space(samples, rank)
-    return np.eye(language.shape[1]) - language.T @ language
-
-
-def language_space(samples: Mapping[str, np.ndarray], rank: int = 0) -> np.ndarray:
-    """The subspace in which languages differ, as orthonormal rows.
-
-    Args:
-        samples: language -> (texts, dim) unit vectors.
-        rank: of the subspace of language; 0: one less than there are languages.
-
-    Returns:
-        (rank, dim) float64.
-    """
-    means = np.stack([sample.mean(axis=0, dtype=np.float64) for sample in samples.values()])  # (languages, dim)
-    most = min(len(means) - 1, means.shape[1] - 1)
-    rank = rank or most
-    if not 1 <= rank <= most:
-        raise InputError(
-            f"rank: {rank} directions among {len(means)} languages of {means.shape[1]} dimensions; at most {most}"
-        )
-    middle = means.mean(axis=0)
-    left, values, right = np.linalg.svd(means - middle, full_matrices=False)
-    fitted = (left[:, :rank] * values[:rank]) @ right[:rank] + middle
-    common = np.linalg.pinv(fitted) @ np.ones(len(means))
-    common /= common @ common  # orthogonal to the differences between languages
-    return np.linalg.svd(fitted - common, full_matrices=False)[2][:rank]
-
-
-def _removal(languages: Collection[str], method: str, offsets: Any = None, directions: Any = None) -> Removal:
-    dim = (offsets if offsets is not None else directions).shape[-1]
-    offsets = np.zeros((len(languages), dim)) if offsets is None else offsets
-    directions = np.zeros((len(languages), 0, dim)) if directions is None else directions
-    return Removal(tuple(languages), offsets.astype(np.float32), directions.astype(np.float32), method)
 
 
 @dataclass(frozen=True)
@@ -223,13 +91,10 @@ def debias(
     def encode(rows: np.ndarray, side: str = "passage") -> np.ndarray:
         return np.asarray(encoder.encode([texts[i] for i in rows.tolist()], side=side, progress=progress))
 
-    rows = (
-        _pairs(corpus, usable, order, settings)
-        if settings.method in OF_PAIRS
-        else _samples(corpus, usable, order, settings)
-    )
+    method = METHODS[settings.method]
+    rows = (_pairs if method.pairs else _samples)(corpus, usable, order, settings)
     counts = {code: len(own) for code, (own, _) in rows.items()}
-    _check(counts, settings, least=1 if settings.method in OF_PAIRS else 2)
+    _check(counts, settings, least=1 if method.pairs else 2)
     removal = _fit(settings, rows, encode)
     strength, choice = settings.strength, None
     if strength == CHOSEN:
@@ -242,7 +107,7 @@ def debias(
             "strength: nothing that %s takes away helps on the text held back; the model stays as it is",
             settings.method,
         )
-    if settings.method == "lsar":
+    if method.everywhere:
         language = removal.directions[0].astype(np.float64)
         projection = np.eye(language.shape[1]) - strength * language.T @ language
         return Fitted(with_linear(encoder, projection), counts, hidden, strength, choice)
@@ -254,21 +119,23 @@ def debias(
 def _fit(
     settings: Debias, rows: Mapping[str, tuple[np.ndarray, np.ndarray]], encode: Callable[..., np.ndarray]
 ) -> Removal:
-    """The step of a method, at full strength."""
+    """The step of a method, at full strength; with `sides: both`, queries have offsets of their own."""
+    method = METHODS[settings.method]
     steps = {}
-    for side in _sides(settings):
-        if settings.method in OF_PAIRS:
-            pairs = {code: (encode(own, side), encode(other, side)) for code, (own, other) in rows.items()}
-            steps[side] = {"shift": shift, "map": linear_maps}[settings.method](pairs, settings.pivot)
+    for side in ("query", "passage") if settings.sides == "both" and method.sides else ("passage",):
+        if method.pairs:
+            steps[side] = method.fit(
+                {code: (encode(a, side), encode(b, side)) for code, (a, b) in rows.items()}, settings
+            )
         else:
-            steps[side] = step_of(settings, {code: encode(own, side) for code, (own, _) in rows.items()})
+            steps[side] = method.fit({code: encode(own, side) for code, (own, _) in rows.items()}, settings)
     if "query" not in steps:
         return steps["passage"]
     return replace(steps["passage"], query_offsets=steps["query"].offsets)
 
 
 def step_of(settings: Debias, samples: Mapping[str, np.ndarray]) -> Removal:
-    """The step of a method that needs no translations, at full strength; that of `lsar` is the same for every language.
+    """The step of a method that needs no translations, at full strength.
 
     Args:
         settings: see `Debias`.
@@ -277,22 +144,11 @@ def step_of(settings: Debias, samples: Mapping[str, np.ndarray]) -> Removal:
     Raises:
         InputError: a method that needs translations, or too few languages or vectors.
     """
-    if settings.method not in ("centre", "lir", "lsar"):
-        raise InputError(
-            f"method: {settings.method or 'none'} cannot be fitted on vectors alone; centre, lir and lsar can"
-        )
+    if not settings.method or METHODS[settings.method].pairs:
+        able = ", ".join(method.name for method in METHODS if not method.pairs)
+        raise SettingError("method", f"{settings.method or 'none'} cannot be fitted on vectors alone; known: {able}")
     _check({code: len(sample) for code, sample in samples.items()}, settings, least=2)
-    if settings.method == "centre":
-        return centre(samples)
-    if settings.method == "lir":
-        return lir(samples, settings.rank or 1)
-    language = language_space(samples, settings.rank)
-    return _removal(samples, "lsar", directions=np.repeat(language[None], len(samples), axis=0))
-
-
-def _sides(settings: Debias) -> tuple[str, ...]:
-    """The sides that a method is fitted on; only offsets differ between them."""
-    return ("query", "passage") if settings.sides == "both" and settings.method in ("centre", "shift") else ("passage",)
+    return METHODS[settings.method].fit(samples, settings)
 
 
 def _tried(corpus: ParallelCorpus, usable: np.ndarray, seed: int) -> np.ndarray:
@@ -357,7 +213,7 @@ def _pairs(
 
 
 def _check(counts: Mapping[str, int], settings: Debias, least: int) -> None:
-    what = f"texts translated into {settings.pivot}" if settings.method in OF_PAIRS else "texts"
+    what = f"texts translated into {settings.pivot}" if METHODS[settings.method].pairs else "texts"
     if len(counts) < least:
         raise InputError(f"debias: {what} in {len(counts)} languages; {settings.method} needs {least} or more")
     few = {code: count for code, count in counts.items() if count < FEWEST}

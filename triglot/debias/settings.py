@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from triglot.files import SettingError, nearest
+from triglot.debias.methods import METHODS
+from triglot.files import SettingError, check_choice
 from triglot.ranges import Range, Rank, Strength, check_ranges
 
-Method = Literal["", "centre", "lir", "lsar", "shift", "map"]
-METHODS = ("centre", "lir", "lsar", "shift", "map")
-OF_PAIRS = ("shift", "map")  # these need translations in the pivot language
 CHOSEN = -1.0  # stands for a strength that is chosen on text held back
 FEWEST = 50  # texts of a language; a mean of fewer says more about the texts than about the language
 
@@ -20,7 +18,8 @@ class Debias:
     """How the language is taken out of a trained encoder.
 
     Attributes:
-        method: see the module; empty for none.
+        method: centre | lir | lsar | shift | map, or one of another package (see `triglot.debias.methods`); empty for
+            none.
         rank: directions removed by `lir` (0: one) and `lsar` (0: one less than there are languages).
         texts: of each language at most; pairs of each language for `shift` and `map`.
         pivot: of `shift` and `map`: its vectors stay as they are.
@@ -30,7 +29,7 @@ class Debias:
         source: label of the source whose texts are used; empty for all sources of natural text.
     """
 
-    method: Method = ""
+    method: str = ""
     rank: Rank = 0
     texts: Annotated[int, Range(FEWEST, 10**9)] = 10_000
     pivot: str = "en"
@@ -40,11 +39,12 @@ class Debias:
 
     def __post_init__(self) -> None:
         if self.method and self.method not in METHODS:
-            raise SettingError("method", f"{self.method!r} is not known{nearest(self.method, METHODS)}")
+            check_choice("method", self.method, METHODS.names())
         check_ranges(self)
         if not (self.strength == CHOSEN or self.strength >= 0):
             raise SettingError("strength", f"{self.strength:g} is not in 0 to 1 (or -1, to have it chosen)")
         if self.sides not in ("passage", "both"):
             raise SettingError("sides", f"{self.sides!r} is not passage or both")
-        if self.rank and self.method not in ("", "lir", "lsar"):
-            raise SettingError("rank", f"{self.method} has none; lir and lsar have")
+        if self.rank and self.method and not METHODS[self.method].ranked:
+            having = " and ".join(method.name for method in METHODS if method.ranked)
+            raise SettingError("rank", f"{self.method} has none; {having} have")

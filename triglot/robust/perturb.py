@@ -14,6 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from triglot.robust.ball import ascend, over, times
 from triglot.robust.settings import Robust
 
 Shifts = dict[int, Tensor]  # chunk -> (texts, ...) in the shape of its token embeddings
@@ -52,24 +53,6 @@ class Passes(Protocol):
     def noise(self, chunk: int, purpose: str) -> Tensor:
         """Numbers in [-1, 1) in the shape of a shift, drawn by (seed, step, chunk)."""
         ...
-
-
-def _over(x: Tensor, by: Tensor) -> Tensor:
-    """x / by, with one number a text."""
-    return x / by.reshape(-1, *[1] * (x.ndim - 1)).clamp_min(1e-30)
-
-
-def _norms(x: Tensor) -> Tensor:
-    return x.flatten(1).norm(dim=1)
-
-
-def _times(x: Tensor, by: Tensor) -> Tensor:
-    return x * by.reshape(-1, *[1] * (x.ndim - 1))
-
-
-def _project(shift: Tensor, limit: Tensor) -> Tensor:
-    """Scaled back into the ball of radius `limit` (one a text)."""
-    return _times(shift, (limit / _norms(shift).clamp_min(1e-30)).clamp_max(1.0))
 
 
 def perturbed_step(
@@ -125,8 +108,8 @@ def _gradient_sign_steps(
         moved = {}
         for chunk in passes.perturbed:
             mask, unit = passes.ball(chunk)
-            along = _times(_over(ascent[chunk], _norms(ascent[chunk])), size * unit) * mask
-            moved[chunk] = _project(shifts[chunk].detach() + along, robust.eps * unit).requires_grad_()
+            length, limit = size * unit, robust.eps * unit
+            moved[chunk] = ascend(shifts[chunk].detach(), ascent[chunk], length, limit, mask).requires_grad_()
         shifts = moved
         noisy = passes.run(passes.perturbed, shifts=shifts, base=clean.vectors.detach())
         mixed = _mixed(clean.vectors, noisy.vectors, passes)
@@ -146,7 +129,7 @@ def _freelb(passes: Passes, value: Value, divergence: Divergence, robust: Robust
         mask, unit = passes.ball(chunk)
         start = passes.noise(chunk, "freelb") * mask
         size = mask.expand_as(start).flatten(1).sum(1).clamp_min(1.0).sqrt()
-        shifts[chunk] = _times(_over(start, size), robust.eps * unit).requires_grad_()
+        shifts[chunk] = times(over(start, size), robust.eps * unit).requires_grad_()
     of_rest, losses = torch.zeros_like(clean.vectors), []
     for step in range(robust.steps):
         noisy = passes.run(passes.perturbed, shifts=shifts, base=clean.vectors.detach())
@@ -159,8 +142,8 @@ def _freelb(passes: Passes, value: Value, divergence: Divergence, robust: Robust
             moved = {}
             for chunk in passes.perturbed:
                 mask, unit = passes.ball(chunk)
-                along = _times(_over(ascent[chunk], _norms(ascent[chunk])), robust.step_size * unit) * mask
-                moved[chunk] = _project(shifts[chunk].detach() + along, robust.eps * unit).requires_grad_()
+                length, limit = robust.step_size * unit, robust.eps * unit
+                moved[chunk] = ascend(shifts[chunk].detach(), ascent[chunk], length, limit, mask).requires_grad_()
             shifts = moved
     clean.backward(of_rest, passes.rest)
     return sum(losses), {f"ascent-{step + 1}": loss * robust.steps for step, loss in enumerate(losses)}
@@ -172,7 +155,7 @@ def _noise_shifts(passes: Passes, robust: Robust, purpose: str) -> Shifts:
     for chunk in passes.perturbed:
         mask, unit = passes.ball(chunk)
         noise = passes.noise(chunk, purpose) * mask
-        shifts[chunk] = _times(noise, robust.eps * unit / mask.shape[-1] ** 0.5).requires_grad_()
+        shifts[chunk] = times(noise, robust.eps * unit / mask.shape[-1] ** 0.5).requires_grad_()
     return shifts
 
 
@@ -195,9 +178,9 @@ def _smart(passes: Passes, value: Value, divergence: Divergence, robust: Robust)
     shifts = {}
     for chunk in passes.perturbed:
         mask, unit = passes.ball(chunk)
-        along = _over(ascent[chunk], ascent[chunk].flatten(1).abs().amax(1))
+        along = over(ascent[chunk], ascent[chunk].flatten(1).abs().amax(1))
         size = robust.step_size * unit / mask.shape[-1] ** 0.5
-        shifts[chunk] = (start[chunk].detach() + _times(along, size) * mask).requires_grad_()
+        shifts[chunk] = (start[chunk].detach() + times(along, size) * mask).requires_grad_()
     return _with_divergence(passes, value, divergence, robust, clean, shifts)
 
 

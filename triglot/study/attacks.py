@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from triglot.attack import Attack, Lexicon, attack_queries
+from triglot.attack.searches import SEARCHES
 from triglot.corpus.formats.wordlist import read_lists
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.encoder.protocol import Encoder
@@ -47,6 +48,6 @@ def attacked(
         for one in done:
             label = f"{name}+{one.attack.label}"
             found[label] = one.evaluation
-            if one.attack.search != "embedding":
+            if SEARCHES[one.attack.search].of_texts:
                 one.write_texts(out / "attacks" / f"{label}.jsonl")
     return found
