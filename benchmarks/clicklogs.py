@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from triglot.batches import KINDS, Batches, EpochPlan, Rows, plan_epoch
+from triglot.batches import KINDS, BatchSettings, EpochPlan, Rows, plan_epoch
 from triglot.files import InputError
 
 LANGUAGES, CLICKS, ARTICLES = 5, 5000, 240
@@ -125,7 +125,7 @@ SHAPES: dict[str, Callable[[], Rows]] = {
 def planned(rows: Rows, kind: str, size: int, **settings: bool) -> EpochPlan | None:
     """A plan of a kind; None where the kind cannot use any row."""
     try:
-        return plan_epoch(rows, Batches(kind=kind, size=size, comparable=False, **settings), seed=1)  # type: ignore[arg-type]
+        return plan_epoch(rows, BatchSettings(kind=kind, size=size, comparable=False, **settings), seed=1)  # type: ignore[arg-type]
     except InputError as error:
         if "no row can be used" in str(error):
             return None

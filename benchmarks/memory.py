@@ -86,10 +86,10 @@ def searching(queries: int, passages: int, k: int) -> Callable[[], object]:
 def mining(lines: int, depth: int) -> Callable[[], object]:
     """Negatives by vectors, some candidates left out by a bound."""
     from triglot.commands.sources import read_source
-    from triglot.mine import Mine, mine
+    from triglot.mine import MineSettings, mine
 
     corpus = read_source(_pairs(lines), format="pairs")
-    return lambda: mine(corpus, Mine(depth=depth, max_score=0.9), Drawn())
+    return lambda: mine(corpus, MineSettings(depth=depth, max_score=0.9), Drawn())
 
 
 def reading(rows: int, format: str = "pairs") -> Callable[[], object]:

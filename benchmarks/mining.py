@@ -32,7 +32,7 @@ from triglot.corpus.formats.registry import read_training
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.encoder import EncoderSettings, init_encoder, load_encoder
 from triglot.encoder.tokenizer import word_counts
-from triglot.mine import Mine, Mined, mine, write
+from triglot.mine import Mined, MineSettings, mine, write
 from triglot.mine.lines import lines_of
 
 OURS = ("dense", "bm25", "both")
@@ -43,7 +43,7 @@ def ours(
 ) -> tuple[Mined, Any]:
     """What was found, and its columns of texts."""
     lines = lines_of(corpus)
-    settings = Mine(source=source, negatives=asked.negatives)
+    settings = MineSettings(source=source, negatives=asked.negatives)
     found = mine(corpus, settings, encoder, lines=lines.select(np.arange(min(asked.queries, len(lines)))))
     kept = (found.text >= 0).all(axis=1)
     table = np.column_stack([found.lines.query, found.lines.passage, found.text])[kept]

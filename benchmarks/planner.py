@@ -18,7 +18,7 @@ import tracemalloc
 
 import numpy as np
 
-from triglot.batches import Batches, Rows, RunPlan, plan_run
+from triglot.batches import BatchSettings, Rows, RunPlan, plan_run
 
 LANGUAGES, ROUNDS = 11, 5
 CASES = [
@@ -46,7 +46,7 @@ def make_rows(count: int, strata: int) -> Rows:
 
 def plan(rows: Rows, kind: str, size: int, seed: int) -> RunPlan:
     """A run of two epochs (or of a few steps more, which are not asked for)."""
-    return plan_run(rows, Batches(kind=kind, size=size), steps=2 * (len(rows) // size + 1000), seed=seed)  # type: ignore[arg-type]
+    return plan_run(rows, BatchSettings(kind=kind, size=size), steps=2 * (len(rows) // size + 1000), seed=seed)  # type: ignore[arg-type]
 
 
 def clock() -> np.ndarray:

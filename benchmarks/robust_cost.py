@@ -26,22 +26,22 @@ from torch.profiler import ProfilerActivity, profile
 
 from triglot.encoder import EncoderSettings, init_encoder
 from triglot.encoder.tokenizer import word_counts
-from triglot.losses import Loss
-from triglot.robust import Robust, perturbed_step
+from triglot.losses import LossSettings
+from triglot.robust import RobustSettings, perturbed_step
 from triglot.train.distributed import World
 from triglot.train.network import Network
 from triglot.train.objective import Objective
 from triglot.train.passes import Passes
 
 METHODS = {
-    "plain": Robust(),
-    "fgm, queries": Robust(method="fgm", side="query"),
-    "fgm": Robust(method="fgm"),
-    "pgd-2": Robust(method="pgd", steps=2),
-    "freelb-2": Robust(method="freelb", steps=2),
-    "smart": Robust(method="smart", eps=1e-5, step_size=1e-3),
-    "r3f, queries": Robust(method="r3f", side="query", eps=1e-5),
-    "r3f": Robust(method="r3f", eps=1e-5),
+    "plain": RobustSettings(),
+    "fgm, queries": RobustSettings(method="fgm", side="query"),
+    "fgm": RobustSettings(method="fgm"),
+    "pgd-2": RobustSettings(method="pgd", steps=2),
+    "freelb-2": RobustSettings(method="freelb", steps=2),
+    "smart": RobustSettings(method="smart", eps=1e-5, step_size=1e-3),
+    "r3f, queries": RobustSettings(method="r3f", side="query", eps=1e-5),
+    "r3f": RobustSettings(method="r3f", eps=1e-5),
 }
 
 
@@ -70,7 +70,7 @@ def make_batch(size: int, query_words: int, passage_words: int, seed: int) -> An
     )
 
 
-def step(model: Network, batch: Any, robust: Robust, number: int) -> None:
+def step(model: Network, batch: Any, robust: RobustSettings, number: int) -> None:
     """One step of training, without the update of the weights."""
     size = len(batch.strings)
     rows = np.zeros(size, bool)
@@ -91,12 +91,12 @@ def step(model: Network, batch: Any, robust: Robust, number: int) -> None:
         autocast=nullcontext,
         draw=lambda chunk, purpose: torch.Generator().manual_seed(number + chunk),
     )
-    terms = Objective(Loss(), Robust(), dim=model.dim, languages=1, seed=1).on(batch, 0.0)
+    terms = Objective(LossSettings(), RobustSettings(), dim=model.dim, languages=1, seed=1).on(batch, 0.0)
     perturbed_step(passes, terms.value, terms.divergence, robust)
     model.module.zero_grad(set_to_none=True)
 
 
-def peak_memory(model: Network, batch: Any, robust: Robust) -> float:
+def peak_memory(model: Network, batch: Any, robust: RobustSettings) -> float:
     """MiB of tensors at the peak of one step."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as found:
         step(model, batch, robust, 0)

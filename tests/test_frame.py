@@ -304,3 +304,8 @@ def test_links_between_documents_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text("utf-8")):
             if "://" not in target and not target.startswith("mailto:"):
                 assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def test_a_name_of_the_version_before_works_with_a_warning() -> None:
+    with pytest.warns(DeprecationWarning, match="Batches is called BatchSettings"):
+        assert triglot.Batches is triglot.BatchSettings

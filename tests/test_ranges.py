@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import triglot
-from triglot.augment.settings import Augment
+from triglot.augment.settings import AugmentSettings
 from triglot.document import Document
 from triglot.files import InputError
 from triglot.ranges import Range, Share, check_number, check_ranges, hints_of
@@ -100,14 +100,14 @@ EXPECTED = {
     "triglot.recipe.Recipe",
     "triglot.recipe.CodeSwitch",
     "triglot.encoder.settings.EncoderSettings",
-    "triglot.train.settings.Train",
-    "triglot.robust.settings.Adversary",
-    "triglot.classify.tasks.Classify",
+    "triglot.train.settings.TrainSettings",
+    "triglot.robust.settings.AdversarySettings",
+    "triglot.classify.tasks.ClassifySettings",
     "triglot.classify.heads.HeadSettings",
     "triglot.augment.learn.LearnSettings",
     "triglot.augment.translate.TranslateSettings",
-    "triglot.mine.settings.Mine",
-    "triglot.attack.plant.Plant",
+    "triglot.mine.settings.MineSettings",
+    "triglot.attack.plant.PlantSettings",
 }
 
 
@@ -147,7 +147,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "triglot.recipe.Benchmark": {"name": "b", "format": "atlas"},
     "triglot.recipe.Stage": {"sources": ()},
     "triglot.augment.settings.Part": {"kinds": ("swap",)},
-    "triglot.commands.augment.Job": {"source": "x", "out": None, "augment": Augment()},
+    "triglot.commands.augment.Job": {"source": "x", "out": None, "augment": AugmentSettings()},
 }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from triglot import recipes
-from triglot.batches import Batches
+from triglot.batches import BatchSettings
 from triglot.document import parse_yaml
 from triglot.files import InputError
 from triglot.recipe import Source, alignment_recipe, arm_recipe, digest, load_recipe, parse_recipe, to_yaml
@@ -45,7 +45,7 @@ def test_a_recipe_is_read_and_named_after_its_file(path: Path) -> None:
     assert recipe.sources[0].label == "qa"
     assert recipe.alignment is not None
     assert recipe.alignment.batches.kind == "xy"
-    assert recipe.alignment.batches.size == Batches().size  # the alignment's settings are its own
+    assert recipe.alignment.batches.size == BatchSettings().size  # the alignment's settings are its own
 
 
 def test_the_command_line_replaces_settings(path: Path) -> None:

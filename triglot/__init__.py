@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from triglot.batches import Batches, plan_epoch, rows_of
+    from triglot.batches import BatchSettings, plan_epoch, rows_of
     from triglot.benchmark import open_benchmark
     from triglot.classify.judge import evaluate_task
     from triglot.classify.tasks import read_task
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "Batches",
+    "BatchSettings",
     "Encoder",
     "Evaluation",
     "GroupMaskedRankingLoss",
@@ -60,7 +60,7 @@ __all__ = [
 
 # Where each name lives; the imports above say the same to type checkers (a test holds the two together).
 _HOMES = {
-    "Batches": "triglot.batches:Batches",
+    "BatchSettings": "triglot.batches:BatchSettings",
     "Encoder": "triglot.encoder.protocol:Encoder",
     "Evaluation": "triglot.evaluate:Evaluation",
     "GroupMaskedRankingLoss": "triglot.trainers:GroupMaskedRankingLoss",
@@ -91,7 +91,15 @@ _HOMES = {
 }
 
 
+_FORMER = {"Batches": "BatchSettings"}  # names of the version before, which work once more
+
+
 def __getattr__(name: str) -> Any:
+    if name in _FORMER:
+        import warnings
+
+        warnings.warn(f"triglot.{name} is called {_FORMER[name]}", DeprecationWarning, stacklevel=2)
+        name = _FORMER[name]
     if name in _HOMES:
         from triglot.extras import named
 

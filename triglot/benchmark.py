@@ -73,8 +73,8 @@ def open_benchmark(
         among: where `languages` is None: only those of these that are there; empty for all.
         options: of the format's reader (`candidate_text`, `split`); where something is to be classified also those of
             `heads`.
-        heads: how they are trained, fields of `triglot.classify.tasks.Classify`, and `tasks`: which of retrieval and
-            classification is wanted; of no account where nothing is to be classified.
+        heads: how they are trained, fields of `triglot.classify.tasks.ClassifySettings`, and `tasks`: which of
+            retrieval and classification is wanted; of no account where nothing is to be classified.
         licence: of the data; empty for what the reader knows of it.
         base: folder that paths are relative to.
         passages: whether passages are needed; a run file or embeddings need none, and a corpus that lies apart is then

@@ -17,26 +17,26 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, Literal
 
 from triglot import recipes
-from triglot.attack.settings import Attack
-from triglot.augment.settings import Augment
-from triglot.batches import Batches
+from triglot.attack.settings import AttackSettings
+from triglot.augment.settings import AugmentSettings
+from triglot.batches import BatchSettings
 from triglot.classify.tasks import split_options
 from triglot.corpus.formats.registry import FORMATS, check_format
-from triglot.debias.settings import Debias
+from triglot.debias.settings import DebiasSettings
 from triglot.document import COMMAND_LINE, Document, put, read_yaml, split_word
 from triglot.encoder import EncoderSettings
 from triglot.evaluate.bias.scope import check_subsets
 from triglot.files import InputError, SettingError, nearest
 from triglot.language_tags import language, wanted
-from triglot.losses import Loss
-from triglot.mine.settings import Refresh
+from triglot.losses import LossSettings
+from triglot.mine.settings import RefreshSettings
 from triglot.names import check_name
 from triglot.ranges import Depth, Half, Range, Seed, Share, check_ranges
 from triglot.renamed import new_name, renamed
-from triglot.robust import Robust
+from triglot.robust import RobustSettings
 from triglot.settings import build, changed, dump_yaml, plain
 from triglot.stats import MARGIN
-from triglot.train import Train
+from triglot.train import TrainSettings
 
 log = logging.getLogger("triglot")
 Baseline = Literal["bm25", "bm25-translated"]
@@ -145,7 +145,7 @@ class Benchmark:
         depth: passages a query where a top-k run is made (BEIR, MTEB, TREC).
         subsets: languages of smaller pools to report as well.
         options: further options of the format's reader; of nli and stance, how a head is trained
-            (`triglot.classify.tasks.Classify`).
+            (`triglot.classify.tasks.ClassifySettings`).
     """
 
     name: str
@@ -179,7 +179,7 @@ class Benchmark:
                 raise SettingError("options", str(error)) from None
 
 
-def check_refresh(refresh: Refresh, train: Train) -> None:
+def check_refresh(refresh: RefreshSettings, train: TrainSettings) -> None:
     """Raise InputError where mined negatives would not be shown, or fewer are kept than are shown."""
     if refresh.every is None:
         return
@@ -213,12 +213,12 @@ class Stage:
     """
 
     sources: tuple[Source, ...] = ()
-    batches: Batches = field(default_factory=Batches)
-    augment: Augment = field(default_factory=Augment)
-    robust: Robust = field(default_factory=Robust)
-    loss: Loss = field(default_factory=Loss)
-    train: Train = field(default_factory=Train)
-    refresh: Refresh = field(default_factory=Refresh)
+    batches: BatchSettings = field(default_factory=BatchSettings)
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
+    robust: RobustSettings = field(default_factory=RobustSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+    refresh: RefreshSettings = field(default_factory=RefreshSettings)
     lexicon_init: Share = 0.0
     pivot: str = "en"
 
@@ -262,10 +262,10 @@ class Recipe(Stage):
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     alignment: Stage | None = None
     of: tuple[str, ...] = ()
-    debias: Debias = field(default_factory=Debias)
+    debias: DebiasSettings = field(default_factory=DebiasSettings)
     validation: tuple[Benchmark, ...] = ()
     evaluate: tuple[Benchmark, ...] = ()
-    attacks: tuple[Attack, ...] = ()
+    attacks: tuple[AttackSettings, ...] = ()
     baselines: tuple[Baseline, ...] = ()
     lists: str = ""
     arms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

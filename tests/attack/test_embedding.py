@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.attack.conftest import WORDS
-from triglot.attack import Attack
+from triglot.attack import AttackSettings
 from triglot.attack.embedding import shift_queries
 from triglot.attack.target import Target
 from triglot.encoder import EncoderSettings, init_encoder
@@ -31,12 +31,12 @@ def test_more_room_does_more_harm(model, benchmark) -> None:
     everyone = np.arange(len(target.queries))
     margins = [target.margins(target.queries, everyone).mean()]
     for eps in (0.05, 0.2, 0.8):
-        vectors = shift_queries(target, Attack(search="embedding", eps=eps))
+        vectors = shift_queries(target, AttackSettings(search="embedding", eps=eps))
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
         margins.append(target.margins(vectors, everyone).mean())
     assert margins == sorted(margins, reverse=True)
     assert margins[-1] < margins[0] - 0.05
-    tiny = shift_queries(target, Attack(search="embedding", eps=1e-9))
+    tiny = shift_queries(target, AttackSettings(search="embedding", eps=1e-9))
     np.testing.assert_allclose(tiny, target.queries, atol=1e-5)
 
 
@@ -45,7 +45,7 @@ def test_a_static_shift_stays_within_its_size(benchmark) -> None:
     model = init_encoder(EncoderSettings(dim=24, vocab=200), words, seed=1)
     target = Target(model, benchmark, *encode_set(model, benchmark))
     eps = 0.3
-    vectors = shift_queries(target, Attack(search="embedding", eps=eps, steps=8))
+    vectors = shift_queries(target, AttackSettings(search="embedding", eps=eps, steps=8))
     ids, offsets = model.tokenize(benchmark.queries.texts)
     means = bag_means(model.embeddings, ids, offsets)
     room = eps * np.sqrt(np.square(model.embeddings).sum(1).mean()) / np.sqrt(np.diff(offsets))

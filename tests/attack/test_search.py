@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.attack.conftest import LISTS, Letters
-from triglot.attack import STANDARD, Attack, Lexicon, attack_queries
+from triglot.attack import STANDARD, AttackSettings, Lexicon, attack_queries
 from triglot.attack.search import beam, candidates_of, draw, greedy, part_texts, worst_of
 from triglot.attack.target import Target
 from triglot.augment.codeswitch import restore, split_units
@@ -98,21 +98,21 @@ def test_worst_of_more_draws_is_no_better_for_the_victim(target: Target, benchma
     query = np.arange(len(benchmark.queries))
     margins = []
     for tries in (1, 4, 8):
-        attack = Attack(kinds=("substitute", "codeswitch"), rate=0.5, search="worst", tries=tries, half=None)
+        attack = AttackSettings(kinds=("substitute", "codeswitch"), rate=0.5, search="worst", tries=tries, half=None)
         found = worst_of(target, attack, lexicon)
         margins.append(target.margins(target.encode(found.texts), query))
         assert (found.calls == tries).all()
     assert (margins[1] <= margins[0] + 1e-6).all()
     assert (margins[2] <= margins[1] + 1e-6).all()
     assert margins[2].mean() < margins[0].mean()
-    few = Attack(kinds=("substitute",), rate=0.5, search="worst", tries=8, budget=2)
+    few = AttackSettings(kinds=("substitute",), rate=0.5, search="worst", tries=8, budget=2)
     assert (worst_of(target, few, None).calls == 2).all()
 
 
 def test_a_wide_beam_finds_the_worst_of_all_switched_texts(target: Target, benchmark, lexicon: Lexicon) -> None:
     texts, langs = benchmark.queries.texts[:9], langs_of(benchmark)[:9]
     small = Target(target.encoder, benchmark, target.queries, target.passages, depth=20)
-    options = candidates_of(langs, Attack(kinds=("codeswitch",), half=None), lexicon)
+    options = candidates_of(langs, AttackSettings(kinds=("codeswitch",), half=None), lexicon)
     found = beam(
         small,
         part_texts(benchmark.queries.texts, langs_of(benchmark), lexicon),
@@ -149,7 +149,7 @@ def test_searches_keep_their_budget_and_never_help_the_victim(
     texts, langs = benchmark.queries.texts, langs_of(benchmark)
     query, parted = np.arange(len(texts)), part_texts(texts, langs, lexicon)
     clean = target.margins(target.queries, query)
-    options = candidates_of(langs, Attack(kinds=kinds, tries=3, half=None), lexicon)
+    options = candidates_of(langs, AttackSettings(kinds=kinds, tries=3, half=None), lexicon)
     spent = {}
     for name, search in (
         ("greedy", lambda budget: greedy(target, parted, options, rate=0.5, budget=budget)),
@@ -170,7 +170,7 @@ def test_searches_keep_their_budget_and_never_help_the_victim(
 
 
 def test_random_draws_differ_by_turn_and_not_by_call(benchmark) -> None:
-    attack = Attack(kinds=("insert", "keyboard"), rate=0.5)
+    attack = AttackSettings(kinds=("insert", "keyboard"), rate=0.5)
     texts, langs = benchmark.queries.texts, langs_of(benchmark)
     assert draw(texts, langs, attack, None) == draw(texts, langs, attack, None)
     assert draw(texts, langs, attack, None) != draw(texts, langs, attack, None, turn=1)
@@ -180,9 +180,9 @@ def test_an_attack_lowers_what_is_measured_and_writes_readable_texts(
     encoder: Letters, benchmark, lexicon: Lexicon, tmp_path
 ) -> None:
     attacks = [
-        Attack(kinds=("substitute",), rate=0.0, name="nothing"),
-        Attack(kinds=("substitute",), rate=1.0, search="worst"),
-        Attack(kinds=("codeswitch",), rate=1.0, search="greedy", half=None),
+        AttackSettings(kinds=("substitute",), rate=0.0, name="nothing"),
+        AttackSettings(kinds=("substitute",), rate=1.0, search="worst"),
+        AttackSettings(kinds=("codeswitch",), rate=1.0, search="greedy", half=None),
     ]
     clean, done = attack_queries(encoder, benchmark, attacks, lexicon_of=lambda half: lexicon)
     nothing, worst, greedily = done
@@ -213,7 +213,7 @@ def test_an_attack_lowers_what_is_measured_and_writes_readable_texts(
 )
 def test_bad_settings(values, message: str) -> None:
     with pytest.raises(InputError) as error:
-        Attack(**values)
+        AttackSettings(**values)
     assert message.split(" (nearest")[0] in str(error.value)
     if "nearest" in message:
         assert re.search(r"worst", str(error.value))
@@ -221,14 +221,14 @@ def test_bad_settings(values, message: str) -> None:
 
 def test_attacks_that_cannot_run(encoder: Letters, benchmark, lexicon: Lexicon) -> None:
     with pytest.raises(InputError, match=r"needs a folder of word lists"):
-        attack_queries(encoder, benchmark, [Attack(kinds=("codeswitch",))])
+        attack_queries(encoder, benchmark, [AttackSettings(kinds=("codeswitch",))])
     with pytest.raises(InputError, match=r"two are called"):
-        attack_queries(encoder, benchmark, [Attack(), Attack()])
+        attack_queries(encoder, benchmark, [AttackSettings(), AttackSettings()])
     with pytest.raises(InputError, match=r"needs a model whose gradients"):
-        attack_queries(encoder, benchmark, [Attack(search="embedding")])
+        attack_queries(encoder, benchmark, [AttackSettings(search="embedding")])
     with pytest.raises(InputError, match=r"no word list for 'fr'"):
         attack_queries(
-            encoder, benchmark, [Attack(kinds=("codeswitch",), into=("fr",))], lexicon_of=lambda half: lexicon
+            encoder, benchmark, [AttackSettings(kinds=("codeswitch",), into=("fr",))], lexicon_of=lambda half: lexicon
         )
     with pytest.raises(InputError, match=r"no word list with 'en'"):
         Lexicon({("de", "es"): (["Berg"], ["montaña"])})

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from triglot.augment import grow
 from triglot.augment.apply import Augmenter
 from triglot.augment.lexicon import Lexicon, split_words, switch
-from triglot.augment.settings import Augment, Part
+from triglot.augment.settings import AugmentSettings, Part
 from triglot.commands import augment as augmenting
 from triglot.corpus.formats.pair_writer import records
 from triglot.corpus.formats.pairs import read_training
@@ -43,7 +43,7 @@ def corpus_of(rows: int = 20) -> ParallelCorpus:
 
 
 def augmenter(side: str = "both", seed: int = 1, parts: tuple[Part, ...] = (TYPOS, CASING)) -> Augmenter:
-    return Augmenter(Augment(parts, side=side), seed=seed)
+    return Augmenter(AugmentSettings(parts, side=side), seed=seed)
 
 
 def written(folder: Path, factors: list[float], **given: Any) -> dict[float, list[str]]:

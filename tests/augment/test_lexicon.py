@@ -6,7 +6,7 @@ import numpy as np
 
 from triglot.augment.apply import Augmenter
 from triglot.augment.lexicon import Lexicon, switch
-from triglot.augment.settings import Augment, Part
+from triglot.augment.settings import AugmentSettings, Part
 
 LISTS = {
     ("en", "de"): (["big", "large", "large", "car"], ["groß", "groß", "weit", "Auto"]),
@@ -33,10 +33,12 @@ def test_synonyms_stay_in_the_language_of_the_text() -> None:
 
 def test_a_part_has_a_side_of_its_own() -> None:
     parts = (Part(("swap",), share=0.5, side="passage"), Part(("delete",), share=0.5))
-    noise = Augmenter(Augment(parts, side="query"), seed=1)
+    noise = Augmenter(AugmentSettings(parts, side="query"), seed=1)
     keys, sides = np.arange(400), np.arange(400) % 2 == 1
     chosen = noise.choose(keys, sides, 0)
     assert set(chosen[sides].tolist()) == {-1, 0}
     assert set(chosen[~sides].tolist()) == {-1, 1}
-    synonyms = Augmenter(Augment((Part(("synonym",), share=1.0, rate=1.0),), lists="x"), seed=1, lexicon=Lexicon(LISTS))
+    synonyms = Augmenter(
+        AugmentSettings((Part(("synonym",), share=1.0, rate=1.0),), lists="x"), seed=1, lexicon=Lexicon(LISTS)
+    )
     assert synonyms.change(["weit"], ["de"], np.array([0]), np.array([0]), 0) == ["groß"]

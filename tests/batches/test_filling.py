@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triglot.batches import KINDS, Batches, Rows, plan_epoch, plan_run
+from triglot.batches import KINDS, BatchSettings, Rows, plan_epoch, plan_run
 from triglot.batches.filling import FULL, NEAR
 from triglot.files import InputError
 
@@ -90,8 +90,8 @@ def test_other_sizes_hold_as_well(name: str, size: int):
 )
 def test_arms_that_are_comparable_see_the_same_rows(name: str):
     rows = logs.SHAPES[name]()
-    arms = [Batches(kind=kind, size=128, positives=positives) for kind in KINDS.names() for positives in (1, 2)]  # type: ignore[arg-type]
-    arms.append(Batches(kind="xy", by="batch", size=128))
+    arms = [BatchSettings(kind=kind, size=128, positives=positives) for kind in KINDS.names() for positives in (1, 2)]  # type: ignore[arg-type]
+    arms.append(BatchSettings(kind="xy", by="batch", size=128))
     for steps in zip(*(plan_run(rows, arm, steps=60, seed=3) for arm in arms), strict=True):
         assert len({step.rows.tobytes() for step in steps}) == 1
         assert len(steps[0]) >= FULL * 128
@@ -103,7 +103,7 @@ def test_every_row_is_shown_over_epochs(name: str):
     """Rows of a popular article take turns: all have had one after as many epochs as it has rows for each that it may
     show."""
     rows = logs.SHAPES[name]()
-    batches = Batches(kind="xx-mixed", size=128, comparable=False)
+    batches = BatchSettings(kind="xx-mixed", size=128, comparable=False)
     plan = plan_epoch(rows, batches, seed=1)
     popular = int(np.bincount(rows.family).argmax())
     usable = np.flatnonzero(rows.query_languages & rows.passage_languages)
@@ -126,7 +126,7 @@ def test_a_tiny_language_borrows_others_and_keeps_its_rows_together():
         logs.alone(logs.log_rows(logs.popularity(), clicks=20), 3),
     )
     for epoch in range(3):
-        plan = plan_epoch(rows, Batches(kind="xx", size=64, comparable=False), seed=1, epoch=epoch)
+        plan = plan_epoch(rows, BatchSettings(kind="xx", size=64, comparable=False), seed=1, epoch=epoch)
         tiny = [step for step in plan if (step.query_lang == 3).any()]
         assert len(tiny) == 1
         assert tiny[0].kind == "xx-mixed"
@@ -138,7 +138,8 @@ def test_a_tiny_language_borrows_others_and_keeps_its_rows_together():
 def test_the_order_of_steps_is_another_in_every_epoch_and_their_sizes_are_the_same():
     rows = logs.SHAPES["Zipf 1.0"]()
     plans = [
-        plan_epoch(rows, Batches(kind="hybrid", size=64, comparable=False), seed=2, epoch=epoch) for epoch in range(3)
+        plan_epoch(rows, BatchSettings(kind="hybrid", size=64, comparable=False), seed=2, epoch=epoch)
+        for epoch in range(3)
     ]
     assert len({tuple(sorted(map(len, plan))) for plan in plans}) == 1
     assert len({plan[0].rows.tobytes() for plan in plans}) == 3
@@ -150,8 +151,8 @@ def test_data_without_popular_families_is_dealt_whole():
     mask = np.full(3000, 31, np.uint64)
     rows = Rows(rng.integers(0, 1500, 3000).astype(np.int32), mask, mask, np.zeros(3000, np.int16))
     for one, other in zip(
-        plan_epoch(rows, Batches(size=64), seed=1),
-        plan_epoch(rows, Batches(size=64, every_row=True), seed=1),
+        plan_epoch(rows, BatchSettings(size=64), seed=1),
+        plan_epoch(rows, BatchSettings(size=64, every_row=True), seed=1),
         strict=True,
     ):
         np.testing.assert_array_equal(one.rows, other.rows)
@@ -163,19 +164,19 @@ def test_a_plan_of_small_batches_is_an_error_that_names_the_cure():
     wanted = r"batches.size: 256 rows .* have 40\.0 on average.*batches.size: 40.*batches.allow_small: true"
     for plan in (lambda b: plan_epoch(rows, b, seed=1), lambda b: plan_run(rows, b, steps=3, seed=1)):
         with pytest.raises(InputError, match=wanted):
-            plan(Batches(size=256))
-        assert plan(Batches(size=256, allow_small=True)).sizes.mean == 40
-        assert plan(Batches(size=40)).sizes.mean >= 0.9 * 40
+            plan(BatchSettings(size=256))
+        assert plan(BatchSettings(size=256, allow_small=True)).sizes.mean == 40
+        assert plan(BatchSettings(size=40)).sizes.mean >= 0.9 * 40
     collapsed = logs.SHAPES["Zipf 1.0"]()
     with pytest.raises(InputError, match=r"leave out batches\.every_row"):
-        plan_epoch(collapsed, Batches(kind="independent", size=128, comparable=False, every_row=True), seed=1)
+        plan_epoch(collapsed, BatchSettings(kind="independent", size=128, comparable=False, every_row=True), seed=1)
 
 
 def test_smaller_batches_than_asked_for_are_said():
     rows = logs.log_rows(logs.popularity(), clicks=100, parallel=True, there=1.0)
-    plan = plan_run(rows, Batches(size=128), steps=5, seed=1)
+    plan = plan_run(rows, BatchSettings(size=128), steps=5, seed=1)
     assert [text for text in plan.warnings if "128 rows a batch were asked for, they have" in text]
-    whole = plan_run(rows, Batches(size=20), steps=5, seed=1)
+    whole = plan_run(rows, BatchSettings(size=20), steps=5, seed=1)
     assert whole.warnings == []
 
 
@@ -210,7 +211,7 @@ def any_log(draw: st.DrawFn) -> Rows:
 )
 @settings(max_examples=150, deadline=None)
 def test_any_rows_make_a_plan_that_is_what_it_says(rows: Rows, kind, comparable: bool, by, size: int, epoch: int):
-    batches = Batches(kind=kind, comparable=comparable, by=by, size=size, positives=2, allow_small=True)
+    batches = BatchSettings(kind=kind, comparable=comparable, by=by, size=size, positives=2, allow_small=True)
     try:
         plan = plan_epoch(rows, batches, seed=1, epoch=epoch)
     except InputError as error:

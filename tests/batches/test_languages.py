@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from triglot.batches import KINDS, Batches, Rows, describe, off_diagonal, plan_epoch, plan_run
+from triglot.batches import KINDS, BatchSettings, Rows, describe, off_diagonal, plan_epoch, plan_run
 from triglot.batches.languages import Cells, feasible
 from triglot.seeds import uniform
 
@@ -38,14 +38,14 @@ def shares(plan) -> tuple[np.ndarray, np.ndarray]:
 
 
 ARMS = [
-    *[Batches(kind=kind, size=32) for kind in KINDS.names()],
-    Batches(kind="xy", by="batch", size=32),
-    Batches(kind="hybrid", alpha=0.3, by="batch", size=32),
+    *[BatchSettings(kind=kind, size=32) for kind in KINDS.names()],
+    BatchSettings(kind="xy", by="batch", size=32),
+    BatchSettings(kind="hybrid", alpha=0.3, by="batch", size=32),
 ]
 
 
 @pytest.mark.parametrize("arm", ARMS, ids=lambda arm: f"{arm.kind}-{arm.by}")
-def test_equal_shares_within_one_per_cent(arm: Batches):
+def test_equal_shares_within_one_per_cent(arm: BatchSettings):
     for seed in (1, 2, 3):
         for marginal in shares(plan_run(rows_with(np.full(4000, ALL)), arm, steps=2500, seed=seed)):
             np.testing.assert_allclose(marginal[:11], 1 / 11, rtol=0.01)
@@ -82,15 +82,15 @@ def test_many_small_groups_have_even_shares_too():
         np.zeros(len(masks) * 40, np.int16),
     )
     for kind, within in (("xx-mixed", 0.05), ("xy", 0.15), ("independent", 0.05)):  # by row, nearly so after one epoch
-        for marginal in shares(plan_run(rows, Batches(kind=kind, size=40), steps=len(masks), seed=1)):
+        for marginal in shares(plan_run(rows, BatchSettings(kind=kind, size=40), steps=len(masks), seed=1)):
             np.testing.assert_allclose(marginal[:11], 1 / 11, rtol=within)
-    for arm in (Batches(kind="xx", size=40), Batches(kind="hybrid", size=40)):
+    for arm in (BatchSettings(kind="xx", size=40), BatchSettings(kind="hybrid", size=40)):
         for marginal in shares(plan_run(rows, arm, steps=len(masks) * 40, seed=1)):
             np.testing.assert_allclose(marginal[:11], 1 / 11, rtol=0.01)
 
 
 @pytest.mark.parametrize("arm", ARMS, ids=lambda arm: f"{arm.kind}-{arm.by}")
-def test_kinds_are_what_they_say(arm: Batches):
+def test_kinds_are_what_they_say(arm: BatchSettings):
     seen = set()
     for step in plan_run(rows_with(np.full(640, ALL)), replace(arm, size=128), steps=30, seed=4):
         query, passage = step.query_lang, step.passage_lang[:, 0]
@@ -126,7 +126,7 @@ def naive(kind: str, alpha: float, rng: np.random.Generator, languages: int) -> 
 
 
 @pytest.mark.parametrize("arm", ARMS, ids=lambda arm: f"{arm.kind}-{arm.by}")
-def test_pairs_are_distributed_as_in_a_naive_draw(arm: Batches):
+def test_pairs_are_distributed_as_in_a_naive_draw(arm: BatchSettings):
     rng = np.random.default_rng(0)
     drawn = np.zeros((5, 5))
     for (_, x, y), n in describe(plan_run(rows_with(np.full(640, 31)), arm, steps=1000, seed=2)).items():
@@ -141,7 +141,7 @@ def test_pairs_are_distributed_as_in_a_naive_draw(arm: Batches):
 
 def test_pairs_of_a_batch_are_spread_over_the_rows():
     """A batch, and either rank's half, has as much of every language; a row's language changes from epoch to epoch."""
-    plan = plan_epoch(rows_with(np.full(2200, ALL)), Batches(kind="xy", size=55), seed=1)
+    plan = plan_epoch(rows_with(np.full(2200, ALL)), BatchSettings(kind="xy", size=55), seed=1)
     for step in plan:
         for langs in (step.query_lang, step.passage_lang[:, 0]):
             assert np.bincount(langs, minlength=11).tolist() == pytest.approx([5] * 11, abs=3)
@@ -151,13 +151,13 @@ def test_pairs_of_a_batch_are_spread_over_the_rows():
             )
     seen = set()
     for epoch in range(12):
-        later = plan_epoch(rows_with(np.full(2200, ALL)), Batches(kind="xy", size=220), seed=1, epoch=epoch)
+        later = plan_epoch(rows_with(np.full(2200, ALL)), BatchSettings(kind="xy", size=220), seed=1, epoch=epoch)
         seen |= {int(lang) for step in later for lang in step.query_lang[step.rows == 5]}
     assert len(seen) > 5
 
 
 def test_languages_of_whole_batches_come_in_no_fixed_order():
-    steps = plan_run(rows_with(np.full(400, ALL)), Batches(kind="xx", size=20), steps=110, seed=1)
+    steps = plan_run(rows_with(np.full(400, ALL)), BatchSettings(kind="xx", size=20), steps=110, seed=1)
     rounds = np.array([step.query_lang[0] for step in steps]).reshape(10, 11)
     assert (np.sort(rounds, axis=1) == np.arange(11)).all()  # each language once a round
     assert len(np.unique(rounds, axis=0)) == 10
@@ -166,7 +166,7 @@ def test_languages_of_whole_batches_come_in_no_fixed_order():
 @given(st.floats(0, 1), st.integers(0, 50))
 @settings(max_examples=60, deadline=None)
 def test_share_of_xx_is_alpha_at_any_time(alpha: float, seed: int):
-    plan = plan_run(rows_with(np.full(70, 7)), Batches(kind="hybrid", alpha=alpha, size=10), steps=60, seed=seed)
+    plan = plan_run(rows_with(np.full(70, 7)), BatchSettings(kind="hybrid", alpha=alpha, size=10), steps=60, seed=seed)
     had = np.cumsum([step.kind == "xx" for step in plan])
     assert (np.abs(had - alpha * np.arange(1, 61)) < 1 + 1e-9).all()
 
@@ -175,8 +175,8 @@ def test_share_of_xx_is_alpha_at_any_time(alpha: float, seed: int):
 @pytest.mark.parametrize(("alpha", "kind"), [(1.0, "xx"), (0.0, "xy")])
 def test_hybrid_at_its_ends_is_the_other_kind(alpha: float, kind: str, by: str):
     rows = rows_with(np.full(200, ALL))
-    hybrid = plan_run(rows, Batches(kind="hybrid", alpha=alpha, by=by, size=16), steps=40, seed=9)
-    other = plan_run(rows, Batches(kind=kind, by=by, size=16), steps=40, seed=9)
+    hybrid = plan_run(rows, BatchSettings(kind="hybrid", alpha=alpha, by=by, size=16), steps=40, seed=9)
+    other = plan_run(rows, BatchSettings(kind=kind, by=by, size=16), steps=40, seed=9)
     for a, b in zip(hybrid, other, strict=True):
         assert a.kind == b.kind == kind
         for field in ("rows", "query_lang", "passage_lang"):
@@ -184,9 +184,9 @@ def test_hybrid_at_its_ends_is_the_other_kind(alpha: float, kind: str, by: str):
 
 
 @pytest.mark.parametrize(
-    "arm", [Batches(kind=kind, size=32, positives=3) for kind in KINDS.names()], ids=lambda arm: arm.kind
+    "arm", [BatchSettings(kind=kind, size=32, positives=3) for kind in KINDS.names()], ids=lambda arm: arm.kind
 )
-def test_several_positives_are_in_different_languages(arm: Batches):
+def test_several_positives_are_in_different_languages(arm: BatchSettings):
     masks = np.concatenate([np.full(320, ALL), np.full(320, 0b11)])
     for step in plan_run(rows_with(masks), arm, steps=100, seed=2):
         assert step.passage_lang.shape == (len(step), 3)
@@ -199,7 +199,7 @@ def test_several_positives_are_in_different_languages(arm: Batches):
             assert len(np.unique(step.passage_lang, axis=0)) == 1
         first = plan_run(rows_with(masks), arm, steps=1, seed=2)[0]
         assert (
-            plan_run(rows_with(masks), Batches(kind=arm.kind, size=32), steps=1, seed=2)[0].passage_lang[:, 0]
+            plan_run(rows_with(masks), BatchSettings(kind=arm.kind, size=32), steps=1, seed=2)[0].passage_lang[:, 0]
             == first.passage_lang[:, 0]
         ).all()
 
@@ -208,7 +208,10 @@ def test_further_positives_go_by_share():
     masks = np.concatenate([np.full(400, 0b1111), np.full(1200, 0b0011)])  # shares in four languages: .4 .4 .1 .1
     second = np.zeros(4)
     for step in plan_run(
-        rows_with(masks), Batches(kind="xx-mixed", size=40, positives=2, language_sampling="size"), steps=400, seed=1
+        rows_with(masks),
+        BatchSettings(kind="xx-mixed", size=40, positives=2, language_sampling="size"),
+        steps=400,
+        seed=1,
     ):
         if masks[step.rows[0]] == 0b1111:
             second += np.bincount(step.passage_lang[step.query_lang == 0, 1], minlength=4)
@@ -219,7 +222,7 @@ def test_further_positives_go_by_share():
 def test_positives_of_bitext_are_never_in_the_language_of_the_query():
     rows = rows_with(np.full(64, 7))
     rows = Rows(rows.family, rows.query_languages, rows.passage_languages, rows.source, np.ones(64, bool))
-    for step in plan_epoch(rows, Batches(kind="xy", size=16, positives=4, comparable=False), seed=1):
+    for step in plan_epoch(rows, BatchSettings(kind="xy", size=16, positives=4, comparable=False), seed=1):
         assert (step.passage_lang != step.query_lang[:, None]).all()
         assert ((step.passage_lang >= 0).sum(1) == 2).all()
 
@@ -228,15 +231,19 @@ def test_sides_with_different_languages():
     """Questions in two languages, passages in three others and one of them."""
     rows = rows_with(np.full(64, 0b00011), np.full(64, 0b11110))
     for kind in ("xy", "independent"):
-        counts = describe(plan_run(rows, Batches(kind=kind, size=16, comparable=False), steps=300, seed=1))
+        counts = describe(plan_run(rows, BatchSettings(kind=kind, size=16, comparable=False), steps=300, seed=1))
         assert {x for _, x, _ in counts} == {0, 1}
         assert {y for _, _, y in counts} == {1, 2, 3, 4}
         assert ((0, 1, 1) in counts) == (kind == "independent")
         assert sum(n for (_, _, y), n in counts.items() if y == 1) == pytest.approx(300 * 16 / 4, rel=0.01)
-    assert describe(plan_run(rows, Batches(kind="xx", size=16, comparable=False), steps=3, seed=1)) == {(0, 1, 1): 48}
+    assert describe(plan_run(rows, BatchSettings(kind="xx", size=16, comparable=False), steps=3, seed=1)) == {
+        (0, 1, 1): 48
+    }
     assert {
         x
-        for _, x, _ in describe(plan_run(rows_with(np.full(64, 7), np.full(64, 3)), Batches(size=16), steps=50, seed=1))
+        for _, x, _ in describe(
+            plan_run(rows_with(np.full(64, 7), np.full(64, 3)), BatchSettings(size=16), steps=50, seed=1)
+        )
     } == {0, 1}
 
 
@@ -245,7 +252,7 @@ def test_a_share_above_half_is_moved_and_said():
     for kind in ("xx", "xy", "hybrid"):
         plan = plan_run(
             rows_with(masks),
-            Batches(kind=kind, size=16, language_sampling="size"),
+            BatchSettings(kind=kind, size=16, language_sampling="size"),
             steps=114,
             seed=1,
             languages=["de", "en", "fr", "zh"],
@@ -255,7 +262,10 @@ def test_a_share_above_half_is_moved_and_said():
         for marginal in shares(plan):
             assert marginal[0] == pytest.approx(0.5, abs=0.01)
     alone = plan_run(
-        rows_with(masks), Batches(kind="xx", size=16, language_sampling="size", comparable=False), steps=1140, seed=1
+        rows_with(masks),
+        BatchSettings(kind="xx", size=16, language_sampling="size", comparable=False),
+        steps=1140,
+        seed=1,
     )
     assert alone.warnings == []
     assert shares(alone)[0][0] > 0.5

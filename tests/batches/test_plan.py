@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from triglot.batches import (
     KINDS,
-    Batches,
+    BatchSettings,
     Rows,
     Step,
     counts_of,
@@ -51,7 +51,7 @@ def equal(a: Step, b: Step) -> bool:
 
 @pytest.mark.parametrize("kind", KINDS.names())
 def test_a_step_is_the_same_whenever_it_is_asked_for(kind: str):
-    batches = Batches(kind=kind, size=16, positives=2)
+    batches = BatchSettings(kind=kind, size=16, positives=2)
     run = list(plan_run(some_rows(), batches, steps=120, seed=5, weights=[1, 2, 0.5]))
     fresh = plan_run(some_rows(), batches, steps=120, seed=5, weights=[1, 2, 0.5])
     for step in (119, 0, 60, 61, 7, -1):  # across epochs, backwards
@@ -65,7 +65,7 @@ def test_a_step_is_the_same_whenever_it_is_asked_for(kind: str):
 
 @pytest.mark.parametrize("kind", KINDS.names())
 def test_a_run_is_made_of_the_epochs_of_its_sources(kind: str):
-    rows, batches = some_rows(), Batches(kind=kind, size=16)
+    rows, batches = some_rows(), BatchSettings(kind=kind, size=16)
     run = plan_run(rows, batches, steps=150, seed=5)
     for source in range(3):
         part = np.flatnonzero(rows.source == source)
@@ -89,7 +89,7 @@ def test_ranks_make_the_whole(count: int, world: int):
 
 @pytest.mark.parametrize("world", range(1, 8))
 def test_a_step_does_not_depend_on_the_world(world: int):
-    for step in plan_run(some_rows(), Batches(size=16, positives=2), steps=20, seed=1):
+    for step in plan_run(some_rows(), BatchSettings(size=16, positives=2), steps=20, seed=1):
         parts = [step.slice_for(rank, world) for rank in range(world)]
         assert {(part.kind, part.source) for part in parts} == {(step.kind, step.source)}
         for field in ("rows", "query_lang", "passage_lang"):
@@ -112,11 +112,11 @@ def test_sources_have_their_share_to_within_a_step(shares: list[float], steps: i
 
 def test_sources_by_weight_and_by_size():
     rows = some_rows(900)
-    run = plan_run(rows, Batches(size=16), steps=600, seed=1, weights=[0, 3, 1])
+    run = plan_run(rows, BatchSettings(size=16), steps=600, seed=1, weights=[0, 3, 1])
     assert np.bincount(run.source).tolist() == [0, 450, 150]
     assert run.shares == {1: 0.75, 2: 0.25}
-    by_size = plan_run(rows, Batches(size=16, sources="size"), steps=600, seed=1, weights=[1, 3, 1])
-    once = plan_run(rows, Batches(size=16, sources="size"), steps=sum(by_size.epochs.values()), seed=1)
+    by_size = plan_run(rows, BatchSettings(size=16, sources="size"), steps=600, seed=1, weights=[1, 3, 1])
+    once = plan_run(rows, BatchSettings(size=16, sources="size"), steps=sum(by_size.epochs.values()), seed=1)
     assert {step.epoch for step in once} == {0}
     seen = np.concatenate([step.rows for step in once])
     assert (
@@ -138,7 +138,7 @@ def test_sources_by_weight_and_by_size():
 )
 def test_weights_that_do_not_fit(weights: list[float], message: str):
     with pytest.raises(InputError, match=message):
-        plan_run(some_rows(), Batches(), steps=5, seed=1, weights=weights)
+        plan_run(some_rows(), BatchSettings(), steps=5, seed=1, weights=weights)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_weights_that_do_not_fit(weights: list[float], message: str):
 )
 def test_settings_that_are_not_understood(change: dict, message: str):
     with pytest.raises(InputError, match=message):
-        Batches(**change)
+        BatchSettings(**change)
 
 
 def test_columns_that_do_not_fit():
@@ -168,20 +168,20 @@ def test_columns_that_do_not_fit():
 
 
 def test_empty_and_negative_runs():
-    assert len(plan_run(some_rows(), Batches(), steps=0, seed=1)) == 0
+    assert len(plan_run(some_rows(), BatchSettings(), steps=0, seed=1)) == 0
     with pytest.raises(InputError, match="negative"):
-        plan_run(some_rows(), Batches(), steps=-1, seed=1)
+        plan_run(some_rows(), BatchSettings(), steps=-1, seed=1)
     with pytest.raises(InputError, match="no training rows"):
         plan_run(
             some_rows(2).__class__(*[np.zeros(0, t) for t in (np.int32, np.uint64, np.uint64, np.int16)]),
-            Batches(),
+            BatchSettings(),
             steps=1,
             seed=1,
         )
 
 
 def test_counts():
-    run = plan_run(some_rows(), Batches(size=16, positives=2), steps=30, seed=1)
+    run = plan_run(some_rows(), BatchSettings(size=16, positives=2), steps=30, seed=1)
     total = describe(run)
     assert sum(total.values()) == sum(int((step.passage_lang >= 0).sum()) for step in run)
     step = run[3]
@@ -246,7 +246,10 @@ def test_real_questions_have_texts_and_no_false_negatives(data: Path):
     for query, passage in zip(corpus.query.tolist(), corpus.passage.tolist(), strict=True):
         answers[query].add(passage)
     rows = rows_of(corpus)
-    for batches in (Batches(size=128, every_row=True), Batches(kind="xy", comparable=False, size=128, every_row=True)):
+    for batches in (
+        BatchSettings(size=128, every_row=True),
+        BatchSettings(kind="xy", comparable=False, size=128, every_row=True),
+    ):
         plan = plan_epoch(rows, batches, seed=1)
         assert sum(map(len, plan)) + sum(plan.unusable.values()) == len(corpus)
         assert plan.lonely == 0
@@ -262,6 +265,6 @@ def test_real_questions_have_texts_and_no_false_negatives(data: Path):
 def test_a_source_is_called_by_its_name_where_it_is_known():
     first_is_empty = replace(some_rows(), source=np.ones(400, np.int16))
     with pytest.raises(InputError, match=r"^source 'clicks': "):
-        plan_run(first_is_empty, Batches(), steps=5, seed=1, names=["clicks", "other"])
+        plan_run(first_is_empty, BatchSettings(), steps=5, seed=1, names=["clicks", "other"])
     with pytest.raises(InputError, match=r"^source 0: "):
-        plan_run(first_is_empty, Batches(), steps=5, seed=1)
+        plan_run(first_is_empty, BatchSettings(), steps=5, seed=1)

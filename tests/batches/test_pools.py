@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triglot.batches import Batches, Rows, plan_epoch, plan_run, pools
+from triglot.batches import BatchSettings, Rows, plan_epoch, plan_run, pools
 from triglot.batches.pools import shuffled, split
 from triglot.files import InputError
 
@@ -21,12 +21,12 @@ WHOLE: dict[str, Any] = {
     "allow_small": True,
 }  # every row once, one row of a family a batch, however small
 SETTINGS = [
-    Batches(kind="xx", **WHOLE),
-    Batches(kind="xy", comparable=False, **WHOLE),
-    Batches(kind="xx", comparable=False, **WHOLE),
-    Batches(kind="independent", comparable=False, **WHOLE),
-    Batches(kind="xx-mixed", comparable=False, **WHOLE),
-    Batches(kind="hybrid", alpha=0.3, comparable=False, **WHOLE),
+    BatchSettings(kind="xx", **WHOLE),
+    BatchSettings(kind="xy", comparable=False, **WHOLE),
+    BatchSettings(kind="xx", comparable=False, **WHOLE),
+    BatchSettings(kind="independent", comparable=False, **WHOLE),
+    BatchSettings(kind="xx-mixed", comparable=False, **WHOLE),
+    BatchSettings(kind="hybrid", alpha=0.3, comparable=False, **WHOLE),
 ]
 
 
@@ -59,7 +59,7 @@ def any_rows(draw: st.DrawFn) -> Rows:
     )
 
 
-def can(row_query: int, row_passage: int, same: bool, batches: Batches) -> bool:
+def can(row_query: int, row_passage: int, same: bool, batches: BatchSettings) -> bool:
     """What a row can do, spelt out by listing the pairs of languages."""
     query = [x for x in range(5) if row_query >> x & 1]
     passage = [x for x in range(5) if row_passage >> x & 1]
@@ -77,7 +77,7 @@ def can(row_query: int, row_passage: int, same: bool, batches: Batches) -> bool:
 @pytest.mark.slow
 @given(any_rows(), st.sampled_from(SETTINGS), st.integers(1, 80), st.integers(0, 9), st.integers(0, 3))
 @settings(max_examples=150, deadline=None)
-def test_every_row_once_and_no_family_twice(rows: Rows, batches: Batches, size: int, seed: int, epoch: int):
+def test_every_row_once_and_no_family_twice(rows: Rows, batches: BatchSettings, size: int, seed: int, epoch: int):
     batches = replace(batches, size=size)
     usable = [
         i
@@ -123,11 +123,11 @@ def test_every_row_once_and_no_family_twice(rows: Rows, batches: Batches, size: 
 @settings(max_examples=60, deadline=None)
 def test_rows_do_not_depend_on_the_arm(rows: Rows, size: int, seed: int):
     arms = [
-        Batches(kind="xx", size=size, allow_small=True),
-        Batches(kind="xx-mixed", size=size, language_sampling="size", allow_small=True),
-        Batches(kind="xy", size=size, by="batch", allow_small=True),
-        Batches(kind="independent", size=size, language_sampling="temperature", temperature=3, allow_small=True),
-        Batches(kind="hybrid", size=size, alpha=0.3, positives=2, allow_small=True),
+        BatchSettings(kind="xx", size=size, allow_small=True),
+        BatchSettings(kind="xx-mixed", size=size, language_sampling="size", allow_small=True),
+        BatchSettings(kind="xy", size=size, by="batch", allow_small=True),
+        BatchSettings(kind="independent", size=size, language_sampling="temperature", temperature=3, allow_small=True),
+        BatchSettings(kind="hybrid", size=size, alpha=0.3, positives=2, allow_small=True),
     ]
     try:
         plans = [plan_epoch(rows, arm, seed=seed, epoch=1) for arm in arms]
@@ -145,7 +145,7 @@ def test_rows_do_not_depend_on_the_arm(rows: Rows, size: int, seed: int):
 @settings(max_examples=150, deadline=None)
 def test_split_holds_every_row_in_batches_no_larger_than_asked(sizes: list[int], giant: int, size: int):
     sizes = [*sizes, giant] if giant else sizes
-    batches = Batches(size=size)
+    batches = BatchSettings(size=size)
     deals, held, extra = split(np.bincount(sizes), batches)
     assert held == sum(min(s, deals) for s in sizes)
     assert 0 < held <= deals * size
@@ -165,7 +165,7 @@ def test_split_holds_every_row_in_batches_no_larger_than_asked(sizes: list[int],
 @given(any_rows(), st.integers(1, 40))
 @settings(max_examples=60, deadline=None)
 def test_drop_last_leaves_only_full_batches(rows: Rows, size: int):
-    batches = Batches(size=size, drop_last=True)
+    batches = BatchSettings(size=size, drop_last=True)
     try:
         plan = plan_epoch(rows, batches, seed=2)
     except InputError:
@@ -185,7 +185,7 @@ def test_drop_last_drops_others_in_every_epoch():
         set(range(100))
         - set(
             np.concatenate(
-                [s.rows for s in plan_epoch(rows, Batches(size=30, drop_last=True), seed=1, epoch=e)]
+                [s.rows for s in plan_epoch(rows, BatchSettings(size=30, drop_last=True), seed=1, epoch=e)]
             ).tolist()
         )
         for e in range(4)
@@ -195,13 +195,13 @@ def test_drop_last_drops_others_in_every_epoch():
 
 
 def test_sizes_are_even():
-    steps = list(plan_epoch(make_rows(np.arange(1000), 3), Batches(size=256), seed=1))
+    steps = list(plan_epoch(make_rows(np.arange(1000), 3), BatchSettings(size=256), seed=1))
     assert [len(step) for step in steps] == [250] * 4
 
 
 def test_a_giant_family_takes_extra_batches_and_leaves_the_others_whole():
     family = np.concatenate([np.zeros(900, int), np.arange(1, 1001)])
-    plan = plan_epoch(make_rows(family, 3), Batches(size=100, **WHOLE), seed=1)
+    plan = plan_epoch(make_rows(family, 3), BatchSettings(size=100, **WHOLE), seed=1)
     sizes = sorted(len(step) for step in plan)
     assert plan.lonely == sizes.count(1) > 800  # rows of one family cannot be each other's negatives
     assert min(size for size in sizes if size > 1) >= 25
@@ -212,7 +212,11 @@ def test_rows_left_over_from_a_large_family_change_with_the_epoch():
     family = np.concatenate([np.zeros(60, int), np.arange(1, 101)])
     rows = make_rows(family, 3)
     lonely = [
-        {int(step.rows[0]) for step in plan_epoch(rows, Batches(size=100, **WHOLE), seed=1, epoch=e) if len(step) == 1}
+        {
+            int(step.rows[0])
+            for step in plan_epoch(rows, BatchSettings(size=100, **WHOLE), seed=1, epoch=e)
+            if len(step) == 1
+        }
         for e in range(6)
     ]
     assert len(set.union(*lonely)) == 60
@@ -225,7 +229,7 @@ def test_a_small_group_borrows_from_a_large_one_other_rows_in_every_epoch():
     rows = make_rows(np.arange(2000), query)
     companions = []
     for epoch in range(5):
-        plan = plan_epoch(rows, Batches(size=64, **WHOLE), seed=1, epoch=epoch)
+        plan = plan_epoch(rows, BatchSettings(size=64, **WHOLE), seed=1, epoch=epoch)
         assert plan.lonely == 0
         step = next(step for step in plan if 0 in step.rows)
         assert len(step) == 16  # a quarter of 64
@@ -238,7 +242,7 @@ def test_a_small_group_borrows_from_a_large_one_other_rows_in_every_epoch():
 def test_small_groups_join_where_most_languages_survive():
     masks = {0b11111: 40, 0b11110: 6, 0b01111: 5, 0b11: 3, 0b11000: 2}
     query = np.concatenate([np.full(n, mask) for mask, n in masks.items()])
-    plan = plan_epoch(make_rows(np.arange(len(query)), query), Batches(size=64, **WHOLE), seed=1)
+    plan = plan_epoch(make_rows(np.arange(len(query)), query), BatchSettings(size=64, **WHOLE), seed=1)
     by_masks = [Counter(query[step.rows].tolist()) for step in plan]
     assert all(not ({0b11, 0b11000} <= set(seen)) for seen in by_masks)
     assert sum(len(seen) > 1 for seen in by_masks) > 0
@@ -250,7 +254,7 @@ def test_every_row_meets_others_over_epochs(rows_a_family: int):
     """Shuffling is real: a row's companions in different epochs are almost all different."""
     rows = make_rows(np.arange(3000) // rows_a_family, 3)
     companions = [
-        next(step for step in plan_epoch(rows, Batches(size=50), seed=1, epoch=e) if 7 in step.rows).rows.tolist()
+        next(step for step in plan_epoch(rows, BatchSettings(size=50), seed=1, epoch=e) if 7 in step.rows).rows.tolist()
         for e in range(20)
     ]
     assert len({row for some in companions for row in some}) > 0.8 * 20 * 49
@@ -261,7 +265,7 @@ def test_pools_come_in_another_order_in_every_epoch():
     orders = [
         tuple(
             int(query[step.rows[0]])
-            for step in plan_epoch(make_rows(np.arange(200), query), Batches(size=10), seed=1, epoch=e)
+            for step in plan_epoch(make_rows(np.arange(200), query), BatchSettings(size=10), seed=1, epoch=e)
         )
         for e in range(5)
     ]
@@ -272,7 +276,7 @@ def test_members_of_a_family_are_not_always_dealt_alike():
     """Which member of one family meets which of another is random, and where in the epoch a row comes is uniform."""
     rows = make_rows(np.repeat(np.arange(40), 3), 3)
     together, place = Counter(), []
-    for number, step in enumerate(plan_run(rows, Batches(size=20), steps=1800, seed=5)):
+    for number, step in enumerate(plan_run(rows, BatchSettings(size=20), steps=1800, seed=5)):
         inside = set(step.rows.tolist())
         together[tuple(sorted(inside & {0, 1, 2, 3, 4, 5}))] += 1
         if 0 in inside:
@@ -288,16 +292,18 @@ def test_sparse_family_numbers_and_long_keys_make_the_same_order(monkeypatch: py
     rng = np.random.default_rng(0)
     family = rng.integers(0, 40, 150)
     masks = rng.choice([3, 7, 15], 150)
-    plain = plan_epoch(make_rows(family, masks), Batches(size=8), seed=3)
+    plain = plan_epoch(make_rows(family, masks), BatchSettings(size=8), seed=3)
     expected = [step.rows.tolist() for step in plain]
     monkeypatch.setattr(pools, "_KEY_BITS", 0)
-    assert [step.rows.tolist() for step in plan_epoch(make_rows(family, masks), Batches(size=8), seed=3)] == expected
+    assert [
+        step.rows.tolist() for step in plan_epoch(make_rows(family, masks), BatchSettings(size=8), seed=3)
+    ] == expected
     monkeypatch.undo()
     order = np.unique(family, return_inverse=True)[1]
-    dense = [step.rows.tolist() for step in plan_epoch(make_rows(order, masks), Batches(size=8), seed=3)]
+    dense = [step.rows.tolist() for step in plan_epoch(make_rows(order, masks), BatchSettings(size=8), seed=3)]
     sparse = [
         step.rows.tolist()
-        for step in plan_epoch(make_rows(order.astype(np.int64) * 10_000_000, masks), Batches(size=8), seed=3)
+        for step in plan_epoch(make_rows(order.astype(np.int64) * 10_000_000, masks), BatchSettings(size=8), seed=3)
     ]
     assert sparse == dense
 
@@ -317,15 +323,15 @@ def test_sparse_family_numbers_and_long_keys_make_the_same_order(monkeypatch: py
 )
 def test_reasons(query, passage, same, kind, comparable, reason):
     rows = make_rows(np.arange(5), [query, 7, 7, 7, 7], [passage, 7, 7, 7, 7], same=[same, False, False, False, False])
-    plan = plan_epoch(rows, Batches(kind=kind, comparable=comparable, size=4), seed=1)
+    plan = plan_epoch(rows, BatchSettings(kind=kind, comparable=comparable, size=4), seed=1)
     assert plan.unusable == {reason: 1}
     with pytest.raises(InputError, match=reason.partition(",")[0]):
-        plan_epoch(make_rows([0], query, passage, same=[same]), Batches(kind=kind, comparable=comparable), seed=1)
+        plan_epoch(make_rows([0], query, passage, same=[same]), BatchSettings(kind=kind, comparable=comparable), seed=1)
 
 
 def test_bitext_alone_may_be_used_by_xy_alone():
     plan = plan_epoch(
-        make_rows(np.arange(50), 0b11, same=np.ones(50)), Batches(kind="xy", comparable=False, size=16), seed=1
+        make_rows(np.arange(50), 0b11, same=np.ones(50)), BatchSettings(kind="xy", comparable=False, size=16), seed=1
     )
     assert all((step.query_lang != step.passage_lang[:, 0]).all() for step in plan)
     assert plan.unusable == {}
@@ -340,7 +346,7 @@ def test_shuffled_is_a_permutation(count: int):
 
 def test_no_rows_at_all():
     with pytest.raises(InputError, match="no row can be used"):
-        plan_epoch(make_rows([], 3), Batches(), seed=1)
+        plan_epoch(make_rows([], 3), BatchSettings(), seed=1)
 
 
 @pytest.mark.parametrize(
@@ -358,7 +364,7 @@ def test_rows_that_cannot_be_used_name_the_settings_that_can(
 ):
     rows = make_rows(np.arange(3), query, passage)
     with pytest.raises(InputError, match=said):
-        plan_epoch(rows, Batches(kind=kind, comparable=comparable, size=4), seed=1)
+        plan_epoch(rows, BatchSettings(kind=kind, comparable=comparable, size=4), seed=1)
     some = make_rows(np.arange(6), [query] * 3 + [7] * 3, [passage] * 3 + [7] * 3)
-    plan = plan_run(some, Batches(kind=kind, comparable=comparable, size=3), steps=2, seed=1)
+    plan = plan_run(some, BatchSettings(kind=kind, comparable=comparable, size=3), steps=2, seed=1)
     assert plan.cures[0] == said.replace("\\", "").replace("of them", "more")

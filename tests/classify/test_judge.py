@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from triglot.classify.heads import HeadSettings, features, load_head
 from triglot.classify.judge import Classification, evaluate_task
-from triglot.classify.tasks import Classify, Task, classify_settings, read_task
+from triglot.classify.tasks import ClassifySettings, Task, classify_settings, read_task
 from triglot.corpus.formats import nli, stance
 from triglot.files import InputError
 
@@ -56,7 +56,7 @@ def inference_folder(path: Path, premises: int = 30, languages=("de", "en", "th"
 def test_a_head_learns_what_the_vectors_tell(tmp_path: Path) -> None:
     folder = inference_folder(tmp_path)
     for kind, languages in (("xx", ("en",)), ("xy", None), ("hybrid", None)):
-        settings = Classify(pairs=kind, train_languages=languages)  # type: ignore[arg-type]
+        settings = ClassifySettings(pairs=kind, train_languages=languages)  # type: ignore[arg-type]
         found = evaluate_task(Telling(), read_task(folder, format="nli", name="toy", settings=settings, licence="free"))
         assert found.summary["classification"] == found.summary["generalised"] == {"accuracy": 1.0, "macro_f1": 1.0}
         assert found.summary["majority"]["accuracy"] == pytest.approx(1 / 3)
@@ -95,7 +95,10 @@ def check_tables(found: Classification) -> None:
 
 def test_the_whole_is_what_scikit_learn_gives(tmp_path: Path) -> None:
     task = read_task(
-        inference_folder(tmp_path), format="nli", name="toy", settings=Classify(train_languages=("en",), head=QUICK)
+        inference_folder(tmp_path),
+        format="nli",
+        name="toy",
+        settings=ClassifySettings(train_languages=("en",), head=QUICK),
     )
     encoder = Hashed()
     found = evaluate_task(encoder, task)
@@ -120,7 +123,11 @@ def test_the_whole_is_what_scikit_learn_gives(tmp_path: Path) -> None:
 def test_no_premise_is_trained_on_and_tested_in_any_language(data: Path) -> None:
     whole = read_task(data / "xnli", format="nli", name="xnli")
     part = read_task(
-        data / "xnli", format="nli", name="xnli", languages=["de", "th"], settings=Classify(train_languages=("en",))
+        data / "xnli",
+        format="nli",
+        name="xnli",
+        languages=["de", "th"],
+        settings=ClassifySettings(train_languages=("en",)),
     )
     for task in (whole, part):
         assert task.train is not None
@@ -128,13 +135,15 @@ def test_no_premise_is_trained_on_and_tested_in_any_language(data: Path) -> None
         assert not set(task.train.group) & set(task.test.group)
         assert not set(task.train.ids) & set(task.test.ids)
     assert (part.test.ids, part.codes) == (whole.test.ids, ("de", "th"))  # other languages, the same parts
-    other = read_task(data / "xnli", format="nli", name="xnli", settings=Classify(seed=2))
+    other = read_task(data / "xnli", format="nli", name="xnli", settings=ClassifySettings(seed=2))
     assert other.test.ids != whole.test.ids
 
 
 def test_xnli(data: Path, tmp_path: Path) -> None:
     encoder = Hashed()
-    task = read_task(data / "xnli", format="nli", name="xnli", settings=Classify(train_languages=("en",), head=QUICK))
+    task = read_task(
+        data / "xnli", format="nli", name="xnli", settings=ClassifySettings(train_languages=("en",), head=QUICK)
+    )
     found = evaluate_task(encoder, task)
     assert len(encoder.asked) == len(set(encoder.asked))  # every different text once
     assert len(found.by_language["mono"]) == 15
@@ -152,7 +161,7 @@ def test_xnli(data: Path, tmp_path: Path) -> None:
         format="nli",
         name="xnli",
         languages=["de", "sw"],
-        settings=Classify(trained="head", seed=9),
+        settings=ClassifySettings(trained="head", seed=9),
         base=tmp_path,
     )
     assert loaded.test.ids == task.test.ids
@@ -165,11 +174,13 @@ def test_xnli(data: Path, tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match="the head tells entailment, neutral, contradiction apart, and stance has AGAINST, FAVOR"
     ):
-        read_task(data / "xstance", format="stance", name="s", settings=Classify(trained=str(tmp_path / "head")))
+        read_task(
+            data / "xstance", format="stance", name="s", settings=ClassifySettings(trained=str(tmp_path / "head"))
+        )
 
 
 def test_xstance(data: Path) -> None:
-    task = read_task(data / "xstance", format="stance", name="xstance", settings=Classify(head=QUICK))
+    task = read_task(data / "xstance", format="stance", name="xstance", settings=ClassifySettings(head=QUICK))
     assert task.counts["shared_authors"] == 170
     assert (
         "170 authors wrote 2,300 tested and 665 training comments (new_authors: true leaves out the latter)"
@@ -204,7 +215,10 @@ def test_xstance(data: Path) -> None:
 
 def test_authors_of_the_test_are_left_out(data: Path) -> None:
     task = read_task(
-        data / "xstance", format="stance", name="xstance", settings=Classify(new_authors=True, train_languages=("de",))
+        data / "xstance",
+        format="stance",
+        name="xstance",
+        settings=ClassifySettings(new_authors=True, train_languages=("de",)),
     )
     train, _ = stance.read(data / "xstance", split="train", languages=["de"])
     test, _ = stance.read(data / "xstance")
@@ -225,25 +239,25 @@ def test_training_on_a_file_or_folder_leaves_out_tested_premises(tmp_path: Path)
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "train-en.tsv").write_text("".join(lines + known))
     for train in ("more/train-en.tsv", "more", str(tmp_path / "more")):
-        task = read_task(folder, format="nli", name="toy", settings=Classify(train=train), base=tmp_path)
+        task = read_task(folder, format="nli", name="toy", settings=ClassifySettings(train=train), base=tmp_path)
         assert task.train is not None
         assert (len(task.train), len(task.test), task.train.languages) == (30, 30, ("en",))
         assert "6 training items share a premise with the test and are left out" in task.notes
         assert evaluate_task(Telling(), task).summary["generalised"]["accuracy"] == 1.0
     (folder / "train-en.tsv").write_text("".join(lines))
-    assert len(read_task(folder, format="nli", name="toy", settings=Classify(train="train")).train or ()) == 30
+    assert len(read_task(folder, format="nli", name="toy", settings=ClassifySettings(train="train")).train or ()) == 30
     (tmp_path / "more" / "train-en.tsv").write_text("".join(known))
     with pytest.raises(InputError, match="every premise in it is tested too"):
-        read_task(folder, format="nli", name="toy", settings=Classify(train="more"), base=tmp_path)
+        read_task(folder, format="nli", name="toy", settings=ClassifySettings(train="more"), base=tmp_path)
     (tmp_path / "english.tsv").write_text("".join(lines))
     with pytest.raises(InputError, match=r"english\.tsv: the name does not tell the language"):
-        read_task(folder, format="nli", name="toy", settings=Classify(train="english.tsv"), base=tmp_path)
+        read_task(folder, format="nli", name="toy", settings=ClassifySettings(train="english.tsv"), base=tmp_path)
     with pytest.raises(InputError, match="is in 'en', and train_languages are de"):
         read_task(
             folder,
             format="nli",
             name="toy",
-            settings=Classify(train="more/train-en.tsv", train_languages=("de",)),
+            settings=ClassifySettings(train="more/train-en.tsv", train_languages=("de",)),
             base=tmp_path,
         )
 
@@ -253,7 +267,7 @@ def test_input_that_cannot_be_used(tmp_path: Path) -> None:
 
     def read(**options) -> Task:
         languages = options.pop("languages", None)
-        return read_task(folder, format="nli", name="toy", languages=languages, settings=Classify(**options))
+        return read_task(folder, format="nli", name="toy", languages=languages, settings=ClassifySettings(**options))
 
     with pytest.raises(InputError, match="no language 'ger'"):
         read(languages=["ger"])
@@ -310,26 +324,31 @@ def test_settings_from_plain_values() -> None:
         {"pairs": "hybrid", "train_languages": ["de", "en"], "head": {"hidden": 8}, "sides": ["query", "query"]}
     )
     assert found == replace(
-        Classify(), pairs="hybrid", train_languages=("de", "en"), head=HeadSettings(hidden=8), sides=("query", "query")
+        ClassifySettings(),
+        pairs="hybrid",
+        train_languages=("de", "en"),
+        head=HeadSettings(hidden=8),
+        sides=("query", "query"),
     )
 
 
 def test_sides(tmp_path: Path) -> None:
     folder, encoder = inference_folder(tmp_path), Hashed()
-    evaluate_task(encoder, read_task(folder, format="nli", name="toy", settings=Classify(head=QUICK)))
+    evaluate_task(encoder, read_task(folder, format="nli", name="toy", settings=ClassifySettings(head=QUICK)))
     assert {side for side, _ in encoder.asked} == {"passage"}
     encoder = Hashed()
     evaluate_task(
-        encoder, read_task(folder, format="nli", name="toy", settings=Classify(head=QUICK, sides=("query", "passage")))
+        encoder,
+        read_task(folder, format="nli", name="toy", settings=ClassifySettings(head=QUICK, sides=("query", "passage"))),
     )
     assert {(side, "premise" in text) for side, text in encoder.asked} == {("query", True), ("passage", False)}
 
 
 def test_a_saved_head_says_how_it_was_trained(tmp_path: Path) -> None:
     folder = inference_folder(tmp_path / "xnli")
-    evaluate_task(Telling(), read_task(folder, format="nli", name="toy", settings=Classify(pairs="xy"))).head.save(
-        tmp_path / "head"
-    )
+    evaluate_task(
+        Telling(), read_task(folder, format="nli", name="toy", settings=ClassifySettings(pairs="xy"))
+    ).head.save(tmp_path / "head")
     facts = load_head(tmp_path / "head").facts
     assert {key: facts[key] for key in ("format", "split", "share", "split_seed", "pairs", "languages")} == {
         "format": "nli",

@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.writing import inputs
-from triglot.attack.plant import Plant
+from triglot.attack.plant import PlantSettings
 from triglot.commands.attack import attack_model
 from triglot.files import read_json
 
 
 def test_plants_of_one_method_have_entries_of_their_own(tmp_path: Path) -> None:
     root = inputs(tmp_path)
-    plants = [Plant(targets=3, k=2), Plant(method="greedy", targets=3, k=2, budget=4), Plant(targets=3, k=5)]
+    plants = [
+        PlantSettings(targets=3, k=2),
+        PlantSettings(method="greedy", targets=3, k=2, budget=4),
+        PlantSettings(targets=3, k=5),
+    ]
     attack_model(
         str(root / "model"),
         {"b": f"{root / 'squad'}"},

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from triglot.batches import Batches, plan_epoch, rows_of
+from triglot.batches import BatchSettings, plan_epoch, rows_of
 from triglot.corpus.formats import bitext, pairs
 from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus, concat
 from triglot.files import InputError
@@ -47,7 +47,7 @@ def test_lines_that_ask_the_same_are_never_each_others_negatives(tmp_path: Path,
     both = concat([corpus, replace(corpus, sources=("other",))])
     for one, families in ((corpus, 40), (both.select(np.arange(200)), 40), (corpus.select(np.arange(100)), 20)):
         assert len(set(one.family[one.passage].tolist())) == families
-    for step in plan_epoch(rows_of(corpus), Batches(kind="xx", size=32, comparable=False), seed=1):
+    for step in plan_epoch(rows_of(corpus), BatchSettings(kind="xx", size=32, comparable=False), seed=1):
         assert len(set((step.rows // 5).tolist())) == len(step)
 
 
@@ -88,11 +88,11 @@ def test_more_languages_than_fit_are_refused_wherever_they_come_from(tmp_path: P
     corpus, _ = bitext.read_training(folder, languages=codes[2:])
     assert len(corpus.languages) == 64
     assert rows_of(corpus).query_languages.tolist() == [2**64 - 1] * 3
-    step = plan_epoch(rows_of(corpus), Batches(kind="xy", size=3, comparable=False), seed=1)[0]
+    step = plan_epoch(rows_of(corpus), BatchSettings(kind="xy", size=3, comparable=False), seed=1)[0]
     assert (step.query_lang != step.passage_lang[:, 0]).all()
 
 
 def test_the_sixty_fourth_language_is_trained():
     corpus = concat([spoken(0, 64, f"source {n}") for n in range(16)])
-    plan = plan_epoch(rows_of(corpus), Batches(kind="xx-mixed", size=16, allow_small=True), seed=1)
+    plan = plan_epoch(rows_of(corpus), BatchSettings(kind="xx-mixed", size=16, allow_small=True), seed=1)
     assert max(int(step.query_lang.max()) for step in plan) > 55

@@ -16,7 +16,7 @@ from tests.study.small import small_recipe
 from triglot import cli
 from triglot.corpus.atlas import read_training
 from triglot.corpus.retrieval import RetrievalSet
-from triglot.debias import Debias, average, centre, debias, lir, lsar, shift, with_linear
+from triglot.debias import DebiasSettings, average, centre, debias, lir, lsar, shift, with_linear
 from triglot.encoder import EncoderSettings, init_encoder, load_encoder
 from triglot.encoder.languages import ByLanguage, Removal, read_removal, write_removal
 from triglot.encoder.tokenizer import word_counts
@@ -163,7 +163,7 @@ LANGS = ["de", "en", "th", "en"]
 
 @pytest.mark.parametrize("method", ["centre", "lir", "lsar", "shift"])
 def test_a_debiased_model_is_saved_and_loaded(method: str, encoder, corpus, tmp_path: Path) -> None:
-    fitted = debias(encoder, corpus, Debias(method=method, texts=60))
+    fitted = debias(encoder, corpus, DebiasSettings(method=method, texts=60))
     fitted.encoder.save(tmp_path / "model")
     loaded = load_encoder(tmp_path / "model")
     if method == "lsar":
@@ -194,13 +194,13 @@ def test_a_debiased_model_is_saved_and_loaded(method: str, encoder, corpus, tmp_
 def test_texts_of_benchmarks_are_not_used(encoder, corpus) -> None:
     texts = corpus.texts.to_pylist()
     hidden = [text.upper() + "  " for text in texts[:500]]
-    fitted = debias(encoder, corpus, Debias(method="centre", texts=100_000), held_out=hidden)
+    fitted = debias(encoder, corpus, DebiasSettings(method="centre", texts=100_000), held_out=hidden)
     assert fitted.held_out >= 500
     assert sum(fitted.texts.values()) == len(texts) - fitted.held_out
 
 
 def test_a_language_without_a_step_keeps_its_vectors(encoder, corpus, caplog: pytest.LogCaptureFixture) -> None:
-    fitted = debias(encoder, corpus, Debias(method="centre", texts=60)).encoder
+    fitted = debias(encoder, corpus, DebiasSettings(method="centre", texts=60)).encoder
     vectors = fitted.encode(["kaupunki", "city"], side="query", langs=["fi", "en-GB"])
     raw = encoder.encode(["kaupunki", "city"], side="query")
     assert np.array_equal(vectors[0], raw[0])
@@ -211,7 +211,7 @@ def test_a_language_without_a_step_keeps_its_vectors(encoder, corpus, caplog: py
 
 
 def test_evaluation_gives_each_text_its_language(encoder, corpus, parallel: RetrievalSet) -> None:
-    fitted = debias(encoder, corpus, Debias(method="centre", texts=60)).encoder
+    fitted = debias(encoder, corpus, DebiasSettings(method="centre", texts=60)).encoder
     ours = evaluate_encoder(fitted, parallel).summary
     sides = []
     for side, texts in (("query", parallel.queries), ("passage", parallel.passages)):
@@ -258,28 +258,28 @@ def with_affine(encoder):
 )
 def test_settings_are_checked(settings: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        Debias(**settings)
+        DebiasSettings(**settings)
 
 
 def test_bad_fits(encoder, corpus) -> None:
     with pytest.raises(InputError, match="at most 2"):
-        debias(encoder, corpus, Debias(method="lsar", rank=3, texts=60))
+        debias(encoder, corpus, DebiasSettings(method="lsar", rank=3, texts=60))
     with pytest.raises(InputError, match="16 directions"):
-        debias(encoder, corpus, Debias(method="lir", rank=16, texts=60))
+        debias(encoder, corpus, DebiasSettings(method="lir", rank=16, texts=60))
     with pytest.raises(InputError, match="1 languages"):
-        debias(encoder, read_training(languages=["de"])[0], Debias(method="centre", texts=60))
+        debias(encoder, read_training(languages=["de"])[0], DebiasSettings(method="centre", texts=60))
     with pytest.raises(InputError, match="pivot: no texts in 'fr'"):
-        debias(encoder, corpus, Debias(method="shift", pivot="fr", texts=60))
+        debias(encoder, corpus, DebiasSettings(method="shift", pivot="fr", texts=60))
     with pytest.raises(InputError, match="fewer than 50 texts in de"):
         german = [
             text
             for text, lang in zip(corpus.texts.to_pylist(), corpus.text_lang.tolist())
             if corpus.languages[lang] == "de"
         ]
-        debias(encoder, corpus, Debias(method="centre"), held_out=german[10:])
-    once = debias(encoder, corpus, Debias(method="centre", texts=60)).encoder
+        debias(encoder, corpus, DebiasSettings(method="centre"), held_out=german[10:])
+    once = debias(encoder, corpus, DebiasSettings(method="centre", texts=60)).encoder
     with pytest.raises(InputError, match="before"):
-        debias(once, corpus, Debias(method="lir", texts=60))
+        debias(once, corpus, DebiasSettings(method="lir", texts=60))
 
 
 ARMS = """
@@ -376,7 +376,7 @@ def test_encode_takes_the_language(encoder, corpus, tmp_path: Path) -> None:
     from triglot.commands.encode import encode_file
 
     encoder.save(tmp_path / "raw")
-    fitted = debias(encoder, corpus, Debias(method="centre", texts=60)).encoder
+    fitted = debias(encoder, corpus, DebiasSettings(method="centre", texts=60)).encoder
     fitted.save(tmp_path / "new")
     (tmp_path / "texts.txt").write_text("die Stadt\nder Berg\n", encoding="utf-8")
     encode_file(str(tmp_path / "new"), str(tmp_path / "texts.txt"), tmp_path / "v.npy", side="passage", lang="de")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triglot.files import InputError
-from triglot.losses import Loss, info_nce, pair_masks
+from triglot.losses import LossSettings, info_nce, pair_masks
 
 
 def unit(rng: np.random.Generator, n: int) -> torch.Tensor:
@@ -44,7 +44,7 @@ def test_info_nce_is_the_naive_loop(seed: int, rows: int, positives: int, hard: 
     q_row, p_row = np.arange(rows), np.concatenate([np.tile(np.arange(rows), positives), np.full(hard, -1)])
     p_family = np.concatenate([np.tile(q_family, positives), rng.integers(0, 4, hard)])
     masks = pair_masks(*(torch.from_numpy(a) for a in (q_row, p_row, q_family, p_family)))
-    value = info_nce(q, p, *masks, Loss(0.1, symmetric)).item()
+    value = info_nce(q, p, *masks, LossSettings(0.1, symmetric)).item()
     there = naive(q, p, q_row, p_row, q_family, p_family, 0.1)
     back = naive(p, q, p_row, np.where(q_row < 0, -2, q_row), p_family, q_family, 0.1)
     assert value == pytest.approx((1 - symmetric) * there + symmetric * back, rel=1e-4, abs=1e-5)
@@ -54,7 +54,7 @@ def test_plain_case_is_cross_entropy_and_has_its_gradient() -> None:
     rng = np.random.default_rng(0)
     q, p = unit(rng, 8).requires_grad_(), unit(rng, 8).requires_grad_()
     i = torch.arange(8)
-    ours = info_nce(q, p, *pair_masks(i, i, i, i), Loss(0.05))
+    ours = info_nce(q, p, *pair_masks(i, i, i, i), LossSettings(0.05))
     theirs = torch.nn.functional.cross_entropy(q @ p.T / 0.05, i)
     torch.testing.assert_close(ours, theirs)
     for a, b in zip(torch.autograd.grad(ours, (q, p)), torch.autograd.grad(theirs, (q, p)), strict=True):
@@ -64,7 +64,7 @@ def test_plain_case_is_cross_entropy_and_has_its_gradient() -> None:
 def test_a_batch_of_one_family_has_no_negatives_and_finite_gradients() -> None:
     q = unit(np.random.default_rng(0), 3).requires_grad_()
     i, one = torch.arange(3), torch.zeros(3, dtype=torch.long)
-    value = info_nce(q, q, *pair_masks(i, i, one, one), Loss())
+    value = info_nce(q, q, *pair_masks(i, i, one, one), LossSettings())
     value.backward()
     assert value.item() == 0.0
     assert torch.isfinite(q.grad).all()
@@ -73,4 +73,4 @@ def test_a_batch_of_one_family_has_no_negatives_and_finite_gradients() -> None:
 @pytest.mark.parametrize("bad", [{"temperature": 0}, {"temperature": -1.0}, {"symmetric": 1.5}])
 def test_bad_settings(bad: dict[str, float]) -> None:
     with pytest.raises(InputError, match="loss"):
-        Loss(**bad)
+        LossSettings(**bad)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus
-from triglot.mine import Mine
+from triglot.mine import MineSettings
 
 LANGUAGES = ("de", "en", "fr", "th")
 
@@ -75,7 +75,7 @@ def safe_pairs(corpus: ParallelCorpus) -> list[set[int]]:
     return banned
 
 
-def naive(corpus: ParallelCorpus, lines, embed, mine: Mine, quota: np.ndarray) -> list[list[list[int]]]:
+def naive(corpus: ParallelCorpus, lines, embed, mine: MineSettings, quota: np.ndarray) -> list[list[list[int]]]:
     """Of each line and language, the texts that may be chosen, best first: `top`, one list a language."""
     texts = [folded(text) for text in corpus.texts.to_pylist()]
     passages = set(corpus.passage.tolist()) | (

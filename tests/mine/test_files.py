@@ -21,7 +21,7 @@ from triglot.corpus.formats import pair_writer, pairs
 from triglot.encoder import EncoderSettings, init_encoder
 from triglot.encoder.tokenizer import word_counts
 from triglot.files import InputError, read_json, read_jsonl
-from triglot.mine import Mine, Refresh, digest, mine, write
+from triglot.mine import MineSettings, RefreshSettings, digest, mine, write
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,7 +45,7 @@ def place(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("layout", ["tevatron", "flag"])
 def test_what_is_written_reads_back_with_groups_and_languages(tmp_path, rule, layout) -> None:
     corpus = corpus_of(2, rows=30)
-    found = mine(corpus, Mine(negatives=3, negative_languages=rule), embed=embed_of(corpus))
+    found = mine(corpus, MineSettings(negatives=3, negative_languages=rule), embed=embed_of(corpus))
     path = tmp_path / "mined.jsonl"
     assert write(path, found, output_format=layout) == (len(found.lines), 0)
     again, _ = pairs.read_training(path)
@@ -77,7 +77,7 @@ def test_what_is_written_reads_back_with_groups_and_languages(tmp_path, rule, la
 
 def test_layouts_of_other_trainers(tmp_path) -> None:
     corpus = corpus_of(2, rows=14)
-    found = mine(corpus, Mine(negatives=6, negative_languages="own"), embed=embed_of(corpus))
+    found = mine(corpus, MineSettings(negatives=6, negative_languages="own"), embed=embed_of(corpus))
     full = int((found.text >= 0).all(axis=1).sum())
     assert 0 < full < len(found.lines)
     assert write(tmp_path / "st.jsonl", found, output_format="sentence-transformers") == (full, len(found.lines) - full)
@@ -182,15 +182,15 @@ def test_models_that_do_not_fit_are_named(place, tmp_path, words, message) -> No
 
 
 def test_settings_of_refresh() -> None:
-    assert Refresh().every is None
-    assert Refresh(every=5).of(3).negatives == 3
-    assert Refresh(every=5, negatives=6).of(3).negatives == 6
+    assert RefreshSettings().every is None
+    assert RefreshSettings(every=5).of(3).negatives == 3
+    assert RefreshSettings(every=5, negatives=6).of(3).negatives == 6
     with pytest.raises(InputError, match="every: -1 is negative"):
-        Refresh(every=-1)
+        RefreshSettings(every=-1)
     with pytest.raises(InputError, match=r"negatives: 2 are kept for each row, fewer than train\.negatives, 3"):
-        Refresh(every=5, negatives=2).of(3)
+        RefreshSettings(every=5, negatives=2).of(3)
     with pytest.raises(InputError, match="margin: -1 is negative"):
-        Refresh(every=5, margin=-1)
+        RefreshSettings(every=5, margin=-1)
 
 
 def test_the_digest_stands_for_settings_data_and_model(place) -> None:
@@ -199,14 +199,14 @@ def test_the_digest_stands_for_settings_data_and_model(place) -> None:
     corpus, other = corpus_of(1, rows=20), corpus_of(2, rows=20)
     model, second = load_encoder(place / "static"), load_encoder(place / "transformer")
     keys = [
-        digest(corpus, Mine(), model),
-        digest(other, Mine(), model),
-        digest(corpus, Mine(seed=2), model),
-        digest(corpus, Mine(), second),
-        digest(corpus.select(np.arange(19)), Mine(), model),
+        digest(corpus, MineSettings(), model),
+        digest(other, MineSettings(), model),
+        digest(corpus, MineSettings(seed=2), model),
+        digest(corpus, MineSettings(), second),
+        digest(corpus.select(np.arange(19)), MineSettings(), model),
     ]
     assert len(set(keys)) == len(keys)
-    assert digest(corpus_of(1, rows=20), Mine(), load_encoder(place / "static")) == keys[0]
+    assert digest(corpus_of(1, rows=20), MineSettings(), load_encoder(place / "static")) == keys[0]
 
 
 SLOW = """
@@ -265,13 +265,13 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(place, tmp_path, m
 def test_a_part_that_was_cut_is_made_again(place, tmp_path) -> None:
     corpus = corpus_of(1, rows=20)
     embed = embed_of(corpus)
-    first = mine(corpus, Mine(negatives=2), embed=embed, parts=tmp_path)
+    first = mine(corpus, MineSettings(negatives=2), embed=embed, parts=tmp_path)
     (file,) = tmp_path.glob("block-*.npz")
     file.write_bytes(file.read_bytes()[:200])
     with pytest.raises(InputError, match=r"block-00000\.npz: cannot be read"):
-        mine(corpus, Mine(negatives=2), embed=embed, parts=tmp_path)
+        mine(corpus, MineSettings(negatives=2), embed=embed, parts=tmp_path)
     file.unlink()
-    np.testing.assert_array_equal(mine(corpus, Mine(negatives=2), embed=embed, parts=tmp_path).text, first.text)
+    np.testing.assert_array_equal(mine(corpus, MineSettings(negatives=2), embed=embed, parts=tmp_path).text, first.text)
 
 
 @pytest.mark.peers
@@ -289,7 +289,7 @@ def test_sentence_transformers_finds_the_same(place, bounds) -> None:
 
     corpus = corpus_of(1, rows=60, gaps=0.0, repeats=False).restrict(["en"])
     strings = corpus.texts.to_pylist()
-    found = mine(corpus, Mine(negatives=4, depth=40, **bounds), load_encoder(place / "static"))
+    found = mine(corpus, MineSettings(negatives=4, depth=40, **bounds), load_encoder(place / "static"))
     lines = found.lines
     rows = {"anchor": [strings[i] for i in lines.query], "positive": [strings[i] for i in lines.passage]}
     names = {"skip": "range_min", "margin": "absolute_margin"}
@@ -324,7 +324,7 @@ def test_real_data_in_eleven_languages(data, tmp_path) -> None:
     lines = lines_of(corpus)
     assert len(lines) == 1190 * 11
     some = lines.select(np.arange(0, len(lines), 13))
-    found = mine(corpus, Mine(source="bm25", negatives=11, negative_languages="balanced"), lines=some)
+    found = mine(corpus, MineSettings(source="bm25", negatives=11, negative_languages="balanced"), lines=some)
     counts = np.bincount(corpus.text_lang[found.text[found.text >= 0]], minlength=11)
     assert (
         counts.min() > 0.95 * counts.max()

@@ -14,7 +14,7 @@ from tests.mine.small import LANGUAGES, corpus_of, embed_of, naive, safe_pairs
 from triglot import memory
 from triglot.corpus.parallel import CorpusBuilder
 from triglot.files import InputError
-from triglot.mine import Mine, mine, negatives_of, render, run
+from triglot.mine import MineSettings, mine, negatives_of, render, run
 from triglot.mine.lines import lines_of, one_a_row, pools_of, quotas
 
 RULES = ["own", "others", "balanced", {"de": 1.0, "th": 3.0}]
@@ -34,7 +34,7 @@ def parts(corpus, wanted):
 )
 def test_the_negatives_are_those_of_a_double_loop(rule, bounds) -> None:
     corpus = corpus_of(3, rows=30)
-    wanted = Mine(negative_languages=rule, negatives=4, **bounds)
+    wanted = MineSettings(negative_languages=rule, negatives=4, **bounds)
     lines, _, quota = parts(corpus, wanted)
     embed = embed_of(corpus)
     found = mine(corpus, wanted, embed=embed)
@@ -56,11 +56,11 @@ def test_the_negatives_are_those_of_a_double_loop(rule, bounds) -> None:
 @pytest.mark.parametrize("skip", [0, 3])
 def test_any_takes_the_best_whatever_the_language(skip) -> None:
     corpus = corpus_of(4, rows=30, repeats=False)
-    wanted = Mine(negative_languages="any", negatives=5, skip=skip)
+    wanted = MineSettings(negative_languages="any", negatives=5, skip=skip)
     lines, _, _ = parts(corpus, wanted)
     embed = embed_of(corpus)
     found = mine(corpus, wanted, embed=embed)
-    expected = naive(corpus, lines, embed, Mine(negatives=5), np.ones((len(lines), 4)))
+    expected = naive(corpus, lines, embed, MineSettings(negatives=5), np.ones((len(lines), 4)))
     vectors = embed(np.arange(len(corpus.texts)), "query"), embed(np.arange(len(corpus.texts)), "passage")
     for line in range(len(lines)):
         scores = {
@@ -84,7 +84,7 @@ def test_any_takes_the_best_whatever_the_language(skip) -> None:
 )
 def test_never_the_family_of_the_row_and_never_too_many(seed, source, rule, sampling, negatives) -> None:
     corpus = corpus_of(seed, rows=26, gaps=0.4)
-    wanted = Mine(source=source, negative_languages=rule, sampling=sampling, negatives=negatives, seed=seed)
+    wanted = MineSettings(source=source, negative_languages=rule, sampling=sampling, negatives=negatives, seed=seed)
     try:
         lines, _, quota = parts(corpus, wanted)
     except InputError:  # a language that has too few passages
@@ -117,7 +117,7 @@ def test_never_the_family_of_the_row_and_never_too_many(seed, source, rule, samp
 )
 def test_shares_hold_for_each_line_to_within_one_and_over_all_exactly(rule, shares, negatives) -> None:
     corpus = corpus_of(5, rows=80, gaps=0.0, repeats=False)
-    wanted = Mine(negative_languages=rule, negatives=negatives)
+    wanted = MineSettings(negative_languages=rule, negatives=negatives)
     lines, _, quota = parts(corpus, wanted)
     assert (quota.sum(axis=1) == negatives).all()
     assert (np.abs(quota - negatives * np.array(shares)) < 1).all()
@@ -133,7 +133,7 @@ def test_shares_hold_for_each_line_to_within_one_and_over_all_exactly(rule, shar
 
 def test_others_gives_every_other_language_the_same_and_the_own_none() -> None:
     corpus = corpus_of(5, rows=60, gaps=0.0, repeats=False)
-    lines, _, quota = parts(corpus, Mine(negative_languages="others", negatives=4))
+    lines, _, quota = parts(corpus, MineSettings(negative_languages="others", negatives=4))
     for lang in range(4):
         total = quota[lines.lang == lang].sum(axis=0)
         assert total[lang] == 0
@@ -144,21 +144,21 @@ def test_a_line_s_negatives_do_not_depend_on_the_lines_beside_it() -> None:
     corpus = corpus_of(6, rows=40, gaps=0.0)
     embed = embed_of(corpus)
     for source in ("dense", "random"):
-        wanted = Mine(source=source, sampling="random", negative_languages="own", negatives=3)
+        wanted = MineSettings(source=source, sampling="random", negative_languages="own", negatives=3)
         whole = mine(corpus, wanted, embed=embed)
         lines = lines_of(corpus)
         some = np.random.default_rng(0).permutation(len(lines))[:30]
         part = mine(corpus, wanted, embed=embed, lines=lines.select(some), threads=1)
         np.testing.assert_array_equal(part.text, whole.text[some])
-    other = mine(corpus, Mine(sampling="random", negatives=3, seed=2), embed=embed)
-    assert (other.text != mine(corpus, Mine(sampling="random", negatives=3), embed=embed).text).any()
+    other = mine(corpus, MineSettings(sampling="random", negatives=3, seed=2), embed=embed)
+    assert (other.text != mine(corpus, MineSettings(sampling="random", negatives=3), embed=embed).text).any()
 
 
 def test_random_sampling_draws_within_skip_and_depth() -> None:
     corpus = corpus_of(7, rows=60, gaps=0.0, repeats=False)
     embed = embed_of(corpus)
-    ranked = mine(corpus, Mine(negatives=20, depth=20), embed=embed).text
-    drawn = mine(corpus, Mine(negatives=5, skip=4, depth=20, sampling="random"), embed=embed).text
+    ranked = mine(corpus, MineSettings(negatives=20, depth=20), embed=embed).text
+    drawn = mine(corpus, MineSettings(negatives=5, skip=4, depth=20, sampling="random"), embed=embed).text
     places = Counter()
     for row, some in zip(ranked.tolist(), drawn.tolist(), strict=True):
         places.update(row.index(text) for text in some)
@@ -186,7 +186,7 @@ def test_bm25_in_scripts_without_spaces_and_across_translations() -> None:
             builder.text(f"q{number}-{lang}", lang, questions[lang] if not number else f"{number}?")
             builder.row(f"q{number}-{lang}", f"p{number}-{lang}")
     corpus = builder.build()
-    found = mine(corpus, Mine(source="bm25", negatives=1, depth=3))
+    found = mine(corpus, MineSettings(source="bm25", negatives=1, depth=3))
     texts = corpus.texts.to_pylist()
     best = {
         texts[q]: texts[t] for q, t in zip(found.lines.query.tolist(), found.text[:, 0].tolist(), strict=True) if t >= 0
@@ -218,7 +218,7 @@ def test_bm25_scores_are_those_of_the_plain_product() -> None:
 
 def test_questions_are_asked_in_the_language_of_the_passages_where_they_are_translated() -> None:
     corpus = corpus_of(8, rows=20, gaps=0.0, repeats=False)
-    found = mine(corpus, Mine(source="bm25", negative_languages="others", negatives=3))
+    found = mine(corpus, MineSettings(source="bm25", negative_languages="others", negatives=3))
     assert found.report["negatives"] == found.report["wanted"]
 
 
@@ -232,13 +232,13 @@ def test_bitext_is_asked_for_the_other_language() -> None:
     lines = lines_of(corpus)
     assert len(lines) == 24
     assert (corpus.text_lang[lines.query] != lines.lang).all()
-    found = mine(corpus, Mine(negatives=3), embed=embed_of(corpus))
+    found = mine(corpus, MineSettings(negatives=3), embed=embed_of(corpus))
     assert (corpus.text_group[found.text] != corpus.text_group[lines.query][:, None]).all()
 
 
 def test_negatives_of_rows_take_turns_over_lines() -> None:
     corpus = corpus_of(9, rows=30, gaps=0.2)
-    found = mine(corpus, Mine(negatives=3), embed=embed_of(corpus))
+    found = mine(corpus, MineSettings(negatives=3), embed=embed_of(corpus))
     groups = negatives_of(found)
     assert groups.shape == (len(corpus), 3)
     assert groups.dtype == np.int32
@@ -258,7 +258,7 @@ def test_negatives_of_rows_take_turns_over_lines() -> None:
 def test_the_rank_of_the_positive_and_what_bounds_leave_out_are_counted() -> None:
     corpus = corpus_of(10, rows=40, gaps=0.0, repeats=False)
     embed = embed_of(corpus)
-    found = mine(corpus, Mine(negatives=2, depth=15, margin=0.1), embed=embed)
+    found = mine(corpus, MineSettings(negatives=2, depth=15, margin=0.1), embed=embed)
     lines, everything = found.lines, np.arange(len(corpus.texts))
     query, passage = embed(everything, "query"), embed(everything, "passage")
     is_passage = np.isin(corpus.text_group, corpus.passage)
@@ -283,7 +283,7 @@ def test_the_rank_of_the_positive_and_what_bounds_leave_out_are_counted() -> Non
 @pytest.mark.parametrize("source", ["dense", "bm25", "both", "random"])
 def test_a_depth_larger_than_the_pool_is_all_of_it(source, monkeypatch, caplog) -> None:
     corpus = corpus_of(2)
-    settings = Mine(source=source, negatives=2, depth=24, negative_languages="balanced", sampling="random")
+    settings = MineSettings(source=source, negatives=2, depth=24, negative_languages="balanced", sampling="random")
     embed = None if source in ("bm25", "random") else embed_of(corpus)
     whole = mine(corpus, settings, embed=embed)
     monkeypatch.setattr(run, "_HELD", 5000)  # blocks of few lines: what a large depth makes of them
@@ -299,15 +299,15 @@ def test_a_depth_larger_than_the_pool_is_all_of_it(source, monkeypatch, caplog) 
 def test_more_negatives_than_the_memory_holds_are_refused(monkeypatch) -> None:
     monkeypatch.setattr(memory, "available", lambda: 1000)
     with pytest.raises(InputError, match=r"negatives: 8 of each of .* lines: about .* of memory are needed"):
-        mine(corpus_of(2), Mine(source="bm25"))
+        mine(corpus_of(2), MineSettings(source="bm25"))
 
 
 def test_a_smaller_pool_is_a_part_of_the_whole() -> None:
     corpus = corpus_of(11, rows=60, gaps=0.0, repeats=False)
     embed = embed_of(corpus)
-    found = mine(corpus, Mine(negatives=3, pool=20), embed=embed)
+    found = mine(corpus, MineSettings(negatives=3, pool=20), embed=embed)
     used = [len({t for t in found.text.ravel().tolist() if corpus.text_lang[t] == lang}) for lang in range(4)]
     assert max(used) <= 20
     assert {one["passages"] for one in found.report["languages"].values()} == {20}
-    other = mine(corpus, Mine(negatives=3, pool=20, seed=9), embed=embed)
+    other = mine(corpus, MineSettings(negatives=3, pool=20, seed=9), embed=embed)
     assert set(other.text.ravel().tolist()) != set(found.text.ravel().tolist())

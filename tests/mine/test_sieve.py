@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.mine.small import corpus_of, embed_of
 from triglot.files import InputError
-from triglot.mine import Mine, mine, sieve
+from triglot.mine import MineSettings, mine, sieve
 from triglot.topk import Best
 
 NONE = np.zeros(0, np.int64)
@@ -99,7 +99,11 @@ def test_mining_with_and_without_it_is_the_same(monkeypatch, languages) -> None:
     for pays in (True, False):
         monkeypatch.setattr(sieve, "pays", lambda pays=pays: pays)
         found.append(
-            mine(corpus, Mine(negatives=4, negative_languages=languages, margin=0.05), embed=embed_of(corpus, dim=32))
+            mine(
+                corpus,
+                MineSettings(negatives=4, negative_languages=languages, margin=0.05),
+                embed=embed_of(corpus, dim=32),
+            )
         )
     np.testing.assert_array_equal(found[0].text, found[1].text)
     np.testing.assert_allclose(found[0].score, found[1].score, atol=1e-6)

@@ -12,9 +12,9 @@ import pytest
 from tests.plugins import install
 from tests.study.small import TEXT
 from tests.train.conftest import make_corpus
-from triglot.batches import KINDS, Batches, Kind, plan_epoch, rows_of
+from triglot.batches import KINDS, BatchSettings, Kind, plan_epoch, rows_of
 from triglot.files import InputError, read_json
-from triglot.losses import LOSSES, Loss
+from triglot.losses import LOSSES, LossSettings
 from triglot.recipe import load_recipe
 from triglot.study.run import run
 
@@ -29,7 +29,7 @@ def ring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("ring")
 def test_a_kind_of_another_package_is_planned() -> None:
     corpus = make_corpus(40).select(np.arange(40))
-    plan = plan_epoch(rows_of(corpus), Batches(kind="ring", size=10), seed=1)
+    plan = plan_epoch(rows_of(corpus), BatchSettings(kind="ring", size=10), seed=1)
     shown = [(step.query_lang, step.passage_lang[:, 0]) for step in plan]
     assert all(((query + 1) % 3 == passage).all() for query, passage in shown)
     assert {step.kind for step in plan} == {"ring"}
@@ -39,7 +39,7 @@ def test_a_kind_of_another_package_is_planned() -> None:
 @pytest.mark.usefixtures("ring")
 def test_a_kind_made_of_three_has_each_in_its_share() -> None:
     corpus = make_corpus(90).select(np.arange(90))
-    plan = plan_epoch(rows_of(corpus), Batches(kind="half-ring", size=3, every_row=True), seed=1)
+    plan = plan_epoch(rows_of(corpus), BatchSettings(kind="half-ring", size=3, every_row=True), seed=1)
     kinds = [step.kind for step in plan]
     for steps in range(1, len(kinds) + 1):
         counts = Counter(kinds[:steps])
@@ -67,9 +67,9 @@ def test_all_rows_are_told() -> None:
 
 def test_without_the_package_they_are_unknown() -> None:
     with pytest.raises(InputError, match=r"^kind: 'ring' is unknown; known: hybrid, "):
-        Batches(kind="ring")
+        BatchSettings(kind="ring")
     with pytest.raises(InputError, match=r"^name: 'info_nce' is unknown; did you mean 'info-nce'"):
-        Loss(name="info_nce")
+        LossSettings(name="info_nce")
 
 
 def test_a_kind_that_is_added_in_python() -> None:
@@ -78,7 +78,7 @@ def test_a_kind_that_is_added_in_python() -> None:
     KINDS.add(Kind("english", "", "", joint=lambda query, passage, both: np.outer(query, np.arange(64) == 1)))
     try:
         corpus = make_corpus(40).select(np.arange(40))
-        plan = plan_epoch(rows_of(corpus), Batches(kind="english", size=10), seed=1)
+        plan = plan_epoch(rows_of(corpus), BatchSettings(kind="english", size=10), seed=1)
         assert all((step.passage_lang == 1).all() for step in plan)
     finally:
         KINDS.remove("english")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from triglot.batches import Batches
+from triglot.batches import BatchSettings
 from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.evaluate import evaluate_embeddings, write_results
 from triglot.files import write_json, write_text
@@ -112,7 +112,7 @@ def _write_training(folder: Path, arm: str, seed: int, languages: Sequence[str])
     write_json(folder / "summary.json", summary)
     recipe = Recipe(name="synthetic", seed=seed, sources=(Source("pairs", "qa"),))
     kind = {"x-x": "xx", "x-y": "xy"}.get(arm, "hybrid")
-    write_text(folder / "recipe.yaml", to_yaml(replace(recipe, batches=Batches(kind=kind))))
+    write_text(folder / "recipe.yaml", to_yaml(replace(recipe, batches=BatchSettings(kind=kind))))
 
 
 def write_study(folder: Path, seeds: Sequence[int] = (1, 2, 3), **options) -> Path:

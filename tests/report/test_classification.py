@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score
 
 from triglot.classify.heads import HeadSettings
 from triglot.classify.judge import Classification, evaluate_task
-from triglot.classify.tasks import Classify, Task
+from triglot.classify.tasks import ClassifySettings, Task
 from triglot.corpus.labelled import Labelled
 from triglot.evaluate import write_results
 from triglot.evaluate.results import read_items
@@ -42,7 +42,7 @@ def task(items: int, first: int = 0) -> Task:
     texts = [f"{code} {first + n} {label}" for code in CODES for n, label in enumerate(target)]
     ids = [str(first + n) for n in numbers]
     part = Labelled(CODES, LABELS, texts, texts, at, at, target, first + numbers // 3, ids, first + numbers)
-    settings = Classify(head=HeadSettings(penalties=(0.1,)))
+    settings = ClassifySettings(head=HeadSettings(penalties=(0.1,)))
     return Task(
         "stances",
         "stance",

@@ -11,9 +11,9 @@ import torch
 
 from tests.train.test_loop import same, start, weights
 from triglot.files import InputError
-from triglot.losses import Loss, divergence, info_nce, log_shares
-from triglot.robust import Adversary, LanguageAdversary, LearnedNegatives, Negatives, Robust
-from triglot.train import Train, run
+from triglot.losses import LossSettings, divergence, info_nce, log_shares
+from triglot.robust import AdversarySettings, LanguageAdversary, LearnedNegatives, NegativesSettings, RobustSettings
+from triglot.train import TrainSettings, run
 
 
 def unit(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -22,14 +22,14 @@ def unit(*shape: int, seed: int = 0) -> torch.Tensor:
 
 @pytest.mark.parametrize("per_language", [False, True])
 def test_negatives_climb_the_loss_that_the_encoder_descends(per_language: bool) -> None:
-    settings = Negatives(count=6, per_language=per_language, temperature=0.1, lr=0.5, momentum=0.0)
+    settings = NegativesSettings(count=6, per_language=per_language, temperature=0.1, lr=0.5, momentum=0.0)
     bank = LearnedNegatives(settings, dim=8, languages=2, seed=1)
     queries, passages, lang = unit(10, 8, seed=1), unit(10, 8, seed=2), torch.arange(10) % 2
     positive, none = torch.eye(10, dtype=torch.bool), torch.zeros(10, 10, dtype=torch.bool)
     losses = []
     for _ in range(8):
         learned = bank.scores(queries, lang, 0.1)
-        losses.append(float(info_nce(queries, passages, positive, none, Loss(temperature=0.1), learned)))
+        losses.append(float(info_nce(queries, passages, positive, none, LossSettings(temperature=0.1), learned)))
         bank.ascend(queries, lang, queries @ passages.T)
     assert losses == sorted(losses)
     assert losses[-1] > losses[0] + 0.1
@@ -41,7 +41,7 @@ def test_negatives_climb_the_loss_that_the_encoder_descends(per_language: bool) 
 
 def test_the_closed_form_is_the_gradient_of_a_softmax_over_bank_and_batch() -> None:
     t = 0.2
-    bank = LearnedNegatives(Negatives(count=4, temperature=t, lr=1.0, momentum=0.0), dim=6, languages=1, seed=3)
+    bank = LearnedNegatives(NegativesSettings(count=4, temperature=t, lr=1.0, momentum=0.0), dim=6, languages=1, seed=3)
     queries, passages = unit(5, 6, seed=4), unit(7, 6, seed=5)
     free = (
         2.5 * bank.bank.clone()
@@ -63,7 +63,9 @@ def test_the_reversed_gradient_hides_what_the_discriminator_sees() -> None:
     vectors = torch.randn(120, 12, generator=torch.Generator().manual_seed(0)) + 2 * torch.nn.functional.one_hot(
         lang, 12
     )
-    adversary = LanguageAdversary(Adversary(weight=1.0, ramp=0.0, hidden=16, lr=0.01), dim=12, languages=3, seed=1)
+    adversary = LanguageAdversary(
+        AdversarySettings(weight=1.0, ramp=0.0, hidden=16, lr=0.01), dim=12, languages=3, seed=1
+    )
     accuracies = []
     for step in range(400):
         leaf = vectors.clone().requires_grad_()
@@ -78,7 +80,7 @@ def test_the_reversed_gradient_hides_what_the_discriminator_sees() -> None:
 
 
 def test_the_ramp_goes_from_nothing_to_the_whole_weight() -> None:
-    adversary = LanguageAdversary(Adversary(weight=0.5, ramp=0.4), dim=4, languages=2, seed=1)
+    adversary = LanguageAdversary(AdversarySettings(weight=0.5, ramp=0.4), dim=4, languages=2, seed=1)
     rising = [adversary.weight(done) for done in (0.0, 0.1, 0.2, 0.4, 1.0)]
     assert rising[0] == 0
     assert rising == sorted(rising)
@@ -91,14 +93,14 @@ def test_the_ramp_goes_from_nothing_to_the_whole_weight() -> None:
 def test_a_stopped_run_goes_on_with_bank_and_discriminator(
     tmp_path, corpus, make_static, make_transformer, kind: str
 ) -> None:
-    robust = Robust(
+    robust = RobustSettings(
         method="pgd",
         side="query",
-        negatives=Negatives(count=5, lr=0.1),
-        language_adversary=Adversary(weight=0.3, hidden=8),
+        negatives=NegativesSettings(count=5, lr=0.1),
+        language_adversary=AdversarySettings(weight=0.3, hidden=8),
     )
-    train = Train(steps=8, lr=0.01, log_every=1, checkpoint_every=3)
-    options = {"loss": Loss(), "robust": robust, "seed": 7, "stage": "s"}
+    train = TrainSettings(steps=8, lr=0.01, log_every=1, checkpoint_every=3)
+    options = {"loss": LossSettings(), "robust": robust, "seed": 7, "stage": "s"}
 
     def fresh():
         return start(make_static() if kind == "static" else make_transformer(dropout=0.1), corpus, steps=8)
@@ -114,7 +116,7 @@ def test_a_stopped_run_goes_on_with_bank_and_discriminator(
 
     broken, feed, plan = fresh()
     with pytest.raises(Stop):
-        dying = Train(steps=8, lr=0.01, log_every=1, checkpoint_every=3, validate_every=5)
+        dying = TrainSettings(steps=8, lr=0.01, log_every=1, checkpoint_every=3, validate_every=5)
         run(broken, feed, plan, train=dying, out=tmp_path / "broken", validate=interrupt, **options)
     again, feed, plan = fresh()
     run(again, feed, plan, train=train, out=tmp_path / "broken", **options)
@@ -124,12 +126,12 @@ def test_a_stopped_run_goes_on_with_bank_and_discriminator(
 
 
 def test_other_robust_settings_do_not_resume(tmp_path, corpus, make_static) -> None:
-    for robust, fits in ((Robust(method="fgm"), True), (Robust(method="fgm", eps=0.7), False)):
+    for robust, fits in ((RobustSettings(method="fgm"), True), (RobustSettings(method="fgm", eps=0.7), False)):
         model, feed, plan = start(make_static(), corpus, steps=2)
         arguments = {
-            "loss": Loss(),
+            "loss": LossSettings(),
             "robust": robust,
-            "train": Train(steps=2),
+            "train": TrainSettings(steps=2),
             "seed": 7,
             "stage": "s",
             "out": tmp_path,
@@ -158,18 +160,18 @@ def test_divergence_is_that_of_the_definition_and_passes_over_ignored_pairs() ->
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Robust(method="fgn"), r"^method: 'fgn' is unknown"),
-        (lambda: Robust(side="queries"), r"^side: 'queries' is unknown"),
-        (lambda: Robust(eps=0), r"^eps: 0 is not a positive number"),
-        (lambda: Robust(steps=0), r"^steps: 0 is below 1"),
-        (lambda: Robust(weight=-1), r"^weight: -1 is negative"),
-        (lambda: Negatives(count=-1), r"^count"),
-        (lambda: Negatives(momentum=1.0), r"^momentum"),
-        (lambda: Negatives(temperature=0), r"^temperature"),
-        (lambda: Adversary(weight=-0.1), r"^weight"),
-        (lambda: Adversary(ramp=2), r"^ramp"),
-        (lambda: Adversary(hidden=0), r"^hidden"),
-        (lambda: Loss(self_teaching=-1), r"^self_teaching"),
+        (lambda: RobustSettings(method="fgn"), r"^method: 'fgn' is unknown"),
+        (lambda: RobustSettings(side="queries"), r"^side: 'queries' is unknown"),
+        (lambda: RobustSettings(eps=0), r"^eps: 0 is not a positive number"),
+        (lambda: RobustSettings(steps=0), r"^steps: 0 is below 1"),
+        (lambda: RobustSettings(weight=-1), r"^weight: -1 is negative"),
+        (lambda: NegativesSettings(count=-1), r"^count"),
+        (lambda: NegativesSettings(momentum=1.0), r"^momentum"),
+        (lambda: NegativesSettings(temperature=0), r"^temperature"),
+        (lambda: AdversarySettings(weight=-0.1), r"^weight"),
+        (lambda: AdversarySettings(ramp=2), r"^ramp"),
+        (lambda: AdversarySettings(hidden=0), r"^hidden"),
+        (lambda: LossSettings(self_teaching=-1), r"^self_teaching"),
     ],
 )
 def test_bad_settings(make, message: str) -> None:

@@ -14,27 +14,27 @@ import torch
 from torch import nn
 
 from tests.train.test_loop import start
-from triglot.losses import Loss
-from triglot.robust import METHODS, Robust, perturbed_step
-from triglot.train import Train, run
+from triglot.losses import LossSettings
+from triglot.robust import METHODS, RobustSettings, perturbed_step
+from triglot.train import TrainSettings, run
 from triglot.train.bag import Bag
 from triglot.train.distributed import World
 from triglot.train.objective import Objective
 from triglot.train.passes import Passes
 
-LOSS = Loss(temperature=0.1)
+LOSS = LossSettings(temperature=0.1)
 CASES = [(method, side) for method in METHODS if method != "none" for side in ("query", "both")]
 SIZES = {"smart": {"eps": 1e-3, "step_size": 1e-2}, "r3f": {"eps": 1e-2}}
 
 
-def settings_of(method: str, side: str) -> Robust:
-    return Robust(method=method, side=side, **SIZES.get(method, {"eps": 0.6, "step_size": 0.4, "steps": 3}))
+def settings_of(method: str, side: str) -> RobustSettings:
+    return RobustSettings(method=method, side=side, **SIZES.get(method, {"eps": 0.6, "step_size": 0.4, "steps": 3}))
 
 
 class Step:
     """One batch, ready for passes over it, in chunks of `chunk` texts (0: by side)."""
 
-    def __init__(self, encoder, corpus, robust: Robust, chunk: int = 0):
+    def __init__(self, encoder, corpus, robust: RobustSettings, chunk: int = 0):
         kind = "static" if encoder.kind == "static" else "transformer"
         self.model, feed, plan = start(encoder, corpus, size=6)
         self.batch = feed.batch(plan[0])
@@ -70,7 +70,7 @@ class Step:
 
     def gradients(self, graph: bool = True) -> tuple[float, dict[str, torch.Tensor]]:
         """(loss, weight gradients) of the method."""
-        terms = Objective(LOSS, Robust(), dim=self.model.dim, languages=3, seed=1).on(self.batch, 0.0)
+        terms = Objective(LOSS, RobustSettings(), dim=self.model.dim, languages=3, seed=1).on(self.batch, 0.0)
         value, _ = perturbed_step(self.passes(graph), terms.value, terms.divergence, self.robust)
         return value, take_gradients(self.model)
 
@@ -99,7 +99,7 @@ class Naive:
         else:
             self.module = copy.deepcopy(self.model.module).double()
             self.weights = {name: p for name, p in self.module.named_parameters() if p.requires_grad}
-        self.terms = Objective(LOSS, Robust(), dim=self.model.dim, languages=3, seed=1).on(step.batch, 0.0)
+        self.terms = Objective(LOSS, RobustSettings(), dim=self.model.dim, languages=3, seed=1).on(step.batch, 0.0)
 
     def vectors(self, shifts: dict[int, torch.Tensor]) -> torch.Tensor:
         made = []
@@ -302,8 +302,8 @@ def test_the_divergence_of_tiny_noise_is_above_zero(
     tmp_path, make_transformer, corpus, method: str, precision: str
 ) -> None:
     model, feed, plan = start(make_transformer(), corpus, steps=3)
-    robust = Robust(method=method, eps=1e-2, step_size=1e-2)
-    train = Train(steps=3, lr=1e-4, precision=precision, log_every=1)
+    robust = RobustSettings(method=method, eps=1e-2, step_size=1e-2)
+    train = TrainSettings(steps=3, lr=1e-4, precision=precision, log_every=1)
     run(model, feed, plan, loss=LOSS, robust=robust, train=train, seed=1, stage="s", out=tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert all(line["divergence"] > 0 for line in lines)
@@ -319,9 +319,9 @@ def test_training_learns_with_every_method_and_kind(tmp_path, make_static, corpu
         model,
         feed,
         plan,
-        loss=Loss(),
+        loss=LossSettings(),
         robust=robust,
-        train=Train(steps=40, lr=0.1, log_every=1),
+        train=TrainSettings(steps=40, lr=0.1, log_every=1),
         seed=1,
         stage="s",
         out=tmp_path,
@@ -336,12 +336,12 @@ def test_transformers_train_with_chunks_views_and_a_method_at_once(
     tmp_path, make_transformer, corpus, precision: str
 ) -> None:
     from triglot.augment.apply import Augmenter
-    from triglot.augment.settings import Augment, Part
+    from triglot.augment.settings import AugmentSettings, Part
 
     model, feed, plan = start(make_transformer(dropout=0.1), corpus, steps=4)
-    feed = feed.with_augmenter(Augmenter(Augment((Part(("swap",), share=0.5, rate=0.5),), mode="view"), seed=1))
-    loss = Loss(self_teaching=0.5, consistency=0.5)
-    train = Train(steps=4, lr=1e-3, chunk=5, precision=precision, log_every=1)
+    feed = feed.with_augmenter(Augmenter(AugmentSettings((Part(("swap",), share=0.5, rate=0.5),), mode="view"), seed=1))
+    loss = LossSettings(self_teaching=0.5, consistency=0.5)
+    train = TrainSettings(steps=4, lr=1e-3, chunk=5, precision=precision, log_every=1)
     run(
         model,
         feed,

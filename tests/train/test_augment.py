@@ -9,15 +9,15 @@ import pytest
 from tests.train.conftest import LISTS
 from triglot.augment.apply import Augmenter
 from triglot.augment.lexicon import Lexicon
-from triglot.augment.settings import Augment, Part
-from triglot.batches import Batches, plan_run
+from triglot.augment.settings import AugmentSettings, Part
+from triglot.batches import BatchSettings, plan_run
 from triglot.files import InputError
 from triglot.train import Feed, Switching
 
 LEXICON = Lexicon({("en", lang): tuple(zip(*pairs, strict=True)) for lang, pairs in LISTS.items()})
 
 
-def feeds(corpus, encoder, settings: Augment, *, seed: int = 5):
+def feeds(corpus, encoder, settings: AugmentSettings, *, seed: int = 5):
     """(clean, noisy) feeds of token ids and (clean, noisy) feeds of strings."""
     noise = Augmenter(settings, seed=seed, lexicon=LEXICON)
     made = []
@@ -28,7 +28,7 @@ def feeds(corpus, encoder, settings: Augment, *, seed: int = 5):
 
 
 def plan_of(feed: Feed, corpus, kind: str = "hybrid"):
-    return plan_run(feed.rows(), Batches(kind=kind, size=16), steps=6, seed=5, languages=corpus.languages)
+    return plan_run(feed.rows(), BatchSettings(kind=kind, size=16), steps=6, seed=5, languages=corpus.languages)
 
 
 def rows(texts) -> list[list[int]]:
@@ -38,7 +38,7 @@ def rows(texts) -> list[list[int]]:
 @pytest.mark.parametrize("side", ["query", "passage", "both"])
 def test_a_share_of_one_side_is_changed_and_the_rest_is_as_it_was(corpus, make_static, side: str) -> None:
     encoder = make_static()
-    settings = Augment((Part(("delete", "swap"), share=0.5, rate=0.5),), side=side)
+    settings = AugmentSettings((Part(("delete", "swap"), share=0.5, rate=0.5),), side=side)
     clean, noisy, clean_strings, noisy_strings = feeds(corpus, encoder, settings)
     changed = {False: [], True: []}
     for step in range(6):
@@ -61,7 +61,7 @@ def test_a_share_of_one_side_is_changed_and_the_rest_is_as_it_was(corpus, make_s
 def test_views_stand_at_the_end_beside_their_queries(corpus, make_static) -> None:
     encoder = make_static()
     clean, noisy, clean_strings, noisy_strings = feeds(
-        corpus, encoder, Augment((Part(("swap",), share=0.5, rate=1.0),), mode="view")
+        corpus, encoder, AugmentSettings((Part(("swap",), share=0.5, rate=1.0),), mode="view")
     )
     plan = plan_of(clean, corpus)[0]
     before, after, tokens = clean_strings.batch(plan), noisy_strings.batch(plan), noisy.batch(plan)
@@ -78,7 +78,7 @@ def test_views_stand_at_the_end_beside_their_queries(corpus, make_static) -> Non
 
 
 def test_arms_change_the_texts_that_they_share_in_the_same_way(corpus, make_static) -> None:
-    settings = Augment((Part(("delete",), share=0.7, rate=0.5),))
+    settings = AugmentSettings((Part(("delete",), share=0.7, rate=0.5),))
     *_, noisy = feeds(corpus, make_static(), settings)
     seen: dict[tuple, set[str]] = {}
     for kind in ("xx", "xy"):
@@ -93,7 +93,7 @@ def test_arms_change_the_texts_that_they_share_in_the_same_way(corpus, make_stat
 
 
 def test_words_are_switched_between_any_two_languages(corpus, make_static) -> None:
-    settings = Augment((Part(("codeswitch",), share=1.0, rate=1.0),), lists="lists")
+    settings = AugmentSettings((Part(("codeswitch",), share=1.0, rate=1.0),), lists="lists")
     _, _, clean, noisy = feeds(corpus, make_static(), settings)
     plan = plan_of(clean, corpus)[0]
     for before, after, lang in zip(clean.batch(plan).strings, noisy.batch(plan).strings, plan.query_lang, strict=False):
@@ -110,17 +110,19 @@ def test_words_are_switched_between_any_two_languages(corpus, make_static) -> No
         (lambda: Part(()), "kinds: is empty"),
         (lambda: Part(("swap",), share=1.2), r"share: 1\.2 is not between 0 and 1"),
         (lambda: Part(("swap",), mode="bilingal"), "mode: 'bilingal' is unknown"),
-        (lambda: Augment((Part(("swap",), share=0.6), Part(("delete",), share=0.6))), r"add up to 1\.2"),
-        (lambda: Augment(side="passages"), "^side: 'passages' is unknown"),
-        (lambda: Augment(mode="view", side="both"), "views are of queries"),
-        (lambda: Augment((Part(("codeswitch",)),)), "^lists: is missing"),
-        (lambda: Augment(half=3), "^half: 3"),
+        (lambda: AugmentSettings((Part(("swap",), share=0.6), Part(("delete",), share=0.6))), r"add up to 1\.2"),
+        (lambda: AugmentSettings(side="passages"), "^side: 'passages' is unknown"),
+        (lambda: AugmentSettings(mode="view", side="both"), "views are of queries"),
+        (lambda: AugmentSettings((Part(("codeswitch",)),)), "^lists: is missing"),
+        (lambda: AugmentSettings(half=3), "^half: 3"),
         (
-            lambda: Augmenter(Augment((Part(("codeswitch",)),), lists="x"), seed=1),
+            lambda: Augmenter(AugmentSettings((Part(("codeswitch",)),), lists="x"), seed=1),
             "codeswitch and synonym need word lists",
         ),
         (
-            lambda: Augmenter(Augment((Part(("codeswitch",), into=("fr",)),), lists="x"), seed=1, lexicon=LEXICON),
+            lambda: Augmenter(
+                AugmentSettings((Part(("codeswitch",), into=("fr",)),), lists="x"), seed=1, lexicon=LEXICON
+            ),
             "no word list for 'fr'",
         ),
     ],

@@ -16,14 +16,14 @@ from safetensors.torch import load_file, save_file
 from tests.train.test_loop import same, start, weights
 from triglot.encoder import EncoderSettings, init_encoder
 from triglot.files import InputError
-from triglot.losses import Loss
-from triglot.robust import Adversary, Robust
-from triglot.train import Train, checkpoint, run
+from triglot.losses import LossSettings
+from triglot.robust import AdversarySettings, RobustSettings
+from triglot.train import TrainSettings, checkpoint, run
 
 STEPS = 9
 OPTIONS: dict[str, Any] = {
-    "loss": Loss(),
-    "robust": Robust(method="fgm", language_adversary=Adversary(weight=0.1, hidden=4)),
+    "loss": LossSettings(),
+    "robust": RobustSettings(method="fgm", language_adversary=AdversarySettings(weight=0.1, hidden=4)),
     "seed": 7,
     "stage": "s",
 }
@@ -49,7 +49,7 @@ def train(encoder: Any, corpus: Any, out: Path, *, stop: int = 0, **more: Any) -
         "validate_every": stop,
     } | more
     model, feed, plan = start(encoder, corpus, steps=STEPS)
-    run(model, feed, plan, train=Train(**settings), out=out, validate=halt if stop else None, **OPTIONS)
+    run(model, feed, plan, train=TrainSettings(**settings), out=out, validate=halt if stop else None, **OPTIONS)
     return model
 
 
@@ -167,7 +167,7 @@ def test_a_damaged_log_stops_nothing(stopped, whole, corpus, make_static, caplog
 
 def test_another_start_or_other_data_do_not_resume(stopped, corpus, make_static) -> None:
     model, feed, plan = start(make_static(), corpus, steps=STEPS)
-    settings = Train(steps=STEPS, lr=0.01, log_every=4, checkpoint_every=3)
+    settings = TrainSettings(steps=STEPS, lr=0.01, log_every=4, checkpoint_every=3)
     with pytest.raises(InputError, match="made with data=None, now data=abc"):
         run(model, feed, plan, train=settings, out=stopped, origin={"data": "abc"}, **OPTIONS)
 

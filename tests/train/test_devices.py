@@ -12,22 +12,32 @@ import torch
 from tests.train.conftest import LISTS, make_corpus
 from tests.train.elsewhere import There, elsewhere
 from triglot.augment.apply import Augmenter
-from triglot.augment.settings import Augment, Part
-from triglot.batches import Batches, plan_run
-from triglot.losses import Loss
-from triglot.robust import Adversary, Negatives, Robust
-from triglot.train import Feed, Switching, Train, checkpoint, run
+from triglot.augment.settings import AugmentSettings, Part
+from triglot.batches import BatchSettings, plan_run
+from triglot.losses import LossSettings
+from triglot.robust import AdversarySettings, NegativesSettings, RobustSettings
+from triglot.train import Feed, Switching, TrainSettings, checkpoint, run
 from triglot.train.bag import Bag
 from triglot.train.network import Network
 
 # The stand-in has the name of a device to which torch copies nothing; here it does, as the weights show.
 pytestmark = pytest.mark.filterwarnings("ignore:for .* copying from a non-meta parameter")
 METHODS = ("none", "fgm", "pgd", "freelb", "smart", "r3f")
-LEARNED: dict[str, Any] = {"negatives": Negatives(count=6, lr=0.1), "language": Adversary(weight=0.1, hidden=4)}
+LEARNED: dict[str, Any] = {
+    "negatives": NegativesSettings(count=6, lr=0.1),
+    "language": AdversarySettings(weight=0.1, hidden=4),
+}
 
 
 def train(
-    encoder: Any, device: Any, out: Any, robust: Robust, *, steps: int = 2, chunk: int = 0, loss: Loss | None = None
+    encoder: Any,
+    device: Any,
+    out: Any,
+    robust: RobustSettings,
+    *,
+    steps: int = 2,
+    chunk: int = 0,
+    loss: LossSettings | None = None,
 ) -> Any:
     corpus = make_corpus(negatives=True)
     model = Bag(encoder, device) if encoder.kind == "static" else Network(encoder, weight_decay=0.01, device=device)
@@ -38,10 +48,22 @@ def train(
         seed=5,
     )
     if loss and loss.consistency:
-        feed = feed.with_augmenter(Augmenter(Augment((Part(("swap",), share=1.0),), mode="view"), seed=5))
-    plan = plan_run(feed.rows(), Batches(kind="hybrid", size=8), steps=steps, seed=5, languages=corpus.languages)
-    train = Train(steps=steps, lr=0.01, log_every=1, checkpoint_every=1, keep=0, clip=1.0, negatives=2, chunk=chunk)
-    run(model, feed, plan, loss=loss or Loss(symmetric=0.5), robust=robust, train=train, seed=7, stage="s", out=out)
+        feed = feed.with_augmenter(Augmenter(AugmentSettings((Part(("swap",), share=1.0),), mode="view"), seed=5))
+    plan = plan_run(feed.rows(), BatchSettings(kind="hybrid", size=8), steps=steps, seed=5, languages=corpus.languages)
+    train = TrainSettings(
+        steps=steps, lr=0.01, log_every=1, checkpoint_every=1, keep=0, clip=1.0, negatives=2, chunk=chunk
+    )
+    run(
+        model,
+        feed,
+        plan,
+        loss=loss or LossSettings(symmetric=0.5),
+        robust=robust,
+        train=train,
+        seed=7,
+        stage="s",
+        out=out,
+    )
     return model
 
 
@@ -59,7 +81,7 @@ def test_the_device_of_the_test_refuses_what_a_gpu_refuses() -> None:
                 mixed()
 
 
-def compare(tmp_path: Path, make: Any, device: Any, robust: Robust, **more: Any) -> None:
+def compare(tmp_path: Path, make: Any, device: Any, robust: RobustSettings, **more: Any) -> None:
     """Two steps elsewhere, the second one resumed, give the weights of two steps on the CPU."""
     here = train(make(), "cpu", tmp_path / "here", robust, **more).state()
     train(make(), device, tmp_path / "there", robust, **more)
@@ -77,14 +99,20 @@ CASES = [("none", 5), ("fgm", 0), ("pgd", 5), ("freelb", 0), ("freelb", 5), ("sm
 @pytest.mark.parametrize(("method", "chunk"), CASES)
 @pytest.mark.parametrize("kind", ["static", "transformer"])
 def test_a_step_mixes_no_devices(tmp_path, make_static, make_transformer, kind, method, chunk) -> None:
-    robust = Robust(method=method, side="query", **LEARNED)
+    robust = RobustSettings(method=method, side="query", **LEARNED)
     with elsewhere() as device:
         compare(tmp_path, make_static if kind == "static" else make_transformer, device, robust, chunk=chunk)
 
 
 def test_views_mix_no_devices(tmp_path, make_static) -> None:
     with elsewhere() as device:
-        compare(tmp_path, make_static, device, Robust(**LEARNED), loss=Loss(consistency=0.1, self_teaching=0.1))
+        compare(
+            tmp_path,
+            make_static,
+            device,
+            RobustSettings(**LEARNED),
+            loss=LossSettings(consistency=0.1, self_teaching=0.1),
+        )
 
 
 @pytest.mark.cuda
@@ -93,4 +121,4 @@ def test_views_mix_no_devices(tmp_path, make_static) -> None:
 @pytest.mark.parametrize("kind", ["static", "transformer"])
 def test_a_step_on_a_gpu(tmp_path, make_static, make_transformer, kind, method) -> None:
     make = make_static if kind == "static" else make_transformer
-    compare(tmp_path, make, "cuda", Robust(method=method, side="query", **LEARNED), chunk=5)
+    compare(tmp_path, make, "cuda", RobustSettings(method=method, side="query", **LEARNED), chunk=5)

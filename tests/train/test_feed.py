@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from tests.train.conftest import LISTS, make_corpus
-from triglot.batches import Batches, plan_run
+from triglot.batches import BatchSettings, plan_run
 from triglot.files import InputError
 from triglot.train import Feed, Switching
 
@@ -17,7 +17,7 @@ SWITCHING = {"english": Switching("en", LISTS)}
 def test_tokens_of_a_batch_are_the_tokens_of_its_strings(corpus, make_static) -> None:
     encoder = make_static()
     ids, strings = (Feed(corpus, switching=SWITCHING, tokenize=t, seed=2) for t in (encoder.tokenize, None))
-    plan = plan_run(ids.rows(), Batches(kind="independent", size=20), steps=12, seed=1)
+    plan = plan_run(ids.rows(), BatchSettings(kind="independent", size=20), steps=12, seed=1)
     for step in plan:
         tokens, texts = ids.batch(step).texts, strings.batch(step).strings
         expected, offsets = encoder.tokenize(texts)
@@ -27,7 +27,7 @@ def test_tokens_of_a_batch_are_the_tokens_of_its_strings(corpus, make_static) ->
 
 def test_natural_text_where_there_is_one_and_switched_text_where_not(corpus) -> None:
     feed = Feed(corpus, switching=SWITCHING, tokenize=None, seed=2)
-    plan = plan_run(feed.rows(), Batches(kind="xy", size=15), steps=16, seed=1)
+    plan = plan_run(feed.rows(), BatchSettings(kind="xy", size=15), steps=16, seed=1)
     english = corpus.sources.index("english")
     for step in plan:
         batch = feed.batch(step)
@@ -52,7 +52,7 @@ def test_the_same_words_are_replaced_whatever_the_kind(corpus) -> None:
     feed = Feed(corpus, switching={"english": Switching("en", lists, p=0.5)}, tokenize=None, seed=2)
     shown: dict[tuple[int, int], set[str]] = {}
     for kind in ("xx", "xy"):
-        for step in plan_run(feed.rows(), Batches(kind=kind, size=15), steps=16, seed=1):
+        for step in plan_run(feed.rows(), BatchSettings(kind=kind, size=15), steps=16, seed=1):
             batch = feed.batch(step)
             for row, lang, text in zip(step.rows, step.query_lang, batch.strings, strict=False):
                 shown.setdefault((int(row), int(lang), step.epoch), set()).add(text)
@@ -62,7 +62,7 @@ def test_the_same_words_are_replaced_whatever_the_kind(corpus) -> None:
 def test_hard_negatives_of_the_row_in_the_language_of_its_passage() -> None:
     corpus = make_corpus(negatives=True)
     feed = Feed(corpus, switching=SWITCHING, tokenize=None, seed=2)
-    step = plan_run(feed.rows(), Batches(kind="xx", size=10), steps=1, seed=1)[0]
+    step = plan_run(feed.rows(), BatchSettings(kind="xx", size=10), steps=1, seed=1)[0]
     batch = feed.batch(step, negatives=2)
     assert (batch.passage_row >= 0).sum() == len(step)
     extra = batch.strings[2 * len(step) :]

@@ -16,10 +16,10 @@ import pytest
 import torch
 
 from tests.train.conftest import LISTS, make_corpus
-from triglot.batches import Batches, plan_run
+from triglot.batches import BatchSettings, plan_run
 from triglot.files import InputError
-from triglot.losses import Loss
-from triglot.train import Feed, Switching, Train, run
+from triglot.losses import LossSettings
+from triglot.train import Feed, Switching, TrainSettings, run
 from triglot.train.bag import Bag
 from triglot.train.network import Network
 
@@ -32,7 +32,11 @@ def start(encoder, corpus, *, kind="hybrid", size=12, steps=12, positives=1, wei
     tokenize = None if model.needs_strings else model.tokenize
     feed = Feed(corpus, switching={"english": Switching("en", LISTS)}, tokenize=tokenize, seed=5)
     plan = plan_run(
-        feed.rows(), Batches(kind=kind, size=size, positives=positives), steps=steps, seed=5, languages=corpus.languages
+        feed.rows(),
+        BatchSettings(kind=kind, size=size, positives=positives),
+        steps=steps,
+        seed=5,
+        languages=corpus.languages,
     )
     return model, feed, plan
 
@@ -52,9 +56,9 @@ def test_resume_gives_bitwise_the_weights_of_a_run_that_never_stopped(
     def encoder():
         return make_static() if kind == "static" else make_transformer(dropout=0.1)
 
-    train = Train(steps=12, lr=0.01, **TINY)
+    train = TrainSettings(steps=12, lr=0.01, **TINY)
     whole, feed, plan = start(encoder(), corpus)
-    summary = run(whole, feed, plan, loss=Loss(), train=train, seed=7, stage="s", out=tmp_path / "whole")
+    summary = run(whole, feed, plan, loss=LossSettings(), train=train, seed=7, stage="s", out=tmp_path / "whole")
 
     class Stop(Exception):
         pass
@@ -64,12 +68,20 @@ def test_resume_gives_bitwise_the_weights_of_a_run_that_never_stopped(
 
     broken, feed, plan = start(encoder(), corpus)
     with pytest.raises(Stop):
-        dying = Train(steps=12, lr=0.01, validate_every=7, **TINY)
+        dying = TrainSettings(steps=12, lr=0.01, validate_every=7, **TINY)
         run(
-            broken, feed, plan, loss=Loss(), train=dying, seed=7, stage="s", out=tmp_path / "broken", validate=interrupt
+            broken,
+            feed,
+            plan,
+            loss=LossSettings(),
+            train=dying,
+            seed=7,
+            stage="s",
+            out=tmp_path / "broken",
+            validate=interrupt,
         )
     again, feed, plan = start(encoder(), corpus)
-    resumed = run(again, feed, plan, loss=Loss(), train=train, seed=7, stage="s", out=tmp_path / "broken")
+    resumed = run(again, feed, plan, loss=LossSettings(), train=train, seed=7, stage="s", out=tmp_path / "broken")
     assert same(weights(whole), weights(again))
     for key in ("texts", "tokens", "effective_negatives", "counts"):
         assert resumed[key] == summary[key]
@@ -93,8 +105,8 @@ def test_chunked_gradients_are_the_whole_batch_s(tmp_path, corpus, make_static, 
             model,
             feed,
             plan,
-            loss=Loss(),
-            train=Train(steps=3, lr=0.001, chunk=chunk),
+            loss=LossSettings(),
+            train=TrainSettings(steps=3, lr=0.001, chunk=chunk),
             seed=7,
             stage="s",
             out=tmp_path / str(chunk),
@@ -109,7 +121,7 @@ def test_chunks_see_the_same_dropout_in_both_passes(tmp_path, corpus, make_trans
     seen: list[torch.Tensor] = []
     embed = model.embed
     model.embed = lambda prepared: seen.append(embed(prepared)) or seen[-1]  # type: ignore[method-assign]
-    run(model, feed, plan, loss=Loss(), train=Train(steps=1, chunk=6), seed=7, stage="s", out=tmp_path)
+    run(model, feed, plan, loss=LossSettings(), train=TrainSettings(steps=1, chunk=6), seed=7, stage="s", out=tmp_path)
     half = len(seen) // 2
     assert half == 4
     for first, second in zip(seen[:half], seen[half:], strict=True):
@@ -126,7 +138,16 @@ def feed_batch(model, feed, plan):
 @pytest.mark.parametrize("kind", ["xx", "xx-mixed", "xy", "independent", "hybrid"])
 def test_training_learns(tmp_path, corpus, make_static, kind) -> None:
     model, feed, plan = start(make_static(), corpus, kind=kind, steps=60, size=24)
-    run(model, feed, plan, loss=Loss(), train=Train(steps=60, lr=0.1, **TINY), seed=1, stage="s", out=tmp_path)
+    run(
+        model,
+        feed,
+        plan,
+        loss=LossSettings(),
+        train=TrainSettings(steps=60, lr=0.1, **TINY),
+        seed=1,
+        stage="s",
+        out=tmp_path,
+    )
     losses = [json.loads(line)["loss"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:5])
 
@@ -136,8 +157,10 @@ def test_hard_negatives_are_columns_and_count(tmp_path, make_static) -> None:
     sums = []
     for negatives in (0, 2):
         model, feed, plan = start(make_static(), corpus, steps=4)
-        train = Train(steps=4, negatives=negatives)
-        sums.append(run(model, feed, plan, loss=Loss(), train=train, seed=1, stage="s", out=tmp_path / str(negatives)))
+        train = TrainSettings(steps=4, negatives=negatives)
+        sums.append(
+            run(model, feed, plan, loss=LossSettings(), train=train, seed=1, stage="s", out=tmp_path / str(negatives))
+        )
     pairs = sum(n for *_, n in sums[0]["counts"])
     assert sums[0]["texts"] == 2 * pairs
     assert sums[1]["texts"] == 4 * pairs
@@ -146,7 +169,16 @@ def test_hard_negatives_are_columns_and_count(tmp_path, make_static) -> None:
 
 def test_several_positives_a_row(tmp_path, corpus, make_static) -> None:
     model, feed, plan = start(make_static(), corpus, kind="xx", steps=20, positives=2)
-    summary = run(model, feed, plan, loss=Loss(symmetric=0.5), train=Train(steps=20), seed=1, stage="s", out=tmp_path)
+    summary = run(
+        model,
+        feed,
+        plan,
+        loss=LossSettings(symmetric=0.5),
+        train=TrainSettings(steps=20),
+        seed=1,
+        stage="s",
+        out=tmp_path,
+    )
     assert {(q, p) for _, q, p, _ in summary["counts"]} == {
         (q, p) for q in ("de", "en", "es") for p in ("de", "en", "es")
     }
@@ -155,7 +187,13 @@ def test_several_positives_a_row(tmp_path, corpus, make_static) -> None:
 def test_other_settings_do_not_resume(tmp_path, corpus, make_static) -> None:
     for lr, error in ((0.01, None), (0.02, r"made with lr=0\.01, now lr=0\.02")):
         model, feed, plan = start(make_static(), corpus, steps=2)
-        arguments = {"loss": Loss(), "train": Train(steps=2, lr=lr), "seed": 7, "stage": "s", "out": tmp_path}
+        arguments = {
+            "loss": LossSettings(),
+            "train": TrainSettings(steps=2, lr=lr),
+            "seed": 7,
+            "stage": "s",
+            "out": tmp_path,
+        }
         if error is None:
             run(model, feed, plan, **arguments)
         else:
@@ -167,7 +205,7 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path, corpus, make_static) -
     model, feed, plan = start(make_static(), corpus, steps=5)
     model.rows[:] = float("nan")
     with pytest.raises(FloatingPointError, match="step 1: the loss is nan"):
-        run(model, feed, plan, loss=Loss(), train=Train(steps=5), seed=7, stage="s", out=tmp_path)
+        run(model, feed, plan, loss=LossSettings(), train=TrainSettings(steps=5), seed=7, stage="s", out=tmp_path)
 
 
 SCRIPT = """

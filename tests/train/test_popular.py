@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from tests.train.conftest import WORDS
-from triglot.batches import Batches, plan_run
+from triglot.batches import BatchSettings, plan_run
 from triglot.corpus.formats import pairs
-from triglot.losses import Loss
-from triglot.train import Feed, Train, run
+from triglot.losses import LossSettings
+from triglot.train import Feed, TrainSettings, run
 from triglot.train.bag import Bag
 
 
@@ -47,14 +47,14 @@ def test_a_log_with_one_popular_article_trains_better_than_the_start(tmp_path: P
     encoder = make_static()
     model = Bag(encoder)
     feed = Feed(corpus, tokenize=model.tokenize, seed=1)
-    plan = plan_run(feed.rows(), Batches(kind="xy", size=32, comparable=False), steps=80, seed=1)
+    plan = plan_run(feed.rows(), BatchSettings(kind="xy", size=32, comparable=False), steps=80, seed=1)
     assert plan.sizes.mean >= 0.95 * 32
     summary = run(
         model,
         feed,
         plan,
-        loss=Loss(),
-        train=Train(steps=80, lr=0.05, log_every=0),
+        loss=LossSettings(),
+        train=TrainSettings(steps=80, lr=0.05, log_every=0),
         seed=1,
         stage="s",
         out=tmp_path / "run",

@@ -14,14 +14,14 @@ import torch
 
 from tests.train.conftest import make_corpus
 from tests.train.test_loop import environment, same, start, weights
-from triglot.batches import Batches, plan_run
+from triglot.batches import BatchSettings, plan_run
 from triglot.files import InputError
-from triglot.losses import Loss
-from triglot.mine import Refresh
+from triglot.losses import LossSettings
+from triglot.mine import RefreshSettings
 from triglot.study.refresh import renewal
-from triglot.train import Feed, Switching, Train, run
+from triglot.train import Feed, Switching, TrainSettings, run
 
-REFRESH = Refresh(every=4, negatives=3, depth=20, negative_languages="balanced")
+REFRESH = RefreshSettings(every=4, negatives=3, depth=20, negative_languages="balanced")
 
 
 def go(encoder, corpus, out, *, refresh=REFRESH, steps=12, validate=None, size=12, **settings):
@@ -34,9 +34,9 @@ def go(encoder, corpus, out, *, refresh=REFRESH, steps=12, validate=None, size=1
         object.__setattr__(
             made, "find", lambda encoder, step: found.append((step, find(encoder, step))) or found[-1][1]
         )
-    train = Train(steps=steps, log_every=1, **{"lr": 0.05, "checkpoint_every": 3} | settings)
+    train = TrainSettings(steps=steps, log_every=1, **{"lr": 0.05, "checkpoint_every": 3} | settings)
     summary = run(
-        model, feed, plan, loss=Loss(), train=train, seed=7, stage="s", out=out, renewal=made, validate=validate
+        model, feed, plan, loss=LossSettings(), train=train, seed=7, stage="s", out=out, renewal=made, validate=validate
     )
     return weights(model), summary, found
 
@@ -80,14 +80,18 @@ def test_it_mines_with_the_model_as_it_is(tmp_path, corpus, make_static) -> None
     assert first.shape == (len(corpus), 3)
     assert (first != second).any()
     _, _, once = go(
-        make_static(), corpus, tmp_path / "b", lr=0.3, refresh=Refresh(every=0, depth=20, negative_languages="balanced")
+        make_static(),
+        corpus,
+        tmp_path / "b",
+        lr=0.3,
+        refresh=RefreshSettings(every=0, depth=20, negative_languages="balanced"),
     )
     assert [step for step, _ in once] == [0]
     assert once[0][1].shape == (len(corpus), 2)  # as many as are shown
 
 
 def test_negatives_change_training_and_are_counted(tmp_path, corpus, make_static) -> None:
-    plain, none, _ = go(make_static(), corpus, tmp_path / "plain", refresh=Refresh(), negatives=0)
+    plain, none, _ = go(make_static(), corpus, tmp_path / "plain", refresh=RefreshSettings(), negatives=0)
     mined, some, _ = go(make_static(), corpus, tmp_path / "mined", negative_languages="balanced")
     assert not same(plain, mined)
     assert "negatives" not in none
@@ -104,7 +108,7 @@ def test_chunked_gradients_with_mined_negatives_are_the_whole_batch_s(
     states = []
     for chunk in (0, 5):
         encoder = make_static() if kind == "static" else make_transformer()
-        refresh = Refresh(every=2, negatives=2, depth=20)
+        refresh = RefreshSettings(every=2, negatives=2, depth=20)
         states.append(go(encoder, corpus, tmp_path / str(chunk), refresh=refresh, steps=4, chunk=chunk, lr=0.001)[0])
     for key in states[0]:
         torch.testing.assert_close(states[0][key], states[1][key], rtol=1e-4, atol=1e-5)
@@ -118,7 +122,7 @@ def test_other_mining_does_not_resume(tmp_path, corpus, make_static) -> None:
             corpus,
             tmp_path,
             steps=4,
-            refresh=Refresh(every=2, negatives=3, depth=20, negative_languages="balanced"),
+            refresh=RefreshSettings(every=2, negatives=3, depth=20, negative_languages="balanced"),
         )
 
 
@@ -165,7 +169,11 @@ def test_two_processes_share_what_the_first_finds(tmp_path, make_static) -> None
 def shown(feed: Feed, steps: int, negatives: int, languages: str):
     """(step, batch) of a plan; rows in English alone are used where they are code-switched."""
     plan = plan_run(
-        feed.rows(), Batches(kind="hybrid", size=15), steps=steps, seed=1, weights=[1.0, float(bool(feed.coverage()))]
+        feed.rows(),
+        BatchSettings(kind="hybrid", size=15),
+        steps=steps,
+        seed=1,
+        weights=[1.0, float(bool(feed.coverage()))],
     )
     return [(step, feed.batch(step, negatives, languages)) for step in plan]
 
@@ -193,7 +201,7 @@ def test_languages_of_negatives() -> None:
 def test_a_text_in_one_language_is_shown_in_it_or_missing() -> None:
     corpus = make_corpus(negatives=True)
     feed = Feed(corpus, tokenize=None, seed=2)  # no code-switching: the second source is in English alone
-    step = plan_run(feed.rows(), Batches(kind="xx-mixed", size=15), steps=1, seed=1, weights=[1.0, 0.0])[0]
+    step = plan_run(feed.rows(), BatchSettings(kind="xx-mixed", size=15), steps=1, seed=1, weights=[1.0, 0.0])[0]
     english = np.flatnonzero(corpus.source == corpus.sources.index("english"))
     groups = np.full((len(corpus), 2), corpus.passage[english[0]])
     other = feed.with_negatives(groups)

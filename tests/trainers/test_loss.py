@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from tests.train.conftest import make_corpus
-from triglot.batches import Batches, plan_run, rows_of
+from triglot.batches import BatchSettings, plan_run, rows_of
 from triglot.files import InputError
-from triglot.losses import Loss, info_nce, pair_masks
+from triglot.losses import LossSettings, info_nce, pair_masks
 from triglot.trainers import GroupMaskedRankingLoss, batch_sampler, to_dataset
 
 
@@ -50,7 +50,9 @@ def test_it_is_our_own_loss(model: Table, symmetric: float) -> None:
     )
     row = torch.arange(5)
     masks = pair_masks(row, row, groups, groups)
-    torch.testing.assert_close(value, info_nce(queries, passages, *masks, Loss(temperature=0.1, symmetric=symmetric)))
+    torch.testing.assert_close(
+        value, info_nce(queries, passages, *masks, LossSettings(temperature=0.1, symmetric=symmetric))
+    )
 
 
 @pytest.mark.parametrize("negatives", [[], [[11, 12, 13, 14, 15]]])
@@ -181,14 +183,14 @@ def test_two_steps_in_pylate(tmp_path: Path) -> None:
             report_to=[],
             use_cpu=True,
             disable_tqdm=True,
-            batch_sampler=batch_sampler(Batches(alpha=0.5), seed=5),
+            batch_sampler=batch_sampler(BatchSettings(alpha=0.5), seed=5),
         ),
         train_dataset=to_dataset(corpus),
         loss=Watched(model, scale=1.0, score=late_interaction),
         data_collator=utils.ColBERTCollator(tokenize_fn=model.tokenize),
     )
     trainer.train()
-    plan = plan_run(rows_of(corpus), Batches(alpha=0.5, size=8), steps=2, seed=5)
+    plan = plan_run(rows_of(corpus), BatchSettings(alpha=0.5, size=8), steps=2, seed=5)
     for step, (queries, _) in zip(plan, seen, strict=True):
         texts = corpus.texts.take(corpus.text_of[corpus.query[step.rows], step.query_lang]).to_pylist()
         torch.testing.assert_close(queries, model.tokenize(texts, is_query=True, pad=True)["input_ids"])

@@ -12,7 +12,7 @@ import pytest
 
 from tests.train.conftest import make_corpus
 from triglot import seeds
-from triglot.batches import Batches, Step, plan_run, rows_of
+from triglot.batches import BatchSettings, Step, plan_run, rows_of
 from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus
 from triglot.files import InputError
 from triglot.trainers import batch_sampler, to_dataset
@@ -63,8 +63,8 @@ def test_no_text_is_paired_with_itself() -> None:
     dataset = to_dataset(corpus)
     assert len(dataset) == 5 * 6
     assert all(line["anchor"] != line["positive"] for line in dataset)
-    sampler = batch_sampler(Batches(kind="xy", comparable=False), seed=1)(dataset, batch_size=5)
-    plan = plan_run(rows_of(corpus), Batches(kind="xy", comparable=False, size=5), steps=3, seed=1)
+    sampler = batch_sampler(BatchSettings(kind="xy", comparable=False), seed=1)(dataset, batch_size=5)
+    plan = plan_run(rows_of(corpus), BatchSettings(kind="xy", comparable=False, size=5), steps=3, seed=1)
     assert [lines(dataset, batch) for batch in islice(sampler, 1)] == [texts(corpus, plan[0])]
 
 
@@ -72,8 +72,8 @@ def test_no_text_is_paired_with_itself() -> None:
 def test_batches_are_those_of_our_own_plan(kind: Any) -> None:
     corpus = make_corpus(40).select(np.arange(40))
     dataset = to_dataset(corpus)
-    sampler = batch_sampler(Batches(kind=kind, alpha=0.3), seed=5)(dataset, batch_size=8, drop_last=False)
-    plan = plan_run(rows_of(corpus), Batches(kind=kind, alpha=0.3, size=8), steps=3 * len(sampler), seed=5)
+    sampler = batch_sampler(BatchSettings(kind=kind, alpha=0.3), seed=5)(dataset, batch_size=8, drop_last=False)
+    plan = plan_run(rows_of(corpus), BatchSettings(kind=kind, alpha=0.3, size=8), steps=3 * len(sampler), seed=5)
     assert len(sampler) == 5
     for epoch in (0, 2, 1):
         sampler.set_epoch(epoch)
@@ -83,10 +83,12 @@ def test_batches_are_those_of_our_own_plan(kind: Any) -> None:
 
 def test_several_sources_in_their_shares() -> None:
     corpus = make_corpus(40)
-    batches = Batches(kind="xx", comparable=False)
+    batches = BatchSettings(kind="xx", comparable=False)
     sampler = batch_sampler(batches, seed=5, weights=(3, 1))(to_dataset(corpus), batch_size=8)
     dataset = to_dataset(corpus)
-    plan = plan_run(rows_of(corpus), Batches(kind="xx", comparable=False, size=8), steps=10, seed=5, weights=(3, 1))
+    plan = plan_run(
+        rows_of(corpus), BatchSettings(kind="xx", comparable=False, size=8), steps=10, seed=5, weights=(3, 1)
+    )
     assert [lines(dataset, batch) for batch in sampler] == [texts(corpus, step) for step in plan]
 
 
@@ -94,9 +96,9 @@ def test_several_datasets() -> None:
     corpus = make_corpus(40)
     parts = [corpus.select(corpus.source == source) for source in range(2)]
     datasets = [to_dataset(part) for part in parts]
-    planned = batch_sampler(Batches(kind="xx", comparable=False), seed=5)
+    planned = batch_sampler(BatchSettings(kind="xx", comparable=False), seed=5)
     sampler = planned(None, batch_samplers=[planned(dataset, batch_size=8) for dataset in datasets])
-    plan = plan_run(rows_of(corpus), Batches(kind="xx", comparable=False, size=8), steps=len(sampler), seed=5)
+    plan = plan_run(rows_of(corpus), BatchSettings(kind="xx", comparable=False, size=8), steps=len(sampler), seed=5)
     shown = []
     for batch in sampler:
         second = batch[0] >= len(datasets[0])
@@ -139,9 +141,9 @@ def test_what_cannot_be_planned_is_told() -> None:
     with pytest.raises(InputError, match="row 0 has 8 lines for the 9 pairs"):
         planned(dataset.select(range(1, len(dataset))), batch_size=4)
     with pytest.raises(InputError, match="positives"):
-        batch_sampler(Batches(positives=2))(dataset, batch_size=4)
+        batch_sampler(BatchSettings(positives=2))(dataset, batch_size=4)
     with pytest.raises(InputError, match="too few for 8 processes"):
-        batch_sampler(Batches(allow_small=True), world=8)(dataset, batch_size=1)
+        batch_sampler(BatchSettings(allow_small=True), world=8)(dataset, batch_size=1)
 
 
 # --- in the trainer
@@ -193,11 +195,11 @@ def token_ids(model: Any, pairs: Shown) -> list:
 def test_the_trainer_sees_our_batches_and_goes_on_with_them(tmp_path: Path, make_transformer: Any) -> None:
     corpus = make_corpus(24).select(np.arange(24))
     dataset = to_dataset(corpus)
-    planned = batch_sampler(Batches(alpha=0.5), seed=5)
+    planned = batch_sampler(BatchSettings(alpha=0.5), seed=5)
     assert pickle.loads(pickle.dumps(planned)) == planned
     seen: list = []
     model = train(make_transformer, tmp_path, dataset, seen, steps=2, batch_sampler=planned)
-    plan = plan_run(rows_of(corpus), Batches(alpha=0.5, size=8), steps=4, seed=5)
+    plan = plan_run(rows_of(corpus), BatchSettings(alpha=0.5, size=8), steps=4, seed=5)
     assert seen == [token_ids(model, texts(corpus, step)) for step in plan][:2]
     later: list = []
     train(make_transformer, tmp_path, dataset, later, steps=4, go_on=True, batch_sampler=planned)
@@ -210,7 +212,7 @@ def test_the_trainer_sees_the_batches_of_several_datasets(tmp_path: Path, make_t
 
     corpus = make_corpus(24)
     parts = {name: corpus.select(corpus.source == source) for source, name in enumerate(corpus.sources)}
-    planned = batch_sampler(Batches(kind="xx", comparable=False))
+    planned = batch_sampler(BatchSettings(kind="xx", comparable=False))
     dataset, seen = DatasetDict({name: to_dataset(part) for name, part in parts.items()}), []
     model = train(
         make_transformer,
@@ -222,5 +224,5 @@ def test_the_trainer_sees_the_batches_of_several_datasets(tmp_path: Path, make_t
         batch_sampler=planned,
         multi_dataset_batch_sampler=planned,
     )
-    plan = plan_run(rows_of(corpus), Batches(kind="xx", comparable=False, size=8), steps=3, seed=9)
+    plan = plan_run(rows_of(corpus), BatchSettings(kind="xx", comparable=False, size=8), steps=3, seed=9)
     assert seen == [token_ids(model, texts(corpus, step)) for step in plan]

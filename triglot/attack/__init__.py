@@ -2,7 +2,7 @@
 costs."""
 
 from triglot.attack.run import Attacked, attack_queries
-from triglot.attack.settings import STANDARD, Attack
+from triglot.attack.settings import STANDARD, AttackSettings
 from triglot.augment.lexicon import Lexicon
 
-__all__ = ["STANDARD", "Attack", "Attacked", "Lexicon", "attack_queries"]
+__all__ = ["STANDARD", "AttackSettings", "Attacked", "Lexicon", "attack_queries"]

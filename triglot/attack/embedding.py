@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from triglot.attack.search import Found
-from triglot.attack.settings import Attack
+from triglot.attack.settings import AttackSettings
 from triglot.attack.target import Target
 from triglot.encoder.static import StaticEncoder, bag_means
 from triglot.files import InputError
 
 
-def shift_queries(target: Target, attack: Attack, *, rows: int = 256) -> np.ndarray:
+def shift_queries(target: Target, attack: AttackSettings, *, rows: int = 256) -> np.ndarray:
     """(queries, dim) vectors of the queries after the shift that lowers the margin most.
 
     The shift of a query has a norm over all its tokens (Frobenius) of at most `eps` times the root mean square norm of
@@ -66,7 +66,7 @@ def shift_queries(target: Target, attack: Attack, *, rows: int = 256) -> np.ndar
     return result
 
 
-def shifted(target: Target, attack: Attack, lexicon: object = None) -> Found:
+def shifted(target: Target, attack: AttackSettings, lexicon: object = None) -> Found:
     """`search: embedding`, whose texts stay as they are."""
     texts = list(target.texts)
     return Found(texts, np.full(len(texts), attack.steps), shift_queries(target, attack))

@@ -12,7 +12,7 @@ import numpy as np
 
 from triglot.attack.measure import robustness
 from triglot.attack.searches import SEARCHES
-from triglot.attack.settings import Attack
+from triglot.attack.settings import AttackSettings
 from triglot.attack.target import Target
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.encoder.once import encode_set
@@ -35,7 +35,7 @@ class Attacked:
         calls: (queries,) texts that the model encoded.
     """
 
-    attack: Attack
+    attack: AttackSettings
     evaluation: Evaluation
     texts: list[str]
     before: np.ndarray
@@ -64,7 +64,7 @@ class Attacked:
 def attack_queries(
     encoder: Encoder,
     benchmark: RetrievalSet,
-    attacks: Sequence[Attack],
+    attacks: Sequence[AttackSettings],
     *,
     lexicon_of: Any = None,
     clean: Evaluation | None = None,

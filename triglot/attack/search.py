@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from triglot import seeds
-from triglot.attack.settings import CODESWITCH, Attack
+from triglot.attack.settings import CODESWITCH, AttackSettings
 from triglot.attack.target import Target
 from triglot.augment.codeswitch import restore, split_text
 from triglot.augment.lexicon import Lexicon, split_words, switch
@@ -38,7 +38,7 @@ class Found:
 
 
 def draw(
-    texts: Sequence[str], langs: Sequence[str], attack: Attack, lexicon: Lexicon | None, *, turn: int = 0
+    texts: Sequence[str], langs: Sequence[str], attack: AttackSettings, lexicon: Lexicon | None, *, turn: int = 0
 ) -> list[str]:
     """One random change of each text. Different turns are independent."""
     kind = (seeds.uniform(attack.seed, "attack-kind", turn, np.arange(len(texts))) * len(attack.kinds)).astype(int)
@@ -67,12 +67,12 @@ def draw(
     return result
 
 
-def one_draw(target: Target, attack: Attack, lexicon: Lexicon | None) -> Found:
+def one_draw(target: Target, attack: AttackSettings, lexicon: Lexicon | None) -> Found:
     """`search: random`; the model is not asked."""
     return Found(draw(target.texts, target.langs, attack, lexicon), np.zeros(len(target.texts), np.int64))
 
 
-def worst_of(target: Target, attack: Attack, lexicon: Lexicon | None) -> Found:
+def worst_of(target: Target, attack: AttackSettings, lexicon: Lexicon | None) -> Found:
     """Of `tries` draws (and no more than the budget), the one with the lowest margin.
 
     The unchanged text is not among them.
@@ -89,19 +89,19 @@ def worst_of(target: Target, attack: Attack, lexicon: Lexicon | None) -> Found:
     return Found(best, np.full(len(texts), tries))
 
 
-def greedy_of(target: Target, attack: Attack, lexicon: Lexicon | None) -> Found:
+def greedy_of(target: Target, attack: AttackSettings, lexicon: Lexicon | None) -> Found:
     """`greedy` with the settings of an attack."""
     parted, options = part_texts(target.texts, target.langs, lexicon), candidates_of(target.langs, attack, lexicon)
     return greedy(target, parted, options, rate=attack.rate, budget=attack.budget)
 
 
-def beam_of(target: Target, attack: Attack, lexicon: Lexicon | None) -> Found:
+def beam_of(target: Target, attack: AttackSettings, lexicon: Lexicon | None) -> Found:
     """`beam` with the settings of an attack."""
     parted, options = part_texts(target.texts, target.langs, lexicon), candidates_of(target.langs, attack, lexicon)
     return beam(target, parted, options, rate=attack.rate, width=attack.beam, budget=attack.budget)
 
 
-def candidates_of(langs: Sequence[str], attack: Attack, lexicon: Lexicon | None) -> Candidates:
+def candidates_of(langs: Sequence[str], attack: AttackSettings, lexicon: Lexicon | None) -> Candidates:
     """Replacements of a word: its translations, or `tries` forms of it for each kind of noise, whatever was asked
     before."""
     kept: dict[tuple[str, str], list[str]] = {}

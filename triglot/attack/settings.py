@@ -16,7 +16,7 @@ TYPOS = ("insert", "substitute", "keyboard")  # delete and swap are for training
 
 
 @dataclass(frozen=True)
-class Attack:
+class AttackSettings:
     """How queries are changed.
 
     Attributes:
@@ -82,9 +82,9 @@ class Attack:
 
 
 STANDARD = (
-    *(Attack(kinds=TYPOS, rate=rate) for rate in (0.1, 0.2, 0.4)),
-    *(Attack(kinds=(CODESWITCH,), rate=rate) for rate in (0.25, 0.5, 1.0)),
-    Attack(kinds=("diacritics",), rate=1.0),
-    Attack(kinds=("casing",), rate=1.0),
-    Attack(kinds=(*TYPOS, CODESWITCH), rate=0.3, search="worst"),
+    *(AttackSettings(kinds=TYPOS, rate=rate) for rate in (0.1, 0.2, 0.4)),
+    *(AttackSettings(kinds=(CODESWITCH,), rate=rate) for rate in (0.25, 0.5, 1.0)),
+    AttackSettings(kinds=("diacritics",), rate=1.0),
+    AttackSettings(kinds=("casing",), rate=1.0),
+    AttackSettings(kinds=(*TYPOS, CODESWITCH), rate=0.3, search="worst"),
 )

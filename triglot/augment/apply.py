@@ -11,7 +11,7 @@ from triglot import seeds
 from triglot.augment.lexicon import Lexicon, switch
 from triglot.augment.noise import perturb
 from triglot.augment.segment import Splits
-from triglot.augment.settings import CODESWITCH, LISTED, Augment
+from triglot.augment.settings import CODESWITCH, LISTED, AugmentSettings
 from triglot.files import InputError
 
 
@@ -29,7 +29,12 @@ class Augmenter:
     """
 
     def __init__(
-        self, settings: Augment, *, seed: int, lexicon: Lexicon | None = None, pieces: Sequence[str] | None = None
+        self,
+        settings: AugmentSettings,
+        *,
+        seed: int,
+        lexicon: Lexicon | None = None,
+        pieces: Sequence[str] | None = None,
     ):
         if settings.segment and pieces is None:
             raise InputError("augment.segment: needs a static encoder")

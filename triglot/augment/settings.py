@@ -49,7 +49,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Augment:
+class AugmentSettings:
     """Noise in training texts, drawn anew each epoch.
 
     The same text of an epoch is changed in the same way in every arm.

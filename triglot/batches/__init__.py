@@ -21,11 +21,11 @@ from triglot.batches.plan import (
     plan_run,
     rank_slice,
 )
-from triglot.batches.settings import Batches, Rows, rows_of
+from triglot.batches.settings import BatchSettings, Rows, rows_of
 
 __all__ = [
     "KINDS",
-    "Batches",
+    "BatchSettings",
     "EpochPlan",
     "Kind",
     "Rows",

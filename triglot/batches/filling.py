@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from triglot.batches.kinds import parts_of
-from triglot.batches.settings import Batches
+from triglot.batches.settings import BatchSettings
 from triglot.batches.strata import Table, distinct, merge
 
 NEAR = 0.95  # of the rows asked for: what batches have on average
@@ -150,13 +150,13 @@ class Filling:
     loans: list[Loan]
 
 
-def _once(batches: Batches) -> tuple[bool, bool]:
+def _once(batches: BatchSettings) -> tuple[bool, bool]:
     """Whether a whole batch may have to be shown in one language, and in one pair of languages."""
     once = [kind.needs for kind in parts_of(batches) if kind.once(batches)]
     return batches.comparable or "one" in once, batches.comparable or bool({"two", ""} & set(once))
 
 
-def _able(groups: Table, batches: Batches) -> np.ndarray:
+def _able(groups: Table, batches: BatchSettings) -> np.ndarray:
     """Whether groups have in common what a batch draws once."""
     one, pair = _once(batches)
     query, passage = groups.query, groups.passage
@@ -168,7 +168,7 @@ def _able(groups: Table, batches: Batches) -> np.ndarray:
     return able
 
 
-def _coverages(strata: Table, batches: Batches) -> tuple[np.ndarray, Table]:
+def _coverages(strata: Table, batches: BatchSettings) -> tuple[np.ndarray, Table]:
     """(strata,) the number of each one's coverage, that is of what a batch draws once; and the coverages, without
     counts."""
     one, pair = _once(batches)
@@ -236,7 +236,7 @@ def _best(stocks: dict[int, Stock], size: int) -> _Plan:
     return _Plan({}, tuple(stocks), Deal(1, most, rows))
 
 
-def fill(strata: Table, stratum: np.ndarray, family: np.ndarray, batches: Batches) -> Filling:
+def fill(strata: Table, stratum: np.ndarray, family: np.ndarray, batches: BatchSettings) -> Filling:
     """Pools whose batches are near the size asked for.
 
     Args:

@@ -12,12 +12,12 @@ from triglot.batches.languages import off_diagonal
 from triglot.registry import Registry
 
 if TYPE_CHECKING:
-    from triglot.batches.settings import Batches
+    from triglot.batches.settings import BatchSettings
 
 Joint = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
-def _never(batches: Batches) -> bool:
+def _never(batches: BatchSettings) -> bool:
     return False
 
 
@@ -42,9 +42,9 @@ class Kind:
     help: str
     joint: Joint | None = None
     needs: Literal["", "one", "two"] = ""
-    once: Callable[[Batches], bool] = _never
+    once: Callable[[BatchSettings], bool] = _never
     mixed: str = ""
-    parts: Callable[[Batches], Mapping[str, float]] | None = None
+    parts: Callable[[BatchSettings], Mapping[str, float]] | None = None
 
 
 def _same_language(query: np.ndarray, passage: np.ndarray, both: np.ndarray) -> np.ndarray:
@@ -104,7 +104,7 @@ KINDS = Registry(
 )
 
 
-def parts_of(batches: Batches) -> dict[Kind, float]:
+def parts_of(batches: BatchSettings) -> dict[Kind, float]:
     """The plain kinds that batches of these settings are of, with their shares of the steps."""
     kind = KINDS[batches.kind]
     if kind.parts is None:

@@ -23,7 +23,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from triglot.batches.kinds import Kind
-    from triglot.batches.settings import Batches
+    from triglot.batches.settings import BatchSettings
 
 # Irrational and independent of each other, so that one sequence never falls in step with the other.
 _GOLDEN, _SQRT2 = (math.sqrt(5) - 1) / 2, math.sqrt(2) - 1
@@ -48,7 +48,7 @@ def members(mask: int) -> np.ndarray:
     return np.flatnonzero([mask >> bit & 1 for bit in range(64)])
 
 
-def marginals(group: Group, sizes: np.ndarray, batches: Batches) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def marginals(group: Group, sizes: np.ndarray, batches: BatchSettings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The shares that a group's languages are meant to have.
 
     Args:

@@ -15,7 +15,7 @@ from triglot.batches.filling import FULL, NEAR
 from triglot.batches.kinds import KINDS
 from triglot.batches.ledger import Ledger
 from triglot.batches.pools import Layout
-from triglot.batches.settings import Batches, Rows
+from triglot.batches.settings import BatchSettings, Rows
 from triglot.files import InputError
 from triglot.seeds import spread, uniform
 
@@ -332,7 +332,9 @@ def interleave(shares: Sequence[float], steps: int) -> tuple[np.ndarray, np.ndar
     return source, nth
 
 
-def plan_epoch(rows: Rows, batches: Batches, *, seed: int, epoch: int = 0, languages: Sequence[str] = ()) -> EpochPlan:
+def plan_epoch(
+    rows: Rows, batches: BatchSettings, *, seed: int, epoch: int = 0, languages: Sequence[str] = ()
+) -> EpochPlan:
     """One pass over the rows.
 
     Args:
@@ -353,7 +355,7 @@ def plan_epoch(rows: Rows, batches: Batches, *, seed: int, epoch: int = 0, langu
 
 def plan_run(
     rows: Rows,
-    batches: Batches,
+    batches: BatchSettings,
     *,
     steps: int,
     seed: int,

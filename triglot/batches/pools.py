@@ -17,7 +17,7 @@ import numpy as np
 from triglot.batches.filling import fill, near
 from triglot.batches.kinds import KINDS
 from triglot.batches.languages import Cells, Group, cells, feasible, marginals
-from triglot.batches.settings import Batches, Rows
+from triglot.batches.settings import BatchSettings, Rows
 from triglot.batches.strata import Table, cure, distinct, merge, objections, serves
 from triglot.batches.turns import Turns
 from triglot.files import InputError
@@ -27,7 +27,7 @@ _ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
 _KEY_BITS = 64
 
 
-def split(families: np.ndarray, batches: Batches) -> tuple[int, int, int]:
+def split(families: np.ndarray, batches: BatchSettings) -> tuple[int, int, int]:
     """How a pool is dealt that has families[j] passage families of j rows.
 
     The largest family sets the number of batches, unless they would then be tiny. In that case a few batches hold as
@@ -77,7 +77,7 @@ class Layout:
         lonely: batches of one row, which has no in-batch negatives.
     """
 
-    def __init__(self, rows: Rows, batches: Batches, subset: np.ndarray | None = None):
+    def __init__(self, rows: Rows, batches: BatchSettings, subset: np.ndarray | None = None):
         self.batches = batches
         pool, stratum = self._group(rows, slice(None) if subset is None else subset)
         inside = np.flatnonzero(pool >= 0)

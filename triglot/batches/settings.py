@@ -21,7 +21,7 @@ _CHOICES = {"by": get_args(By), "language_sampling": get_args(Sampling), "source
 
 
 @dataclass(frozen=True)
-class Batches:
+class BatchSettings:
     """Settings of the planner.
 
     Attributes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from triglot.batches.kinds import KINDS
-from triglot.batches.settings import Batches
+from triglot.batches.settings import BatchSettings
 
 _NEIGHBOURS = 512  # groups among which a partner is looked for
 
@@ -41,7 +41,7 @@ class Table:
         return np.bitwise_count(self.query).astype(np.int64) + np.bitwise_count(self.passage)
 
 
-def objections(groups: Table, batches: Batches) -> dict[str, np.ndarray]:
+def objections(groups: Table, batches: BatchSettings) -> dict[str, np.ndarray]:
     """Why groups cannot serve what the settings need: reason -> bool array."""
     query, passage, same = groups.query, groups.passage, groups.same
     pair = (query != 0) & (passage != 0) & ~((query == passage) & (np.bitwise_count(query) == 1))
@@ -54,7 +54,7 @@ def objections(groups: Table, batches: Batches) -> dict[str, np.ndarray]:
     }
 
 
-def serves(groups: Table, batches: Batches) -> np.ndarray:
+def serves(groups: Table, batches: BatchSettings) -> np.ndarray:
     return ~np.logical_or.reduce(list(objections(groups, batches).values()))
 
 
@@ -73,7 +73,7 @@ def distinct(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return code, example
 
 
-def cure(strata: Table, batches: Batches) -> str:
+def cure(strata: Table, batches: BatchSettings) -> str:
     """Settings under which more of the rows could be used, as few changes as possible; empty where there are none."""
     both = strata.query & strata.passage
     used = int(
@@ -94,11 +94,11 @@ def cure(strata: Table, batches: Batches) -> str:
     return told
 
 
-Serving = Callable[[Table, Batches], np.ndarray]
+Serving = Callable[[Table, BatchSettings], np.ndarray]
 
 
 def merge(
-    strata: Table, batches: Batches, *, least: int, most: int, able: Serving = serves
+    strata: Table, batches: BatchSettings, *, least: int, most: int, able: Serving = serves
 ) -> tuple[np.ndarray, Table]:
     """Join groups of fewer than `least` rows, each to the partner with which most of the rows' languages survive.
 

@@ -20,7 +20,7 @@ log = logging.getLogger("triglot")
 
 
 @dataclass(frozen=True)
-class Classify:
+class ClassifySettings:
     """How a head is trained for a benchmark, and what it is judged on.
 
     Attributes:
@@ -87,7 +87,7 @@ class Task:
 
     name: str
     format: str
-    settings: Classify
+    settings: ClassifySettings
     test: Labelled
     codes: tuple[str, ...]
     train: Labelled | None
@@ -112,14 +112,14 @@ _DATA = (
 )  # settings that readers of data take
 
 
-def split_options(format: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], Classify, tuple[str, ...]]:
+def split_options(format: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], ClassifySettings, tuple[str, ...]]:
     """Options of a benchmark, parted: those of the reader for retrieval, those of the classification, and which tasks
     are asked for.
 
     Args:
         format: one with a reader for classification.
-        options: fields of `Classify`, and `tasks`: retrieval, classification or both; by default both, where the
-            training part is there.
+        options: fields of `ClassifySettings`, and `tasks`: retrieval, classification or both; by default both, where
+            the training part is there.
 
     Raises:
         InputError: an unknown option, or a wrong value.
@@ -168,9 +168,9 @@ def read_parts(
     return (of_reader if "retrieval" in tasks else None), task
 
 
-def classify_settings(options: Mapping[str, Any], where: str = "options") -> Classify:
+def classify_settings(options: Mapping[str, Any], where: str = "options") -> ClassifySettings:
     """Settings from plain values. Raises InputError that names the key and the nearest known one."""
-    return build(Classify, Document(dict(options), where))
+    return build(ClassifySettings, Document(dict(options), where))
 
 
 @path_first
@@ -181,7 +181,7 @@ def read_task(
     name: str,
     languages: Sequence[str] | None = None,
     licence: str = "",
-    settings: Classify | None = None,
+    settings: ClassifySettings | None = None,
     base: str | Path = "",
     among: Sequence[str] = (),
 ) -> Task:
@@ -193,7 +193,7 @@ def read_task(
         name: in files and tables.
         languages: test in these alone; None for all that there are.
         licence: of the data.
-        settings: see `Classify`.
+        settings: see `ClassifySettings`.
         base: folder that `settings.train` and `settings.trained` are relative to.
         among: where `languages` is None: those of these that the data have; empty for all.
 
@@ -201,7 +201,7 @@ def read_task(
         InputError: files that are missing, cannot be read or are not aligned; an unknown language; a head of other
             labels.
     """
-    settings, row = settings or Classify(), FORMATS[format]
+    settings, row = settings or ClassifySettings(), FORMATS[format]
     head = load_head(Path(base) / settings.trained) if settings.trained else None
     wishes = {key: getattr(settings, key) for key in _DATA}
     wishes |= {"languages": languages, "among": among, "base": base, "head": head and head.facts}

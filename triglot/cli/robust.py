@@ -55,8 +55,8 @@ def attack(
 ) -> None:
     """Attack a model: noise, code-switching, searched texts, perturbed embeddings, corpus poisoning."""
     progress = listen(quiet)
-    from triglot.attack import Attack
-    from triglot.attack.plant import Plant
+    from triglot.attack import AttackSettings
+    from triglot.attack.plant import PlantSettings
     from triglot.commands.attack import attack_model
     from triglot.commands.sources import named_paths
     from triglot.commands.words import parse
@@ -66,8 +66,8 @@ def attack(
         model,
         named_paths(on),
         out,
-        attacks=parse(attacks or [], Attack, "--attack"),
-        plants=parse(plants or [], Plant, "--poison"),
+        attacks=parse(attacks or [], AttackSettings, "--attack"),
+        plants=parse(plants or [], PlantSettings, "--poison"),
         lists=lists,
         format=format,
         options={key: value for key, value in reader.items() if value},

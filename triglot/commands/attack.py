@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from triglot import outputs
-from triglot.attack import STANDARD, Attack
-from triglot.attack.plant import Plant, check_plant, plant
+from triglot.attack import STANDARD, AttackSettings
+from triglot.attack.plant import PlantSettings, check_plant, plant
 from triglot.benchmark import open_benchmark
 from triglot.commands.models import load_model, paths_of
 from triglot.commands.sources import source_path
@@ -26,8 +26,8 @@ def attack_model(
     on: Mapping[str, str],
     out: str | Path,
     *,
-    attacks: Sequence[Attack] = (),
-    plants: Sequence[Plant] = (),
+    attacks: Sequence[AttackSettings] = (),
+    plants: Sequence[PlantSettings] = (),
     lists: str = "",
     format: str = "",
     options: Mapping[str, Any] | None = None,
@@ -81,9 +81,9 @@ def attack_model(
     return Path(out) / "results.json"
 
 
-def _numbered(plants: Sequence[Plant]) -> dict[str, Plant]:
+def _numbered(plants: Sequence[PlantSettings]) -> dict[str, PlantSettings]:
     """Settings by the name of their method; further ones of the same method as `greedy-2`, `greedy-3`."""
-    found: dict[str, Plant] = {}
+    found: dict[str, PlantSettings] = {}
     for one in plants:
         nth = sum(other.method == one.method for other in found.values()) + 1
         found[one.method if nth == 1 else f"{one.method}-{nth}"] = one

@@ -16,7 +16,7 @@ from triglot.augment import grow
 from triglot.augment.apply import Augmenter
 from triglot.augment.lexicon import Lexicon
 from triglot.augment.noise import KINDS
-from triglot.augment.settings import SIDES, Augment, Part
+from triglot.augment.settings import SIDES, AugmentSettings, Part
 from triglot.augment.translations import Store, Translated, translate_corpus, wanted
 from triglot.commands.sources import read_source, source_path
 from triglot.commands.words import parse
@@ -61,7 +61,7 @@ class Job:
 
     source: str
     out: str | Path | None
-    augment: Augment
+    augment: AugmentSettings
     seed: Seed = 1
     factors: tuple[Annotated[float, Range(1, 1000)], ...] = (2.0,)
     languages: tuple[str, ...] = ()
@@ -93,7 +93,7 @@ def compose(
     side: str = "query",
     lists: str = "",
     half: int | None = None,
-) -> Augment:
+) -> AugmentSettings:
     """Changes from the command line: each of `kinds` (`insert,swap`) is a part, all with this rate and an equal share;
     each of `parts` (`kinds=insert,swap rate=0.2 share=0.5`) is one of its own.
 
@@ -118,7 +118,7 @@ def compose(
         replace(part, kinds=tuple(_kinds(part.kinds)))
         for part in parse([_typos(word) for word in parts], Part, "--part")
     ]
-    return Augment(parts=tuple(composed), side=side, lists=lists, half=half)
+    return AugmentSettings(parts=tuple(composed), side=side, lists=lists, half=half)
 
 
 def _kinds(names: Sequence[str]) -> list[str]:
@@ -138,7 +138,7 @@ def _typos(word: str) -> str:
     )
 
 
-def of_recipe(name: str, settings: Sequence[str] = ()) -> tuple[Augment, int]:
+def of_recipe(name: str, settings: Sequence[str] = ()) -> tuple[AugmentSettings, int]:
     """The `augment` key of a recipe, with its lists inside the recipe's data folder, and its seed.
 
     Raises:

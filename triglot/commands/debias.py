@@ -38,7 +38,7 @@ def debias_model(
         model: as for `load_model`.
         path: training data whose texts are the sample.
         out: model folder to write; see `triglot.outputs` for what it may hold.
-        settings: of `triglot.debias.Debias`.
+        settings: of `triglot.debias.DebiasSettings`.
         format: of the data; empty to tell it.
         languages: only these; empty for all.
         held_out: name -> path of benchmarks; texts that occur there are not used.
@@ -51,13 +51,13 @@ def debias_model(
     """
     from triglot.benchmark import open_benchmark
     from triglot.debias.fit import debias
-    from triglot.debias.settings import Debias
+    from triglot.debias.settings import DebiasSettings
     from triglot.document import Document
     from triglot.encoder.card import Card
     from triglot.settings import build
     from triglot.study.derive import fit_line
 
-    chosen = build(Debias, Document(dict(settings), "debias"))
+    chosen = build(DebiasSettings, Document(dict(settings), "debias"))
     if not chosen.method:
         raise InputError("--method: is missing")
     aside = held_out or {}
@@ -101,7 +101,7 @@ def debias_vectors(
         vectors: a `.npy` of (texts, dim) numbers, brought to unit length.
         languages: a file with the language of each, one code a line; a blank line leaves its vector as it is.
         out: the `.npy` to write, float32.
-        settings: of `triglot.debias.Debias`: `centre`, `lir` or `lsar`, fitted on these very vectors.
+        settings: of `triglot.debias.DebiasSettings`: `centre`, `lir` or `lsar`, fitted on these very vectors.
         model: a model debiased by language, whose step is applied; nothing is fitted then.
         side: `query` or `passage`, where a step differs between them.
         force: replace what another command wrote.
@@ -113,12 +113,12 @@ def debias_vectors(
         InputError: files that do not fit each other or the model, or a method that needs texts.
     """
     from triglot.debias.fit import UNTRIED, step_of
-    from triglot.debias.settings import CHOSEN, Debias
+    from triglot.debias.settings import CHOSEN, DebiasSettings
     from triglot.document import Document
     from triglot.encoder.languages import read_removal
     from triglot.settings import build
 
-    chosen = build(Debias, Document(dict(settings), "debias"))
+    chosen = build(DebiasSettings, Document(dict(settings), "debias"))
     with outputs.files({"vectors": Path(out)}, "debias", inputs=[vectors, languages, model], force=force) as place:
         array, codes = read_vectors(vectors), [line.strip() for _, line in read_lines(languages)]
         if len(codes) != len(array):

@@ -40,7 +40,8 @@ def evaluate_model(
         out: folder for results.json and what lies beside it; see `triglot.outputs` for what it may hold.
         format: of the benchmarks; empty to tell it from their names.
         options: of the format's reader (`candidate_text`, `languages`).
-        classify: how heads are trained where something is to be classified, see `triglot.classify.tasks.Classify`.
+        classify: how heads are trained where something is to be classified, see
+            `triglot.classify.tasks.ClassifySettings`.
         lists: folder of word lists for `bm25-translated`.
         depth: passages a query in top-k runs.
         similarity: of embeddings made elsewhere: `dot`, the default, or `cosine`.

@@ -13,7 +13,7 @@ from triglot.commands.sources import read_source, source_path
 from triglot.corpus.formats.pair_writer import check_output_format
 from triglot.document import Document, key_values
 from triglot.files import InputError, write_json
-from triglot.mine import Mine, clear_parts, digest, mine, parts_folder, render, write
+from triglot.mine import MineSettings, clear_parts, digest, mine, parts_folder, render, write
 from triglot.progress import Bar
 from triglot.renamed import renamed
 from triglot.settings import build, plain
@@ -28,7 +28,7 @@ def _tell(old: str, now: str) -> None:
     log.warning("%s is called %s now", old.removeprefix("refresh."), now.removeprefix("refresh."))
 
 
-def settings_of(words: Sequence[str], model: str = "") -> Mine:
+def settings_of(words: Sequence[str], model: str = "") -> MineSettings:
     """The settings of `key=value` words; a MODEL that is `bm25` or `random` is a source without a model.
 
     Raises:
@@ -38,7 +38,7 @@ def settings_of(words: Sequence[str], model: str = "") -> Mine:
     if model in (BM25, RANDOM) and values.setdefault("source", model) != model:
         hint = "; give the model, BM25 needs none" if values["source"] == "both" else ""
         raise InputError(f"--model {model}: does not go with source={values['source']}{hint}")
-    settings = build(Mine, Document(values, "mine"))
+    settings = build(MineSettings, Document(values, "mine"))
     if settings.needs_model and not model:
         raise InputError(
             f"--model: is missing; source={settings.source} needs a model folder or hub name, or take --model bm25"
@@ -51,7 +51,7 @@ def settings_of(words: Sequence[str], model: str = "") -> Mine:
 def mine_source(
     source: str,
     out: str | Path,
-    settings: Mine,
+    settings: MineSettings,
     *,
     model: str = "",
     output_format: str = "tevatron",

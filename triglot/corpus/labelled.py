@@ -127,7 +127,7 @@ def distinct(columns: Sequence[Sequence[str | None]]) -> tuple[list[str], np.nda
 class LabelledData:
     """What the reader of a classification benchmark returns.
 
-    Such a reader takes the path and any of these arguments; `triglot.classify.tasks.Classify` says more of most:
+    Such a reader takes the path and any of these arguments; `triglot.classify.tasks.ClassifySettings` says more:
 
     - `languages`: test in these alone, which must be there; `among`: where that is None, in those of these that are
       there

@@ -7,14 +7,14 @@ from triglot.lazy import face
 if TYPE_CHECKING:
     from triglot.debias.fit import Fitted, average, debias, with_linear
     from triglot.debias.methods import METHODS, Method
-    from triglot.debias.settings import Debias
+    from triglot.debias.settings import DebiasSettings
     from triglot.debias.steps import centre, linear_maps, lir, lsar, shift
     from triglot.debias.strength import Choice, choose_strength
 
 __all__ = [
     "METHODS",
     "Choice",
-    "Debias",
+    "DebiasSettings",
     "Fitted",
     "Method",
     "average",
@@ -32,7 +32,7 @@ __getattr__ = face(
     {
         "fit": ("Fitted", "average", "debias", "with_linear"),
         "methods": ("METHODS", "Method"),
-        "settings": ("Debias",),
+        "settings": ("DebiasSettings",),
         "steps": ("centre", "linear_maps", "lir", "lsar", "shift"),
         "strength": ("Choice", "choose_strength"),
     },

@@ -16,7 +16,7 @@ import numpy as np
 from triglot import seeds
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.debias.methods import METHODS
-from triglot.debias.settings import CHOSEN, FEWEST, Debias
+from triglot.debias.settings import CHOSEN, FEWEST, DebiasSettings
 from triglot.debias.strength import FEWEST as LEAST_TRIED
 from triglot.debias.strength import Choice, choose_strength
 from triglot.encoder.languages import ByLanguage, Removal
@@ -55,7 +55,7 @@ class Fitted:
 def debias(
     encoder: SavedEncoder,
     corpus: ParallelCorpus,
-    settings: Debias,
+    settings: DebiasSettings,
     *,
     seed: int = 1,
     held_out: Collection[str] = (),
@@ -66,7 +66,7 @@ def debias(
     Args:
         encoder: static or transformer, not debiased by language before.
         corpus: its texts are encoded as passages.
-        settings: see `Debias`.
+        settings: see `DebiasSettings`.
         seed: of the sample.
         held_out: texts that must not be used: those of the benchmarks.
         progress: show bars.
@@ -117,7 +117,7 @@ def debias(
 
 
 def _fit(
-    settings: Debias, rows: Mapping[str, tuple[np.ndarray, np.ndarray]], encode: Callable[..., np.ndarray]
+    settings: DebiasSettings, rows: Mapping[str, tuple[np.ndarray, np.ndarray]], encode: Callable[..., np.ndarray]
 ) -> Removal:
     """The step of a method, at full strength; with `sides: both`, queries have offsets of their own."""
     method = METHODS[settings.method]
@@ -134,11 +134,11 @@ def _fit(
     return replace(steps["passage"], query_offsets=steps["query"].offsets)
 
 
-def step_of(settings: Debias, samples: Mapping[str, np.ndarray]) -> Removal:
+def step_of(settings: DebiasSettings, samples: Mapping[str, np.ndarray]) -> Removal:
     """The step of a method that needs no translations, at full strength.
 
     Args:
-        settings: see `Debias`.
+        settings: see `DebiasSettings`.
         samples: language -> (texts, dim) unit vectors.
 
     Raises:
@@ -176,7 +176,7 @@ def _tried(corpus: ParallelCorpus, usable: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _samples(
-    corpus: ParallelCorpus, usable: np.ndarray, order: np.ndarray, settings: Debias
+    corpus: ParallelCorpus, usable: np.ndarray, order: np.ndarray, settings: DebiasSettings
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Language -> rows of texts in it, and nothing beside them."""
     found = {}
@@ -195,7 +195,7 @@ def _usable(texts: list[str], held_out: Collection[str]) -> np.ndarray:
 
 
 def _pairs(
-    corpus: ParallelCorpus, usable: np.ndarray, order: np.ndarray, settings: Debias
+    corpus: ParallelCorpus, usable: np.ndarray, order: np.ndarray, settings: DebiasSettings
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Language -> rows of texts in it, and of their translations in the pivot language."""
     if settings.pivot not in corpus.languages:
@@ -212,7 +212,7 @@ def _pairs(
     return found
 
 
-def _check(counts: Mapping[str, int], settings: Debias, least: int) -> None:
+def _check(counts: Mapping[str, int], settings: DebiasSettings, least: int) -> None:
     what = f"texts translated into {settings.pivot}" if METHODS[settings.method].pairs else "texts"
     if len(counts) < least:
         raise InputError(f"debias: {what} in {len(counts)} languages; {settings.method} needs {least} or more")

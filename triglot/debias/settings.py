@@ -14,7 +14,7 @@ FEWEST = 50  # texts of a language; a mean of fewer says more about the texts th
 
 
 @dataclass(frozen=True)
-class Debias:
+class DebiasSettings:
     """How the language is taken out of a trained encoder.
 
     Attributes:

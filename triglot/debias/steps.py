@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from triglot.debias.settings import Debias
+from triglot.debias.settings import DebiasSettings
 from triglot.encoder.languages import Removal
 from triglot.files import InputError
 
@@ -140,27 +140,27 @@ def _removal(languages: Collection[str], method: str, offsets: Any = None, direc
     return Removal(tuple(languages), offsets.astype(np.float32), directions.astype(np.float32), method)
 
 
-def centre_step(samples: Mapping[str, np.ndarray], settings: Debias) -> Removal:
+def centre_step(samples: Mapping[str, np.ndarray], settings: DebiasSettings) -> Removal:
     """`centre`, as a row of the table has it."""
     return centre(samples)
 
 
-def lir_step(samples: Mapping[str, np.ndarray], settings: Debias) -> Removal:
+def lir_step(samples: Mapping[str, np.ndarray], settings: DebiasSettings) -> Removal:
     """`lir` with the rank of the settings, or one direction."""
     return lir(samples, settings.rank or 1)
 
 
-def lsar_step(samples: Mapping[str, np.ndarray], settings: Debias) -> Removal:
+def lsar_step(samples: Mapping[str, np.ndarray], settings: DebiasSettings) -> Removal:
     """`language_space` as a step that is the same for every language."""
     language = language_space(samples, settings.rank)
     return _removal(samples, "lsar", directions=np.repeat(language[None], len(samples), axis=0))
 
 
-def shift_step(pairs: Pairs, settings: Debias) -> Removal:
+def shift_step(pairs: Pairs, settings: DebiasSettings) -> Removal:
     """`shift` to the pivot of the settings."""
     return shift(pairs, settings.pivot)
 
 
-def map_step(pairs: Pairs, settings: Debias) -> Removal:
+def map_step(pairs: Pairs, settings: DebiasSettings) -> Removal:
     """`linear_maps` to the pivot of the settings."""
     return linear_maps(pairs, settings.pivot)

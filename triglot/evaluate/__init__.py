@@ -1,7 +1,7 @@
 """One evaluator: encode once, count once, report every setting."""
 
 from triglot.classify.judge import Classification, evaluate_task
-from triglot.classify.tasks import Classify, Task, read_task
+from triglot.classify.tasks import ClassifySettings, Task, read_task
 from triglot.encoder.once import encode_set
 from triglot.evaluate.counts import Counts, count_embeddings, count_scores, judged_pairs
 from triglot.evaluate.evaluator import evaluate_embeddings, evaluate_encoder, evaluate_scores
@@ -11,7 +11,7 @@ from triglot.evaluate.tables import Evaluation, tabulate
 
 __all__ = [
     "Classification",
-    "Classify",
+    "ClassifySettings",
     "Counts",
     "Evaluation",
     "Task",

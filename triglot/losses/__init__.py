@@ -6,9 +6,11 @@ from triglot.lazy import face
 
 if TYPE_CHECKING:
     from triglot.losses.contrastive import divergence, info_nce, log_shares, pair_masks, ranking_loss
-    from triglot.losses.settings import Loss
+    from triglot.losses.settings import LossSettings
     from triglot.losses.table import LOSSES, LossKind
 
-__all__ = ["LOSSES", "Loss", "LossKind", "divergence", "info_nce", "log_shares", "pair_masks", "ranking_loss"]
+__all__ = ["LOSSES", "LossKind", "LossSettings", "divergence", "info_nce", "log_shares", "pair_masks", "ranking_loss"]
 _CONTRASTIVE = ("divergence", "info_nce", "log_shares", "pair_masks", "ranking_loss")
-__getattr__ = face(__name__, {"contrastive": _CONTRASTIVE, "settings": ("Loss",), "table": ("LOSSES", "LossKind")})
+__getattr__ = face(
+    __name__, {"contrastive": _CONTRASTIVE, "settings": ("LossSettings",), "table": ("LOSSES", "LossKind")}
+)

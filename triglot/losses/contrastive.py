@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from triglot.losses.settings import Loss
+from triglot.losses.settings import LossSettings
 
 
 def pair_masks(
@@ -74,7 +74,12 @@ def ranking_loss(
 
 
 def info_nce(
-    queries: Tensor, passages: Tensor, positive: Tensor, ignored: Tensor, loss: Loss, learned: Tensor | None = None
+    queries: Tensor,
+    passages: Tensor,
+    positive: Tensor,
+    ignored: Tensor,
+    loss: LossSettings,
+    learned: Tensor | None = None,
 ) -> Tensor:
     """InfoNCE (van den Oord et al. 2018) with in-batch negatives, several positives a query, and masked pairs.
 

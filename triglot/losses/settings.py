@@ -11,7 +11,7 @@ from triglot.ranges import Range, Share, Weight, check_ranges
 
 
 @dataclass(frozen=True)
-class Loss:
+class LossSettings:
     """Settings of the loss.
 
     Attributes:

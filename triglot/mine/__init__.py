@@ -2,13 +2,13 @@
 
 from triglot.mine.report import render
 from triglot.mine.run import Mined, clear_parts, digest, mine, negatives_of, parts_folder, refreshed
-from triglot.mine.settings import Mine, Refresh
+from triglot.mine.settings import MineSettings, RefreshSettings
 from triglot.mine.write import write
 
 __all__ = [
-    "Mine",
+    "MineSettings",
     "Mined",
-    "Refresh",
+    "RefreshSettings",
     "clear_parts",
     "digest",
     "mine",

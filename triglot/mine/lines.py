@@ -14,7 +14,7 @@ from triglot.corpus.formats.pair_writer import language_pairs
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.files import InputError, nearest
 from triglot.graph import components
-from triglot.mine.settings import Mine
+from triglot.mine.settings import MineSettings
 from triglot.text import said
 
 
@@ -138,7 +138,7 @@ def pools_of(corpus: ParallelCorpus, lines: Lines, *, most: int = 0, seed: int =
     return Pools(found, [family[corpus.text_group[one]] for one in found], [key[one] for one in found], family, key)
 
 
-def quotas(corpus: ParallelCorpus, lines: Lines, pools: Pools, mine: Mine) -> np.ndarray:
+def quotas(corpus: ParallelCorpus, lines: Lines, pools: Pools, mine: MineSettings) -> np.ndarray:
     """(lines, languages) negatives wanted; `any` has the whole number in every language, from which the best are taken.
 
     A share that is no whole number is rounded down or up from line to line, by systematic sampling at evenly spread
@@ -189,7 +189,7 @@ def quotas(corpus: ParallelCorpus, lines: Lines, pools: Pools, mine: Mine) -> np
     return counts
 
 
-def _check(corpus: ParallelCorpus, mine: Mine, size: int, wanted: int, where: str) -> None:
+def _check(corpus: ParallelCorpus, mine: MineSettings, size: int, wanted: int, where: str) -> None:
     """Raise InputError where no line can have its negatives: the positive is one of the passages."""
     if size - 1 < wanted + mine.skip:
         skipped = f" after {mine.skip} that are skipped" if mine.skip else ""

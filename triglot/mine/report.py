@@ -9,11 +9,11 @@ import numpy as np
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.mine.lines import Lines, Pools
 from triglot.mine.select import Chosen
-from triglot.mine.settings import Mine
+from triglot.mine.settings import MineSettings
 
 
 def report_of(
-    corpus: ParallelCorpus, lines: Lines, pools: Pools, quota: np.ndarray, found: Chosen, mine: Mine
+    corpus: ParallelCorpus, lines: Lines, pools: Pools, quota: np.ndarray, found: Chosen, mine: MineSettings
 ) -> dict[str, Any]:
     """Plain values.
 

@@ -25,7 +25,7 @@ from triglot.mine.lines import Lines, Pools, lines_of, one_a_row, pools_of, quot
 from triglot.mine.report import report_of
 from triglot.mine.search import Embed, Search, vectors_of
 from triglot.mine.select import Chosen, choose
-from triglot.mine.settings import Mine
+from triglot.mine.settings import MineSettings
 from triglot.settings import plain
 from triglot.topk import RESULT, within
 
@@ -60,7 +60,7 @@ class Mined:
 
 def mine(
     corpus: ParallelCorpus,
-    settings: Mine,
+    settings: MineSettings,
     encoder: Encoder | None = None,
     *,
     embed: Embed | None = None,
@@ -73,7 +73,7 @@ def mine(
 
     Args:
         corpus: rows, and passages in one or several languages.
-        settings: see `Mine`.
+        settings: see `MineSettings`.
         encoder: for `dense` and `both`.
         embed: makes the vectors instead, from numbers of texts and a side.
         lines: mine for these alone; by default all of `lines_of`.
@@ -124,7 +124,7 @@ def mine(
     )
 
 
-def _block_of(settings: Mine, pools: Pools, quota: np.ndarray) -> int:
+def _block_of(settings: MineSettings, pools: Pools, quota: np.ndarray) -> int:
     """Lines that are mined together: fewer where many candidates of each are looked at."""
     depth = within(
         settings.depth if settings.source == "random" else settings.reach, max(len(texts) for texts in pools.texts)
@@ -157,7 +157,7 @@ def negatives_of(mined: Mined) -> np.ndarray:
 
 
 def refreshed(
-    corpus: ParallelCorpus, settings: Mine, embed: Embed | None, *, turn: int = 0
+    corpus: ParallelCorpus, settings: MineSettings, embed: Embed | None, *, turn: int = 0
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Negatives for training: groups as `negatives_of`, and the report.
 
@@ -211,7 +211,7 @@ def _embedder(corpus: ParallelCorpus, encoder: Encoder | None, parts: Path | Non
     return embed
 
 
-def digest(corpus: ParallelCorpus, settings: Mine, encoder: Encoder | None = None) -> str:
+def digest(corpus: ParallelCorpus, settings: MineSettings, encoder: Encoder | None = None) -> str:
     """Sixteen hexadecimal digits that stand for settings, data and model.
 
     The model is known by the vectors that it gives a few of the texts.

@@ -11,7 +11,7 @@ from triglot import seeds
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.mine.lines import Lines, Pools
 from triglot.mine.search import Candidates, Search
-from triglot.mine.settings import Mine
+from triglot.mine.settings import MineSettings
 
 _LAST = np.iinfo(np.int64).max
 
@@ -43,7 +43,7 @@ def choose(
     pools: Pools,
     quota: np.ndarray,
     search: Search,
-    mine: Mine,
+    mine: MineSettings,
     turns: Sequence[int],
 ) -> Chosen:
     """Negatives of some lines; those of one line do not depend on the other lines.
@@ -103,7 +103,7 @@ def choose(
     return Chosen(picked, points, positive, rank, dropped)
 
 
-def _positive(lines: Lines, search: Search, mine: Mine) -> np.ndarray:
+def _positive(lines: Lines, search: Search, mine: MineSettings) -> np.ndarray:
     if mine.needs_model:
         return search.vectors.positive(lines)
     if mine.source == "bm25":
@@ -111,7 +111,7 @@ def _positive(lines: Lines, search: Search, mine: Mine) -> np.ndarray:
     return np.full(len(lines), np.nan, np.float32)
 
 
-def _bounds(positive: np.ndarray, mine: Mine) -> tuple[np.ndarray, float]:
+def _bounds(positive: np.ndarray, mine: MineSettings) -> tuple[np.ndarray, float]:
     """(lines,) highest score of a negative, and the lowest."""
     ceiling = np.full(len(positive), np.inf)
     if mine.max_score is not None:
@@ -123,7 +123,7 @@ def _bounds(positive: np.ndarray, mine: Mine) -> tuple[np.ndarray, float]:
     return ceiling, -np.inf if mine.min_score is None else mine.min_score
 
 
-def _candidates(lines: Lines, lang: int, search: Search, mine: Mine) -> list[Candidates]:
+def _candidates(lines: Lines, lang: int, search: Search, mine: MineSettings) -> list[Candidates]:
     if mine.source == "random":
         return [search.random(lines, lang, mine.depth, mine.seed)]
     found = [search.dense(lines, lang, mine.reach)] if mine.needs_model else []
@@ -135,7 +135,7 @@ def _candidates(lines: Lines, lang: int, search: Search, mine: Mine) -> list[Can
     return [*found, Candidates(words.place, search.vectors.score(lines, lang, words.place))]
 
 
-def _window(found: Candidates, mine: Mine) -> Candidates:
+def _window(found: Candidates, mine: MineSettings) -> Candidates:
     """Less what is skipped."""
     skip = 0 if mine.source == "random" or mine.negative_languages == "any" else mine.skip
     return Candidates(found.place[:, skip:], found.score[:, skip:])

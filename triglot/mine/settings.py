@@ -16,7 +16,7 @@ _BOUNDS = ("margin", "relative_margin", "max_score", "min_score")
 
 
 @dataclass(frozen=True)
-class Mine:
+class MineSettings:
     """Which passages become hard negatives.
 
     Attributes:
@@ -121,7 +121,7 @@ def _shares(text: str) -> dict[str, float]:
 
 
 @dataclass(frozen=True)
-class Refresh(Mine):
+class RefreshSettings(MineSettings):
     """Mining inside training, by the model as it then is.
 
     Attributes:
@@ -140,7 +140,7 @@ class Refresh(Mine):
         else:
             self.of(1)
 
-    def of(self, shown: int, seed: int | None = None) -> Mine:
+    def of(self, shown: int, seed: int | None = None) -> MineSettings:
         """The settings of one mining.
 
         Args:
@@ -154,7 +154,7 @@ class Refresh(Mine):
             raise SettingError(
                 "negatives", f"{self.negatives} are kept for each row, fewer than train.negatives, {shown}"
             )
-        kept: dict[str, Any] = {key: getattr(self, key) for key in Mine.__dataclass_fields__}
+        kept: dict[str, Any] = {key: getattr(self, key) for key in MineSettings.__dataclass_fields__}
         kept["negatives"] = self.negatives or shown
         kept["seed"] = self.seed if seed is None else seed
-        return Mine(**kept)
+        return MineSettings(**kept)

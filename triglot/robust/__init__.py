@@ -8,15 +8,23 @@ if TYPE_CHECKING:
     from triglot.robust.language import LanguageAdversary
     from triglot.robust.negatives import LearnedNegatives
     from triglot.robust.perturb import perturbed_step
-    from triglot.robust.settings import METHODS, Adversary, Negatives, Robust
+    from triglot.robust.settings import METHODS, AdversarySettings, NegativesSettings, RobustSettings
 
-__all__ = ["METHODS", "Adversary", "LanguageAdversary", "LearnedNegatives", "Negatives", "Robust", "perturbed_step"]
+__all__ = [
+    "METHODS",
+    "AdversarySettings",
+    "LanguageAdversary",
+    "LearnedNegatives",
+    "NegativesSettings",
+    "RobustSettings",
+    "perturbed_step",
+]
 __getattr__ = face(
     __name__,
     {
         "language": ("LanguageAdversary",),
         "negatives": ("LearnedNegatives",),
         "perturb": ("perturbed_step",),
-        "settings": ("METHODS", "Adversary", "Negatives", "Robust"),
+        "settings": ("METHODS", "AdversarySettings", "NegativesSettings", "RobustSettings"),
     },
 )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from triglot import seeds
-from triglot.robust.settings import Adversary
+from triglot.robust.settings import AdversarySettings
 
 
 class _Reversed(torch.autograd.Function):
@@ -34,7 +34,9 @@ class LanguageAdversary:
         device: of the discriminator.
     """
 
-    def __init__(self, settings: Adversary, *, dim: int, languages: int, seed: int, device: torch.device | str = "cpu"):
+    def __init__(
+        self, settings: AdversarySettings, *, dim: int, languages: int, seed: int, device: torch.device | str = "cpu"
+    ):
         self.settings = settings
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(seeds.bits(seed, "language adversary")) & 0x7FFFFFFFFFFFFFFF)

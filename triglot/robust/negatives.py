@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from triglot import seeds
-from triglot.robust.settings import Negatives
+from triglot.robust.settings import NegativesSettings
 
 
 class LearnedNegatives:
@@ -22,7 +22,9 @@ class LearnedNegatives:
         device: of the bank.
     """
 
-    def __init__(self, settings: Negatives, *, dim: int, languages: int, seed: int, device: torch.device | str = "cpu"):
+    def __init__(
+        self, settings: NegativesSettings, *, dim: int, languages: int, seed: int, device: torch.device | str = "cpu"
+    ):
         self.settings = settings
         start = seeds.generator(seed, "learned negatives").standard_normal((settings.count, dim)).astype(np.float32)
         self.bank = nn.functional.normalize(torch.from_numpy(start), dim=1).to(

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from triglot.robust.ball import ascend, over, times
-from triglot.robust.settings import Robust
+from triglot.robust.settings import RobustSettings
 
 Shifts = dict[int, Tensor]  # chunk -> (texts, ...) in the shape of its token embeddings
 Value = Callable[[Tensor], Tensor]  # vectors of the whole batch -> loss
@@ -56,7 +56,7 @@ class Passes(Protocol):
 
 
 def perturbed_step(
-    passes: Passes, value: Value, divergence: Divergence, robust: Robust
+    passes: Passes, value: Value, divergence: Divergence, robust: RobustSettings
 ) -> tuple[float, dict[str, float]]:
     """One step of a method: weight gradients are left where the passes put them.
 
@@ -85,7 +85,9 @@ def _mixed(clean: Tensor, noisy: Tensor, passes: Passes) -> Tensor:
     return torch.where(passes.rows[:, None], noisy, clean)
 
 
-def _plain(passes: Passes, value: Value, divergence: Divergence, robust: Robust) -> tuple[float, dict[str, float]]:
+def _plain(
+    passes: Passes, value: Value, divergence: Divergence, robust: RobustSettings
+) -> tuple[float, dict[str, float]]:
     clean = passes.run(_all(passes))
     loss = value(clean.vectors)
     clean.backward(torch.autograd.grad(loss, clean.vectors)[0], _all(passes))
@@ -93,7 +95,7 @@ def _plain(passes: Passes, value: Value, divergence: Divergence, robust: Robust)
 
 
 def _gradient_sign_steps(
-    passes: Passes, value: Value, divergence: Divergence, robust: Robust
+    passes: Passes, value: Value, divergence: Divergence, robust: RobustSettings
 ) -> tuple[float, dict[str, float]]:
     """FGM (one step of the whole size) and PGD (`steps` steps, projected): the clean loss plus that of the last
     shift."""
@@ -121,7 +123,9 @@ def _gradient_sign_steps(
     return sum(parts.values()), parts
 
 
-def _freelb(passes: Passes, value: Value, divergence: Divergence, robust: Robust) -> tuple[float, dict[str, float]]:
+def _freelb(
+    passes: Passes, value: Value, divergence: Divergence, robust: RobustSettings
+) -> tuple[float, dict[str, float]]:
     """Weight gradients averaged over the ascent steps, from a random start; there is no clean pass."""
     clean = passes.run(passes.rest)
     shifts: Shifts = {}
@@ -149,7 +153,7 @@ def _freelb(passes: Passes, value: Value, divergence: Divergence, robust: Robust
     return sum(losses), {f"ascent-{step + 1}": loss * robust.steps for step, loss in enumerate(losses)}
 
 
-def _noise_shifts(passes: Passes, robust: Robust, purpose: str) -> Shifts:
+def _noise_shifts(passes: Passes, robust: RobustSettings, purpose: str) -> Shifts:
     """Uniform noise whose largest entry is `eps` times the root mean square entry of a token embedding."""
     shifts = {}
     for chunk in passes.perturbed:
@@ -159,7 +163,9 @@ def _noise_shifts(passes: Passes, robust: Robust, purpose: str) -> Shifts:
     return shifts
 
 
-def _r3f(passes: Passes, value: Value, divergence: Divergence, robust: Robust) -> tuple[float, dict[str, float]]:
+def _r3f(
+    passes: Passes, value: Value, divergence: Divergence, robust: RobustSettings
+) -> tuple[float, dict[str, float]]:
     """The loss plus the symmetric divergence between clean and noisy distributions; one further pass over the perturbed
     side."""
     return _with_divergence(
@@ -167,7 +173,9 @@ def _r3f(passes: Passes, value: Value, divergence: Divergence, robust: Robust) -
     )
 
 
-def _smart(passes: Passes, value: Value, divergence: Divergence, robust: Robust) -> tuple[float, dict[str, float]]:
+def _smart(
+    passes: Passes, value: Value, divergence: Divergence, robust: RobustSettings
+) -> tuple[float, dict[str, float]]:
     """As R3F, with the noise moved by one ascent step on the divergence, normalised by its largest entry."""
     clean = passes.run(_all(passes))
     start = _noise_shifts(passes, robust, "smart")
@@ -185,7 +193,7 @@ def _smart(passes: Passes, value: Value, divergence: Divergence, robust: Robust)
 
 
 def _with_divergence(
-    passes: Passes, value: Value, divergence: Divergence, robust: Robust, clean: Pass, shifts: Shifts
+    passes: Passes, value: Value, divergence: Divergence, robust: RobustSettings, clean: Pass, shifts: Shifts
 ) -> tuple[float, dict[str, float]]:
     noisy = passes.run(passes.perturbed, shifts=shifts, base=clean.vectors.detach())
     loss = value(clean.vectors)

@@ -13,7 +13,7 @@ SIDES = ("query", "passage", "both")
 
 
 @dataclass(frozen=True)
-class Negatives:
+class NegativesSettings:
     """Learned negatives (AdCo, arXiv 2011.08435): vectors that move to where queries are, and so stay hard.
 
     Attributes:
@@ -35,7 +35,7 @@ class Negatives:
 
 
 @dataclass(frozen=True)
-class Adversary:
+class AdversarySettings:
     """A discriminator that tells the language of a vector, and whose gradient is reversed (Ganin and Lempitsky 2015;
     arXiv 2404.14339).
 
@@ -56,7 +56,7 @@ class Adversary:
 
 
 @dataclass(frozen=True)
-class Robust:
+class RobustSettings:
     """Perturbation in the space of token embeddings.
 
     Sizes are shares of the root mean square norm of the model's token embeddings.
@@ -79,8 +79,8 @@ class Robust:
     steps: Annotated[int, Range(1, 1000)] = 2
     step_size: Annotated[float, Range(0, 1000, above=True)] = 0.3
     weight: Weight = 1.0
-    negatives: Negatives = Negatives()
-    language_adversary: Adversary = Adversary()
+    negatives: NegativesSettings = NegativesSettings()
+    language_adversary: AdversarySettings = AdversarySettings()
 
     def __post_init__(self) -> None:
         check_choice("method", self.method, METHODS)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from triglot.attack import Attack, Lexicon, attack_queries
+from triglot.attack import AttackSettings, Lexicon, attack_queries
 from triglot.attack.searches import SEARCHES
 from triglot.corpus.formats.wordlist import read_lists
 from triglot.corpus.retrieval import RetrievalSet
@@ -27,7 +27,7 @@ def lexicons(path: str | Path, languages: Sequence[str]) -> Callable[[int | None
 def attacked(
     encoder: Encoder,
     benchmarks: Mapping[str, RetrievalSet],
-    attacks: Sequence[Attack],
+    attacks: Sequence[AttackSettings],
     out: Path,
     *,
     lexicon_of: Callable[[int | None], Lexicon] | None,

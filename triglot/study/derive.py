@@ -10,7 +10,7 @@ from typing import Any
 from triglot.benchmark import Opened
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.debias.fit import Fitted, average, debias
-from triglot.debias.settings import Debias
+from triglot.debias.settings import DebiasSettings
 from triglot.encoder.card import Card
 from triglot.evaluate.results import versions
 from triglot.files import InputError
@@ -82,7 +82,7 @@ def evaluated_texts(benchmarks: Iterable[tuple[Benchmark, Opened]]) -> set[str]:
     return found
 
 
-def fit_facts(settings: Debias, fitted: Fitted, source: str) -> Mapping[str, Any]:
+def fit_facts(settings: DebiasSettings, fitted: Fitted, source: str) -> Mapping[str, Any]:
     """For summaries."""
     facts = {"method": settings.method, "rank": settings.rank, "source": source, "texts": fitted.texts}
     facts |= {"held_out": fitted.held_out, "strength": fitted.strength}
@@ -91,7 +91,7 @@ def fit_facts(settings: Debias, fitted: Fitted, source: str) -> Mapping[str, Any
     )
 
 
-def fit_line(settings: Debias, fitted: Fitted, source: str) -> str:
+def fit_line(settings: DebiasSettings, fitted: Fitted, source: str) -> str:
     """For logs and model cards."""
     listed = ", ".join(f"{code} {count:,}" for code, count in fitted.texts.items())
     held = f"; {fitted.held_out:,} texts passed over because they are evaluated on" if fitted.held_out else ""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from triglot.attack.settings import Attack
+from triglot.attack.settings import AttackSettings
 from triglot.classify.judge import evaluate_task
 from triglot.encoder.card import add_scores
 from triglot.encoder.protocol import Encoder
@@ -33,7 +33,9 @@ def evaluate_all(encoder: Encoder, benchmarks: Benchmarks, *, ranked: bool | Non
     return found
 
 
-def judge(encoder: Any, inputs: Inputs, attacks: Sequence[Attack], out: Path, *, model: str, title: str) -> None:
+def judge(
+    encoder: Any, inputs: Inputs, attacks: Sequence[AttackSettings], out: Path, *, model: str, title: str
+) -> None:
     """Validate and evaluate a saved model; `results.json` comes last.
 
     Args:

@@ -14,14 +14,14 @@ import pyarrow as pa
 from triglot import seeds
 from triglot.encoder.protocol import Encoder
 from triglot.encoder.static import StaticEncoder
-from triglot.mine import Refresh, refreshed, render
+from triglot.mine import RefreshSettings, refreshed, render
 from triglot.settings import plain
 from triglot.train import Feed, Renewal
 
 log = logging.getLogger("triglot")
 
 
-def renewal(refresh: Refresh, shown: int, feed: Feed, *, seed: int, name: str) -> Renewal | None:
+def renewal(refresh: RefreshSettings, shown: int, feed: Feed, *, seed: int, name: str) -> Renewal | None:
     """What the training loop needs to mine while it trains; None where nothing is to be mined.
 
     Args:

@@ -7,7 +7,9 @@ from triglot.lazy import face
 if TYPE_CHECKING:
     from triglot.train.feed import Feed, Switching
     from triglot.train.loop import Renewal, run
-    from triglot.train.settings import Train
+    from triglot.train.settings import TrainSettings
 
-__all__ = ["Feed", "Renewal", "Switching", "Train", "run"]
-__getattr__ = face(__name__, {"feed": ("Feed", "Switching"), "loop": ("Renewal", "run"), "settings": ("Train",)})
+__all__ = ["Feed", "Renewal", "Switching", "TrainSettings", "run"]
+__getattr__ = face(
+    __name__, {"feed": ("Feed", "Switching"), "loop": ("Renewal", "run"), "settings": ("TrainSettings",)}
+)

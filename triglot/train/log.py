@@ -21,7 +21,7 @@ from triglot.files import InputError, write_text
 from triglot.shapes import shaped, strict
 
 if TYPE_CHECKING:
-    from triglot.train.settings import Train
+    from triglot.train.settings import TrainSettings
 
 log = logging.getLogger("triglot")
 _TIMES = ("pairs_per_second", "seconds")
@@ -63,7 +63,7 @@ class RunLog:
         out: Path,
         stage: str,
         first: int,
-        train: Train,
+        train: TrainSettings,
         *,
         enabled: bool,
         progress: bool,

@@ -22,8 +22,8 @@ from triglot.ahead import ahead
 from triglot.batches import RunPlan, rank_slice
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.files import InputError
-from triglot.losses import Loss
-from triglot.robust import Robust, perturbed_step
+from triglot.losses import LossSettings
+from triglot.robust import RobustSettings, perturbed_step
 from triglot.train import checkpoint
 from triglot.train.distributed import World, join
 from triglot.train.feed import Batch, Feed
@@ -31,7 +31,7 @@ from triglot.train.log import RunLog
 from triglot.train.model import Model
 from triglot.train.objective import Objective
 from triglot.train.passes import Passes
-from triglot.train.settings import Train
+from triglot.train.settings import TrainSettings
 
 HARD = "refresh.groups"  # in a checkpoint
 NEGATIVE = -1  # stands for the source, in counts of (source, query language, passage language)
@@ -77,7 +77,9 @@ def _mined(renewal: Renewal, model: Model, step: int, rows: int, world: World) -
     return world.sum(groups.to(model.device)).cpu() if world.size > 1 else groups
 
 
-def _ready(model: Model, feed: Feed, plan: RunPlan, step: int, *, train: Train, robust: Robust, world: World) -> _Ready:
+def _ready(
+    model: Model, feed: Feed, plan: RunPlan, step: int, *, train: TrainSettings, robust: RobustSettings, world: World
+) -> _Ready:
     batch = feed.batch(plan[step], train.negatives, train.negative_languages)
     rows = np.zeros(len(batch), bool)
     if robust.method != "none":
@@ -124,8 +126,8 @@ def train_step(
     model: Model,
     ready: _Ready,
     objective: Objective,
-    robust: Robust,
-    train: Train,
+    robust: RobustSettings,
+    train: TrainSettings,
     at: _Place,
     autocast: Callable[[], Any],
 ) -> tuple[float, float, dict[str, float]]:
@@ -159,12 +161,12 @@ def run(
     feed: Feed,
     plan: RunPlan,
     *,
-    loss: Loss,
-    train: Train,
+    loss: LossSettings,
+    train: TrainSettings,
     seed: int,
     stage: str,
     out: Path,
-    robust: Robust | None = None,
+    robust: RobustSettings | None = None,
     validate: Callable[[Any], Mapping[str, Any]] | None = None,
     renewal: Renewal | None = None,
     resume: bool = True,
@@ -198,7 +200,7 @@ def run(
         InputError: a checkpoint of other settings, or a folder that cannot be written.
         FloatingPointError: the loss is no longer a number.
     """
-    robust = robust or Robust()
+    robust = robust or RobustSettings()
     if train.threads:
         torch.set_num_threads(train.threads)
     world, device = join(), model.device
@@ -273,7 +275,7 @@ def run(
 
 
 def _settings(
-    train: Train, loss: Loss, robust: Robust, plan: RunPlan, renewal: Renewal | None, seed: int
+    train: TrainSettings, loss: LossSettings, robust: RobustSettings, plan: RunPlan, renewal: Renewal | None, seed: int
 ) -> dict[str, Any]:
     """What a checkpoint must share with a run that goes on from it; later settings at their defaults are left out, so
     old ones hold."""
@@ -282,11 +284,11 @@ def _settings(
         for key, value in asdict(plan.batches).items()
         if key != "allow_small" and (key != "every_row" or value)
     }
-    terms = {key: value for key, value in asdict(loss).items() if key != "name" or value != Loss.name}
+    terms = {key: value for key, value in asdict(loss).items() if key != "name" or value != LossSettings.name}
     settings = {"seed": seed, "threads": torch.get_num_threads(), "loss": terms, "batches": batches}
     if plan.filled:
         settings["filled"] = plan.filled
-    if robust != Robust():
+    if robust != RobustSettings():
         settings["robust"] = asdict(robust)
     for key in ("steps", "lr", "schedule", "warmup", "weight_decay", "clip", "precision", "chunk", "negatives"):
         settings[key] = getattr(train, key)
@@ -311,7 +313,7 @@ def _check_tensors(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], fo
             raise InputError(f"{folder}: {name} {what}; it was made by another model, choose another folder")
 
 
-def _summary(train: Train, totals: dict[str, Any], counts: Counter, corpus: ParallelCorpus) -> dict[str, Any]:
+def _summary(train: TrainSettings, totals: dict[str, Any], counts: Counter, corpus: ParallelCorpus) -> dict[str, Any]:
     """What `run` returns."""
     negatives = {corpus.languages[lang]: n for (kind, lang, _), n in sorted(counts.items()) if kind == NEGATIVE}
     shown = {key: n for key, n in counts.items() if key[0] != NEGATIVE}

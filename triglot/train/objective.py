@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from triglot.losses import LOSSES, Loss, divergence, log_shares, pair_masks
-from triglot.robust import LanguageAdversary, LearnedNegatives, Robust
+from triglot.losses import LOSSES, LossSettings, divergence, log_shares, pair_masks
+from triglot.robust import LanguageAdversary, LearnedNegatives, RobustSettings
 from triglot.train.feed import Batch
 
 
@@ -26,7 +26,9 @@ class Objective:
         device: of the vectors.
     """
 
-    def __init__(self, loss: Loss, robust: Robust, *, dim: int, languages: int, seed: int, device: Any = "cpu"):
+    def __init__(
+        self, loss: LossSettings, robust: RobustSettings, *, dim: int, languages: int, seed: int, device: Any = "cpu"
+    ):
         self.loss = loss
         options = {"dim": dim, "languages": languages, "seed": seed, "device": device}
         self.negatives = LearnedNegatives(robust.negatives, **options) if robust.negatives.count else None

@@ -15,7 +15,7 @@ NEGATIVE_LANGUAGES = ("own", "others", "balanced")
 
 
 @dataclass(frozen=True)
-class Train:
+class TrainSettings:
     """Settings of the training loop.
 
     Attributes:

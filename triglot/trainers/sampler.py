@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import BatchSampler
 
-from triglot.batches import Batches, Rows, Step, plan_run, rank_slice
+from triglot.batches import BatchSettings, Rows, Step, plan_run, rank_slice
 from triglot.files import InputError
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class PlannedBatchSampler(BatchSampler):
     """
 
     def __init__(
-        self, lines: Lines, batches: Batches, *, seed: int, weights: Sequence[float] | None = None, world: int = 1
+        self, lines: Lines, batches: BatchSettings, *, seed: int, weights: Sequence[float] | None = None, world: int = 1
     ):
         if batches.positives > 1:
             raise InputError("batches.positives: a line of a dataset has one passage, so 1 is the only choice here")
@@ -157,7 +157,7 @@ class PlannedBatchSampler(BatchSampler):
 class _Planned:
     """What `batch_sampler` returns. A class, so that the trainer can save its arguments."""
 
-    batches: Batches
+    batches: BatchSettings
     seed: int | None
     weights: tuple[float, ...] | None
     world: int | None
@@ -176,7 +176,7 @@ class _Planned:
 
 
 def batch_sampler(
-    batches: Batches | None = None,
+    batches: BatchSettings | None = None,
     *,
     seed: int | None = None,
     weights: Sequence[float] | None = None,
@@ -194,7 +194,7 @@ def batch_sampler(
         weights: of the datasets (or the sources of a single one), shares of the steps; None is equal.
         world: processes; None asks torch.distributed.
     """
-    return _Planned(batches or Batches(), seed, None if weights is None else tuple(weights), world)
+    return _Planned(batches or BatchSettings(), seed, None if weights is None else tuple(weights), world)
 
 
 def _world() -> int:

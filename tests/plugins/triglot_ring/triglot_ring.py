@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from triglot.batches import Kind
-from triglot.losses import Loss, LossKind
+from triglot.losses import LossKind, LossSettings
 
 WIDTH = 0.2
 
@@ -21,7 +21,12 @@ def each_with_the_next(query: np.ndarray, passage: np.ndarray, both: np.ndarray)
 
 
 def margin(
-    queries: Tensor, passages: Tensor, positive: Tensor, ignored: Tensor, loss: Loss, learned: Tensor | None = None
+    queries: Tensor,
+    passages: Tensor,
+    positive: Tensor,
+    ignored: Tensor,
+    loss: LossSettings,
+    learned: Tensor | None = None,
 ) -> Tensor:
     """How far the hardest negative comes closer than a margin below each positive (Wang et al. 2014)."""
     scores = queries @ passages.T
