@@ -238,8 +238,8 @@ def _speech(territory: str) -> Iterator[Fact]:
         yield Fact("official", subject, (("territory", subject), ("language", ("language", official[0]))))
     spoken = sorted(
         languages.get_territory_language_info(territory).items(),
-        key=lambda item: (-item[1]["population_percent"], item[0]),
-    )  # type: ignore[operator]
+        key=lambda item: (-float(item[1]["population_percent"] or 0), item[0]),
+    )
     percent = [float(info["population_percent"] or 0) for _, info in spoken]
     if percent and (len(percent) == 1 or percent[0] > percent[1]):
         yield Fact("spoken", subject, (("territory", subject), ("language", ("language", spoken[0][0]))))
