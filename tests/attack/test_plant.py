@@ -40,7 +40,7 @@ def test_the_whole_pool_is_always_reached(encoder: Letters, benchmark) -> None:
 
 def test_bad_plants(encoder: Letters, benchmark) -> None:
     for values in ({"method": "ecko"}, {"targets": 0}, {"budget": 0}):
-        with pytest.raises(InputError, match=f"plant.{next(iter(values))}"):
+        with pytest.raises(InputError, match=f"^{next(iter(values))}: "):
             PlantSettings(**values)
     one = replace(benchmark, passages=replace(benchmark.passages, cluster=np.zeros(len(benchmark.passages), np.int32)))
     one = replace(one, queries=replace(one.queries, cluster=np.zeros(len(one.queries), np.int32)))
