@@ -61,14 +61,14 @@ def check(name: str, now: dict[str, bytes], old: dict[str, bytes], new: dict[str
 
     A store grows in its place while the command runs; no line of the older one is lost.
     """
-    for path in [path for path in now if path.endswith(STORE)]:
+
+    def leftover(path: str) -> bool:
+        return is_temporary(path) or path.split("/")[0].startswith(f".{target}")
+
+    for path in [path for path in now if path.endswith(STORE) and not leftover(path)]:
         assert set(old.get(path, b"").splitlines()) <= set(now[path].splitlines()) <= set(new[path].splitlines())
     now, old, new = ({path: data for path, data in one.items() if not path.endswith(STORE)} for one in (now, old, new))
-    seen = {
-        path: content
-        for path, content in now.items()
-        if not is_temporary(path) and not path.split("/")[0].startswith(f".{target}")
-    }
+    seen = {path: content for path, content in now.items() if not leftover(path)}
     if name.startswith("+"):
         lines = seen.get(target)
         assert lines in (old.get(target), new[target])

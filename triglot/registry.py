@@ -16,10 +16,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from triglot.files import InputError, nearest
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 
 class Named(Protocol):
@@ -135,6 +137,8 @@ def later(where: str) -> Callable[..., Any]:
 @lru_cache(maxsize=32)
 def _installed(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
     """Entry points of a group, by name; looked up once for each state of `sys.path`."""
+    from importlib.metadata import entry_points  # takes as long to import as all of this package that --help needs
+
     return tuple(sorted(entry_points(group=group), key=lambda point: point.name))
 
 

@@ -212,12 +212,13 @@ def test_rows_of_a_corpus():
 
 DIGEST = """
 import hashlib, numpy as np
-from triglot.batches import Batches, Rows, plan_run
+from triglot.batches import BatchSettings, Rows, plan_run
 n = 500
 mask = np.where(np.arange(n) % 3 == 0, 7, 2047).astype(np.uint64)
 rows = Rows((np.arange(n) // 3).astype(np.int32), mask, mask, (np.arange(n) % 2).astype(np.int16))
 digest = hashlib.sha256()
-for step in plan_run(rows, Batches(size=16, positives=2, language_sampling="size"), steps=64, seed=11, weights=[2, 1]):
+settings = BatchSettings(size=16, positives=2, language_sampling="size")
+for step in plan_run(rows, settings, steps=64, seed=11, weights=[2, 1]):
     for array in (step.rows, step.query_lang, step.passage_lang):
         digest.update(array.astype("<i8").tobytes())
 assert not {"torch", "pyarrow", "scipy"} & set(__import__("sys").modules), "NumPy alone"

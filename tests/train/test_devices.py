@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:for .* copying from a non-meta p
 METHODS = ("none", "fgm", "pgd", "freelb", "smart", "r3f")
 LEARNED: dict[str, Any] = {
     "negatives": NegativesSettings(count=6, lr=0.1),
-    "language": AdversarySettings(weight=0.1, hidden=4),
+    "language_adversary": AdversarySettings(weight=0.1, hidden=4),
 }
 
 

@@ -216,12 +216,13 @@ SCRIPT = """
     from tests.train.conftest import LISTS, make_corpus
     from tests.train.test_loop import start
     from triglot.encoder import load_encoder
-    from triglot.losses import Loss
-    from triglot.robust import Adversary, Negatives, Robust
-    from triglot.train import Train, run
+    from triglot.losses import LossSettings
+    from triglot.robust import AdversarySettings, NegativesSettings, RobustSettings
+    from triglot.train import TrainSettings, run
     from safetensors.torch import save_file
     kind, model_path, out, slow, method = sys.argv[1:6]
-    learned = {"negatives": Negatives(count=6, lr=0.1), "language": Adversary(weight=0.1, hidden=8)}
+    learned = {"negatives": NegativesSettings(count=6, lr=0.1)}
+    learned["language_adversary"] = AdversarySettings(weight=0.1, hidden=8)
     learned = {} if method == "none" else learned
     corpus = make_corpus()
     encoder = load_encoder(model_path)
@@ -229,8 +230,9 @@ SCRIPT = """
     if float(slow):
         update = model.update
         model.update = lambda *a: (time.sleep(float(slow)), update(*a))[1]
-    options = {"loss": Loss(), "robust": Robust(method=method, **learned), "seed": 3, "stage": "s", "out": Path(out)}
-    run(model, feed, plan, train=Train(steps=30, lr=0.003, log_every=1, checkpoint_every=5), **options)
+    options = {"loss": LossSettings(), "robust": RobustSettings(method=method, **learned)}
+    options |= {"seed": 3, "stage": "s", "out": Path(out)}
+    run(model, feed, plan, train=TrainSettings(steps=30, lr=0.003, log_every=1, checkpoint_every=5), **options)
     if int(__import__("os").environ.get("RANK", 0)) == 0:
         save_file({k: v.contiguous() for k, v in model.state().items()}, Path(out) / "end.safetensors")
 """
