@@ -56,8 +56,10 @@ class Registry(Generic[Row]):
         self.group, self.what = group, what
         self._class = row
         self._rows: dict[str, Row] = {}
-        for one in rows:
-            self.add(one)
+        for one in rows:  # those of other packages are looked up when somebody asks, not when a table is made
+            if one.name in self._rows:
+                raise InputError(f"there is a {what} {one.name!r} already")
+            self._rows[one.name] = one
 
     def add(self, row: Row) -> Row:
         """Adds a row for this process, and returns it. Raises InputError if there is one of that name."""
