@@ -199,12 +199,11 @@ def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
         name: names(project["optional-dependencies"][name])
         for name in ("train", "report", "augment", "hub", "trainers")
     }
-    assert needed | {"tensorboard", "triglot"} == names(project["dependencies"]).union(
-        *extras.values()
-    )  # torch imports tensorboard
+    others = {"tensorboard", "accelerate"}  # torch imports the one, transformers' Trainer the other
+    assert needed | others | {"triglot"} == names(project["dependencies"]).union(*extras.values())
     assert not names(project["dependencies"]) & set().union(*extras.values())
     assert all(normal(providers[module][0]) in extras[extra] for module, extra in EXTRAS.items())
-    assert {normal(providers[module][0]) for module in EXTRAS} | {"datasets", "triglot"} == set().union(
+    assert {normal(providers[module][0]) for module in EXTRAS} | {"accelerate", "datasets", "triglot"} == set().union(
         *extras.values()
     )
 

@@ -150,7 +150,6 @@ def save_tiny_bert(folder: Path, texts: list[str]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.peers
 def test_two_steps_in_pylate(tmp_path: Path) -> None:
     pytest.importorskip("datasets")
     pylate = pytest.importorskip("pylate", reason="needs pylate, which asks for a sentence-transformers of its own")
