@@ -250,7 +250,7 @@ def with_affine(encoder):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"method": "centring"}, "not known.*centre"),
+        ({"method": "centring"}, "unknown.*centre"),
         ({"method": "centre", "rank": 2}, "centre has none"),
         ({"method": "lir", "rank": -1}, "negative"),
         ({"method": "lir", "texts": 3}, "below 50"),

@@ -26,13 +26,9 @@ TEXTS = [
 @pytest.mark.slow
 def test_vectors_equal_those_of_sentence_transformers(e5_small: Path) -> None:
     ours, theirs = load_encoder(e5_small), SentenceTransformer(str(e5_small), device="cpu", local_files_only=True)
-    np.testing.assert_allclose(ours.encode(TEXTS, side="query"), theirs.encode_query(TEXTS), atol=1e-5)
+    queries = ours.encode(TEXTS, side="query")
+    np.testing.assert_allclose(queries, theirs.encode_query(TEXTS), atol=1e-5)
     np.testing.assert_allclose(ours.encode(TEXTS, side="passage"), theirs.encode_document(TEXTS), atol=1e-5)
-
-
-@pytest.mark.slow
-def test_translations_of_a_question_are_nearer_than_anything_else(e5_small: Path) -> None:
-    vectors = load_encoder(e5_small).encode(TEXTS[:5], side="query")
-    scores = vectors @ vectors.T
-    other = load_encoder(e5_small).encode(["The cat sleeps on the sofa."], side="query")[0]
-    assert (scores[:, 0][1:] > vectors[1:] @ other).all()
+    # Translations of a question are nearer to it than anything else.
+    other = ours.encode(["The cat sleeps on the sofa."], side="query")[0]
+    assert (queries[1:5] @ queries[0] > queries[1:5] @ other).all()
