@@ -19,27 +19,12 @@ import pytest
 import typer
 
 from tests.command import triglot
+from tests.words import WORDS as IN_ALL
 from triglot.cli import app
 from triglot.cli.app import RENAMED
 from triglot.files import read_json, read_jsonl
 
-WORDS = {
-    "de": [
-        "Fluss",
-        "Berg",
-        "Stadt",
-        "König",
-        "Schlacht",
-        "Musik",
-        "Gesetz",
-        "Schiff",
-        "Brot",
-        "Stein",
-        "Winter",
-        "Pferd",
-    ],
-    "en": ["river", "mountain", "city", "king", "battle", "music", "law", "ship", "bread", "stone", "winter", "horse"],
-}
+WORDS = {code: IN_ALL[code] for code in ("de", "en")}
 RECIPE = """# triglot study tiny
 # A study of a second.
 languages: [de, en]

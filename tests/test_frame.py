@@ -4,7 +4,6 @@ commands."""
 from __future__ import annotations
 
 import ast
-import importlib.util
 import json
 import os
 import re
@@ -21,6 +20,7 @@ import pytest
 import typer
 
 import triglot
+from tools import rooms
 from triglot.extras import EXTRAS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -209,13 +209,8 @@ def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
 
 
 def test_the_readme_shows_the_floors_that_import_linter_holds() -> None:
-    spec = importlib.util.spec_from_file_location("rooms", ROOT / "tools/rooms.py")
-    assert spec
-    assert spec.loader
-    rooms = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(rooms)
     readme = (ROOT / "README.md").read_text("utf-8")
-    assert rooms.placed(readme) == readme, "python tools/rooms.py --write"
+    assert rooms.placed(readme) == readme, "python -m tools.rooms --write"
     assert {name for floor in rooms.floors() for name in floor} == set(ROOMS)
 
 

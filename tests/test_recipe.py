@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import pytest
 
+from tools import keys
 from triglot import recipes
 from triglot.batches import BatchSettings
 from triglot.document import parse_yaml
@@ -275,11 +275,6 @@ def test_other_data_of_an_arm_have_no_licence_of_the_recipe(path: Path) -> None:
 
 
 def test_the_table_of_keys_is_made_of_the_dataclasses() -> None:
-    spec = importlib.util.spec_from_file_location("keys", Path(__file__).resolve().parents[1] / "tools" / "keys.py")
-    assert spec
-    assert spec.loader
-    keys = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(keys)
     page = keys.PAGE.read_text("utf-8")
-    assert keys.placed(page) == page, "python tools/keys.py --write"
+    assert keys.placed(page) == page, "python -m tools.keys --write"
     assert all(meaning and what for _, what, _, meaning in keys.rows())

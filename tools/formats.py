@@ -1,16 +1,15 @@
 """Prints the table of file formats in Markdown, made of the rows of `triglot.corpus.formats.registry`.
 
-python tools/formats.py            # the table
-python tools/formats.py --write    # puts it into docs/formats.md, between its two marks
+python -m tools.formats            # the table
+python -m tools.formats --write    # puts it into docs/formats.md, between its two marks
 """
 
-import sys
 from pathlib import Path
 
+from tools import page
 from triglot.corpus.formats.registry import TABLE, Format
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "formats.md"
-BEGIN, END = "<!-- formats: tools/formats.py -->\n", "<!-- /formats -->"
 
 
 def purposes(row: Format) -> str:
@@ -27,14 +26,10 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def placed(page: str) -> str:
+def placed(text: str) -> str:
     """The page's text with the table of today."""
-    before, mark, rest = page.partition(BEGIN)
-    return before + mark + table() + END + rest.partition(END)[2]
+    return page.placed(text, "formats", table())
 
 
 if __name__ == "__main__":
-    if "--write" in sys.argv:
-        PAGE.write_text(placed(PAGE.read_text("utf-8")), "utf-8")
-    else:
-        print(table(), end="")
+    page.main(PAGE, "formats", table)

@@ -1,24 +1,23 @@
 """Prints the table of recipe keys in Markdown, made of the dataclasses that a recipe is built from.
 
-python tools/keys.py            # the table
-python tools/keys.py --write    # puts it into docs/recipe-keys.md, between its two marks
+python -m tools.keys            # the table
+python -m tools.keys --write    # puts it into docs/recipe-keys.md, between its two marks
 """
 
 import dataclasses
 import inspect
 import re
-import sys
 import types
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
+from tools import page
 from triglot.ranges import hints_of, ranges_in
 from triglot.recipe import Recipe, key_order
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "recipe-keys.md"
-BEGIN, END = "<!-- keys: tools/keys.py -->\n", "<!-- /keys -->"
 NAMES = {int: "whole number", float: "number", str: "text", bool: "true or false", Any: "anything"}
 
 
@@ -107,14 +106,10 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def placed(page: str) -> str:
+def placed(text: str) -> str:
     """The page's text with the table of today."""
-    before, mark, rest = page.partition(BEGIN)
-    return before + mark + table() + END + rest.partition(END)[2]
+    return page.placed(text, "keys", table())
 
 
 if __name__ == "__main__":
-    if "--write" in sys.argv:
-        PAGE.write_text(placed(PAGE.read_text("utf-8")), "utf-8")
-    else:
-        print(table(), end="")
+    page.main(PAGE, "keys", table)

@@ -1,16 +1,15 @@
 """Prints the table of measures in Markdown.
 
-python tools/measures.py            # the table
-python tools/measures.py --write    # puts it into docs/measures.md, between its two marks
+python -m tools.measures            # the table
+python -m tools.measures --write    # puts it into docs/measures.md, between its two marks
 """
 
-import sys
 from pathlib import Path
 
+from tools import page
 from triglot.measures import Measure, known
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "measures.md"
-BEGIN, END = "<!-- measures: tools/measures.py -->\n", "<!-- /measures -->"
 WHERE = {
     "settings": "the three settings",
     "ranked": "top-k runs",
@@ -37,14 +36,10 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def placed(page: str) -> str:
+def placed(text: str) -> str:
     """The page's text with the table of today."""
-    before, mark, rest = page.partition(BEGIN)
-    return before + mark + table() + END + rest.partition(END)[2]
+    return page.placed(text, "measures", table())
 
 
 if __name__ == "__main__":
-    if "--write" in sys.argv:
-        PAGE.write_text(placed(PAGE.read_text("utf-8")), "utf-8")
-    else:
-        print(table(), end="")
+    page.main(PAGE, "measures", table)

@@ -1,17 +1,17 @@
 """Prints the table of rooms: the floors of pyproject.toml (import-linter's layers), and what each room says of itself.
 
-python tools/rooms.py            # the table
-python tools/rooms.py --write    # puts it into README.md, between its two marks
+python -m tools.rooms            # the table
+python -m tools.rooms --write    # puts it into README.md, between its two marks
 """
 
 import ast
 import re
-import sys
 import tomllib
 from pathlib import Path
 
+from tools import page
+
 ROOT = Path(__file__).resolve().parents[1]
-BEGIN, END = "<!-- rooms: tools/rooms.py -->\n", "<!-- /rooms -->"
 
 
 def floors() -> list[list[str]]:
@@ -43,15 +43,10 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def placed(page: str) -> str:
-    """README's text with the table of today."""
-    before, mark, rest = page.partition(BEGIN)
-    return before + mark + table() + END + rest.partition(END)[2]
+def placed(text: str) -> str:
+    """The page's text with the table of today."""
+    return page.placed(text, "rooms", table())
 
 
 if __name__ == "__main__":
-    readme = ROOT / "README.md"
-    if "--write" in sys.argv:
-        readme.write_text(placed(readme.read_text("utf-8")), "utf-8")
-    else:
-        print(table(), end="")
+    page.main(ROOT / "README.md", "rooms", table)

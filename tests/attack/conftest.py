@@ -5,40 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.words import WORDS
 from triglot.attack import Lexicon
 from triglot.corpus.retrieval import RetrievalSet, Texts
 
-WORDS = {
-    "en": ["river", "mountain", "city", "king", "battle", "music", "law", "ship", "bread", "stone", "winter", "horse"],
-    "de": [
-        "Fluss",
-        "Berg",
-        "Stadt",
-        "König",
-        "Schlacht",
-        "Musik",
-        "Gesetz",
-        "Schiff",
-        "Brot",
-        "Stein",
-        "Winter",
-        "Pferd",
-    ],
-    "es": [
-        "río",
-        "montaña",
-        "ciudad",
-        "rey",
-        "batalla",
-        "música",
-        "ley",
-        "barco",
-        "pan",
-        "piedra",
-        "invierno",
-        "caballo",
-    ],
-}
 LISTS = {("en", lang): (WORDS["en"], WORDS[lang]) for lang in ("de", "es")}
 
 

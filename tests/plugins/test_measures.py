@@ -4,7 +4,6 @@ layout and help.
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +11,10 @@ import numpy as np
 import pytest
 
 from tests.command import triglot as command
-from tests.conftest import ROOT
 from tests.evaluate.evaluation_sets import make_set
 from tests.plugins import install
 from tests.report.test_classification import Noisy, task
+from tools import measures as page
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.evaluate import evaluate_embeddings, evaluate_task, read_queries, write_results
 from triglot.files import InputError, read_json
@@ -168,10 +167,5 @@ def test_classification_has_room_for_more(tmp_path: Path) -> None:
 
 
 def test_the_page_has_the_table_of_today() -> None:
-    spec = importlib.util.spec_from_file_location("measures_page", ROOT / "tools/measures.py")
-    assert spec is not None
-    assert spec.loader is not None
-    page = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(page)
     text = page.PAGE.read_text("utf-8")
-    assert page.placed(text) == text, "python tools/measures.py --write"
+    assert page.placed(text) == text, "python -m tools.measures --write"

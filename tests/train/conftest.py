@@ -5,42 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.words import WORDS
 from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus, concat
 from triglot.encoder import EncoderSettings, init_encoder
 from triglot.encoder.tokenizer import word_counts
 
 LANGUAGES = ("de", "en", "es")
-WORDS = {
-    "en": ["river", "mountain", "city", "king", "battle", "music", "law", "ship", "bread", "stone", "winter", "horse"],
-    "de": [
-        "Fluss",
-        "Berg",
-        "Stadt",
-        "König",
-        "Schlacht",
-        "Musik",
-        "Gesetz",
-        "Schiff",
-        "Brot",
-        "Stein",
-        "Winter",
-        "Pferd",
-    ],
-    "es": [
-        "río",
-        "montaña",
-        "ciudad",
-        "rey",
-        "batalla",
-        "música",
-        "ley",
-        "barco",
-        "pan",
-        "piedra",
-        "invierno",
-        "caballo",
-    ],
-}
 LISTS = {lang: list(zip(WORDS["en"], WORDS[lang], strict=True)) for lang in ("de", "es")}
 
 
