@@ -71,8 +71,8 @@ class SettingError(InputError):
         self.key, self.what = key, what
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint such as `; did you mean 'hybrid'?`, or the known names where nothing is near.
+def nearest(name: str, known: Iterable[str], *, listed: bool = True) -> str:
+    """A hint such as `; did you mean 'hybrid'?`, or the known names where nothing is near and `listed` asks for them.
 
     Empty if nothing is known.
     """
@@ -80,7 +80,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {close[0]!r}?"
-    return f"; known: {', '.join(known)}" if known else ""
+    return f"; known: {', '.join(known)}" if known and listed else ""
 
 
 def check_choice(key: str, value: object, known: Iterable[str]) -> None:

@@ -152,7 +152,6 @@ def check_number(key: str, value: Any, kind: Any) -> None:
 
 
 Share = Annotated[float, Range(0, 1)]
-Strength = Annotated[float, Range(-1, 1)]  # of debiasing; -1 to have it chosen
 Half = Annotated[int, Range(0, 1)]  # of word lists
 Seed = Annotated[int, Range(0, 2**32 - 1)]
 Depth = Annotated[int, Range(1, 10**6)]  # passages a query

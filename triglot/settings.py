@@ -97,8 +97,7 @@ def _complaint(kind: Any, error: Mapping[str, Any]) -> str:
         for choice in get_args(shape)
     ]
     if choices:
-        hint = nearest(str(given), choices)
-        return f"{shown(given)} is not one of {', '.join(choices)}{hint if 'did you mean' in hint else ''}"
+        return f"{shown(given)} is not one of {', '.join(choices)}{nearest(str(given), choices, listed=False)}"
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
     wanted = next((text for start, text in _WANTED.items() if error["type"].startswith(start)), "")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import RidgeClassifier
 
-from triglot.check.geometry import FEWEST, centred, geometry, means_of, probe
+from triglot.check.geometry import FEWEST, geometry, means_of, probe
+from triglot.encoder.languages import Removal
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -54,6 +55,12 @@ def test_few_vectors_of_a_language_are_not_looked_at() -> None:
     found = geometry(vectors, lang, ["a", "b"])
     assert found.languages == ("a",)
     assert np.isnan([found.variance, found.distance, found.probe]).all()
+
+
+def centred(vectors: np.ndarray, lang: np.ndarray, means: np.ndarray, strength: float) -> np.ndarray:
+    codes = tuple("abcdefgh"[: len(means)])
+    step = Removal(codes, means.astype(np.float32), np.zeros((len(means), 0, means.shape[1]), np.float32))
+    return step.at(strength).apply(vectors.astype(np.float32), lang)
 
 
 def test_centred_vectors_have_no_mean_of_their_language_left() -> None:

@@ -12,6 +12,7 @@ from triglot.check.run import EXCESS, OWN, POOL, check_benchmark, check_collecti
 from triglot.check.sample import sample_benchmark
 from triglot.check.settings import FULL, CheckSettings
 from triglot.check.verdict import NONE, SOME, STRONG, past_limits, verdict
+from triglot.commands.check import Checked, as_json
 from triglot.corpus.formats import bitext
 from triglot.files import InputError
 
@@ -144,3 +145,12 @@ def test_a_sample_keeps_translations_together_and_every_answer_that_is_left() ->
     assert sample_benchmark(benchmark, FULL) is benchmark
     again = sample_benchmark(benchmark, CheckSettings(passages=len(benchmark.passages) // 3, queries=12))
     assert again.queries.ids == few.queries.ids
+
+
+def test_the_verdict_of_all_is_the_worst_level() -> None:
+    texts, langs = texts_of(40)
+    fair = check_collection(Known(0.0), texts, langs, FULL, name="a")
+    lossy = replace(fair, name="b", measures=fair.measures | {"pool_loss": 0.6, EXCESS: fair.measures[EXCESS] - 0.1})
+    found = [Checked(one, verdict(one), ()) for one in (fair, lossy)]
+    assert as_json("m", found)["verdict"] == STRONG
+    assert as_json("m", found[::-1])["verdict"] == STRONG

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from tests.command import triglot
 from tests.writing import inputs
+from triglot.check.run import EXCESS
+from triglot.check.verdict import verdict
+from triglot.commands.check import check_model
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +60,38 @@ def test_a_limit_that_is_passed_ends_with_status_one(root) -> None:
     assert "above the limit of 0.01" in done.err
     assert "excess" not in done.err
     assert "did you mean 'excess@10'" in triglot(*words, "--limit", "exces@10=1").err
+
+
+def test_limits_are_numbers_of_measures_that_a_check_has(root) -> None:
+    words = ["check", root / "model", "--on", f"b={root / 'squad'}", "--texts", root / "texts.csv", "-q"]
+    done = triglot(*words, "--limit", "multi.map=1.5")  # of the benchmark alone
+    assert done.code == 1
+    assert "b: multi.map is" in done.err
+    assert "texts.csv: multi.map" not in done.err
+    done = triglot(*words, "--limit", "multi.map=much")
+    assert (done.code, "--limit multi.map=much: not MEASURE=NUMBER" in done.err) == (2, True)
+    done = triglot("check", root / "model", "--texts", root / "texts.csv", "-q", "--limit", "multi.map=0.1")
+    assert (done.code, "texts.csv has no measure 'multi.map'" in done.err) == (2, True)
+
+
+def test_two_of_one_name_are_refused_and_two_of_one_path_are_not(root) -> None:
+    done = triglot("check", root / "model", "--on", f"lines={root / 'squad'}", "--parallel", root / "lines", "-q")
+    assert (done.code, "two things to check are called 'lines'" in done.err) == (2, True)
+    words = ["--on", f"a={root / 'squad'}", "--on", f"b={root / 'squad'}"]
+    done = triglot("check", root / "model", *words, "-q", "--json")
+    assert json.loads(done.out)["checks"].keys() == {"a", "b"}
+
+
+def test_the_command_that_would_mend_a_model_works(root, tmp_path) -> None:
+    [found] = check_model(str(root / "model"), texts=str(root / "texts.csv"))
+    biased = replace(found.check, measures=found.check.measures | {EXCESS: 0.9})
+    mend = verdict(biased, str(root / "model"), f"passages={root / 'texts.csv'}").mend
+    assert found.verdict.mend in ("", mend)
+    words = mend.split()[1:]
+    words[words.index("--out") + 1] = str(tmp_path / "mended")
+    done = triglot(*words, "-q")
+    assert done.code == 0, done.err
+    assert (tmp_path / "mended" / "modules.json").is_file()
 
 
 def test_questions_of_ones_own(root) -> None:

@@ -12,7 +12,7 @@ from tests.writing import inputs
 from triglot.corpus.formats import bitext
 from triglot.corpus.formats.pairs import read_training
 from triglot.debias.fit import UNTRIED, debias
-from triglot.debias.settings import CHOSEN, DebiasSettings
+from triglot.debias.settings import DebiasSettings
 from triglot.debias.steps import linear_maps
 from triglot.debias.strength import LOSS, best, halved, trial_set
 from triglot.encoder.languages import Removal, read_removal, write_removal
@@ -98,7 +98,7 @@ def test_a_map_is_the_ridge_regression_that_the_normal_equations_give() -> None:
 
 def test_the_strength_is_chosen_on_text_that_was_not_fitted_on(lines: Path) -> None:
     corpus, _ = bitext.read_training(lines)
-    biased = debias(Known(4.0), corpus, DebiasSettings(method="centre", strength=CHOSEN))
+    biased = debias(Known(4.0), corpus, DebiasSettings(method="centre", strength=None))
     assert biased.choice is not None
     assert biased.strength == biased.choice.chosen > 0
     assert biased.choice.curve[biased.strength]["multi"] > biased.choice.curve[0.0]["multi"] + 0.2
@@ -107,7 +107,7 @@ def test_the_strength_is_chosen_on_text_that_was_not_fitted_on(lines: Path) -> N
     assert biased.texts == dict.fromkeys(CODES, 320)
     assert biased.choice.data == "halves"
     assert sum("(chosen)" in line for line in biased.choice.lines()) == 1
-    fair = debias(Known(0.0), corpus, DebiasSettings(method="centre", strength=CHOSEN))
+    fair = debias(Known(0.0), corpus, DebiasSettings(method="centre", strength=None))
     assert fair.strength <= 0.25
     given = debias(Known(4.0), corpus, DebiasSettings(method="centre", strength=0.5))
     assert (given.strength, given.choice, given.texts) == (0.5, None, dict.fromkeys(CODES, 400))
@@ -117,7 +117,7 @@ def test_the_strength_is_chosen_on_text_that_was_not_fitted_on(lines: Path) -> N
 def test_every_method_mends_a_bias(lines: Path, method: str) -> None:
     corpus, _ = bitext.read_training(lines)
     encoder = Known(3.0)
-    found = debias(encoder, corpus, DebiasSettings(method=method, strength=CHOSEN, rank=1 if method == "lir" else 0))
+    found = debias(encoder, corpus, DebiasSettings(method=method, strength=None, rank=1 if method == "lir" else 0))
     assert found.choice is not None
     assert found.choice.curve[found.strength]["multi"] > found.choice.curve[0.0]["multi"]
 
@@ -224,7 +224,7 @@ def test_vectors_by_the_step_of_a_model(tmp_path: Path) -> None:
         ([], "give MODEL DATA --out"),
         (["--vectors", "in.npy", "--out", "out.npy"], "goes with --languages FILE"),
         (["--vectors", "no.npy", "--languages", "langs.txt", "--out", "out.npy"], "no.npy: no such file"),
-        (["--vectors", "langs.txt", "--languages", "langs.txt", "--out", "out.npy"], "no .npy of numbers"),
+        (["--vectors", "langs.txt", "--languages", "langs.txt", "--out", "out.npy"], "not a .npy array of numbers"),
         (["--vectors", "in.npy", "--languages", "short.txt", "--out", "out.npy"], "2 lines, but"),
         (
             ["--vectors", "in.npy", "--languages", "langs.txt", "--out", "out.npy", "--method", "map"],

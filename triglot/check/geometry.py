@@ -87,20 +87,6 @@ def probe(samples: Sequence[np.ndarray], *, seed: int = 1) -> float:
     return float(np.mean(right))
 
 
-def centred(vectors: np.ndarray, lang: np.ndarray, means: np.ndarray, strength: float) -> np.ndarray:
-    """(texts, dim) float32 unit vectors without `strength` times the mean of their language; zero vectors stay.
-
-    Args:
-        vectors: (texts, dim) unit vectors.
-        lang: (texts,) row of `means`.
-        means: (languages, dim).
-        strength: 0 leaves them, 1 takes the whole mean away.
-    """
-    moved = np.asarray(vectors, np.float32) - strength * means[lang].astype(np.float32)
-    moved /= np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-12)
-    return np.where(np.any(vectors, axis=1, keepdims=True), moved, vectors).astype(np.float32)
-
-
 def means_of(vectors: np.ndarray, lang: np.ndarray, languages: int) -> np.ndarray:
     """(languages, dim) mean vector of each language, zero for one without texts."""
     total = np.zeros((languages, vectors.shape[1]))

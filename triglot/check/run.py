@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triglot.check.geometry import centred, geometry, means_of
+from triglot.check.geometry import geometry, means_of
 from triglot.check.sample import drawn, sample_benchmark
 from triglot.check.settings import CheckSettings
 from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.corpus.sentences import split
+from triglot.encoder.languages import Removal
 from triglot.encoder.once import encode_once, encode_set
-from triglot.encoder.protocol import Encoder
+from triglot.encoder.protocol import Encoder, similarity_of
 from triglot.evaluate.bias.rankings import language_shares
 from triglot.evaluate.bias.summary import TOP
 from triglot.evaluate.evaluator import evaluate_embeddings, similarity_notes
@@ -33,12 +34,11 @@ class Check:
         name: of the data.
         kind: `benchmark`, `parallel` (translations without judgements) or `collection` (texts without labels).
         languages: of the pool.
-        measures: name -> figure, as `triglot.check.verdict.MEASURES` explains them; absent where it makes no sense.
+        measures: name -> figure, as `triglot.check.verdict.measure` explains them; absent where it makes no sense.
         by_language: query language -> name -> figure.
         shares: query language -> passage language -> share of the first `TOP`.
         trials: strength -> name -> figure, with so much of each language's mean subtracted. The means are of the
-            checked texts
-            themselves, so this is the most that it can bring.
+            checked texts themselves, so this is the most that it can bring.
         counts: queries, passages.
         notes: what to print beside the figures.
     """
@@ -91,14 +91,19 @@ def _moved(
 
     Nothing where the model does not compare by cosine.
     """
-    if getattr(encoder, "similarity", "cosine") != "cosine":
+    if similarity_of(encoder) != "cosine":
         return {}
     count, query_lang, passage_lang = len(texts.languages), texts.queries.lang, texts.passages.lang
-    query_means, passage_means = means_of(queries, query_lang, count), means_of(passages, passage_lang, count)
+    step = Removal(
+        texts.languages,
+        means_of(passages, passage_lang, count).astype(np.float32),
+        directions=np.zeros((count, 0, passages.shape[1]), np.float32),
+        query_offsets=means_of(queries, query_lang, count).astype(np.float32),
+    )
     return {
         strength: (
-            centred(queries, query_lang, query_means, strength),
-            centred(passages, passage_lang, passage_means, strength),
+            step.at(strength).apply(queries, query_lang, "query"),
+            step.at(strength).apply(passages, passage_lang, "passage"),
         )
         for strength in STRENGTHS
     }
@@ -241,11 +246,8 @@ def _texts(texts: list[str], lang: Sequence[int]) -> Texts:
 def _composition(
     queries: np.ndarray, passages: np.ndarray, pool: RetrievalSet, own: np.ndarray
 ) -> tuple[dict[str, float], dict[str, dict[str, float]], dict[str, dict[str, float]]]:
-    """
-
-    easures, measures by query language, and shares of the languages, of the first `TOP` texts without the question's
-    own.
-    """
+    """Measures, measures by query language, and shares of the languages, of the first `TOP` texts without the
+    question's own."""
     index = top_k(queries, passages, min(TOP + 1, len(passages)))[1]
     others = np.argsort(index == own[:, None], axis=1, kind="stable")[:, : min(TOP, len(passages) - 1)]
     found = language_shares(np.take_along_axis(index, others, axis=1), pool, k=TOP)

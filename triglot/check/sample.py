@@ -8,7 +8,7 @@ import numpy as np
 
 from triglot import seeds
 from triglot.check.settings import CheckSettings
-from triglot.corpus.retrieval import Absent, RetrievalSet
+from triglot.corpus.retrieval import RetrievalSet
 
 
 def drawn(number: int, wanted: int, purpose: str, seed: int) -> np.ndarray:
@@ -45,28 +45,4 @@ def sample_benchmark(benchmark: RetrievalSet, settings: CheckSettings) -> Retrie
         f"{len(kept_passages):,} of {len(passages):,} passages ({len(keep):,} of {len(sizes):,} paragraphs "
         "with their translations); figures of retrieval are higher in a smaller pool"
     )
-    return replace(_rows(benchmark, kept_queries, kept_passages), notes=(*benchmark.notes, note))
-
-
-def _rows(benchmark: RetrievalSet, queries: np.ndarray, passages: np.ndarray) -> RetrievalSet:
-    """The benchmark of these queries and passages alone."""
-    new_query, new_passage = np.full(len(benchmark.queries), -1), np.full(len(benchmark.passages), -1)
-    new_query[queries], new_passage[passages] = np.arange(len(queries)), np.arange(len(passages))
-
-    def renumbered(rows: np.ndarray) -> np.ndarray:
-        changed = np.column_stack([new_query[rows[:, 0]], new_passage[rows[:, 1]], rows[:, 2:]])
-        return changed[(changed[:, :2] >= 0).all(axis=1)]
-
-    absent = (
-        benchmark.absent.take(np.flatnonzero(new_query[benchmark.absent.query] >= 0))
-        if len(benchmark.absent)
-        else Absent()
-    )
-    return replace(
-        benchmark,
-        queries=benchmark.queries.take(queries),
-        passages=benchmark.passages.take(passages),
-        judgements=renumbered(benchmark.judgements),
-        absent=replace(absent, query=new_query[absent.query]),
-        same=renumbered(benchmark.itself),
-    )
+    return replace(benchmark.take(kept_queries, kept_passages), notes=(*benchmark.notes, note))

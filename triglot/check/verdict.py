@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from triglot.check.run import EXCESS, LOSS, OWN, POOL, Check
 from triglot.evaluate.bias.summary import TOP
 from triglot.files import InputError, nearest
-from triglot.measures.table import Measure, find
+from triglot.measures.table import Measure, find, known
 
-NONE, SOME, STRONG = "no bias to speak of", "some bias", "strong bias"
+LEVELS = NONE, SOME, STRONG = "no bias to speak of", "some bias", "strong bias"
 _SOME, _STRONG = 0.1, 0.3  # of the excess, and of the loss
 
 
@@ -58,7 +58,9 @@ def measure(name: str) -> Measure:
     if dot and setting in _PLACES:
         row = find(rest)
         return replace(row, name=name, title=f"{row.title} {_PLACES[setting]}")
-    return find(name)
+    if name in known():
+        return known()[name]
+    raise InputError(f"no measure {name!r}{nearest(name, (*_OF_CHECK, *known().names()))}")
 
 
 @dataclass(frozen=True)

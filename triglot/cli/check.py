@@ -60,14 +60,14 @@ def check(
     progress = listen(quiet)
     import json
 
-    from triglot.check.settings import FULL, CheckSettings
+    from triglot.check.settings import CheckSettings
     from triglot.commands.check import as_json as to_json
-    from triglot.commands.check import check_model
+    from triglot.commands.check import check_model, limits_of
     from triglot.commands.sources import named_paths
-    from triglot.document import key_values
 
-    settings = FULL if full else CheckSettings(passages=sample, seed=seed)
-    limits = key_values(limit or [])
+    amounts = {"passages": 0, "queries": 0} if full else {"passages": sample}
+    settings = CheckSettings(**amounts, seed=seed)
+    limits = limits_of(limit or [])
     reports = check_model(
         model,
         out,

@@ -148,11 +148,16 @@ def debias(
     progress = listen(quiet)
     from triglot.commands.debias import debias_model, debias_vectors
     from triglot.commands.sources import named_paths
-    from triglot.debias.settings import CHOSEN
     from triglot.files import InputError
 
-    settings = {"method": method, "rank": rank, "texts": sample, "pivot": language(pivot), "sides": sides}
-    settings |= {"strength": CHOSEN if strength is None else strength}
+    settings = {
+        "method": method,
+        "rank": rank,
+        "texts": sample,
+        "pivot": language(pivot),
+        "sides": sides,
+        "strength": strength,
+    }
     if out is None or not (vectors or (model and texts)):
         raise InputError("debias: give MODEL DATA --out FOLDER, or --vectors IN.npy --languages FILE --out OUT.npy")
     if vectors:

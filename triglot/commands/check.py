@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ from triglot.benchmark import open_benchmark
 from triglot.check.geometry import FEWEST
 from triglot.check.run import EXCESS, Check, check_benchmark, check_collection
 from triglot.check.settings import CheckSettings
-from triglot.check.verdict import Verdict, past_limits, verdict
+from triglot.check.verdict import LEVELS, Verdict, measure, past_limits, verdict
 from triglot.commands.models import load_model, paths_of
+from triglot.commands.sources import source_path
 from triglot.corpus.formats import bitext
 from triglot.corpus.formats.passages import read_collection
+from triglot.corpus.retrieval import RetrievalSet
+from triglot.document import split_word
 from triglot.encoder.languages import detect
 from triglot.files import InputError, write_json, write_text
 
@@ -32,6 +36,17 @@ class Checked:
     check: Check
     verdict: Verdict
     past: tuple[str, ...]
+
+
+def limits_of(words: Sequence[str]) -> dict[str, float]:
+    """`MEASURE=VALUE` words. Raises InputError for a measure that no check has, or a value that is no number."""
+    found = {}
+    for word in words:
+        name, value = split_word(word)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InputError(f"--limit {word}: not MEASURE=NUMBER")
+        found[measure(name).name] = float(value)
+    return found
 
 
 def check_model(
@@ -53,7 +68,7 @@ def check_model(
     Args:
         model: a model folder, a run folder or a hub name.
         out: folder for the files; None writes none.
-        on: name -> path or `hub:` name of benchmarks.
+        on: name -> path, `FORMAT=PATH` or `hub:` name of benchmarks.
         parallel: a folder of line-aligned files, or of pairs of languages: the translations of a line are its answers.
         texts: a file of texts in several languages, without labels; languages are detected where it names none.
         questions: a file of questions for `texts`; by default they are drawn from the texts.
@@ -73,48 +88,80 @@ def check_model(
         raise InputError("nothing to check on: give --on NAME=PATH, --parallel PATH or --texts PATH")
     if questions and not texts:
         raise InputError("--questions: goes with --texts")
-    chosen = settings or CheckSettings()
-    if out is None:
-        return _checked(model, on or {}, parallel, texts, questions, languages, chosen, dict(limits or {}), progress)
-    inputs = [*paths_of(model), *(on or {}).values(), parallel, texts, questions]
-    with outputs.folder(out, "check", model=model, inputs=inputs, force=force) as place:
-        found = _checked(model, on or {}, parallel, texts, questions, languages, chosen, dict(limits or {}), progress)
-        from triglot.report.check_page import to_html
+    named = _names(on or {}, parallel, texts)
+    inputs = [*paths_of(model), *map(source_path, (on or {}).values()), parallel, texts, questions]
+    how: dict[str, Any] = {"languages": languages, "settings": settings or CheckSettings(), "progress": progress}
+    with outputs.folder(out, "check", model=model, inputs=inputs, force=force) if out else nullcontext() as place:
+        checks = _checks(model, named, questions, **how)
+        past = _past([check for check, _ in checks], limits or {})
+        found = [Checked(check, verdict(check, model, data), past[check.name]) for check, data in checks]
+        if place:
+            from triglot.report.check_page import to_html
 
-        write_json(place / "check.json", as_json(model, found))
-        write_text(place / "check.html", to_html(model, [(one.check, one.verdict) for one in found]))
+            write_json(place / "check.json", as_json(model, found))
+            write_text(place / "check.html", to_html(model, [(one.check, one.verdict) for one in found]))
     return found
 
 
-def _checked(
+def _names(on: Mapping[str, str], parallel: str, texts: str) -> list[tuple[str, str, str]]:
+    """(kind, name, path) of what is checked. Raises InputError for two of one name."""
+    named = [("benchmark", name, path) for name, path in on.items()]
+    named += [("parallel", Path(parallel).resolve().name, parallel)] if parallel else []
+    named += [("collection", Path(texts).name, texts)] if texts else []
+    for _, name, path in named:
+        if sum(name == other for _, other, _ in named) > 1:
+            raise InputError(f"{path}: two things to check are called {name!r}; give one another name by --on")
+    return named
+
+
+def _checks(
     model: str,
-    on: Mapping[str, str],
-    parallel: str,
-    texts: str,
+    named: Sequence[tuple[str, str, str]],
     questions: str,
+    *,
     languages: Sequence[str],
     settings: CheckSettings,
-    limits: dict[str, float],
     progress: bool,
-) -> list[Checked]:
+) -> list[tuple[Check, str]]:
+    """Each check, and the data that `triglot debias` can mend the model with.
+
+    All is read before anything is encoded.
+    """
     only = list(languages) or None
-    more: dict[str, Any] = {"languages": only, "stream": False, "classification": False}
-    sets = {path: open_benchmark(path, name=name, **more).in_memory() for name, path in on.items()}
-    if parallel:
-        sets[parallel] = bitext.read_retrieval(parallel, name=Path(parallel).resolve().name, languages=only)
-    collection = _collection(texts, languages) if texts else None
-    asked = _questions(questions, collection.languages) if questions and collection else None
+    opened: list[tuple[RetrievalSet | _Texts, str]] = []
+    for kind, name, path in named:
+        if kind == "collection":
+            opened.append((_collection(path, languages), f"passages={path}"))
+        elif kind == "parallel":
+            opened.append((bitext.read_retrieval(path, name=name, languages=only), path))
+        else:
+            more: dict[str, Any] = {"languages": only, "stream": False, "classification": False}
+            held_out = f"DATA --held-out {name}={path}"  # a model is not mended with what it is judged on
+            opened.append((open_benchmark(path, name=name, **more).in_memory(), held_out))
+    collections = [data for data, _ in opened if isinstance(data, _Texts)]
+    asked = _questions(questions, collections[0].languages) if questions else None
     encoder = load_model(model)
     found = []
-    for path, benchmark in sets.items():
-        log.info("%s: %s", benchmark.name, ", ".join(benchmark.languages))
-        found.append((check_benchmark(encoder, benchmark, settings, progress=progress), path))
-    if collection:
-        log.info("%s: %s", collection.name, ", ".join(collection.languages))
+    for data, mending in opened:
+        log.info("%s: %s", data.name, ", ".join(data.languages))
+        if isinstance(data, RetrievalSet):
+            found.append((check_benchmark(encoder, data, settings, progress=progress), mending))
+            continue
         given: dict[str, Any] = {"questions": asked.texts, "question_langs": asked.langs} if asked else {}
-        given |= {"name": collection.name, "notes": collection.notes, "progress": progress}
-        found.append((check_collection(encoder, collection.texts, collection.langs, settings, **given), texts))
-    return [Checked(one, verdict(one, model, path), tuple(past_limits(one, limits))) for one, path in found]
+        given |= {"name": data.name, "notes": data.notes, "progress": progress}
+        found.append((check_collection(encoder, data.texts, data.langs, settings, **given), mending))
+    return found
+
+
+def _past(checks: Sequence[Check], limits: Mapping[str, float]) -> dict[str, tuple[str, ...]]:
+    """Name of a check -> the limits that it is past. Raises InputError for one that goes with none of the checks."""
+    for name in limits:
+        if not any(name in check.measures for check in checks):
+            past_limits(checks[0], {name: limits[name]})
+    return {
+        check.name: tuple(past_limits(check, {name: limits[name] for name in limits if name in check.measures}))
+        for check in checks
+    }
 
 
 @dataclass(frozen=True)
@@ -133,18 +180,14 @@ class _Texts:
 
 def _collection(path: str, languages: Sequence[str]) -> _Texts:
     """A collection without the texts that no language can be told of, or that are in others than those asked for."""
-    _, texts, langs = read_collection(path)
+    texts, langs, told = _spoken(path, languages)
     notes = []
-    unknown = [row for row, code in enumerate(langs) if not code]
-    if unknown:
-        for row, code in zip(unknown, detect([texts[row] for row in unknown], languages), strict=True):
-            langs[row] = code
+    if told:
         notes.append(
-            f"the languages of {len(unknown):,} texts were detected (py3langid); give them in a column `lang` if "
-            "you know them"
+            f"the languages of {told:,} texts were detected (py3langid); give them in a column `lang` if you know them"
         )
     counts = Counter(langs)
-    least = max(FEWEST, _LEAST_SHARE * len(texts)) if unknown else 0
+    least = max(FEWEST, _LEAST_SHARE * len(texts)) if told else 0
     kept = {code for code, count in counts.items() if count >= least and (not languages or code in languages)}
     if dropped := sum(count for code, count in counts.items() if code not in kept):
         rare = ", ".join(f"{code} ({count:,})" for code, count in counts.most_common() if code not in kept)
@@ -157,16 +200,23 @@ def _collection(path: str, languages: Sequence[str]) -> _Texts:
 
 
 def _questions(path: str, languages: Sequence[str]) -> _Texts:
+    texts, langs, _ = _spoken(path, languages)
+    return _Texts(Path(path).name, texts, langs)
+
+
+def _spoken(path: str, languages: Sequence[str]) -> tuple[list[str], list[str], int]:
+    """Texts of a file, their languages, and of how many these were detected, among `languages`."""
     _, texts, langs = read_collection(path)
     unknown = [row for row, code in enumerate(langs) if not code]
-    for row, code in zip(unknown, detect([texts[row] for row in unknown], languages) if unknown else [], strict=True):
-        langs[row] = code
-    return _Texts(Path(path).name, texts, langs)
+    if unknown:
+        for row, code in zip(unknown, detect([texts[row] for row in unknown], languages), strict=True):
+            langs[row] = code
+    return texts, langs, len(unknown)
 
 
 def as_json(model: str, found: Sequence[Checked]) -> dict[str, Any]:
     """The content of check.json. `verdict` is the worst of all, `checks` has each."""
-    worst = max(found, key=lambda one: one.check.measures.get(EXCESS, 0.0))
+    worst = max(found, key=lambda one: (LEVELS.index(one.verdict.level), one.check.measures.get(EXCESS, 0.0)))
     checks = {
         one.check.name: {
             "kind": one.check.kind,

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from triglot import outputs
-from triglot.commands.models import load_model, paths_of
+from triglot.commands.models import load_model, model_folder, paths_of
 from triglot.commands.sources import read_source, source_path
+from triglot.corpus.formats.vectors import blocks
 from triglot.encoder.languages import UNKNOWN
 from triglot.files import InputError, read_lines
 from triglot.language_tags import language
@@ -69,7 +70,7 @@ def debias_model(
             benchmark = open_benchmark(benchmark_path, name=name, stream=False, classification=False).in_memory()
             hidden.update(benchmark.queries.texts, benchmark.passages.texts)
         fitted = debias(load_model(model), corpus, chosen, seed=seed, held_out=hidden, progress=progress)
-        source = Path(path).resolve().name
+        source = Path(source_path(path)).resolve().name
         line = fit_line(chosen, fitted, source)
         for tried in fitted.choice.lines() if fitted.choice else ():
             log.info("%s", tried)
@@ -98,7 +99,7 @@ def debias_vectors(
     """Take the language out of vectors that were made elsewhere, and write them in the same order.
 
     Args:
-        vectors: a `.npy` of (texts, dim) numbers, brought to unit length.
+        vectors: a `.npy` of (texts, dim) numbers, or Parquet, brought to unit length.
         languages: a file with the language of each, one code a line; a blank line leaves its vector as it is.
         out: the `.npy` to write, float32.
         settings: of `triglot.debias.DebiasSettings`: `centre`, `lir` or `lsar`, fitted on these very vectors.
@@ -113,7 +114,7 @@ def debias_vectors(
         InputError: files that do not fit each other or the model, or a method that needs texts.
     """
     from triglot.debias.fit import UNTRIED, step_of
-    from triglot.debias.settings import CHOSEN, DebiasSettings
+    from triglot.debias.settings import DebiasSettings
     from triglot.document import Document
     from triglot.encoder.languages import read_removal
     from triglot.settings import build
@@ -125,13 +126,12 @@ def debias_vectors(
             raise InputError(f"{languages}: {len(codes):,} lines, but {vectors} has {len(array):,} vectors")
         spoken = [language(code, f"{languages}:{number}") if code else "" for number, code in enumerate(codes, 1)]
         if model:
-            folder = Path(model) / "model" if (Path(model) / "model").is_dir() else Path(model)
-            if (step := read_removal(folder)) is None:
+            if (step := read_removal(Path(model_folder(model)))) is None:
                 raise InputError(
                     f"{model}: has no step for each language; debias it by centre, lir, shift or map first"
                 )
         else:
-            strength = UNTRIED if chosen.strength == CHOSEN else chosen.strength
+            strength = UNTRIED if chosen.strength is None else chosen.strength
             samples = {
                 code: array[[row for row, one in enumerate(spoken) if one == code]] for code in sorted({*spoken} - {""})
             }
@@ -149,16 +149,13 @@ def debias_vectors(
 
 
 def read_vectors(path: str) -> np.ndarray:
-    """(texts, dim) float32 unit vectors of a `.npy`; zero vectors stay. Raises InputError for anything else."""
-    try:
-        array = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: no .npy of numbers ({error})") from None
-    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f" or not array.size:
-        raise InputError(f"{path}: an array (texts, dim) of floating-point numbers was expected")
-    array = array.astype(np.float32)
+    """(texts, dim) float32 unit vectors of a file that `triglot.corpus.formats.vectors` reads, in its order; zero
+    vectors stay.
+
+    Raises:
+        InputError: it is none, or has numbers that are not finite.
+    """
+    array = np.concatenate([block for _, block in blocks(Path(path))])
     if not np.isfinite(array).all():
         raise InputError(f"{path}: has numbers that are not finite")
     return array / np.maximum(np.linalg.norm(array, axis=1, keepdims=True), 1e-12)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from triglot import outputs
-from triglot.commands.sources import read_source
+from triglot.commands.sources import read_source, source_path
 
 log = logging.getLogger("triglot")
 
@@ -31,7 +31,7 @@ def fresh_encoder(
 
     chosen = build(EncoderSettings, Document(dict(settings), "init"))
     texts: dict[str, list[str]] = {}
-    with outputs.folder(out, "init", inputs=paths, force=force) as place:
+    with outputs.folder(out, "init", inputs=map(source_path, paths), force=force) as place:
         for path in paths:
             corpus = read_source(path, format=format)
             for text, lang in zip(corpus.texts.to_pylist(), corpus.text_lang.tolist(), strict=True):
@@ -40,7 +40,7 @@ def fresh_encoder(
             f"fresh weights, seed {seed}: not trained; the tokenizer was made of {sum(map(len, texts.values())):,} "
             "texts"
         )
-        sources = {Path(path).resolve().name: "" for path in paths}
+        sources = {Path(source_path(path)).resolve().name: "" for path in paths}
         card = Card(languages=sorted(texts), sources=sources, training=[made])
         init_encoder(chosen, word_counts(texts), seed=seed).save(place, card=card)
     return Path(out)

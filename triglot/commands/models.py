@@ -84,8 +84,10 @@ def load_model(model: str) -> Any:
     """An encoder from a model folder, a run folder (its `model/`) or a hub name."""
     from triglot.encoder import load_encoder
 
+    return load_encoder(model_folder(model), name=Path(model).resolve().name if Path(model).exists() else model)
+
+
+def model_folder(model: str) -> str:
+    """The model folder of a run folder; anything else as it is."""
     inside = Path(model) / "model"
-    return load_encoder(
-        inside if (inside / "modules.json").is_file() else model,
-        name=Path(model).resolve().name if Path(model).exists() else model,
-    )
+    return str(inside) if (inside / "modules.json").is_file() else model

@@ -88,15 +88,12 @@ def _grades(query: str, answers: Mapping[str, int] | Iterable[str]) -> dict[str,
 def _check_ids(judged: Mapping[str, Mapping[str, int]], queries: Mapping[str, str], corpus: Mapping[str, Any]) -> None:
     for query, answers in judged.items():
         if query not in queries:
-            raise InputError(f"qrels: {query!r} is not among the queries{_near(query, queries)}")
+            raise InputError(f"qrels: {query!r} is not among the queries{nearest(query, queries, listed=False)}")
         for passage in answers:
             if passage not in corpus:
-                raise InputError(f"qrels: {query}: {passage!r} is not in the corpus{_near(passage, corpus)}")
-
-
-def _near(identifier: str, known: Iterable[str]) -> str:
-    hint = nearest(identifier, known)
-    return hint if "did you mean" in hint else ""
+                raise InputError(
+                    f"qrels: {query}: {passage!r} is not in the corpus{nearest(passage, corpus, listed=False)}"
+                )
 
 
 def _text(identifier: str, text: Any) -> str:

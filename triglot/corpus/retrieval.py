@@ -199,32 +199,38 @@ class RetrievalSet:
         noted."""
         wanted = self.language_indices(codes)
         query_rows, passage_rows = self.rows_in(codes)
-        new_query, new_passage = np.full(len(self.queries), -1), np.full(len(self.passages), -1)
-        new_query[query_rows], new_passage[passage_rows] = np.arange(len(query_rows)), np.arange(len(passage_rows))
         dropped = int(np.isin(self.queries.lang, wanted).sum()) - len(query_rows)
-        notes = (
-            (*self.notes, f"{dropped} queries have no relevant passage in {', '.join(codes)}")
-            if dropped
-            else self.notes
-        )
+        notes = self.notes
+        if dropped:
+            notes = (*notes, f"{dropped} queries have no relevant passage in {', '.join(codes)}")
         renumber = np.full(len(self.languages), -1, np.int16)
         renumber[wanted] = np.arange(len(wanted))
+        small = self.take(query_rows, passage_rows)
+        absent = small.absent.take(np.flatnonzero(renumber[small.absent.lang] >= 0))
+        return replace(
+            small,
+            languages=tuple(codes),
+            queries=replace(small.queries, lang=renumber[small.queries.lang]),
+            passages=replace(small.passages, lang=renumber[small.passages.lang]),
+            notes=notes,
+            absent=replace(absent, lang=renumber[absent.lang].astype(np.int64)),
+        )
+
+    def take(self, queries: np.ndarray, passages: np.ndarray) -> RetrievalSet:
+        """The queries and passages at these indices, and what is judged of both; languages stay as they are."""
+        new_query, new_passage = np.full(len(self.queries), -1), np.full(len(self.passages), -1)
+        new_query[queries], new_passage[passages] = np.arange(len(queries)), np.arange(len(passages))
 
         def renumbered(rows: np.ndarray) -> np.ndarray:
             changed = np.column_stack([new_query[rows[:, 0]], new_passage[rows[:, 1]], rows[:, 2:]])
             return changed[(changed[:, :2] >= 0).all(1)]
 
-        queries, passages = self.queries.take(query_rows), self.passages.take(passage_rows)
-        absent = self.absent.take(
-            np.flatnonzero((new_query[self.absent.query] >= 0) & (renumber[self.absent.lang] >= 0))
-        )
+        absent = self.absent.take(np.flatnonzero(new_query[self.absent.query] >= 0))
         return replace(
             self,
-            languages=tuple(codes),
-            queries=replace(queries, lang=renumber[queries.lang]),
-            passages=replace(passages, lang=renumber[passages.lang]),
+            queries=self.queries.take(queries),
+            passages=self.passages.take(passages),
             judgements=renumbered(self.judgements),
-            notes=notes,
-            absent=replace(absent, query=new_query[absent.query], lang=renumber[absent.lang].astype(np.int64)),
+            absent=replace(absent, query=new_query[absent.query]),
             same=renumbered(self.itself),
         )

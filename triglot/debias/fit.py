@@ -16,7 +16,7 @@ import numpy as np
 from triglot import seeds
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.debias.methods import METHODS
-from triglot.debias.settings import CHOSEN, FEWEST, DebiasSettings
+from triglot.debias.settings import FEWEST, DebiasSettings
 from triglot.debias.strength import FEWEST as LEAST_TRIED
 from triglot.debias.strength import Choice, choose_strength
 from triglot.encoder.languages import ByLanguage, Removal
@@ -85,7 +85,7 @@ def debias(
     usable = _usable(texts, held_out)
     hidden = len(texts) - int(usable.sum())
     order = np.argsort(seeds.bits(seed, "debias", np.arange(len(texts))), kind="stable")
-    aside = _tried(corpus, usable, seed) if settings.strength == CHOSEN else np.zeros(0, np.int64)
+    aside = _tried(corpus, usable, seed) if settings.strength is None else np.zeros(0, np.int64)
     usable &= ~np.isin(corpus.text_group, aside)
 
     def encode(rows: np.ndarray, side: str = "passage") -> np.ndarray:
@@ -97,7 +97,7 @@ def debias(
     _check(counts, settings, least=1 if method.pairs else 2)
     removal = _fit(settings, rows, encode)
     strength, choice = settings.strength, None
-    if strength == CHOSEN:
+    if strength is None:
         choice = choose_strength(encoder, removal, corpus, aside, progress=progress) if len(aside) else None
         strength = choice.chosen if choice else UNTRIED
         if not choice:
@@ -200,9 +200,8 @@ def _pairs(
     """Language -> rows of texts in it, and of their translations in the pivot language."""
     if settings.pivot not in corpus.languages:
         raise InputError(f"pivot: no texts in {settings.pivot!r}{nearest(settings.pivot, corpus.languages)}")
-    of_pivot = corpus.text_of[:, corpus.languages.index(settings.pivot)][
-        corpus.text_group
-    ]  # (texts,) the translation of each text
+    # (texts,) the translation of each text
+    of_pivot = corpus.text_of[:, corpus.languages.index(settings.pivot)][corpus.text_group]
     paired = (of_pivot >= 0) & usable & usable[of_pivot]
     found = {}
     for number, code in enumerate(corpus.languages):

@@ -7,9 +7,8 @@ from typing import Annotated, Literal
 
 from triglot.debias.methods import METHODS
 from triglot.files import SettingError, check_choice
-from triglot.ranges import Range, Rank, Strength, check_ranges
+from triglot.ranges import Range, Rank, Share, check_ranges
 
-CHOSEN = -1.0  # stands for a strength that is chosen on text held back
 FEWEST = 50  # texts of a language; a mean of fewer says more about the texts than about the language
 
 
@@ -23,8 +22,7 @@ class DebiasSettings:
         rank: directions removed by `lir` (0: one) and `lsar` (0: one less than there are languages).
         texts: of each language at most; pairs of each language for `shift` and `map`.
         pivot: of `shift` and `map`: its vectors stay as they are.
-        strength: 0 to 1, how much of it is applied; -1 to have it chosen on a fifth of the data, which is then not
-            fitted on.
+        strength: how much of it is applied; None to have it chosen on a fifth of the data, which is then not fitted on.
         sides: `both`: queries and passages have steps of their own; `passage`: queries have that of passages.
         source: label of the source whose texts are used; empty for all sources of natural text.
     """
@@ -34,15 +32,13 @@ class DebiasSettings:
     texts: Annotated[int, Range(FEWEST, 10**9)] = 10_000
     pivot: str = "en"
     source: str = ""
-    strength: Strength = 1.0
+    strength: Share | None = 1.0
     sides: Literal["passage", "both"] = "passage"
 
     def __post_init__(self) -> None:
         if self.method and self.method not in METHODS:
             check_choice("method", self.method, METHODS.names())
         check_ranges(self)
-        if not (self.strength == CHOSEN or self.strength >= 0):
-            raise SettingError("strength", f"{self.strength:g} is not in 0 to 1 (or -1, to have it chosen)")
         if self.sides not in ("passage", "both"):
             raise SettingError("sides", f"{self.sides!r} is not passage or both")
         if self.rank and self.method and not METHODS[self.method].ranked:

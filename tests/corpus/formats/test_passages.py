@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triglot.corpus.formats.passages import read_passages
+from triglot.corpus.formats.registry import read_training
 from triglot.files import InputError
 
 
@@ -180,3 +181,16 @@ def test_what_a_csv_writer_writes_is_read(
         csv.writer(handle).writerows([("id", "text"), *rows])
     if rows:
         assert read_passages(path) == ([a for a, _ in rows], [b for _, b in rows])
+
+
+def test_texts_without_pairs_are_a_corpus_without_rows(tmp_path: Path) -> None:
+    path = tmp_path / "texts.csv"
+    path.write_text("id,lang,text\n1,de,Der Fluss\n2,en,The river\n3,fr,La rivière\n", "utf-8")
+    corpus, tally = read_training(path, format="passages", languages=["de", "en"])
+    assert (corpus.languages, corpus.texts.to_pylist(), len(corpus)) == (("de", "en"), ["Der Fluss", "The river"], 0)
+    assert tally.read["texts"] == 2
+    with pytest.raises(InputError, match="no text in fi"):
+        read_training(path, format="passages", languages=["fi"])
+    path.write_text("id,lang,text\n1,,Der Fluss\n", "utf-8")
+    with pytest.raises(InputError, match=r"texts\.csv: 1: has no language; give it in a column `lang`"):
+        read_training(path, format="passages")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tools import formats as page
 from triglot.corpus.formats import nli
 from triglot.corpus.formats import registry as formats
 from triglot.files import InputError
@@ -203,14 +203,8 @@ def test_languages_are_asked_for_in_any_spelling(tmp_path: Path) -> None:
 
 
 def test_the_page_of_formats_is_made_of_the_table() -> None:
-    root = Path(__file__).resolve().parents[3]
-    spec = importlib.util.spec_from_file_location("formats_page", root / "tools/formats.py")
-    assert spec is not None
-    assert spec.loader is not None
-    page = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(page)
-    text = (root / "docs/formats.md").read_text("utf-8")
-    assert page.placed(text) == text, "python tools/formats.py --write"
+    text = page.PAGE.read_text("utf-8")
+    assert page.placed(text) == text, "python -m tools.formats --write"
 
 
 @pytest.mark.parametrize("read", [formats.read_training, formats.read_retrieval])

@@ -10,11 +10,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from triglot import parquet
 from triglot.files import LONGEST_LINE, InputError, open_bytes, parse_json, read_json, read_jsonl, read_lines
 from triglot.language_tags import language
+
+if TYPE_CHECKING:
+    from triglot.corpus.parallel import ParallelCorpus
+    from triglot.corpus.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +73,36 @@ def read_collection(path: str | Path) -> tuple[list[str], list[str], list[str]]:
         if not row.text.strip():
             raise InputError(f"{row.where}: an empty text")
     return _ids(path, rows), [row.text for row in rows], [row.lang for row in rows]
+
+
+def is_layout(path: Path) -> bool:
+    """Whether a file is named as only texts are; JSON lines and TSV may be other formats as well."""
+    return path.is_file() and re.fullmatch(r".*\.(csv|parquet)(\.gz)?", path.name) is not None
+
+
+def read_training(path: str | Path, *, languages: Sequence[str] | None = None) -> tuple[ParallelCorpus, Tally]:
+    """Texts without any pairs: each is a group of its own, and there are no rows.
+
+    Args:
+        path: as `read_passages`.
+        languages: only these.
+
+    Raises:
+        InputError: as `read_passages`; a text whose language is not named; or none in these languages.
+    """
+    from triglot.corpus.parallel import CorpusBuilder
+    from triglot.corpus.tally import Tally
+
+    tally, builder = Tally(), CorpusBuilder("passages")
+    for identifier, text, lang in zip(*read_collection(path), strict=True):
+        if not lang:
+            raise InputError(f"{path}: {identifier}: has no language; give it in a column `lang`")
+        if languages is None or lang in languages:
+            builder.text(identifier, lang, text)
+            tally.count("texts")
+    if not tally.read["texts"]:
+        raise InputError(f"{path}: no text in {', '.join(languages or ())}")
+    return builder.build(), tally
 
 
 def _reader(path: Path) -> Callable[[Path], Iterator[_Row]]:

@@ -196,6 +196,14 @@ TABLE = (
         names=f"{_HERE}.wordlist:NAME",
     ),
     Format(
+        "passages",
+        title="texts with their languages",
+        help="JSON lines, JSON, Parquet, CSV or TSV with a column `lang`; no pairs, so they can be debiased on, not "
+        "trained on; a file .csv or .parquet, others as passages=PATH",
+        training=f"{_HERE}.passages:read_training",
+        layout=f"{_HERE}.passages:is_layout",
+    ),
+    Format(
         "atlas",
         title="the built-in corpus",
         help="questions and answers about places, languages and calendars in 11 languages, made of CLDR; it has no "
@@ -237,10 +245,8 @@ def check_format(format: str, *tasks: Task) -> None:
     """Raises SettingError, with the formats that there are, for one that has a reader for none of these tasks."""
     known = [row.name for row in FORMATS if any(getattr(row, task) for task in tasks)]
     if format not in known:
-        hint = nearest(format, known)
-        raise SettingError(
-            "format", f"{format!r} is not one of {', '.join(known)}{hint if 'did you mean' in hint else ''}"
-        )
+        hint = nearest(format, known, listed=False)
+        raise SettingError("format", f"{format!r} is not one of {', '.join(known)}{hint}")
 
 
 @dataclass(frozen=True)
