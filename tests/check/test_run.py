@@ -154,3 +154,12 @@ def test_the_verdict_of_all_is_the_worst_level() -> None:
     found = [Checked(one, verdict(one), ()) for one in (fair, lossy)]
     assert as_json("m", found)["verdict"] == STRONG
     assert as_json("m", found[::-1])["verdict"] == STRONG
+
+
+def test_means_are_not_advised_where_they_hardly_help() -> None:
+    texts, langs = texts_of(60)
+    biased = check_collection(Known(6.0), texts, langs, FULL, name="ours")
+    stubborn = replace(biased, trials={1.0: biased.measures})
+    assert verdict(biased, "M", "D").mend.startswith("triglot debias M D ")
+    assert verdict(stubborn, "M", "D").mend == "triglot train RECIPE batches.kind=hybrid"
+    assert "hardly helps" in verdict(stubborn).sentences[-1]

@@ -11,6 +11,7 @@ from triglot.measures.table import Measure, find, known
 
 LEVELS = NONE, SOME, STRONG = "no bias to speak of", "some bias", "strong bias"
 _SOME, _STRONG = 0.1, 0.3  # of the excess, and of the loss
+_HELPS = 0.05  # of either, that subtracting means takes away
 
 
 # Figures of a check alone; the others are rows of the table of measures.
@@ -106,8 +107,24 @@ def verdict(check: Check, model: str = "MODEL", data: str = "DATA") -> Verdict:
     if check.kind == "collection" and level != NONE:
         sentences.append("Part of it may be rightful: the texts of one language may be about what its readers ask.")
     sentences += _trials(check)
-    mend = "" if level == NONE else f"triglot debias {model} {data} --method centre --out {model.rstrip('/')}-debiased"
+    mend = ""
+    if level != NONE and _helps(check):
+        mend = f"triglot debias {model} {data} --method centre --out {model.rstrip('/')}-debiased"
+    elif level != NONE:
+        sentences.append("Subtracting means hardly helps here; what is left is training with hybrid batches.")
+        mend = "triglot train RECIPE batches.kind=hybrid"
     return Verdict(level, tuple(sentences), mend)
+
+
+def _helps(check: Check) -> bool:
+    """Whether subtracting means brings something, or was not tried."""
+    gains = [
+        check.measures[name] - figures[name]
+        for figures in check.trials.values()
+        for name in (EXCESS, LOSS)
+        if name in figures and name in check.measures
+    ]
+    return not check.trials or max(gains, default=0.0) >= _HELPS
 
 
 def _level(check: Check) -> str:
