@@ -29,10 +29,10 @@ def _better(row: Measure) -> str:
 
 def table() -> str:
     """One line a measure, of Triglot's own."""
-    lines = ["| name | heading | what it is | reported for | better |", "|---|---|---|---|---|"]
+    lines = ["| name | heading | what it is | others call it | reported for | better |", "|---|---|---|---|---|---|"]
     for row in known():
         where = ", ".join(WHERE[place] for place in row.where)
-        lines.append(f"| `{row.name}` | {row.title} | {row.help} | {where} | {_better(row)} |")
+        lines.append(f"| `{row.name}` | {row.title} | {row.help} | {row.elsewhere} | {where} | {_better(row)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -63,6 +63,8 @@ def naive(name: str, ranking: list[int], k: int, lost: list[int]) -> float:
         ideal = sorted([grade for grade in ranking if grade > 0] + lost, reverse=True)
         gain = [sum(g / math.log2(i + 1) for i, g in enumerate(row[:k], 1)) for row in (ranking, ideal)]
         return gain[0] / gain[1]
+    if name == "complete":
+        return math.nan if total < 2 else float(not lost and ranks[-1] <= k)
     if lost:
         return math.nan
     if name == "max_rank":
@@ -92,6 +94,7 @@ def test_every_measure_is_its_mean_over_all_orders_of_ties(lists, missing, k):
         ("recall", k): ranks.recall(blocks, k),
         ("ndcg", k): ranks.ndcg(blocks, k),
         ("ndcg", 99): ranks.ndcg(blocks),
+        ("complete", k): ranks.complete(blocks, k),
         ("rank_distance", 99): ranks.rank_distance(blocks),
         ("max_rank", 99): ranks.max_rank(blocks),
     }

@@ -24,7 +24,7 @@ def evaluation() -> Evaluation:
 def test_it_is_a_small_table(evaluation: Evaluation) -> None:
     lines = repr(evaluation).splitlines()
     assert lines[0].startswith("Evaluation: a <b>: 24 queries, 24 passages")
-    assert lines[1].split() == ["mAP", "mAP@20", "MRR", "R@1", "R@10", "hit@1"]
+    assert lines[1].split() == ["mAP", "mAP@20", "MRR", "R@1", "R@10", "hit@1", "nDCG@20"]
     assert lines[4].split()[:2] == ["Multilingual", f"{evaluation.summary['multi']['map']:.3f}"]
     assert lines[5].startswith(
         f"Language bias: Rank distance {evaluation.summary['bias']['rank_distance']:.1f}; Max@R "

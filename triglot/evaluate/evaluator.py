@@ -10,7 +10,8 @@ import numpy as np
 from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.encoder.once import encode_set
 from triglot.encoder.protocol import Encoder, similarity_of
-from triglot.evaluate.bias.summary import TOP, with_fairness, with_subsets
+from triglot.evaluate.bias.measures import depth
+from triglot.evaluate.bias.summary import with_fairness, with_subsets
 from triglot.evaluate.counts import ScoreBlock, count_embeddings, count_scores, judged_pairs
 from triglot.evaluate.tables import SETTINGS, Evaluation, tabulate
 from triglot.evaluate.topruns import finite
@@ -67,7 +68,9 @@ def evaluate_embeddings(
     if q.shape[1] != p.shape[1]:
         raise InputError(f"{benchmark.name}: queries have {q.shape[1]} dimensions, passages {p.shape[1]}")
     several = bias and "multi" in settings and len(np.unique(benchmark.passages.lang)) > 1
-    counts = count_embeddings(q, p, benchmark, ties=ties, memory=memory, threads=threads, top=TOP if several else 0)
+    counts = count_embeddings(
+        q, p, benchmark, ties=ties, memory=memory, threads=threads, top=depth(extra) if several else 0
+    )
     result = tabulate(counts, benchmark, settings=settings, extra=extra, notes=[*notes, *q_notes, *p_notes])
     result = with_fairness(result, counts.top, extra) if several else result
     return with_subsets(result, subsets, settings) if subsets else result
@@ -115,7 +118,7 @@ def evaluate_scores(
         pairs = np.flatnonzero((same & ("mono" in settings)) | (~same & ("cross" in settings)))
     several = bias and "multi" in settings and len(np.unique(benchmark.passages.lang)) > 1
     counts = count_scores(
-        score, benchmark, pairs=pairs, ties=ties, memory=memory, threads=threads, top=TOP if several else 0
+        score, benchmark, pairs=pairs, ties=ties, memory=memory, threads=threads, top=depth(extra) if several else 0
     )
     result = tabulate(counts, benchmark, settings=settings, extra=extra, notes=notes)
     result = with_fairness(result, counts.top, extra) if several else result

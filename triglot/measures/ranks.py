@@ -277,6 +277,23 @@ def spread_max_rank(blocks: Blocks) -> np.ndarray:
     return np.where(blocks.total < 2, np.nan, max_rank(blocks))
 
 
+def complete(blocks: Blocks, k: int) -> np.ndarray:
+    """Complete@k: probability that all relevant passages are among the first k (arXiv 2604.05684), (queries,).
+
+    A block that reaches beyond k holds its m relevant passages in its first r of n places with probability
+    C(r, m) / C(n, m). NaN for a query with fewer than two relevant passages: there it is `hit`.
+    """
+    reach = _reach(blocks.above, blocks.size, k)
+    inside = np.ones(len(reach))
+    for i in range(int(blocks.relevant.max(initial=0))):
+        counted = (i < blocks.relevant) & (reach < blocks.size)
+        inside[counted] *= np.maximum(reach - i, 0)[counted] / (blocks.size - i)[counted]
+    out = np.ones(len(blocks.total))
+    np.multiply.at(out, blocks.query, inside)
+    ranked = np.bincount(blocks.query, weights=blocks.relevant, minlength=len(blocks.total))
+    return np.where(blocks.total < 2, np.nan, np.where(ranked == blocks.total, out, 0.0))
+
+
 _MAP = Measure(
     "map",
     "mAP",
@@ -293,6 +310,16 @@ _HIT = Measure("hit", "hit", "whether a relevant passage is among the first k", 
 _NDCG = Measure(
     "ndcg", "nDCG", "normalised discounted cumulative gain, as trec_eval's ndcg_cut", ndcg, cut_off="optional"
 )
+_COMPLETE = Measure(
+    "complete",
+    "Complete",
+    "share of the queries with all parallel answers among the first k of the pool",
+    complete,
+    where=("bias",),
+    cut_off="needed",
+    needs=("parallel",),
+    elsewhere="Complete@K (arXiv 2604.05684)",
+)
 _SETTINGS, _RUNS = ("settings",), ("ranked",)
 
 MEASURES = (
@@ -302,6 +329,7 @@ MEASURES = (
     _RECALL.at(1, where=_SETTINGS),
     _RECALL.at(10, where=_SETTINGS, headline=True),
     _HIT.at(1, where=_SETTINGS),
+    _NDCG.at(20, where=_SETTINGS, elsewhere="in the multilingual setting, nDCG@20 of mixed pools (MIMO, 2605.31171)"),
     _NDCG.at(10, where=_RUNS, main=True, headline=True),
     _RECALL.at(100, where=_RUNS),
     _MRR.at(10, where=_RUNS),
@@ -315,6 +343,7 @@ MEASURES = (
         lower_is_better=True,
         rank=True,
         needs=("parallel",),
+        elsewhere="rank distance (arXiv 2408.10536)",
     ),
     Measure(
         "max_rank",
@@ -325,5 +354,7 @@ MEASURES = (
         lower_is_better=True,
         rank=True,
         needs=("parallel",),
+        elsewhere="Max@R (arXiv 2604.05684)",
     ),
+    _COMPLETE.at(10, where=("bias",)),
 )

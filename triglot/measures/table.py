@@ -59,6 +59,7 @@ class Measure:
         main: whether others may take it as the one figure of a task: MTEB's main score.
         headline: whether a model card shows it.
         mteb: what MTEB calls it, without cut-off; empty if the same.
+        elsewhere: what a paper calls it, with the paper's number, where others report it.
         shares: of `classes`: (label, predicted, cell, classes) -> (items,) values whose mean in a cell is the measure,
             for intervals.
         notes: of `pool`: what is printed beside the figures.
@@ -78,6 +79,7 @@ class Measure:
     main: bool = False
     headline: bool = False
     mteb: str = ""
+    elsewhere: str = ""
     shares: Callable[..., Any] | None = None
     notes: Callable[[Any], Iterable[str]] | None = None
 
@@ -95,6 +97,8 @@ class Measure:
     def at(self, cut: int | None, **changes: Any) -> Measure:
         """The same measure with another cut-off, reported nowhere unasked unless `where` says so."""
         name, title = (text.partition("@")[0] + (f"@{cut}" if cut else "") for text in (self.name, self.title))
+        if "@" not in self.title and self.cut is not None and cut is not None:  # `Own language in the top 10`
+            title = self.title.replace(str(self.cut), str(cut))
         return replace(self, **{"name": name, "title": title, "where": (), "main": False, "headline": False} | changes)
 
     def values(self, given: Any) -> Any:
@@ -131,7 +135,7 @@ def find(measure: str | Measure) -> Measure:
         if row.cut_off == "optional" and not at:
             return row.at(None)
         if row.cut_off != "none" and cut.isdecimal() and int(cut) > 0:
-            return row.at(int(cut))
+            return row.at(int(cut), where=("bias",) if "bias" in row.where else ())
     raise InputError(f"no measure {measure!r}{nearest(name, rows.names())}")
 
 

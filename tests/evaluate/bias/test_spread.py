@@ -14,7 +14,14 @@ from scipy import stats
 
 from tests.evaluate.evaluation_sets import make_set, scored_sets
 from triglot.evaluate import count_scores, tabulate
-from triglot.evaluate.bias.spread import kruskal_wallis, peer, preference_rate, rank_spread, removal_test
+from triglot.evaluate.bias.spread import (
+    foreign_recall,
+    kruskal_wallis,
+    peer,
+    preference_rate,
+    rank_spread,
+    removal_test,
+)
 from triglot.files import InputError
 
 
@@ -292,3 +299,32 @@ def test_a_language_without_queries_and_a_set_without_answers():
         assert np.isnan(figure.macro)
         assert figure.left_out == 0  # the query is German
     assert removal_test(counts, HAND, ["de"]).difference.left_out == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(scored_sets(), st.integers(1, 8))
+def test_recall_of_answers_in_other_languages_is_a_mean_over_all_orders_of_ties(drawn, k) -> None:
+    """Against ranking one query after another, with the ties drawn in every order of a small group or by formula."""
+    benchmark, scores = drawn
+    found = foreign_recall(counted(benchmark, scores), benchmark, k=k)
+    for query, answers in enumerate(relevant(benchmark)):
+        own = benchmark.queries.lang[query]
+        wanted = [p for p, _ in answers if benchmark.passages.lang[p] != own]
+        if not wanted:
+            assert np.isnan(found.by_query[query])
+            continue
+        chances = []
+        for passage in wanted:
+            above = int((scores[query] > scores[query, passage]).sum())
+            places = range(above + 1, above + 1 + int((scores[query] == scores[query, passage]).sum()))
+            chances.append(np.mean([place <= k for place in places]))
+        assert found.by_query[query] == pytest.approx(np.mean(chances))
+
+
+def test_recall_of_answers_in_other_languages_by_hand() -> None:
+    assert [foreign_recall(counted(HAND, HAND_SCORES), HAND, k=k).macro for k in (1, 3, 4)] == [0.0, 0.5, 1.0]
+    lost = replace(HAND, absent=make_set([0], [0, 1], [], absent=[(0, 3, 1), (0, 0, 1)], languages=4).absent)
+    lost = replace(lost, languages=("de", "el", "en", "th"))
+    assert foreign_recall(counted(lost, HAND_SCORES), lost, k=4).macro == pytest.approx(2 / 3)
+    with pytest.raises(InputError, match="k is 0"):
+        foreign_recall(counted(HAND, HAND_SCORES), HAND, k=0)

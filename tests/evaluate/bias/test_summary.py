@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from scipy import stats
 
 from tests.evaluate.evaluation_sets import make_set, scored_sets
 from triglot.evaluate import evaluate_embeddings, evaluate_scores, write_results
@@ -142,4 +143,37 @@ def test_results_are_json_and_notes_tell_of_the_constant_test(tmp_path) -> None:
     assert not evaluate_embeddings(queries, passages, benchmark, bias=False).summary["bias"].keys() - {
         "rank_distance",
         "max_rank",
+        "complete@10",
     }
+
+
+def test_a_measure_with_another_cut_off_looks_that_deep() -> None:
+    """Shares, agreement, PEER, Complete and TLR at cut-offs that the table does not have, against sorted scores."""
+    benchmark, queries, passages = parallel()
+    asked = ["same_language@20", "mrc@15", "peer@20", "complete@30", "tlr@5"]
+    bias = evaluate_embeddings(queries, passages, benchmark, extra=asked).summary["bias"]
+    assert set(asked) <= set(bias)
+    order = np.argsort(-(queries @ passages.T), axis=1)
+    rank = np.argsort(order, axis=1) + 1
+    lang, group = benchmark.passages.lang, benchmark.queries.group
+    same = lang[order[:, :20]] == benchmark.queries.lang[:, None]
+    assert bias["same_language@20"] == pytest.approx(same.mean())
+    answers = np.array([rank[row][group == group[row]] for row in range(len(rank))])
+    assert bias["complete@30"] == pytest.approx((answers.max(axis=1) <= 30).mean())
+    other = np.array([rank[row][(group == group[row]) & (lang != lang[row])] for row in range(len(rank))])
+    assert bias["tlr@5"] == pytest.approx((other <= 5).mean())
+    assert bias["mrc@15"] == pytest.approx(_mean_correlation(rank, benchmark, 15))
+    cut = np.where(answers <= 20, answers, 21)
+    p = [1.0 if len(set(row)) == 1 else stats.kruskal(*([one] for one in row)).pvalue for row in cut.tolist()]
+    assert bias["peer@20"] == pytest.approx(np.mean(p))
+
+
+def _mean_correlation(rank: np.ndarray, benchmark, k: int) -> float:
+    """MRC@k by scipy: ranks beyond k tie."""
+    cut = np.where(rank <= k, rank, k + 1)
+    group, lang = benchmark.queries.group, benchmark.queries.lang
+    found = []
+    for one in range(len(cut)):
+        others = [two for two in range(len(cut)) if group[one] == group[two] and lang[one] != lang[two]]
+        found.append(np.mean([stats.spearmanr(cut[one], cut[two]).statistic for two in others]))
+    return float(np.mean(found))

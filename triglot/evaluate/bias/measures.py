@@ -5,21 +5,30 @@ A new one is a function of a `Pool` and a row below.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.evaluate.bias.rankings import LanguageShares, RankCorrelation, language_shares, rank_correlation
 from triglot.evaluate.bias.scope import Scope, scope_of
-from triglot.evaluate.bias.spread import Peer, PreferenceRate, RemovalTest, peer, preference_rate, removal_test
+from triglot.evaluate.bias.spread import (
+    Peer,
+    PreferenceRate,
+    RemovalTest,
+    foreign_recall,
+    peer,
+    preference_rate,
+    removal_test,
+)
 from triglot.evaluate.counts import Counts
-from triglot.measures import Measure
+from triglot.measures import Measure, reported
 from triglot.measures.table import Need, Of, Where
 
-TOP = 10  # passages of a query's ranking that shares, entropy and agreement look at
+TOP = 10  # passages of a ranking that shares, entropy and agreement look at, where no other cut-off is asked for
 
 
 @dataclass(frozen=True)
@@ -31,29 +40,41 @@ class Pool:
         benchmark: what was counted.
         top: (queries, `TOP` or more) passages, best first; None where there are no rankings.
         languages: of queries and pool; None for all.
+        made: what was worked out already, by name and cut-off.
     """
 
     counts: Counts
     benchmark: RetrievalSet
     top: np.ndarray | None = None
     languages: Sequence[str] | None = None
+    made: dict[tuple[str, int], Any] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def scope(self) -> Scope:
         """The languages, and which queries and passages are in them."""
         return scope_of(self.benchmark, self.languages)
 
-    @cached_property
-    def shares(self) -> LanguageShares:
-        """Languages of the top `TOP`."""
-        assert self.top is not None
-        return language_shares(self.top, self.benchmark, self.languages, k=TOP)
+    def _once(self, what: str, k: int, make: Callable[[], Any]) -> Any:
+        """What several measures need at one cut-off."""
+        if (what, k) not in self.made:
+            self.made[what, k] = make()
+        return self.made[what, k]
 
-    @cached_property
-    def agreement(self) -> RankCorrelation:
+    def shares(self, k: int = TOP) -> LanguageShares:
+        """Languages of the top k."""
+        top = self.top
+        assert top is not None
+        return self._once("shares", k, lambda: language_shares(top, self.benchmark, self.languages, k=k))
+
+    def agreement(self, k: int = TOP) -> RankCorrelation:
         """How alike parallel queries rank."""
-        assert self.top is not None
-        return rank_correlation(self.top, self.benchmark, self.languages, k=TOP)
+        top = self.top
+        assert top is not None
+        return self._once("agreement", k, lambda: rank_correlation(top, self.benchmark, self.languages, k=k))
+
+    def peer(self, k: int = TOP) -> Peer:
+        """Whether ranks are equal across languages."""
+        return self._once("peer", k, lambda: peer(self.counts, self.benchmark, self.languages, k=k))
 
     @cached_property
     def preference(self) -> PreferenceRate:
@@ -65,15 +86,16 @@ class Pool:
         """What is lost with the answer in the query's language."""
         return removal_test(self.counts, self.benchmark, self.languages)
 
-    @cached_property
-    def peer(self) -> Peer:
-        """Whether ranks are equal across languages."""
-        return peer(self.counts, self.benchmark, self.languages, k=TOP)
-
     def has(self, needs: Sequence[Need]) -> bool:
         """Whether a measure with these needs makes sense here."""
         there = {"rankings": self.top is not None, "parallel": self.benchmark.parallel}
         return all(there[need] for need in needs)
+
+
+def depth(extra: Iterable[str | Measure] = ()) -> int:
+    """How many passages of each ranking the measures of bias look at, `extra` ones included."""
+    rows = (row for row in reported("bias", extra) if row.of == "pool" and "rankings" in row.needs)
+    return max((row.cut or TOP for row in rows), default=TOP)
 
 
 _POOL: Of = "pool"
@@ -85,8 +107,9 @@ MEASURES = (
         f"same_language@{TOP}",
         f"Own language in the top {TOP}",
         "share of the first passages that are in the query's language",
-        lambda pool: pool.shares.same.by_query,
+        lambda pool, k: pool.shares(k).same.by_query,
         **_COMMON,
+        cut_off="needed",
         lower_is_better=True,  # a bias towards the query's own language; the reverse is rarer
         needs=("rankings",),
     ),
@@ -94,7 +117,7 @@ MEASURES = (
         "pool_share",
         "Own language in the pool",
         f"what same_language@{TOP} is by chance",
-        lambda pool: pool.shares.expected.by_query,
+        lambda pool: pool.shares().expected.by_query,
         **_COMMON,
         needs=("rankings",),
         chance=True,
@@ -103,8 +126,9 @@ MEASURES = (
         f"entropy@{TOP}",
         f"Entropy of the top {TOP}",
         "of the languages of the first passages, 1 when all are equally frequent",
-        lambda pool: pool.shares.entropy.by_query,
+        lambda pool, k: pool.shares(k).entropy.by_query,
         **_COMMON,
+        cut_off="needed",
         needs=("rankings",),
     ),
     Measure(
@@ -115,6 +139,7 @@ MEASURES = (
         **_COMMON,
         lower_is_better=True,
         needs=("parallel",),
+        elsewhere="LPR, language preference rate (MLAIRE, arXiv 2605.07249)",
     ),
     Measure(
         "preference_expected",
@@ -135,19 +160,32 @@ MEASURES = (
         needs=("parallel",),
     ),
     Measure(
+        "tlr@20",
+        "TLR@20",
+        "share of the answers in other languages than the query's that are among the first k",
+        lambda pool, k: foreign_recall(pool.counts, pool.benchmark, pool.languages, k=k).by_query,
+        **_COMMON,
+        cut_off="needed",
+        elsewhere="TLR@k, target-languages recall (SHIFT, arXiv 2606.18801)",
+    ),
+    Measure(
         f"mrc@{TOP}",
         f"MRC@{TOP}",
         "agreement of parallel queries (mean rank correlation; Yang, Jiang and Baldwin 2025)",
-        lambda pool: pool.agreement.correlation.by_query,
+        lambda pool, k: pool.agreement(k).correlation.by_query,
         **_COMMON,
+        cut_off="needed",
         needs=("rankings", "parallel"),
+        elsewhere="MRC@k (arXiv 2509.06195)",
     ),
     Measure(
         f"peer@{TOP}",
         f"PEER@{TOP}",
         "probability of equal expected rank (Yang, Jänich, Mayfield and Lawrie 2024)",
-        lambda pool: pool.peer.peer.by_query,
+        lambda pool, k: pool.peer(k).peer.by_query,
         **_COMMON,
-        notes=lambda pool: pool.peer.notes,
+        cut_off="needed",
+        elsewhere="PEER@k (arXiv 2405.00978)",
+        notes=lambda pool: pool.peer().notes,
     ),
 )

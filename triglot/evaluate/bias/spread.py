@@ -29,6 +29,7 @@ __all__ = [
     "RankCorrelation",
     "RankSpread",
     "RemovalTest",
+    "foreign_recall",
     "kruskal_wallis",
     "language_shares",
     "peer",
@@ -209,6 +210,31 @@ def preference_rate(counts: Counts, benchmark: RetrievalSet, languages: Sequence
     return PreferenceRate(
         scope.codes, *(scope.figure(np.where(counted, values, np.nan)) for values in (rate, expected))
     )
+
+
+def foreign_recall(
+    counts: Counts, benchmark: RetrievalSet, languages: Sequence[str] | None = None, *, k: int
+) -> Figure:
+    """TLR@k, target-languages recall (Jang et al. 2026, arXiv 2606.18801): share of a query's relevant passages in
+    other languages than its own that are among the first k of the pool; an expectation over ties.
+
+    Queries without such a passage are left out; a passage that the corpus does not have counts as not found.
+
+    Raises:
+        InputError: an unknown language, a partial count table, or k below 1.
+    """
+    if k < 1:
+        raise InputError(f"k is {k}; it must be at least 1")
+    scope = scope_of(benchmark, languages)
+    pairs, queries, absent = _pairs(counts, benchmark, scope), len(benchmark.queries), benchmark.absent.relevant()
+    other = ~pairs.own
+    within = np.clip(k - pairs.above[other], 0, pairs.tied[other] + 1) / (pairs.tied[other] + 1)
+    number = np.full(len(benchmark.languages), -1, np.int64)
+    number[scope.columns] = np.arange(len(scope.codes))
+    lacking = (number[absent.lang] >= 0) & (number[absent.lang] != scope.query_lang[absent.query])
+    wanted = np.bincount(np.r_[pairs.query[other], absent.query[lacking]], minlength=queries)
+    found = np.bincount(pairs.query[other], weights=within, minlength=queries)
+    return scope.figure(np.where(wanted > 0, found / np.maximum(wanted, 1), np.nan))
 
 
 def kruskal_wallis(

@@ -54,7 +54,7 @@ def fairness(pool: Pool, extra: Sequence[str | Measure] = ()) -> Fairness:
             by_language[code] = found
     shares: dict[str, dict[str, float]] = {}
     if pool.top is not None:
-        of_codes = zip(codes, pool.shares.matrix, strict=True)
+        of_codes = zip(codes, pool.shares().matrix, strict=True)
         shares = {code: dict(zip(codes, row.tolist(), strict=True)) for code, row in of_codes if np.isfinite(row).all()}
     summary = {name: figure.macro for name, figure in figures.items()}
     return Fairness(summary, by_language, shares, {name: figure.by_query for name, figure in figures.items()}, notes)
