@@ -228,6 +228,24 @@ def test_xlm_r(tokenizer, tmp_path, pooling):
     np.testing.assert_allclose(encoder.encode(ALL[:5], side="query"), expected, atol=2e-6)
 
 
+def test_saving_changes_nothing_in_the_model(fresh, tmp_path):
+    model = fresh.model
+    fresh.tokenizer.enable_truncation(9)
+    fresh.tokenizer.enable_padding(length=5, pad_id=fresh.pad)
+    try:
+        before = (fresh.tokenizer.to_str(), dict(model.prompts), model[0].max_seq_length, model[0].query_length)
+        fresh.save(tmp_path / "model")
+        assert (fresh.tokenizer.to_str(), model.prompts, model[0].max_seq_length, model[0].query_length) == before
+    finally:
+        fresh.tokenizer.no_truncation()
+        fresh.tokenizer.no_padding()
+    saved = json.loads((tmp_path / "model" / "tokenizer.json").read_text())
+    assert saved["truncation"] is None
+    assert saved["padding"] is None
+    assert model[0].max_seq_length == 40
+    assert model.prompts == {"query": fresh.prefixes["query"], "document": fresh.prefixes["passage"]}
+
+
 def test_labse_keeps_its_dense(tmp_path):
     folder = labse(tmp_path / "labse")
     encoder = load_encoder(folder)

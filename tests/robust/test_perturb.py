@@ -23,7 +23,7 @@ from triglot.train.objective import Objective
 from triglot.train.passes import Passes
 
 LOSS = LossSettings(temperature=0.1)
-CASES = [(method, side) for method in METHODS if method != "none" for side in ("query", "both")]
+CASES = [(method, side) for method in METHODS.names() if method != "none" for side in ("query", "both")]
 SIZES = {"smart": {"eps": 1e-3, "step_size": 1e-2}, "r3f": {"eps": 1e-2}}
 
 
@@ -71,17 +71,16 @@ class Step:
     def gradients(self, graph: bool = True) -> tuple[float, dict[str, torch.Tensor]]:
         """(loss, weight gradients) of the method."""
         terms = Objective(LOSS, RobustSettings(), dim=self.model.dim, languages=3, seed=1).on(self.batch, 0.0)
-        value, _ = perturbed_step(self.passes(graph), terms.value, terms.divergence, self.robust)
-        return value, take_gradients(self.model)
+        done = perturbed_step(self.passes(graph), terms, self.robust)
+        return done.loss, take_gradients(self.model)
 
 
 def take_gradients(model) -> dict[str, torch.Tensor]:
     if isinstance(model, Bag):
         dense = torch.zeros_like(model.rows)
-        for ids, leaf in model._leaves:
-            if leaf.grad is not None:
-                dense.index_add_(0, ids, leaf.grad)
-        model._leaves = []
+        for ids, gradient in model._gradients:
+            dense.index_add_(0, ids, gradient)
+        model._gradients = []
         return {"rows": dense}
     found = {name: p.grad.clone() for name, p in model.module.named_parameters() if p.grad is not None}
     model.module.zero_grad(set_to_none=True)
@@ -310,7 +309,7 @@ def test_the_divergence_of_tiny_noise_is_above_zero(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", [m for m in METHODS if m != "none"])
+@pytest.mark.parametrize("method", [m for m in METHODS.names() if m != "none"])
 @pytest.mark.parametrize("kind", ["xx", "xy", "hybrid"])
 def test_training_learns_with_every_method_and_kind(tmp_path, make_static, corpus, method: str, kind: str) -> None:
     model, feed, plan = start(make_static(), corpus, kind=kind, steps=40, size=24)

@@ -70,6 +70,10 @@ class TransformerEncoder:
         if similarity == "cosine" and not is_normalize(model[-1]):
             model.append(Normalize())
         model.similarity_fn_name = cast(Any, similarity)
+        model.prompts = cast(Any, {"query": prefixes["query"], "document": prefixes["passage"]})
+        model.default_prompt_name = None
+        first.query_length, first.document_length = lengths["query"], lengths["passage"]
+        first.max_seq_length = max(lengths.values())
         self.similarity = similarity
         # Nothing reads the pooler; left trainable it would be a parameter without a gradient, which DDP refuses.
         pooler = getattr(first.auto_model, "pooler", None)
@@ -311,18 +315,8 @@ class TransformerEncoder:
         Raises:
             InputError: the folder cannot be written.
         """
-        first = cast(Transformer, self.model[0])
-        # A truncation or padding left by some earlier call would be written into tokenizer.json and change what others
-        # load.
-        self.tokenizer.no_truncation()
-        self.tokenizer.no_padding()
-        first.query_length, first.document_length = self.lengths["query"], self.lengths["passage"]
-        first.max_seq_length = max(self.lengths.values())
-        prompts: dict[str, str | None] = {"query": self.prefixes["query"], "document": self.prefixes["passage"]}
-        self.model.prompts = prompts
-        self.model.default_prompt_name = None
         with atomic_folder(path) as folder:
-            with quiet():
+            with quiet(), _uncut(self.tokenizer):
                 self.model.save(str(folder), create_model_card=False)
             modules = read_json(folder / "modules.json")
             for module in modules:
@@ -410,6 +404,22 @@ def token_batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
         size = max(1, budget // max(1, int(lengths[order[start]])))
         yield order[start : start + size]
         start += size
+
+
+@contextmanager
+def _uncut(tokenizer: Tokenizer) -> Iterator[None]:
+    """No truncation or padding within a block: what some earlier call left would be written into tokenizer.json and
+    change what others load."""
+    truncation, padding = tokenizer.truncation, tokenizer.padding
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    try:
+        yield
+    finally:
+        if truncation:
+            tokenizer.enable_truncation(**truncation)
+        if padding:
+            tokenizer.enable_padding(**padding)
 
 
 @contextmanager

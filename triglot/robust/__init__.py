@@ -6,15 +6,17 @@ from triglot.lazy import face
 
 if TYPE_CHECKING:
     from triglot.robust.language import LanguageAdversary
+    from triglot.robust.methods import METHODS, Method
     from triglot.robust.negatives import LearnedNegatives
     from triglot.robust.perturb import perturbed_step
-    from triglot.robust.settings import METHODS, AdversarySettings, NegativesSettings, RobustSettings
+    from triglot.robust.settings import AdversarySettings, NegativesSettings, RobustSettings
 
 __all__ = [
     "METHODS",
     "AdversarySettings",
     "LanguageAdversary",
     "LearnedNegatives",
+    "Method",
     "NegativesSettings",
     "RobustSettings",
     "perturbed_step",
@@ -23,8 +25,9 @@ __getattr__ = face(
     __name__,
     {
         "language": ("LanguageAdversary",),
+        "methods": ("METHODS", "Method"),
         "negatives": ("LearnedNegatives",),
         "perturb": ("perturbed_step",),
-        "settings": ("METHODS", "AdversarySettings", "NegativesSettings", "RobustSettings"),
+        "settings": ("AdversarySettings", "NegativesSettings", "RobustSettings"),
     },
 )

@@ -8,18 +8,18 @@ loss of the step says of them goes back in one backward pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from triglot.robust.ball import ascend, over, times
+from triglot.robust.methods import METHODS
 from triglot.robust.settings import RobustSettings
 
 Shifts = dict[int, Tensor]  # chunk -> (texts, ...) in the shape of its token embeddings
-Value = Callable[[Tensor], Tensor]  # vectors of the whole batch -> loss
-Divergence = Callable[[Tensor, Tensor], Tensor]  # clean vectors, noisy vectors -> symmetric KL
 
 
 class Pass(Protocol):
@@ -55,21 +55,55 @@ class Passes(Protocol):
         ...
 
 
-def perturbed_step(
-    passes: Passes, value: Value, divergence: Divergence, robust: RobustSettings
-) -> tuple[float, dict[str, float]]:
-    """One step of a method: weight gradients are left where the passes put them.
+class Opening(Protocol):
+    """What a step takes once, of the vectors of its first loss."""
+
+    @property
+    def loss(self) -> Tensor:
+        """The loss, with the terms that are taken once."""
+        ...
+
+
+class Losses(Protocol):
+    """The losses of a step, of vectors of the whole batch. None of these changes anything."""
+
+    def opening(self, vectors: Tensor) -> Opening:
+        """The first loss of a step; asked for once."""
+        ...
+
+    def value(self, vectors: Tensor) -> Tensor:
+        """Any further loss."""
+        ...
+
+    def divergence(self, clean: Tensor, noisy: Tensor) -> Tensor:
+        """Symmetric KL between the softmax distributions over passages of clean and of noisy vectors."""
+        ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A step whose weight gradients are where the passes put them.
+
+    Attributes:
+        loss: that was descended.
+        parts: of it, by name.
+        opening: of its losses.
+    """
+
+    loss: float
+    parts: dict[str, float]
+    opening: Any
+
+
+def perturbed_step(passes: Passes, losses: Losses, robust: RobustSettings) -> Outcome:
+    """One step of a method.
 
     Args:
         passes: the texts.
-        value: the loss of the vectors.
-        divergence: symmetric KL between the softmax distributions over passages of clean and of noisy vectors.
+        losses: of their vectors.
         robust: the method and its sizes.
-
-    Returns:
-        the loss that was descended, and its parts by name.
     """
-    return _METHODS[robust.method](passes, value, divergence, robust)
+    return METHODS[robust.method].step(passes, losses, robust)
 
 
 def _all(passes: Passes) -> list[int]:
@@ -85,26 +119,31 @@ def _mixed(clean: Tensor, noisy: Tensor, passes: Passes) -> Tensor:
     return torch.where(passes.rows[:, None], noisy, clean)
 
 
-def _plain(
-    passes: Passes, value: Value, divergence: Divergence, robust: RobustSettings
-) -> tuple[float, dict[str, float]]:
+def plain(passes: Passes, losses: Losses, robust: RobustSettings) -> Outcome:
+    """One pass, nothing shifted."""
     clean = passes.run(_all(passes))
-    loss = value(clean.vectors)
-    clean.backward(torch.autograd.grad(loss, clean.vectors)[0], _all(passes))
-    return float(loss.detach()), {}
+    opening = losses.opening(clean.vectors)
+    clean.backward(torch.autograd.grad(opening.loss, clean.vectors)[0], _all(passes))
+    return Outcome(float(opening.loss.detach()), {}, opening)
 
 
-def _gradient_sign_steps(
-    passes: Passes, value: Value, divergence: Divergence, robust: RobustSettings
-) -> tuple[float, dict[str, float]]:
-    """FGM (one step of the whole size) and PGD (`steps` steps, projected): the clean loss plus that of the last
-    shift."""
+def fgm(passes: Passes, losses: Losses, robust: RobustSettings) -> Outcome:
+    """The clean loss plus that of one step of the whole size."""
+    return _gradient_steps(passes, losses, robust, steps=1, size=robust.eps)
+
+
+def pgd(passes: Passes, losses: Losses, robust: RobustSettings) -> Outcome:
+    """The clean loss plus that of the last of `steps` steps, each projected."""
+    return _gradient_steps(passes, losses, robust, steps=robust.steps, size=robust.step_size)
+
+
+def _gradient_steps(passes: Passes, losses: Losses, robust: RobustSettings, *, steps: int, size: float) -> Outcome:
     shifts = _zeros(passes)
     clean = passes.run(_all(passes), shifts=shifts)
-    loss = value(clean.vectors)
+    opening = losses.opening(clean.vectors)
+    loss = opening.loss
     (gradient,) = torch.autograd.grad(loss, clean.vectors)
     ascent = clean.backward(gradient, passes.perturbed)
-    steps, size = (1, robust.eps) if robust.method == "fgm" else (robust.steps, robust.step_size)
     of_rest, adversarial = torch.zeros_like(gradient), loss
     for step in range(steps):
         moved = {}
@@ -115,17 +154,15 @@ def _gradient_sign_steps(
         shifts = moved
         noisy = passes.run(passes.perturbed, shifts=shifts, base=clean.vectors.detach())
         mixed = _mixed(clean.vectors, noisy.vectors, passes)
-        adversarial = robust.weight * value(mixed)
+        adversarial = robust.weight * losses.value(mixed)
         of_rest, of_shifted = torch.autograd.grad(adversarial, (clean.vectors, noisy.vectors))
         ascent = noisy.backward(of_shifted, passes.perturbed, weights=step + 1 == steps)
     clean.backward(gradient + of_rest, passes.rest)
     parts = {"clean": float(loss.detach()), "adversarial": float(adversarial.detach())}
-    return sum(parts.values()), parts
+    return Outcome(sum(parts.values()), parts, opening)
 
 
-def _freelb(
-    passes: Passes, value: Value, divergence: Divergence, robust: RobustSettings
-) -> tuple[float, dict[str, float]]:
+def freelb(passes: Passes, losses: Losses, robust: RobustSettings) -> Outcome:
     """Weight gradients averaged over the ascent steps, from a random start; there is no clean pass."""
     clean = passes.run(passes.rest)
     shifts: Shifts = {}
@@ -134,14 +171,19 @@ def _freelb(
         start = passes.noise(chunk, "freelb") * mask
         size = mask.expand_as(start).flatten(1).sum(1).clamp_min(1.0).sqrt()
         shifts[chunk] = times(over(start, size), robust.eps * unit).requires_grad_()
-    of_rest, losses = torch.zeros_like(clean.vectors), []
+    of_rest, ascents, opening = torch.zeros_like(clean.vectors), [], None
     for step in range(robust.steps):
         noisy = passes.run(passes.perturbed, shifts=shifts, base=clean.vectors.detach())
-        loss = value(_mixed(clean.vectors, noisy.vectors, passes)) / robust.steps
+        mixed = _mixed(clean.vectors, noisy.vectors, passes)
+        if opening is None:
+            opening = losses.opening(mixed)
+            loss = opening.loss / robust.steps
+        else:
+            loss = losses.value(mixed) / robust.steps
         gradient, of_shifted = torch.autograd.grad(loss, (clean.vectors, noisy.vectors))
         of_rest += gradient
         ascent = noisy.backward(of_shifted, passes.perturbed)
-        losses.append(float(loss.detach()))
+        ascents.append(float(loss.detach()))
         if step + 1 < robust.steps:
             moved = {}
             for chunk in passes.perturbed:
@@ -150,7 +192,8 @@ def _freelb(
                 moved[chunk] = ascend(shifts[chunk].detach(), ascent[chunk], length, limit, mask).requires_grad_()
             shifts = moved
     clean.backward(of_rest, passes.rest)
-    return sum(losses), {f"ascent-{step + 1}": loss * robust.steps for step, loss in enumerate(losses)}
+    parts = {f"ascent-{step + 1}": loss * robust.steps for step, loss in enumerate(ascents)}
+    return Outcome(sum(ascents), parts, opening)
 
 
 def _noise_shifts(passes: Passes, robust: RobustSettings, purpose: str) -> Shifts:
@@ -163,25 +206,19 @@ def _noise_shifts(passes: Passes, robust: RobustSettings, purpose: str) -> Shift
     return shifts
 
 
-def _r3f(
-    passes: Passes, value: Value, divergence: Divergence, robust: RobustSettings
-) -> tuple[float, dict[str, float]]:
+def r3f(passes: Passes, losses: Losses, robust: RobustSettings) -> Outcome:
     """The loss plus the symmetric divergence between clean and noisy distributions; one further pass over the perturbed
     side."""
-    return _with_divergence(
-        passes, value, divergence, robust, passes.run(_all(passes)), _noise_shifts(passes, robust, "r3f")
-    )
+    return _with_divergence(passes, losses, robust, passes.run(_all(passes)), _noise_shifts(passes, robust, "r3f"))
 
 
-def _smart(
-    passes: Passes, value: Value, divergence: Divergence, robust: RobustSettings
-) -> tuple[float, dict[str, float]]:
+def smart(passes: Passes, losses: Losses, robust: RobustSettings) -> Outcome:
     """As R3F, with the noise moved by one ascent step on the divergence, normalised by its largest entry."""
     clean = passes.run(_all(passes))
     start = _noise_shifts(passes, robust, "smart")
     noisy = passes.run(passes.perturbed, shifts=start, base=clean.vectors.detach())
     still = clean.vectors.detach()
-    (gradient,) = torch.autograd.grad(divergence(still, _mixed(still, noisy.vectors, passes)), noisy.vectors)
+    (gradient,) = torch.autograd.grad(losses.divergence(still, _mixed(still, noisy.vectors, passes)), noisy.vectors)
     ascent = noisy.backward(gradient, passes.perturbed, weights=False)
     shifts = {}
     for chunk in passes.perturbed:
@@ -189,27 +226,15 @@ def _smart(
         along = over(ascent[chunk], ascent[chunk].flatten(1).abs().amax(1))
         size = robust.step_size * unit / mask.shape[-1] ** 0.5
         shifts[chunk] = (start[chunk].detach() + times(along, size) * mask).requires_grad_()
-    return _with_divergence(passes, value, divergence, robust, clean, shifts)
+    return _with_divergence(passes, losses, robust, clean, shifts)
 
 
-def _with_divergence(
-    passes: Passes, value: Value, divergence: Divergence, robust: RobustSettings, clean: Pass, shifts: Shifts
-) -> tuple[float, dict[str, float]]:
+def _with_divergence(passes: Passes, losses: Losses, robust: RobustSettings, clean: Pass, shifts: Shifts) -> Outcome:
     noisy = passes.run(passes.perturbed, shifts=shifts, base=clean.vectors.detach())
-    loss = value(clean.vectors)
-    apart = robust.weight * divergence(clean.vectors, _mixed(clean.vectors, noisy.vectors, passes))
-    of_clean, of_noisy = torch.autograd.grad(loss + apart, (clean.vectors, noisy.vectors))
+    opening = losses.opening(clean.vectors)
+    apart = robust.weight * losses.divergence(clean.vectors, _mixed(clean.vectors, noisy.vectors, passes))
+    of_clean, of_noisy = torch.autograd.grad(opening.loss + apart, (clean.vectors, noisy.vectors))
     clean.backward(of_clean, _all(passes))
     noisy.backward(of_noisy, passes.perturbed)
-    parts = {"clean": float(loss.detach()), "divergence": float(apart.detach())}
-    return sum(parts.values()), parts
-
-
-_METHODS = {
-    "none": _plain,
-    "fgm": _gradient_sign_steps,
-    "pgd": _gradient_sign_steps,
-    "freelb": _freelb,
-    "smart": _smart,
-    "r3f": _r3f,
-}
+    parts = {"clean": float(opening.loss.detach()), "divergence": float(apart.detach())}
+    return Outcome(sum(parts.values()), parts, opening)

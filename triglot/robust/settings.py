@@ -7,8 +7,8 @@ from typing import Annotated
 
 from triglot.files import check_choice
 from triglot.ranges import Range, Share, Weight, check_ranges
+from triglot.robust.methods import METHODS
 
-METHODS = ("none", "fgm", "pgd", "freelb", "smart", "r3f")
 SIDES = ("query", "passage", "both")
 
 
@@ -83,6 +83,7 @@ class RobustSettings:
     language_adversary: AdversarySettings = AdversarySettings()
 
     def __post_init__(self) -> None:
-        check_choice("method", self.method, METHODS)
+        if self.method not in METHODS:
+            check_choice("method", self.method, METHODS.names())
         check_choice("side", self.side, SIDES)
         check_ranges(self)

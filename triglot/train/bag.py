@@ -7,6 +7,7 @@ al. 2011, one accumulator a row, as in the embedding tables of recommender syste
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -37,7 +38,7 @@ class Bag:
         # a share of a row.
         self.rows /= self.rows.norm(dim=1).mean().clamp_min(1e-12)
         self.squares = torch.zeros(len(self.rows), device=self.device)  # (vocab,) sum of mean squared gradients
-        self._leaves: list[tuple[Tensor, Tensor]] = []
+        self._gradients: list[tuple[Tensor, Tensor]] = []  # (ids, gradient of their rows), as `.grad` of a parameter
 
     def tokenize(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """As the encoder tokenises."""
@@ -76,22 +77,27 @@ class Bag:
         leaf = self.rows[unique]  # (unique, dim)
         if torch.is_grad_enabled():
             leaf.requires_grad_()
-            self._leaves.append((unique, leaf))
+            leaf.register_post_accumulate_grad_hook(functools.partial(self._take, unique))
         sums = nn.functional.embedding_bag(place, leaf, starts, mode="sum")
         return nn.functional.normalize(sums if shift is None else sums + shift, dim=1)
+
+    def _take(self, ids: Tensor, leaf: Tensor) -> None:
+        """A backward pass has reached some rows."""
+        assert leaf.grad is not None
+        self._gradients.append((ids, leaf.grad))
+        leaf.grad = None
 
     def tokens(self, prepared: tuple[Tensor, Tensor, Tensor]) -> int:
         """Tokens in a prepared batch."""
         return len(prepared[1])
 
     def update(self, lr: float, clip: float, world: World) -> float:
-        """Apply the gradients of all `embed` calls since the last update, summed over ranks.
+        """Apply the gradients of all backward passes since the last update, summed over ranks.
 
         Returns:
             the norm of the gradient before clipping.
         """
-        parts = [(ids, leaf.grad) for ids, leaf in self._leaves if leaf.grad is not None]
-        self._leaves = []
+        parts, self._gradients = self._gradients, []
         ids, grads = (
             (parts[0][0], parts[0][1])
             if len(parts) == 1

@@ -23,7 +23,7 @@ from triglot.batches import RunPlan, rank_slice
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.files import InputError
 from triglot.losses import LossSettings
-from triglot.robust import RobustSettings, perturbed_step
+from triglot.robust import METHODS, RobustSettings, perturbed_step
 from triglot.train import checkpoint
 from triglot.train.distributed import World, join
 from triglot.train.feed import Batch, Feed
@@ -82,7 +82,7 @@ def _ready(
 ) -> _Ready:
     batch = feed.batch(plan[step], train.negatives, train.negative_languages)
     rows = np.zeros(len(batch), bool)
-    if robust.method != "none":
+    if METHODS[robust.method].shifts:
         rows = np.ones(len(batch), bool) if robust.side == "both" else batch.sides == (robust.side == "passage")
     mine = np.arange(len(batch))[rank_slice(len(batch), world.rank, world.size)]
     # A chunk holds texts that may be shifted, or others. `cuts` are the places where one ends and the next begins.
@@ -137,7 +137,6 @@ def train_step(
     own vectors, and the ranks' weight gradients are summed.
     """
     where = (at.seed, at.stage, at.step, at.world.rank)
-    fine = robust.method in ("smart", "r3f")  # noise of 1e-5 is lost in bfloat16
     passes = Passes(
         model,
         ready.chunks,
@@ -146,14 +145,14 @@ def train_step(
         at.world,
         graph=not train.chunk,
         reseed=lambda chunk: _reseed(*where, chunk),
-        autocast=nullcontext if fine else autocast,
+        autocast=nullcontext if METHODS[robust.method].fine else autocast,
         draw=lambda chunk, purpose: _generator(*where, chunk, purpose),
     )
     terms = objective.on(ready.batch, at.step / max(train.steps, 1))
-    value, parts = perturbed_step(passes, terms.value, terms.divergence, robust)
+    outcome = perturbed_step(passes, terms, robust)
     norm = model.update(train.rate(at.step), train.clip, at.world)
-    terms.ascend()
-    return value, norm, parts | terms.told
+    terms.learn(outcome.opening)
+    return outcome.loss, norm, outcome.parts | outcome.opening.told
 
 
 def run(

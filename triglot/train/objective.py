@@ -3,6 +3,8 @@ for the language."""
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,7 +31,7 @@ class Objective:
     def __init__(
         self, loss: LossSettings, robust: RobustSettings, *, dim: int, languages: int, seed: int, device: Any = "cpu"
     ):
-        self.loss = loss
+        self.loss, self.device = loss, device
         options = {"dim": dim, "languages": languages, "seed": seed, "device": device}
         self.negatives = LearnedNegatives(robust.negatives, **options) if robust.negatives.count else None
         self.adversary = (
@@ -59,52 +61,68 @@ class Objective:
                 )
 
 
+@dataclass(frozen=True)
+class Opening:
+    """What a step takes once, of the vectors of its first loss.
+
+    Attributes:
+        loss: `Terms.value`, and a term of value 0 whose gradient is the language adversary's, reversed.
+        vectors: those vectors, without gradients.
+        told: parts of the loss and what the adversary knows, by name.
+        adversary: gradients of the adversary's own parameters.
+    """
+
+    loss: Tensor
+    vectors: Tensor
+    told: dict[str, float]
+    adversary: list[Tensor]
+
+
 class Terms:
-    """The losses of one batch; `told` holds their latest values by name."""
+    """The losses of one batch. Only `learn` changes anything."""
 
     def __init__(self, objective: Objective, batch: Batch, done: float):
-        self._objective, self._done = objective, done
-        self.told: dict[str, float] = {}
+        self._objective, self._done, self._batch = objective, done, batch
         self._queries, self._passages = len(batch.query_row), len(batch.passage_row)
         columns = (batch.query_row, batch.passage_row, batch.query_family, batch.passage_family)
-        self._columns = [torch.from_numpy(np.ascontiguousarray(column)) for column in columns]
-        self._views = torch.from_numpy(batch.views)
-        self._query_lang = torch.from_numpy(batch.query_lang.astype(np.int64))
-        self._batch = batch
-        self._masks: tuple[Tensor, Tensor] | None = None
-        self._first: Tensor | None = None  # the vectors of the first value
+        self._masks = pair_masks(
+            *(torch.from_numpy(np.ascontiguousarray(column)).to(objective.device) for column in columns)
+        )
+        self._views = torch.from_numpy(batch.views).to(objective.device)
+        self._query_lang = torch.from_numpy(batch.query_lang.astype(np.int64)).to(objective.device)
 
     def _parts(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Queries, passages, views, and the masks of positive and of ignored pairs."""
-        if self._masks is None:
-            positive, ignored = pair_masks(*(column.to(vectors.device) for column in self._columns))
-            self._masks = positive, ignored
         queries, passages, views = vectors.split([self._queries, self._passages, len(self._views)])
         return queries, passages, views, *self._masks
 
-    def value(self, vectors: Tensor) -> Tensor:
-        """The loss of (texts, dim) vectors: queries, passages, views."""
-        objective, loss = self._objective, self._objective.loss
+    def named(self, vectors: Tensor) -> dict[str, Tensor]:
+        """The losses of (texts, dim) vectors, queries, passages, views: the ranking loss first."""
+        objective, loss, where = self._objective, self._objective.loss, self._views
         queries, passages, views, positive, ignored = self._parts(vectors)
-        taught = bool(loss.self_teaching or loss.consistency)
-        where = self._views.to(vectors.device)
-        if len(where) and not taught:  # views are queries like any other
-            queries = torch.cat([queries, views])
+        taught: dict[str, Tensor] = {}
+        lang = self._query_lang
+        if len(where) and (loss.self_teaching or loss.consistency):
+            taught = self._taught(queries[where], views, passages, ignored[where])
+        elif len(where):  # views are queries like any other
+            queries, lang = torch.cat([queries, views]), torch.cat([lang, lang[where]])
             positive, ignored = (torch.cat([mask, mask[where]]) for mask in (positive, ignored))
         learned = None
         if objective.negatives is not None:
-            lang = self._query_lang.to(vectors.device)
-            lang = torch.cat([lang, lang[where]]) if len(queries) > len(lang) else lang
             learned = objective.negatives.scores(queries, lang, loss.temperature)
-        total = LOSSES[loss.name].function(queries, passages, positive, ignored, loss, learned)
-        if len(where) and taught:
-            for name, term in self._taught(queries[where], views, passages, ignored[where]).items():
-                self.told[name] = float(term.detach())
-                total = total + term
-        if self._first is None:
-            self._first = vectors.detach()
-            total = total + self._reversed(vectors)
-        return total
+        return {loss.name: LOSSES[loss.name].function(queries, passages, positive, ignored, loss, learned)} | taught
+
+    def value(self, vectors: Tensor) -> Tensor:
+        """The loss of (texts, dim) vectors: queries, passages, views."""
+        return functools.reduce(torch.add, self.named(vectors).values())
+
+    def opening(self, vectors: Tensor) -> Opening:
+        """The loss of the first vectors of a step, with the terms that are taken once."""
+        named = self.named(vectors)
+        told = {name: float(term.detach()) for name, term in named.items() if name != self._objective.loss.name}
+        against, known, own = self._reversed(vectors)
+        loss = functools.reduce(torch.add, named.values()) + against
+        return Opening(loss, vectors.detach(), told | known, own)
 
     def _taught(self, queries: Tensor, views: Tensor, passages: Tensor, ignored: Tensor) -> dict[str, Tensor]:
         """How far the views' shares of passages are from those of the queries that they are copies of."""
@@ -134,26 +152,26 @@ class Terms:
         lang = np.concatenate([batch.query_lang, batch.passage_lang[row, place]]).astype(np.int64)
         return vectors[: len(lang)], torch.from_numpy(lang).to(vectors.device)
 
-    def _reversed(self, vectors: Tensor) -> Tensor | float:
-        """A term of value 0 whose gradient is the adversary's, reversed; the adversary's own step is made on the
-        way."""
+    def _reversed(self, vectors: Tensor) -> tuple[Tensor | float, dict[str, float], list[Tensor]]:
+        """A term of value 0 whose gradient is the adversary's, reversed; what the adversary knows; and the gradients of
+        its own parameters."""
         adversary = self._objective.adversary
         if adversary is None:
-            return 0.0
+            return 0.0, {}, []
         leaf = vectors.detach().requires_grad_()
         known, language = self._languages(leaf)
         value, accuracy = adversary.loss(known, language, self._done)
         gradient, *own = torch.autograd.grad(value, [leaf, *adversary.parameters])
-        adversary.update(list(own))
-        self.told |= {"language_loss": float(value.detach()), "language_accuracy": accuracy}
-        return ((vectors - vectors.detach()) * gradient).sum()
+        told = {"language_loss": float(value.detach()), "language_accuracy": accuracy}
+        return ((vectors - vectors.detach()) * gradient).sum(), told, own
 
-    def ascend(self) -> None:
-        """One step of the learned negatives against the vectors of the first value."""
-        negatives = self._objective.negatives
-        if negatives is None or self._first is None:
-            return
-        queries, passages, _, _, ignored = self._parts(self._first)
-        negatives.ascend(
-            queries, self._query_lang.to(queries.device), (queries @ passages.T).masked_fill(ignored, -torch.inf)
-        )
+    def learn(self, opening: Opening) -> None:
+        """One step of what is learned beside the encoder: the adversary's own, and that of the learned negatives
+        against the vectors of the opening."""
+        adversary, negatives = self._objective.adversary, self._objective.negatives
+        if adversary is not None:
+            adversary.update(opening.adversary)
+        if negatives is not None:
+            queries, passages, _, _, ignored = self._parts(opening.vectors)
+            scores = (queries @ passages.T).masked_fill(ignored, -torch.inf)
+            negatives.ascend(queries, self._query_lang, scores)
