@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from triglot.files import InputError
-from triglot.language_tags import base, ending, language, of_name, tag, two_of_name, wanted
+from triglot.language_tags import base, ending, language, of_name, tag, two_of_name, wanted, without_usual_script
 
 
 @pytest.mark.parametrize(
@@ -111,3 +111,16 @@ def test_other_names_stay_and_must_be_names_of_files() -> None:
     for value in ("../../evil", "/etc", "", " ", 5, None, ["de"], "a\nb"):
         with pytest.raises(InputError, match=r"a\.jsonl:3: .*language"):
             language(value, "a.jsonl:3")
+
+
+def test_the_usual_script_can_be_left_out():
+    tags = {
+        "en-Latn": "en",
+        "zh-Hans": "zh",
+        "zh-Hant": "zh-Hant",
+        "hi-Latn": "hi-Latn",
+        "ar-Arab": "ar",
+        "pt-BR": "pt-BR",
+    }
+    assert {code: without_usual_script(code) for code in tags} == tags
+    assert without_usual_script("sr-Cyrl-RS") == "sr-RS"

@@ -91,6 +91,20 @@ def base(code: str) -> str:
     return code.partition("-")[0]
 
 
+def without_usual_script(code: str) -> str:
+    """A tag without the script that its language is usually written in: `en-Latn` -> `en`; `zh-Hant`, `hi-Latn` stay.
+
+    For data sets that write a script in every tag.
+    """
+    from babel.core import get_global
+
+    primary, *rest = code.split("-")
+    if not rest or len(rest[0]) != 4:
+        return code
+    usual = get_global("likely_subtags").get(primary, "").split("_")
+    return "-".join([primary, *rest[1:]]) if rest[0] in usual else code
+
+
 def of_name(stem: str) -> str | None:
     """The language that a file name without suffix tells, the last of several: `xx`, `dev.zh-CN`,
     `tydiqa.goldp.xx.dev`, `squad_pt-br`.

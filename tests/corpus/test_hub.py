@@ -6,7 +6,10 @@ import sys
 
 import pytest
 
+from tests.corpus.formats.test_belebele import collection
+from tests.corpus.formats.test_mlir import pools
 from tests.corpus.formats.test_mteb import layout
+from tests.corpus.formats.test_multieup import SPEECHES, write
 from tests.corpus.test_collection import put
 from tests.opening import retrieval_of
 from triglot.corpus import hub
@@ -18,7 +21,8 @@ from triglot.files import InputError
 def test_names():
     assert hub.parse("hub:mteb/scifact") == hub.Spec("mteb/scifact", "", None)
     assert hub.parse("hub:miracl/miracl:sw@v1.0") == hub.Spec("miracl/miracl", "sw", "v1.0")
-    for wrong in ("hub:scifact", "hub:", "hub:a/b:", "hub:a/b:sw:bn", "hub:../x/y"):
+    assert hub.parse("hub:a/b:c/d@e") == hub.Spec("a/b", "c/d", "e")
+    for wrong in ("hub:a/b:../../x", "hub:scifact", "hub:", "hub:a/b:", "hub:a/b:sw:bn", "hub:../x/y"):
         with pytest.raises(InputError, match="not hub:OWNER/NAME"):
             hub.parse(wrong)
 
@@ -63,6 +67,19 @@ def test_beir_and_mteb_layouts(hub_cache):
         put(folder / "qrels" / "test.tsv", "query-id\tcorpus-id\tscore", "q\td\t1")
     assert retrieval_of("hub:someone/lines", name="x").languages == ("en",)
     assert retrieval_of("hub:someone/lines:fi", name="x").languages == ("fi",)
+
+
+def test_mixed_pools_belebele_and_speeches(hub_cache):
+    mixed = hub_cache("yjoonjang/mlir-benchmarks")
+    pools(mixed / "MMLIR" / "XQuAD_test")
+    assert retrieval_of("hub:yjoonjang/mlir-benchmarks:MMLIR/XQuAD_test", name="x").languages == ("en", "nl", "zh")
+    for wrong in ("", ":MMLIR/None"):
+        with pytest.raises(InputError, match="name one of its folders, such as hub:yjoonjang"):
+            retrieval_of(f"hub:yjoonjang/mlir-benchmarks{wrong}", name="x")
+    collection(hub_cache("facebook/belebele") / "data")
+    assert len(retrieval_of("hub:facebook/belebele", name="x", languages=["en"]).queries) == 3
+    write(hub_cache("unimelb-nlp/MultiEup-v2") / "clean_all_with_did_qid.MEP.csv", SPEECHES)
+    assert retrieval_of("hub:unimelb-nlp/MultiEup-v2", name="x").languages == ("de", "en", "ga")
 
 
 def test_what_cannot_be_fetched_is_said(hub_cache, monkeypatch):

@@ -1,8 +1,8 @@
 """Benchmarks from the Hugging Face hub, only where a name begins with `hub:`: `hub:OWNER/NAME[:PART][@REVISION]`.
 
 Files are fetched as they lie there, through `huggingface_hub` and its cache, and read by the readers of local folders:
-MIRACL and Mr. TyDi (topics and judgements in one data set, passages in another), and retrieval data in BEIR's or MTEB's
-layout. No code of a data set is run.
+MIRACL and Mr. TyDi (topics and judgements in one data set, passages in another), Belebele, Multi-EuP v2, the mixed
+pools of MIMO and SHIFT, and retrieval data in BEIR's or MTEB's layout. No code of a data set is run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from triglot.extras import named
 from triglot.files import InputError, nearest
 
 PREFIX = "hub:"
-_SPEC = re.compile(r"hub:([\w.\-]+/[\w.\-]+)(?::([\w.\-]+))?(?:@([\w.\-/]+))?")
+_SPEC = re.compile(r"hub:([\w.\-]+/[\w.\-]+)(?::([\w.\-]+(?:/[\w.\-]+)*))?(?:@([\w.\-/]+))?")
+_FOLDERS = {"facebook/belebele": ("data", "*.jsonl"), "unimelb-nlp/multieup-v2": ("", "*.csv")}  # as they lie there
+_POOLS = "yjoonjang/mlir-benchmarks"
 _MR_TYDI = {
     "ar": "arabic",
     "bn": "bengali",
@@ -45,7 +47,7 @@ class Spec:
 def parse(name: str) -> Spec:
     """Raises InputError where it is not `hub:OWNER/NAME[:PART][@REVISION]`."""
     match = _SPEC.fullmatch(name)
-    if match is None:
+    if match is None or ".." in (match[2] or "").split("/"):
         raise InputError(f"{name}: not hub:OWNER/NAME, hub:OWNER/NAME:PART or hub:OWNER/NAME:PART@REVISION")
     return Spec(match[1], match[2] or "", match[3])
 
@@ -74,7 +76,7 @@ def local(name: str, *, passages: bool = True) -> tuple[Path, dict[str, Any]]:
 
     Args:
         name: as the module says. PART is a language: needed for MIRACL and Mr. TyDi, and where a data set has
-            `xx-corpus`.
+            `xx-corpus`; of the mixed pools it is a folder, `MMLIR/Belebele_test`.
         passages: whether the corpus is wanted, of those that keep it apart.
 
     Raises:
@@ -95,6 +97,14 @@ def local(name: str, *, passages: bool = True) -> tuple[Path, dict[str, Any]]:
         path, options = _apart(spec, folder, "castorini/mr-tydi-corpus", folder, passages)
         return path, options | {"language": code}
     part = spec.part
+    if owner_and_name in _FOLDERS:
+        folder, files = _FOLDERS[owner_and_name]
+        return fetch(spec.repo, [str(Path(folder, files))], spec.revision) / folder, {}
+    if owner_and_name == _POOLS:
+        place = fetch(spec.repo, [f"{part}/*.jsonl"], spec.revision) if part else None
+        if place is None or not (place / part).is_dir():
+            raise InputError(f"{name}: name one of its folders, such as {PREFIX}{_POOLS}:MMLIR/Belebele_test")
+        return place / part, {}
     tables = (
         [f"{part}-{kind}/*" for kind in ("corpus", "queries", "qrels")]
         if part

@@ -256,7 +256,7 @@ def _csv(path: Path) -> Iterator[_Row]:
     first = _first_line(path)
     for delimiter in _DELIMITERS:
         if _is_header(_cells(first, delimiter)):
-            return _table(path, _quoted(path, delimiter))
+            return _table(path, quoted(path, delimiter))
     if not first:
         return iter(())
     raise InputError(f"{path}:1: its first line names no column of texts ({first[:60]!r}); known: {', '.join(_TEXT)}")
@@ -275,7 +275,7 @@ def _tsv(path: Path) -> Iterator[_Row]:
                 if line.strip()
             ),
         )
-    return _table(path, _quoted(path, "\t"))
+    return _table(path, quoted(path, "\t"))
 
 
 def _unquoted(cell: str) -> str:
@@ -311,7 +311,7 @@ def _table(path: Path, rows: Iterator[tuple[int, list[str]]]) -> Iterator[_Row]:
         )
 
 
-def _quoted(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def quoted(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """(line number, cells) of a table whose cells may stand in quotes, over several lines; blank lines are passed over.
 
     Raises:

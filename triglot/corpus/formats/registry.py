@@ -126,6 +126,28 @@ TABLE = (
         names=f"{_HERE}.trec:NAME",
     ),
     Format(
+        "mlir",
+        title="mixed pools (hub:yjoonjang/mlir-benchmarks: MIMO, SHIFT)",
+        help="queries.jsonl, corpus.jsonl with the language of each passage, and qrels.jsonl, one folder a benchmark",
+        retrieval=f"{_HERE}.mlir:read_retrieval",
+        layout=f"{_HERE}.mlir:is_layout",
+    ),
+    Format(
+        "belebele",
+        title="Belebele",
+        help="eng_Latn.jsonl and so on: questions and their passages of FLORES-200, a file a language",
+        retrieval=f"{_HERE}.belebele:read_retrieval",
+        layout=f"{_HERE}.belebele:is_layout",
+    ),
+    Format(
+        "multieup",
+        title="Multi-EuP v2",
+        help="a CSV of speeches (did, TEXT, LANGUAGE) with the titles of their debates in every language (title_XX, "
+        "qid_XX)",
+        retrieval=f"{_HERE}.multieup:read_retrieval",
+        layout=f"{_HERE}.multieup:is_layout",
+    ),
+    Format(
         "beir",
         title="BEIR",
         help="corpus.jsonl, queries.jsonl and qrels/SPLIT.tsv, also with a language in their names",
