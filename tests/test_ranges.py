@@ -21,8 +21,9 @@ import triglot
 from triglot.augment.settings import AugmentSettings
 from triglot.document import Document
 from triglot.files import InputError
-from triglot.ranges import Range, Share, check_number, check_ranges, hints_of
+from triglot.ranges import OneOf, Range, Share, check_number, check_ranges, hints_of
 from triglot.recipe import Recipe
+from triglot.registry import Registry
 from triglot.settings import build
 
 # Dataclasses with numbers that have defaults, but hold what was read or measured.
@@ -188,6 +189,13 @@ def test_no_range_is_without_an_end_and_every_default_lies_within_its_own() -> N
 
 
 @dataclass(frozen=True)
+class Row:
+    name: str
+    title: str = ""
+    help: str = ""
+
+
+@dataclass(frozen=True)
 class Knobs:
     size: Annotated[int, Range(1, 2**20)] = 1
     share: Share = 0.5
@@ -240,3 +248,24 @@ def test_what_lies_within_passes_whatever_type_of_number_it_is() -> None:
     check_number("--top", 3, Annotated[int, Range(1, 10)])
     with pytest.raises(InputError, match=r"^--top: 0 is below 1; a whole number from 1 to 10 is wanted$"):
         check_number("--top", 0, Annotated[int, Range(1, 10)])
+
+
+@dataclass(frozen=True)
+class Chosen:
+    method: Annotated[str, OneOf(Registry(Row, group="", what="row", rows=(Row("fgm"), Row("pgd"))))] = "pgd"
+    other: Annotated[str, OneOf(Registry(Row, group="", what="row", rows=(Row("one"),)), none="")] = ""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+def test_a_name_comes_from_its_table() -> None:
+    Chosen()
+    Chosen(method="fgm", other="one")
+    for given, message in (
+        ({"method": "pgf"}, r"^method: 'pgf' is unknown; did you mean 'pgd'"),
+        ({"method": ""}, r"^method: '' is unknown"),
+        ({"other": "on"}, r"^other: 'on' is unknown; did you mean 'one'"),
+    ):
+        with pytest.raises(InputError, match=message):
+            Chosen(**given)

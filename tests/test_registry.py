@@ -47,6 +47,7 @@ def test_rows_by_name_in_their_order() -> None:
     assert "green" not in registry
     green = registry.add(Colour("green"))
     assert list(registry) == [RED, BLUE, green]
+    assert registry.own == (RED, BLUE, green)
     registry.remove("green")
     assert registry.names() == ("red", "blue")
 

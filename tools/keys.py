@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from tools import page
-from triglot.ranges import hints_of, ranges_in
+from triglot.ranges import choices_in, hints_of, ranges_in
 from triglot.recipe import Recipe, key_order
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "recipe-keys.md"
@@ -39,6 +39,8 @@ def what(hint: Any) -> str:
         )
         return words.replace("a number", "number") + (" or null" if type(None) in get_args(hint) else "")
     origin, inner = get_origin(hint), get_args(hint)
+    for choice in choices_in(hint):
+        return ", ".join(([] if choice.none is None else ["empty"]) + [f"`{row.name}`" for row in choice.table.own])
     if origin is Annotated:
         return what(inner[0])
     if origin is Literal:
@@ -87,11 +89,12 @@ def rows(kind: type = Recipe, above: str = "") -> Iterator[tuple[str, str, str, 
     entries = {entry.name: entry for entry in dataclasses.fields(kind)}
     for entry in (entries[name] for name in (key_order() if kind is Recipe else entries)):
         below = list(inside(hints[entry.name]))
+        choices = [f"`{row.name}`: {row.help}" for choice in choices_in(hints[entry.name]) for row in choice.table.own]
         yield (
             above + entry.name,
             what(hints[entry.name]),
             "" if below and "N" not in below[0][0] else default(entry),
-            said[entry.name],
+            " ".join([said[entry.name], *(["; ".join(choices) + "."] if choices else [])]),
         )
         for rest, child in below if entry.name != "alignment" else ():
             yield from rows(child, f"{above}{entry.name}{rest}.")

@@ -1,6 +1,8 @@
-"""Ranges of numbers: declared once, with the field of the dataclass or the option of the command that takes the number.
+"""What a setting may be, declared once, with the field of the dataclass or the option of the command that takes it: a
+range of numbers, or a name out of a table.
 
     dim: Annotated[int, Range(1, 2**16)] = 512
+    method: Annotated[str, OneOf(METHODS)] = "none"
 
 `check_ranges` in a dataclass' `__post_init__` reads them, so that settings from a file, from the command line and from
 Python are held to the same. The names below are ranges that several places share.
@@ -14,9 +16,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from numbers import Integral, Real
-from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Protocol, cast, get_args, get_origin, get_type_hints
 
-from triglot.files import SettingError
+from triglot.files import SettingError, check_choice
 
 
 def shown(value: Any) -> str:
@@ -86,6 +88,51 @@ class Range:
         return f"{shown(value)} {what}{rest}; {self.in_words(whole)} is wanted"
 
 
+class _Row(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def help(self) -> str: ...
+
+
+class Table(Protocol):
+    """A table of `triglot.registry`."""
+
+    def names(self) -> tuple[str, ...]:
+        """Of its rows."""
+        ...
+
+    @property
+    def own(self) -> Sequence[_Row]:
+        """Its rows without those of other packages."""
+        ...
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """A name out of a table.
+
+    Attributes:
+        table: the rows, those of other packages included.
+        none: what stands for none of them; None where one must be chosen.
+    """
+
+    table: Table
+    none: str | None = None
+
+    def check(self, key: str, value: Any) -> None:
+        """Raises SettingError that names key, value and the nearest known name."""
+        if value != self.none or self.none is None:
+            check_choice(key, value, self.table.names())
+
+
+def choices_in(hint: Any) -> Iterator[OneOf]:
+    """The table of the name that an annotation allows, if there is one."""
+    if get_origin(hint) is Annotated:
+        yield from (note for note in get_args(hint)[1:] if isinstance(note, OneOf))
+
+
 def ranges_in(hint: Any) -> Iterator[tuple[Range, bool]]:
     """The range of the number that an annotation allows, alone or beside other types, and whether the number must be
     whole."""
@@ -129,13 +176,16 @@ def hints_of(kind: type) -> dict[str, Any]:
 
 
 def check_ranges(settings: Any) -> None:
-    """Hold every number of a dataclass to the range of its field.
+    """Hold every number of a dataclass to the range of its field, and every name to its table.
 
     Raises:
-        SettingError: names the first field that is out of its range, the value and the range.
+        SettingError: names the first field that is out of its range, the value and the range; or an unknown name, with
+            the nearest known one.
     """
     hints = hints_of(type(settings))
     for field in fields(settings):
+        for choice in choices_in(hints[field.name]):
+            choice.check(field.name, getattr(settings, field.name))
         for place, value, whole, allowed in _numbers(hints[field.name], getattr(settings, field.name), field.name):
             if complaint := allowed.complaint(value, whole):
                 raise SettingError(place, complaint)

@@ -76,6 +76,11 @@ class Registry(Generic[Row]):
         """The names of all rows. Imports nothing."""
         return (*self._rows, *self._of_others())
 
+    @property
+    def own(self) -> tuple[Row, ...]:
+        """The rows that this process has added, those of other packages not among them. Looks nothing up."""
+        return tuple(self._rows.values())
+
     def find(self, row: str | Row) -> Row:
         """A row by its name; a row that is passed in is returned as it is.
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from triglot.attack.searches import SEARCHES
 from triglot.augment.noise import KINDS
 from triglot.files import SettingError, check_choice
-from triglot.ranges import Half, Range, Seed, Share, check_ranges
+from triglot.ranges import Half, OneOf, Range, Seed, Share, check_ranges
 
 CODESWITCH = "codeswitch"
 TYPOS = ("insert", "substitute", "keyboard")  # delete and swap are for training
@@ -24,9 +24,7 @@ class AttackSettings:
         kinds: what is done to words: kinds of `triglot.augment.noise`, or `codeswitch`; of several, one is drawn for
             each text (`random`, `worst`) or all are candidates (`greedy`, `beam`).
         rate: share of the words that may change.
-        search: random (one draw), worst (the worst of `tries` draws), greedy (the best single change again and again),
-            beam (left to right, PolyGloss, arXiv 2103.09593), embedding (projected gradient on the vectors, no text: a
-            bound on what texts can do).
+        search: how the changes of a query are looked for (see `triglot.attack.searches`).
         tries: draws of `worst`; variants of a word that `greedy` and `beam` try.
         beam: partial texts kept.
         budget: texts that the model may be asked to encode for one query.
@@ -41,7 +39,7 @@ class AttackSettings:
     name: str = ""
     kinds: tuple[str, ...] = ("substitute",)
     rate: Share = 0.2
-    search: str = "random"
+    search: Annotated[str, OneOf(SEARCHES)] = "random"
     tries: Annotated[int, Range(1, 1000)] = 8
     beam: Annotated[int, Range(1, 1000)] = 4
     budget: Annotated[int, Range(1, 10**6)] = 200
@@ -55,8 +53,6 @@ class AttackSettings:
     def __post_init__(self) -> None:
         check_ranges(self)
         known = (*KINDS, CODESWITCH)
-        if self.search not in SEARCHES:
-            check_choice("search", self.search, SEARCHES.names())
         if not self.kinds and SEARCHES[self.search].of_texts:
             raise SettingError("kinds", "is empty")
         for kind in self.kinds:

@@ -9,7 +9,7 @@ import numpy as np
 
 from triglot.batches.kinds import KINDS, parts_of
 from triglot.files import check_choice
-from triglot.ranges import Range, Share, check_ranges
+from triglot.ranges import OneOf, Range, Share, check_ranges
 
 if TYPE_CHECKING:
     from triglot.corpus.parallel import ParallelCorpus
@@ -25,7 +25,7 @@ class BatchSettings:
     """Settings of the planner.
 
     Attributes:
-        kind: xx | xx-mixed | xy | independent | hybrid, or one of another package (see `triglot.batches.kinds`).
+        kind: how languages are drawn (see `triglot.batches.kinds`).
         alpha: share of xx batches among hybrid ones.
         size: rows a batch, over all ranks.
         by: whether an xy batch draws its ordered pair of languages once a row or once for the batch.
@@ -48,7 +48,7 @@ class BatchSettings:
         InputError: a value that is not understood.
     """
 
-    kind: str = "hybrid"
+    kind: Annotated[str, OneOf(KINDS)] = "hybrid"
     alpha: Share = 0.5
     size: Annotated[int, Range(1, 2**20)] = 256
     by: By = "row"
@@ -62,8 +62,6 @@ class BatchSettings:
     allow_small: bool = False
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            check_choice("kind", self.kind, KINDS.names())
         for key, known in _CHOICES.items():
             check_choice(key, getattr(self, key), known)
         check_ranges(self)

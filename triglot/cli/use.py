@@ -22,8 +22,14 @@ from triglot.cli.app import (
     one_line,
     within,
 )
+from triglot.debias.methods import METHODS
 from triglot.language_tags import language
 from triglot.ranges import Count, Rank, Seed, Share, Top
+
+
+def _methods(between: str, trait: str = "name") -> str:
+    """Names of the methods of debiasing that come with Triglot, or of those with a trait."""
+    return between.join(method.name for method in METHODS.own if getattr(method, trait))
 
 
 @app.command(cls=Command)
@@ -92,7 +98,7 @@ def debias(
             "--out", help="Folder to write the new model to; with --vectors, the .npy file.", callback=at_home
         ),
     ] = None,
-    method: Annotated[str, typer.Option(help="Debiasing method: centre | lir | lsar | shift | map.")] = "lsar",
+    method: Annotated[str, typer.Option(help=f"Debiasing method: {_methods(' | ')}.")] = "lsar",
     strength: Annotated[
         float | None,
         typer.Option(
@@ -102,12 +108,13 @@ def debias(
     ] = None,
     sides: Annotated[
         str,
-        typer.Option(help="Whether queries have offsets of their own (centre, shift): both | passage."),
+        typer.Option(help=f"Whether queries have offsets of their own ({_methods(', ', 'sides')}): both | passage."),
     ] = "both",
     rank: Annotated[
         int,
         typer.Option(
-            help="Number of directions that lir and lsar remove; 0 for the method's default.", callback=within(Rank)
+            help=f"Number of directions that {_methods(' and ', 'ranked')} remove; 0 for the method's default.",
+            callback=within(Rank),
         ),
     ] = 0,
     sample: Annotated[
@@ -115,7 +122,7 @@ def debias(
         typer.Option("--max-texts", help="Maximum number of texts to use for each language.", callback=within(Count)),
     ] = 10_000,
     pivot: Annotated[
-        str, typer.Option(help="Language whose vectors the methods shift and map leave unchanged.")
+        str, typer.Option(help=f"Language whose vectors the methods {_methods(' and ', 'pairs')} leave unchanged.")
     ] = "en",
     held_out: Annotated[
         list[str] | None,

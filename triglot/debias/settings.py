@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from triglot.debias.methods import METHODS
-from triglot.files import SettingError, check_choice
-from triglot.ranges import Range, Rank, Share, check_ranges
+from triglot.files import SettingError
+from triglot.ranges import OneOf, Range, Rank, Share, check_ranges
 
 FEWEST = 50  # texts of a language; a mean of fewer says more about the texts than about the language
 
@@ -17,8 +17,7 @@ class DebiasSettings:
     """How the language is taken out of a trained encoder.
 
     Attributes:
-        method: centre | lir | lsar | shift | map, or one of another package (see `triglot.debias.methods`); empty for
-            none.
+        method: how it is taken out (see `triglot.debias.methods`); empty for not at all.
         rank: directions removed by `lir` (0: one) and `lsar` (0: one less than there are languages).
         texts: of each language at most; pairs of each language for `shift` and `map`.
         pivot: of `shift` and `map`: its vectors stay as they are.
@@ -27,7 +26,7 @@ class DebiasSettings:
         source: label of the source whose texts are used; empty for all sources of natural text.
     """
 
-    method: str = ""
+    method: Annotated[str, OneOf(METHODS, none="")] = ""
     rank: Rank = 0
     texts: Annotated[int, Range(FEWEST, 10**9)] = 10_000
     pivot: str = "en"
@@ -36,8 +35,6 @@ class DebiasSettings:
     sides: Literal["passage", "both"] = "passage"
 
     def __post_init__(self) -> None:
-        if self.method and self.method not in METHODS:
-            check_choice("method", self.method, METHODS.names())
         check_ranges(self)
         if self.sides not in ("passage", "both"):
             raise SettingError("sides", f"{self.sides!r} is not passage or both")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from triglot.files import check_choice
 from triglot.losses.table import LOSSES
-from triglot.ranges import Range, Share, Weight, check_ranges
+from triglot.ranges import OneOf, Range, Share, Weight, check_ranges
 
 
 @dataclass(frozen=True)
@@ -20,16 +19,14 @@ class LossSettings:
         self_teaching: weight of KL(p(q) || p(view)) with p(q) held fixed, where the feed gives views of queries (arXiv
             2204.00716).
         consistency: weight of the symmetric KL between the two. With neither, views are trained on as further queries.
-        name: info-nce, or a loss of another package (see `triglot.losses.table`).
+        name: of the loss (see `triglot.losses.table`).
     """
 
     temperature: Annotated[float, Range(1e-4, 1e4)] = 0.05
     symmetric: Share = 0.0
     self_teaching: Weight = 0.0
     consistency: Weight = 0.0
-    name: str = "info-nce"
+    name: Annotated[str, OneOf(LOSSES)] = "info-nce"
 
     def __post_init__(self) -> None:
-        if self.name not in LOSSES:
-            check_choice("name", self.name, LOSSES.names())
         check_ranges(self)

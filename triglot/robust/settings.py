@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from triglot.files import check_choice
-from triglot.ranges import Range, Share, Weight, check_ranges
+from triglot.ranges import OneOf, Range, Share, Weight, check_ranges
 from triglot.robust.methods import METHODS
 
 SIDES = ("query", "passage", "both")
@@ -62,8 +62,7 @@ class RobustSettings:
     Sizes are shares of the root mean square norm of the model's token embeddings.
 
     Attributes:
-        method: none | fgm (Miyato 2017) | pgd (Madry 2018) | freelb (1909.11764) | smart (1911.03437) | r3f
-            (2008.03156).
+        method: how texts are shifted (see `triglot.robust.methods`).
         side: query | passage | both: whose texts are perturbed.
         eps: largest norm of a text's shift over its tokens (fgm, pgd, freelb); size of the noise (smart, r3f).
         steps: ascent steps (pgd, freelb).
@@ -73,7 +72,7 @@ class RobustSettings:
         language_adversary: looks for the language.
     """
 
-    method: str = "none"
+    method: Annotated[str, OneOf(METHODS)] = "none"
     side: str = "both"
     eps: Annotated[float, Range(0, 1000, above=True)] = 0.5
     steps: Annotated[int, Range(1, 1000)] = 2
@@ -83,7 +82,5 @@ class RobustSettings:
     language_adversary: AdversarySettings = AdversarySettings()
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            check_choice("method", self.method, METHODS.names())
         check_choice("side", self.side, SIDES)
         check_ranges(self)
