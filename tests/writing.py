@@ -50,6 +50,8 @@ def inputs(root: Path) -> Path:
     (root / "texts.tsv").write_text("".join(f"t{n}\t{text}\n" for n, text in enumerate(WORDS["en"])), encoding="utf-8")
     mixed = [f"{code},{' '.join(known[n : n + 3])}" for code, known in WORDS.items() for n in range(6)]
     (root / "mixed.csv").write_text("\n".join(["lang,text", *mixed]) + "\n", encoding="utf-8")
+    asked = [f"{n},{code},{known[n]}?,{known[n]}" for code, known in WORDS.items() for n in range(8)]
+    (root / "faq.csv").write_text("\n".join(["id,lang,question,answer", *asked]) + "\n", encoding="utf-8")
     (root / "few.tsv").write_text(
         "".join(f"f{n}\t{text}\n" for n, text in enumerate(WORDS["de"][:5])), encoding="utf-8"
     )
@@ -86,6 +88,11 @@ def commands(root: Path) -> dict[str, tuple[list[str], list[str], str]]:
         "check": (
             ["check", second, "--texts", mixed, "-q"],
             ["check", model, "--texts", mixed, "-q", "--force"],
+            "out",
+        ),
+        "data prepare": (
+            ["data", "prepare", str(root / "faq.csv"), "--test-size", "0.5", "-q"],
+            ["data", "prepare", str(root / "faq.csv"), "-q"],
             "out",
         ),
         "init": (["init", other, *fresh], ["init", pairs, *fresh], "out"),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from triglot.benchmark import open_benchmark
     from triglot.classify.judge import evaluate_task
     from triglot.classify.tasks import read_task
+    from triglot.commands.data import prepare_data
     from triglot.corpus.formats.registry import read_retrieval, read_training
     from triglot.corpus.parallel import ParallelCorpus
     from triglot.corpus.retrieval import RetrievalSet
@@ -46,6 +47,7 @@ __all__ = [
     "load_recipe",
     "open_benchmark",
     "plan_epoch",
+    "prepare_data",
     "read_retrieval",
     "read_task",
     "read_training",
@@ -78,6 +80,7 @@ _HOMES = {
     "load_recipe": "triglot.recipe:load_recipe",
     "open_benchmark": "triglot.benchmark:open_benchmark",
     "plan_epoch": "triglot.batches:plan_epoch",
+    "prepare_data": "triglot.commands.data:prepare_data",
     "read_retrieval": "triglot.corpus.formats.registry:read_retrieval",
     "read_task": "triglot.classify.tasks:read_task",
     "read_training": "triglot.corpus.formats.registry:read_training",

@@ -28,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data_app = typer.Typer(help="Inspect data.", no_args_is_help=True, rich_markup_mode=None)
+data_app = typer.Typer(help="Inspect data, and prepare your own.", no_args_is_help=True, rich_markup_mode=None)
 recipes_app = typer.Typer(
     help="List, show and copy the recipes that come with Triglot.", no_args_is_help=True, rich_markup_mode=None
 )

@@ -7,7 +7,31 @@ from typing import Annotated
 
 import typer
 
-from triglot.cli.app import RecipeName, Settings, at_home, data_app, recipes_app
+from triglot.cli.app import (
+    Force,
+    Languages,
+    Out,
+    Quiet,
+    RecipeName,
+    Settings,
+    at_home,
+    codes,
+    data_app,
+    listen,
+    recipes_app,
+    within,
+)
+from triglot.ranges import Seed, Several, Share
+
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--columns",
+        metavar="ROLE=COLUMN,...",
+        help="Columns by their roles, such as id=id,text=title+body,language=lang,group=key for articles and "
+        "query=q,article=clicked,language=lang for clicks; the rest is guessed. Can be given several times.",
+    ),
+]
 
 
 @data_app.command("inspect")
@@ -33,6 +57,78 @@ def data_inspect(
 
     report = inspect_paths(paths, against or [], strict=strict)
     typer.echo(json.dumps(report, indent=2, ensure_ascii=False) if as_json else render(report))
+
+
+@data_app.command("describe")
+def data_describe(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...",
+            help="Tables of articles and of clicks: CSV, TSV, JSON lines, JSON or Parquet.",
+            callback=at_home,
+        ),
+    ],
+    columns: Columns = None,
+    quiet: Quiet = False,
+) -> None:
+    """Guess what the columns of your own tables are, and print it as YAML to look at and keep."""
+    listen(quiet)
+    from triglot.commands.data import described, guess_lines
+
+    text, guesses = described(paths, columns or [])
+    typer.echo(text, nl=False)
+    if not quiet:
+        typer.echo("\n".join(guess_lines(guesses)), err=True)
+
+
+@data_app.command("prepare")
+def data_prepare(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DATA...",
+            help="A description that `triglot data describe` wrote, or the tables themselves.",
+            callback=at_home,
+        ),
+    ],
+    out: Out,
+    columns: Columns = None,
+    languages: Languages = "",
+    test_size: Annotated[
+        float | None,
+        typer.Option(help="Share of the clicked articles that is kept for the benchmark.", callback=within(Share)),
+    ] = None,
+    min_clicks: Annotated[
+        int | None,
+        typer.Option(help="Clicks from which on a question belongs to an article.", callback=within(Several)),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed of the draw.", callback=within(Seed))] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print prepared.json.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Treat a row that cannot be used as an error.")] = False,
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make training pairs and a benchmark of articles and the clicks of a search log."""
+    listen(quiet)
+    import json
+
+    from triglot.commands.data import next_steps, prepare_data
+
+    made = prepare_data(
+        paths,
+        out,
+        columns=columns or [],
+        languages=codes(languages) or None,
+        test_size=test_size,
+        min_clicks=min_clicks,
+        seed=seed,
+        strict=strict,
+        force=force,
+    )
+    typer.echo(json.dumps(made.report, indent=1, ensure_ascii=False) if as_json else str(made))
+    if not quiet and not as_json:
+        typer.echo("\n".join(["", *next_steps(out)]), err=True)
 
 
 @recipes_app.command("ls")

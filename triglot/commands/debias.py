@@ -68,7 +68,7 @@ def debias_model(
         hidden: set[str] = set()
         for name, benchmark_path in aside.items():
             benchmark = open_benchmark(benchmark_path, name=name, stream=False, classification=False).in_memory()
-            hidden.update(benchmark.queries.texts, benchmark.passages.texts)
+            hidden |= benchmark.judged_texts
         fitted = debias(load_model(model), corpus, chosen, seed=seed, held_out=hidden, progress=progress)
         source = Path(source_path(path)).resolve().name
         line = fit_line(chosen, fitted, source)

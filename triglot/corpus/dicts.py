@@ -210,13 +210,13 @@ def _by_language(row: Mapping[str, Any], number: int, column: str, spoken: str, 
     return found
 
 
-def rows_of_table(data: Any, columns: Iterable[str], block: int = 4096) -> Iterator[dict[str, Any]]:
+def rows_of_table(data: Any, columns: Iterable[str] | None = None, block: int = 4096) -> Iterator[dict[str, Any]]:
     """Rows of whatever speaks Arrow (a table, a data frame of pandas or polars), or of a `datasets.Dataset`, as
     dictionaries.
 
     Args:
         data: the table.
-        columns: those that are wanted, as far as the table has them.
+        columns: those that are wanted, as far as the table has them; None for all.
         block: rows that are made at a time.
 
     Raises:
@@ -230,7 +230,7 @@ def rows_of_table(data: Any, columns: Iterable[str], block: int = 4096) -> Itera
         raise InputError(
             f"{type(data).__name__}: not a table that Arrow can read; `from_rows` takes any rows"
         ) from None
-    wanted = set(columns)
+    wanted = set(table.column_names if columns is None else columns)
     for batch in table.select([column for column in table.column_names if column in wanted]).to_batches(
         max_chunksize=block
     ):

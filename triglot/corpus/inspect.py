@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from triglot.corpus import sentences
-from triglot.corpus.formats import beir, mlqa, squad
+from triglot.corpus.formats import beir, described, mlqa, squad
 from triglot.corpus.formats import registry as formats
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.tally import Tally
@@ -37,6 +37,7 @@ class Inventory:
     passages: list[tuple[str, str]] = field(
         default_factory=list
     )  # (language, text without its title, where that stands apart)
+    answers: set[int] | None = None  # places in `passages` of those that answer a question; None for all
     titles: set[str] = field(default_factory=set)
     published_sentences: Counter[str] = field(default_factory=Counter)
     question_languages: dict[str, set[str]] = field(default_factory=dict)
@@ -64,8 +65,11 @@ class Inventory:
             yield keys
 
     def sentences(self) -> Iterator[tuple[str, str, int]]:
-        """(language, sentence, hash) of the sentences of passages that have at least `SHORTEST` bytes."""
-        for (lang, text), key in zip(self.passages, self.passage_keys, strict=True):
+        """(language, sentence, hash) of the sentences of passages that have at least `SHORTEST` bytes; of a benchmark
+        only of those that answer a question."""
+        for place, ((lang, text), key) in enumerate(zip(self.passages, self.passage_keys, strict=True)):
+            if self.answers is not None and place not in self.answers:
+                continue
             spans = sentences.split(text, lang)
             for start, end in spans:
                 if len(text[start:end].encode()) >= SHORTEST:
@@ -110,14 +114,23 @@ def _from_beir(inventory: Inventory, contents: beir.Contents) -> None:
     for (identifier, lang), text in contents.queries.texts.items():
         inventory.questions.append((identifier, lang, text))
         inventory.question_languages.setdefault(identifier, set()).add(lang)
+    answers, inventory.answers = {document for _, document, grade in contents.judgements if grade > 0}, set()
     for (identifier, lang), text in contents.corpus.texts.items():
+        if identifier in answers:
+            inventory.answers.add(len(inventory.passages))
         inventory.passages.append((lang, text))
         inventory.passage_languages.setdefault(identifier, set()).add(lang)
     inventory.titles = {title for title in contents.corpus.titles.values() if title}
 
 
-def take_inventory(path: str | Path, *, strict: bool = False) -> Inventory:
-    """Read a path in the format that its names tell. Raises InputError where it cannot be read."""
+def take_inventory(path: str | Path, *, strict: bool = False, benchmark: bool = False) -> Inventory:
+    """Read a path in the format that its names tell. Raises InputError where it cannot be read.
+
+    Args:
+        path: file or folder.
+        strict: a record that cannot be used is an error.
+        benchmark: what is wanted of a path that is both training data and a benchmark.
+    """
     format = formats.detect(path)
     inventory = Inventory(str(path), format, Tally(strict=strict))
     if format == "squad":
@@ -126,6 +139,12 @@ def take_inventory(path: str | Path, *, strict: bool = False) -> Inventory:
         _from_contents(inventory, mlqa.read_contents(path, inventory.tally)[0])
     elif format == "beir":
         _from_beir(inventory, beir.read_contents(path, inventory.tally, split=None, titles=False))
+    elif format == "prepared" and benchmark:
+        _from_beir(inventory, beir.read_contents(Path(path) / described.BENCHMARK, inventory.tally))
+    elif format == "described" and benchmark:
+        prepared = described.read(path, strict=strict)
+        inventory.tally = prepared.tally
+        _from_beir(inventory, described.benchmark(prepared))
     else:
         row = formats.FORMATS[format]
         wishes, known = {"strict": strict, "titles": False}, row.options("training")
@@ -213,10 +232,16 @@ def _leakage(train: Inventory, known: _Known, evaluation: Inventory) -> dict[str
     # words too.
     wanted = set(evaluation.passage_keys) - known.passages
     titled = {key for keys in train.bodies() for key in keys if key in wanted} if wanted else set()
-    passages = [
+    seen = [
+        key in known.passages or key in titled or not known.passages.isdisjoint(bodies)
+        for key, bodies in zip(evaluation.passage_keys, evaluation.bodies(), strict=True)
+    ]
+    passages = [one for one, was in zip(evaluation.passages, seen, strict=True) if was]
+    answering = evaluation.answers
+    answers = [
         one
-        for one, key, bodies in zip(evaluation.passages, evaluation.passage_keys, evaluation.bodies(), strict=True)
-        if key in known.passages or key in titled or not known.passages.isdisjoint(bodies)
+        for place, (one, was) in enumerate(zip(evaluation.passages, seen, strict=True))
+        if was and (answering is None or place in answering)
     ]
     every = list(evaluation.sentences())
     parts = [(lang, text) for lang, text, key in every if key in known.sentences]
@@ -230,13 +255,14 @@ def _leakage(train: Inventory, known: _Known, evaluation: Inventory) -> dict[str
         }
 
     examples = [f"question id {one}" for one in ids[:EXAMPLES]]
-    for what, found in (("question", questions), ("passage", passages), ("sentence", parts)):
+    for what, found in (("question", questions), ("passage", answers), ("sentence", parts)):
         examples += [f"{what} ({lang}) {text[:80]!r}" for lang, text in found[:EXAMPLES]]
     return {
         "training": train.path,
         "evaluation": evaluation.path,
         "questions": {**by_text(questions, len(evaluation.questions)), "by_id": len(ids)},
         "passages": by_text(passages, len(evaluation.passages)),
+        "answers": by_text(answers, len(evaluation.passages if answering is None else answering)),
         "sentences": by_text(parts, len(every)),
         "articles": {"total": len(evaluation.titles), "by_title": len(titles)},
         "examples": [*examples, *(f"article {title!r}" for title in titles[:EXAMPLES])],
@@ -261,7 +287,7 @@ def inspect_paths(
         InputError: a path cannot be read, or is in no known format.
     """
     trains = [take_inventory(path, strict=strict) for path in train_paths]
-    evaluations = [take_inventory(path, strict=strict) for path in eval_paths]
+    evaluations = [take_inventory(path, strict=strict, benchmark=True) for path in eval_paths]
     leakage = []
     for train in trains if evaluations else []:
         known = _known(train)
@@ -308,9 +334,15 @@ def _leakage_lines(one: dict[str, Any]) -> list[str]:
         f"  questions: {questions['by_id']:,} by id, {questions['by_text']:,} by text, of "
         f"{questions['total']:,}{_each(questions)}"
     )
+    pool, answers = one["passages"]["total"], one["answers"]["total"]
     lines += [
-        f"  {kind}: {one[kind]['by_text']:,} by text, of {one[kind]['total']:,}{_each(one[kind])}"
-        for kind in ("passages", "sentences")
+        f"  {what}: {one[kind]['by_text']:,} by text, of {one[kind]['total']:,}{_each(one[kind])}"
+        for kind, what in (
+            ("passages", "passages"),
+            ("answers", "  that answer a question"),
+            ("sentences", "sentences"),
+        )
+        if kind != "answers" or answers < pool
     ]
     lines.append(f"  articles: {articles['by_title']:,} by title, of {articles['total']:,}")
     return [*lines, *(f"    e.g. {example}" for example in one["examples"])]

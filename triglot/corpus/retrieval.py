@@ -176,6 +176,15 @@ class RetrievalSet:
         key = pairs[:, 0] * number + pairs[:, 1]
         return pairs[np.argsort(key)][~np.isin(np.sort(key), answers[:, 0] * number + answers[:, 1])]
 
+    @property
+    def judged_texts(self) -> set[str]:
+        """What nothing may be fitted on: the questions, and the passages that judgements tie to them.
+
+        A passage that is in the pool alone says nothing of the answers.
+        """
+        asked = np.isin(self.passages.cluster, self.queries.cluster)
+        return {*self.queries.texts, *(self.passages.texts[row] for row in np.flatnonzero(asked))}
+
     def language_indices(self, codes: Sequence[str]) -> np.ndarray:
         """Indices of language codes. Raises InputError with the nearest known code."""
         for code in codes:

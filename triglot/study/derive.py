@@ -74,11 +74,11 @@ def derive(
 
 
 def evaluated_texts(benchmarks: Iterable[tuple[Benchmark, Opened]]) -> set[str]:
-    """Every text of the benchmarks that lie in memory."""
+    """The texts of the benchmarks that lie in memory, but for passages that answer none of their questions."""
     found: set[str] = set()
     for _, opened in benchmarks:
         if isinstance(opened.retrieval, RetrievalSet):
-            found.update(opened.retrieval.queries.texts, opened.retrieval.passages.texts)
+            found |= opened.retrieval.judged_texts
     return found
 
 

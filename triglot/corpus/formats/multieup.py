@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from triglot.corpus import dicts
-from triglot.corpus.formats.passages import quoted
 from triglot.corpus.retrieval import RetrievalSet
+from triglot.corpus.tables import quoted
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest
 from triglot.language_tags import language, tag

@@ -3,17 +3,15 @@ and content."""
 
 from __future__ import annotations
 
-import csv
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from triglot import parquet
-from triglot.files import LONGEST_LINE, InputError, open_bytes, parse_json, read_json, read_jsonl, read_lines
+from triglot.corpus import tables
+from triglot.files import InputError, open_bytes, read_lines
 from triglot.language_tags import language
 
 if TYPE_CHECKING:
@@ -27,7 +25,6 @@ _TEXT = ("text", "contents", "content", "passage", "body", "sentence", "query", 
 _TITLE = ("title", "headline")
 _LANG = ("lang", "language")
 _ROLES = {"id": _ID, "text": _TEXT, "title": _TITLE, "lang": _LANG}
-_DELIMITERS = (",", ";", "\t", "|")
 
 
 @dataclass(frozen=True)
@@ -106,9 +103,13 @@ def read_training(path: str | Path, *, languages: Sequence[str] | None = None) -
 
 
 def _reader(path: Path) -> Callable[[Path], Iterator[_Row]]:
-    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
-    known = {".parquet": _parquet, ".pq": _parquet, ".jsonl": _json_lines, ".ndjson": _json_lines, ".json": _json}
-    known |= {".csv": _csv, ".tsv": _tsv, ".tab": _tsv, ".txt": _lines, "": _lines}
+    suffix = tables.suffix(path)
+    readers = {"parquet": _parquet, "csv": _csv, "tsv": _tsv}
+    readers |= {
+        "json lines": lambda path: _records(path, tables.json_lines(path)),
+        "json": lambda path: _records(path, tables.json_records(path)),
+    }
+    known = {ending: readers[kind] for ending, kind in tables.KINDS.items()} | {".txt": _lines, "": _lines}
     if suffix not in known and path.is_file():
         with open_bytes(path):  # what is packed is named so
             raise InputError(
@@ -139,7 +140,7 @@ def _ids(path: Path, rows: Sequence[_Row]) -> list[str]:
     return ids
 
 
-# --- records: JSON and Parquet
+# --- records
 
 
 def _roles(names: Iterable[str], where: str) -> dict[str, str]:
@@ -198,49 +199,14 @@ def _records(path: Path, values: Iterable[tuple[int, str, Any]]) -> Iterator[_Ro
         yield row
 
 
-def _json_lines(path: Path) -> Iterator[_Row]:
-    return _records(path, ((number, f"{path}:{number}", value) for number, value in read_jsonl(path)))
-
-
-def _json(path: Path) -> Iterator[_Row]:
-    """A list of records, or JSON lines under the name of JSON."""
-    with open_bytes(path) as handle:
-        begins = next((byte for byte in iter(partial(handle.read, 1), b"") if byte.strip()), b"")
-    if begins == b"{" and isinstance(_parsed(_first_line(path), path), dict):
-        return _json_lines(path)
-    values = read_json(path)
-    if not isinstance(values, list):
-        raise InputError(f"{path}: a list of objects, or an object a line, was expected, not {type(values).__name__}")
-    return _records(path, ((number, f"{path}: item {number}", value) for number, value in enumerate(values, 1)))
-
-
 def _parquet(path: Path) -> Iterator[_Row]:
     spellings = [
         spelling for known in _ROLES.values() for name in known for spelling in (name, name.title(), name.upper())
     ]
-    return _records(path, ((number, f"{path}: row {number}", row) for number, row in parquet.rows(path, spellings)))
+    return _records(path, tables.records(path, spellings))
 
 
 # --- tables: CSV, TSV
-
-
-def _first_line(path: Path) -> str:
-    return next((line for _, line in read_lines(path) if line.strip()), "")
-
-
-def _parsed(line: str, path: Path) -> Any:
-    """The value of a line, None where it is no JSON."""
-    try:
-        return parse_json(line, path, 1)
-    except InputError:
-        return None
-
-
-def _cells(line: str, delimiter: str) -> list[str]:
-    try:
-        return next(csv.reader([line[:10_000]], delimiter=delimiter), [])  # no header is longer
-    except csv.Error:
-        return []
 
 
 def _is_header(cells: Sequence[str]) -> bool:
@@ -253,34 +219,20 @@ def _is_header(cells: Sequence[str]) -> bool:
 
 
 def _csv(path: Path) -> Iterator[_Row]:
-    first = _first_line(path)
-    for delimiter in _DELIMITERS:
-        if _is_header(_cells(first, delimiter)):
-            return _table(path, quoted(path, delimiter))
+    first = tables.first_line(path)
+    for delimiter in tables.DELIMITERS:
+        if _is_header(tables.cells_of(first, delimiter)):
+            return _table(path, tables.quoted(path, delimiter))
     if not first:
         return iter(())
     raise InputError(f"{path}:1: its first line names no column of texts ({first[:60]!r}); known: {', '.join(_TEXT)}")
 
 
 def _tsv(path: Path) -> Iterator[_Row]:
-    header = _first_line(path).split("\t")
+    header = tables.first_line(path).split("\t")
     if not _is_header(header):
         return _id_and_text(path)
-    if all(line.count("\t") == len(header) - 1 for _, line in read_lines(path) if line.strip()):
-        return _table(
-            path,
-            (
-                (number, [_unquoted(cell) for cell in line.split("\t")])
-                for number, line in read_lines(path)
-                if line.strip()
-            ),
-        )
-    return _table(path, quoted(path, "\t"))
-
-
-def _unquoted(cell: str) -> str:
-    match = re.fullmatch(r'"((?:[^"]|"")*)"', cell)
-    return match[1].replace('""', '"') if match else cell
+    return _table(path, tables.tab_separated(path, len(header)))
 
 
 def _id_and_text(path: Path) -> Iterator[_Row]:
@@ -296,42 +248,7 @@ def _id_and_text(path: Path) -> Iterator[_Row]:
 
 def _table(path: Path, rows: Iterator[tuple[int, list[str]]]) -> Iterator[_Row]:
     """Texts of a table; the first of its rows, (line number, cells), is the header."""
-    number, header = next(rows)
-    header = [name.strip() for name in header]
-    if twice := next((name for name in header if header.count(name) > 1), None):
-        raise InputError(f"{path}:{number}: two columns have the same name, {twice!r:.60}")
-    roles = _roles(header, f"{path}:{number}")
-    _tell(path, roles, header)
-    for number, cells in rows:
-        where = f"{path}:{number}"
-        if len(cells) != len(header):
-            raise InputError(f"{where}: {len(cells)} cells, but the header has {len(header)}")
-        yield _row(
-            {name: cell for name, cell in zip(header, cells, strict=True) if name in roles.values()}, number, where
-        )
-
-
-def quoted(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """(line number, cells) of a table whose cells may stand in quotes, over several lines; blank lines are passed over.
-
-    Raises:
-        InputError: names the line where a cell begins whose quotes never end, or go on after their end.
-    """
-    csv.field_size_limit(LONGEST_LINE)
-    begin = 1
-    reader = csv.reader((f"{line}\n" for _, line in read_lines(path)), delimiter=delimiter, strict=True)
-    while True:
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            raise InputError(
-                f"{path}:{begin}: a row that is no CSV ({error}); quotes within a cell in quotes are written twice"
-            ) from None
-        if cells is None:
-            return
-        if cells:
-            yield begin, cells
-        begin = reader.line_num + 1
+    return _records(path, tables.table(path, rows, lambda header: _roles(header, f"{path}:1")))
 
 
 # --- one text a line
@@ -359,12 +276,14 @@ def _lines(path: Path) -> Iterator[_Row]:
 def _check_plain(path: Path, number: int, line: str) -> None:
     """Raises InputError where a first line is that of a JSON file, a table or a page."""
     start = line.lstrip()
-    if start.rstrip() in ("{", "[") or (start.startswith(("{", "[")) and isinstance(_parsed(start, path), dict | list)):
+    if start.rstrip() in ("{", "[") or (
+        start.startswith(("{", "[")) and isinstance(tables.parsed(start, path), dict | list)
+    ):
         raise InputError(f"{path}:{number}: this is JSON; name it .jsonl (an object a line) or .json")
     if re.match(r"<(!doctype|html|\?xml)\b", start, re.IGNORECASE):
         raise InputError(f"{path}:{number}: this is HTML or XML, and its lines are no texts")
-    for delimiter in _DELIMITERS:
-        cells = {cell.strip().lower() for cell in _cells(line, delimiter)}
+    for delimiter in tables.DELIMITERS:
+        cells = {cell.strip().lower() for cell in tables.cells_of(line, delimiter)}
         if not cells.isdisjoint(_TEXT) and not cells.isdisjoint((*_ID, *_TITLE, *_LANG)):
             raise InputError(
                 f"{path}:{number}: this is the header of a table; name it {'.tsv' if delimiter == chr(9) else '.csv'}"

@@ -226,6 +226,23 @@ TABLE = (
         layout=f"{_HERE}.passages:is_layout",
     ),
     Format(
+        "described",
+        title="your own tables, described in YAML",
+        help="articles and the clicks of a search log, as CSV, TSV, JSON lines, JSON or Parquet with any column names; "
+        "`triglot data describe FILES > data.yaml` writes the description",
+        training=f"{_HERE}.described:read_training",
+        retrieval=f"{_HERE}.described:read_retrieval",
+        layout=f"{_HERE}.described:is_layout",
+    ),
+    Format(
+        "prepared",
+        title="what `triglot data prepare` wrote",
+        help="a folder with train.jsonl, prepared.json and benchmark/",
+        training=f"{_HERE}.described:read_prepared_training",
+        retrieval=f"{_HERE}.described:read_prepared_retrieval",
+        layout=f"{_HERE}.described:is_prepared",
+    ),
+    Format(
         "atlas",
         title="the built-in corpus",
         help="questions and answers about places, languages and calendars in 11 languages, made of CLDR; it has no "

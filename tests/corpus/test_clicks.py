@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests import help_centre
+from triglot.corpus.clicks import TEST, TRAIN, Prepared, joined, prepare
+from triglot.corpus.description import ArticleColumns, Articles, ClickColumns, Clicks, Description
+from triglot.files import InputError
+from triglot.text import normalise
+
+TABLES = Description(
+    (Articles(ArticleColumns(("title", "body"), "id", "lang", "key"), "articles"),),
+    (Clicks(ClickColumns("query", "clicked", "lang"), "clicks"),),
+)
+
+
+def of(articles: list[dict[str, Any]], clicks: list[dict[str, Any]], description: Description = TABLES) -> Prepared:
+    rows = {"articles": articles, "clicks": clicks}
+    given = {name: iter([(n, f"{name}:{n}", row) for n, row in enumerate(made, 1)]) for name, made in rows.items()}
+    return prepare(description, given=given)
+
+
+def article(number: int, lang: str = "en", key: str = "", text: str = "") -> dict[str, Any]:
+    return {"id": number, "lang": lang, "key": key, "title": f"t{number}", "body": text or f"body {number} {lang}"}
+
+
+def click(query: str, clicked: Any, lang: str = "en") -> dict[str, Any]:
+    return {"query": query, "clicked": clicked, "lang": lang}
+
+
+TWENTY = [article(n) for n in range(20)]
+ASKED = [click(f"question {n}", str(n)) for n in range(20)]
+
+
+def test_training_and_benchmark_share_no_article_and_no_question() -> None:
+    articles, log = help_centre.rows(searches=900)
+    columns = (
+        ArticleColumns(("title", "body"), "id", "locale", "translation_key"),
+        ClickColumns("query", "clicked_id", "lang"),
+    )
+    made = of(articles, log, Description((Articles(columns[0], "articles"),), (Clicks(columns[1], "clicks"),)))
+    groups = {part: {g for one in asked.values() for g in one.clicks} for part, asked in made.questions.items()}
+    assert groups[TEST] <= made.test
+    assert groups[TRAIN].isdisjoint(made.test)
+    assert len(made.test) == round(0.2 * 48)
+    texts = {
+        part: {normalise(t) for one in asked.values() for t in one.texts.values()}
+        for part, asked in made.questions.items()
+    }
+    assert texts[TRAIN].isdisjoint(texts[TEST])
+    corpus = made.corpus()
+    held_out = {text for (group, _), text in made.texts.items() if group in made.test}
+    assert held_out.isdisjoint(corpus.texts.to_pylist())
+    contents = made.contents()
+    assert contents.corpus.texts == made.texts  # the pool is the whole help centre
+    assert {document for _, document, _ in contents.judgements} == groups[TEST]
+    clicks = {(row["lang"], " ".join(row["query"].lower().split()), row["clicked_id"]) for row in log}
+    assert sum(len(one.clicks) for asked in made.questions.values() for one in asked.values()) <= len(clicks)
+    assert made.tally.read["searches"] == made.tally.read["clicks"] == 900
+
+
+def test_the_draw_is_by_name_and_seed() -> None:
+    first = of(TWENTY, ASKED)
+    assert of(TWENTY[::-1], ASKED[::-1]).test == first.test
+    assert of(TWENTY, ASKED, replace(TABLES, seed=2)).test != first.test
+    more = of([*TWENTY, article(99)], [*ASKED, click("something new", 99)])
+    assert len(more.test & first.test) >= 3
+
+
+def test_translations_and_equal_texts_stay_together() -> None:
+    groups = [article(n, lang, f"k{n // 2}") for n in range(40) for lang in ("en" if n % 2 else "de",)]
+    made = of(groups, [click(f"q {n}", str(n), "de" if n % 2 else "en") for n in range(40)])
+    assert made.test <= {f"k{n}" for n in range(20)}
+    twins = [article(n, text=f"the same {n // 10}") | {"title": ""} for n in range(20)]
+    made = of(twins, ASKED, replace(TABLES, test_size=0.5))
+    assert made.test in ({f"id-{n}" for n in range(10)}, {f"id-{n}" for n in range(10, 20)})
+
+
+def test_repeated_clicks_are_one_pair_and_rare_ones_are_left_out() -> None:
+    log = [*ASKED, *ASKED, click("Question  3", "3"), click("rare", "4")]
+    made = of(TWENTY, log, replace(TABLES, min_clicks=2))
+    assert sum(len(asked) for asked in made.questions.values()) == 20
+    assert made.tally.left_out["question and article with fewer than 2 clicks"].count == 1
+    assert made.tally.read["clicks that repeat a question and its article (counted once)"] == 21
+
+
+def test_what_cannot_be_used_is_counted_with_its_reason() -> None:
+    articles = [
+        *TWENTY,
+        article(20) | {"title": "", "body": " "},
+        article(21, ""),
+        article(22) | {"id": ""},
+        article(3, key="other"),
+        article(30, key="k", text="one"),
+        article(31, key="k", text="two"),
+    ]
+    log = [
+        *ASKED,
+        click("", "1"),
+        click("lost", "999"),
+        click("none", ""),
+        click("x", "1", ""),
+        click("both", ["1", 2.0]),
+    ]
+    made = of(articles, log)
+    assert {
+        reason: (one.count, one.first) for reason, one in made.tally.left_out.items() if "benchmark" not in reason
+    } == {
+        "article without a text": (1, "articles:21"),
+        "article without a language": (1, "articles:22"),
+        "article without an id": (1, "articles:23"),
+        "article whose id another article has": (1, "articles:24"),
+        "article of a group that has one in this language already": (1, "articles:26"),
+        "search without a query": (1, "clicks:21"),
+        "click on an id that no article has": (1, "clicks:22"),
+        "search without a click": (1, "clicks:23"),
+        "search without a language": (1, "clicks:24"),
+    }
+    both = [one for asked in made.questions.values() for one in asked.values() if one.texts["en"] in ("both",)]
+    assert both[0].clicks.keys() <= {"id-1", "id-2"}
+
+
+def test_a_question_with_clicks_on_both_sides_is_trained_on_without_those_of_the_benchmark() -> None:
+    held_out = sorted(of(TWENTY, ASKED).test)[0].removeprefix("id-")
+    other = next(str(n) for n in range(20) if f"id-{n}" not in of(TWENTY, ASKED).test)
+    made = of(TWENTY, [*ASKED, click("either", held_out), click("either", other), click("EITHER!", held_out, "de")])
+    mine = [
+        (part, one.clicks)
+        for part, asked in made.questions.items()
+        for one in asked.values()
+        if "either" in str(one).lower()
+    ]
+    assert mine == [(TRAIN, {f"id-{other}": 1})]
+    assert made.tally.left_out["clicks on articles of the benchmark by a question that training has"].count == 2
+
+
+def test_questions_beside_answers_need_no_clicks() -> None:
+    faq = Description((Articles(ArticleColumns("answer", "id", "lang", query="question"), "articles"),), test_size=0.5)
+    rows = [
+        {"id": n, "lang": lang, "question": f"{lang} question {n}", "answer": f"{lang} answer {n}"}
+        for n in range(4)
+        for lang in ("de", "en")
+    ]
+    made = of(rows, [], faq)
+    assert all(set(one.texts) == {"de", "en"} for asked in made.questions.values() for one in asked.values())
+    assert [len(asked) for asked in made.questions.values()] == [2, 2]
+    twice = [*rows, rows[0] | {"question": "another one"}]
+    assert sum(len(asked) for asked in of(twice, [], faq).questions.values()) == 6
+
+
+def test_a_language_of_a_table_and_languages_that_are_wanted() -> None:
+    tables = replace(TABLES, clicks=(Clicks(ClickColumns("query", "clicked"), "clicks", "en"),))
+    log = [{"query": f"question {n}", "clicked": n} for n in range(20)]
+    assert of(TWENTY, log, tables).languages == ("en",)
+    german = [article(n, "de", f"k{n}") for n in range(20)]
+    english = [article(100 + n, "en", f"k{n}") for n in range(20)]
+    made = of(
+        [*german, *english], [click(f"q {n}", 100 + n, "de") for n in range(20)], replace(TABLES, languages=("de",))
+    )
+    assert made.languages == ("de",)
+    assert made.tally.read["articles in other languages (not asked for)"] == 20
+    lost = Clicks(ClickColumns("query", "clicked"), "clicks")
+    with pytest.raises(InputError, match="clicks: no column tells the language; give `language: xx` beside its path"):
+        of(TWENTY, log, replace(TABLES, clicks=(lost,)))
+
+
+def test_too_little_is_an_error() -> None:
+    with pytest.raises(InputError, match="no click can be used; read: 20 articles"):
+        of(TWENTY, [])
+    with pytest.raises(
+        InputError, match=r"no question is left for the benchmark: 1 questions with clicks on 1 articles"
+    ):
+        of(TWENTY, ASKED[:1])
+    assert not of(TWENTY, ASKED[:1], replace(TABLES, test_size=0.0)).test
+
+
+@given(st.lists(st.text(max_size=8), max_size=4))
+def test_joined_texts_hold_all_parts(parts: list[str]) -> None:
+    text = joined(parts)
+    assert all(part.strip() in text for part in parts)
+    assert joined(["Title", "Body"]) == "Title. Body"
+    assert joined(["Why?", "", "So."]) == "Why? So."

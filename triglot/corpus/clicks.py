@@ -1,0 +1,327 @@
+"""Articles and the clicks of a search log, as training pairs and a benchmark that share no article and no question.
+
+An article is a group of translations. The benchmark gets whole groups, drawn once; groups with the same text go
+together. A question is the benchmark's where all its clicks are on articles of the benchmark, whatever its case,
+punctuation and language; otherwise it is trained on, without its clicks on these. The pool of the benchmark is the
+whole help centre, as it is when somebody searches.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triglot.corpus import tables
+from triglot.corpus.description import Articles, Clicks, Description, roles_of
+from triglot.corpus.formats import beir
+from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus
+from triglot.corpus.tally import Tally
+from triglot.files import InputError
+from triglot.graph import components
+from triglot.language_tags import language
+from triglot.seeds import bits
+from triglot.text import normalise
+
+TRAIN, TEST = "train", "test"
+Rows = Mapping[str, Iterator[tables.Record]]
+
+
+@dataclass
+class Question:
+    """What was asked, in one language or several.
+
+    Attributes:
+        texts: language -> text.
+        clicks: group of articles -> clicks.
+    """
+
+    texts: dict[str, str]
+    clicks: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Articles and questions, divided.
+
+    Attributes:
+        languages: of the articles and questions.
+        texts: (group, language) -> text of an article.
+        test: groups of the benchmark.
+        questions: part -> id -> question; groups in `clicks` are of that part.
+        tally: what was read, joined and left out.
+    """
+
+    languages: tuple[str, ...]
+    texts: Mapping[tuple[str, str], str]
+    test: frozenset[str]
+    questions: Mapping[str, Mapping[str, Question]]
+    tally: Tally
+
+    def corpus(self, source: str = "clicks") -> ParallelCorpus:
+        """The training pairs: a row for each question and article that belong together."""
+        builder, by_group = CorpusBuilder(source), self._by_group()
+        for name, question in self.questions[TRAIN].items():
+            for lang, text in question.texts.items():
+                builder.text(f"question/{name}", lang, text)
+            for group in question.clicks:
+                for lang, text in by_group[group].items():
+                    builder.text(f"article/{group}", lang, text)
+                builder.row(f"question/{name}", f"article/{group}")
+        return builder.build().tied()
+
+    def contents(self) -> beir.Contents:
+        """The benchmark in the terms of BEIR's layout: all articles, and the questions of the benchmark."""
+        asked = self.questions[TEST]
+        queries = {(name, lang): text for name, one in asked.items() for lang, text in one.texts.items()}
+        judged = [(name, group, 1) for name, one in asked.items() for group in one.clicks]
+        return beir.Contents(
+            beir.Records(dict(self.texts), {group: "" for group, _ in self.texts}), beir.Records(queries), judged
+        )
+
+    def _by_group(self) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = defaultdict(dict)
+        for (group, lang), text in self.texts.items():
+            found[group][lang] = text
+        return found
+
+
+def joined(parts: Sequence[str]) -> str:
+    """The text of several columns, a title and a body for one: sentences after one another."""
+    parts = [part.strip() for part in parts if part.strip()]
+    ends = [part if unicodedata.category(part[-1]).startswith("P") else f"{part}." for part in parts[:-1]]
+    return " ".join([*ends, *parts[-1:]])
+
+
+def prepare(
+    description: Description, base: str | Path = "", *, strict: bool = False, given: Rows | None = None
+) -> Prepared:
+    """Read the tables and divide them.
+
+    Args:
+        description: of the tables.
+        base: folder that its paths are relative to.
+        strict: a row that cannot be used is an error.
+        given: records of tables that are no files, by the path that the description has for them.
+
+    Raises:
+        InputError: a table or column is missing or cannot be read; a text whose language nobody tells; or too few
+            clicks for training pairs and a benchmark.
+    """
+    tally = Tally(strict=strict)
+    wanted = frozenset(description.languages)
+    articles, questions = _Articles(tally, wanted), _Questions(tally, wanted)
+    for table in description.articles:
+        for where, record in _records(table, base, given):
+            articles.add(table, record, where, questions)
+    tally.count("articles", len(articles.texts))
+    tally.count("groups of translations", len({group for group, _ in articles.texts}))
+    for table in description.clicks:
+        for where, record in _records(table, base, given):
+            questions.click(table, record, where, articles)
+    if not articles.texts:
+        raise InputError(f"no article can be used; {'; '.join(tally.lines())}")
+    found = questions.clicked(description.min_clicks)
+    if not found:
+        raise InputError(f"no click can be used; {'; '.join(tally.lines())}")
+    test = _draw(articles.texts, found, description)
+    parts = _divide(found, test, tally)
+    for part, share in ((TRAIN, 1 - description.test_size), (TEST, description.test_size)):
+        if share and not parts[part]:
+            raise InputError(
+                f"no question is left for {'training' if part == TRAIN else 'the benchmark'}: {len(found):,} questions "
+                f"with clicks on {len({group for one in found for group in one.clicks}):,} articles are too few for "
+                f"test_size={description.test_size:g}"
+            )
+    spoken = {lang for _, lang in articles.texts} | {lang for one in found for lang in one.texts}
+    return Prepared(tuple(sorted(spoken)), articles.texts, test, parts, tally)
+
+
+def _records(table: Articles | Clicks, base: str | Path, given: Rows | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(where, role -> value) of a table; a text that several columns make is joined."""
+    roles = roles_of(table)
+    place = Path(base) / Path(table.path).expanduser()
+    names = [name for columns in roles.values() for name in columns]
+    if given and table.path in given:
+        found = given[table.path]
+    elif not place.exists() and Path(table.path).exists():
+        raise InputError(f"{place}: no such file; paths in a description are relative to its own folder")
+    else:
+        found = tables.records(place, names)
+    if "language" not in roles and not table.language:
+        raise InputError(f"{place}: no column tells the language; give `language: xx` beside its path, or the column")
+    if given is None or table.path not in given:
+        tables.check_columns(place, names, tables.columns_of(place))
+    for _, where, record in found:
+        if not isinstance(record, dict):
+            raise InputError(f"{where}: an object was expected")
+        yield (
+            where,
+            {
+                role: joined([_string(record.get(name)) for name in columns])
+                if role == "text"
+                else record.get(columns[0])
+                for role, columns in roles.items()
+            },
+        )
+
+
+def _string(value: Any) -> str:
+    """A cell as text: ids that a data frame made decimal numbers of are whole again; what is no text is none."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def _language(text: str) -> str:
+    """A language in its one spelling; empty where a cell names none, as `n/a` does."""
+    try:
+        return language(text) if text else ""
+    except InputError:
+        return ""
+
+
+class _Articles:
+    """Texts by group and language, and which group an id belongs to."""
+
+    def __init__(self, tally: Tally, wanted: frozenset[str]):
+        self.tally, self.wanted = tally, wanted
+        self.texts: dict[tuple[str, str], str] = {}
+        self.group_of: dict[str, str] = {}
+
+    def add(self, table: Articles, record: dict[str, Any], where: str, questions: _Questions) -> None:
+        lang = _language(_string(record.get("language")) or table.language)
+        identifier, group = _string(record.get("id")), _string(record.get("group"))
+        if not record["text"]:
+            self.tally.leave_out("article without a text", where)
+            return
+        if not lang:
+            self.tally.leave_out("article without a language", where)
+            return
+        if "id" in record and not identifier:
+            self.tally.leave_out("article without an id", where)
+            return
+        alone = f"id-{identifier}" if "group" in record else identifier
+        group = group or (alone if identifier else f"row {where}")
+        if self.group_of.setdefault(identifier or group, group) != group:
+            self.tally.leave_out("article whose id another article has", where)
+        elif self.wanted and lang not in self.wanted:
+            self.tally.count("articles in other languages (not asked for)")
+        elif self.texts.setdefault((group, lang), record["text"]) != record["text"]:
+            self.tally.leave_out("article of a group that has one in this language already", where)
+        elif asked := _string(record.get("query")):
+            questions.ask(asked, lang, group)
+
+
+class _Questions:
+    """Questions by their language and words, and the articles that belong to them."""
+
+    def __init__(self, tally: Tally, wanted: frozenset[str]):
+        self.tally, self.wanted = tally, wanted
+        self.found: dict[tuple[str, str], Question] = {}
+        self.own: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+
+    def ask(self, text: str, lang: str, group: str) -> None:
+        """A question that stands beside the text of an article."""
+        self.own[group][lang].append(text)
+        self.tally.count("questions beside articles")
+
+    def click(self, table: Clicks, record: dict[str, Any], where: str, articles: _Articles) -> None:
+        self.tally.count("searches")
+        lang, query = _language(_string(record.get("language")) or table.language), _string(record["query"])
+        several = record["article"] if isinstance(record["article"], list | tuple) else [record["article"]]
+        clicked = [name for name in map(_string, several) if name]
+        clicks = _string(record.get("clicks")) if "clicks" in record else "1"
+        if not query:
+            self.tally.leave_out("search without a query", where)
+        elif not lang:
+            self.tally.leave_out("search without a language", where)
+        elif not clicks.isdigit():
+            self.tally.leave_out("search whose number of clicks is no whole number", where)
+        elif not clicked or not int(clicks):
+            self.tally.leave_out("search without a click", where)
+        elif self.wanted and lang not in self.wanted:
+            self.tally.count("searches in other languages (not asked for)")
+        else:
+            question = self.found.setdefault((lang, " ".join(query.lower().split())), Question({lang: query}))
+            for name in clicked:
+                group = articles.group_of.get(name)
+                if group is None:
+                    self.tally.leave_out("click on an id that no article has", where)
+                elif self.wanted and not any((group, code) in articles.texts for code in self.wanted):
+                    self.tally.count("clicks on articles in other languages (not asked for)")
+                else:
+                    self.tally.count("clicks", int(clicks))
+                    question.clicks[group] = question.clicks.get(group, 0) + int(clicks)
+
+    def clicked(self, least: int) -> list[Question]:
+        """The questions with their articles, each pair once, and those with too few clicks left out."""
+        found = []
+        for question in self.found.values():
+            few = [group for group, clicks in question.clicks.items() if clicks < least]
+            for group in few:
+                del question.clicks[group]
+            if few:
+                self.tally.remark(
+                    "left out",
+                    f"question and article with fewer than {least} clicks",
+                    next(iter(question.texts.values())),
+                    len(few),
+                )
+            if question.clicks:
+                found.append(question)
+        pairs, clicks = sum(len(one.clicks) for one in found), sum(sum(one.clicks.values()) for one in found)
+        if clicks > pairs:
+            self.tally.count("clicks that repeat a question and its article (counted once)", clicks - pairs)
+        for group, asked in self.own.items():
+            if all(len(texts) == 1 for texts in asked.values()):  # translations of one another, as the articles are
+                found.append(Question({lang: texts[0] for lang, texts in asked.items()}, {group: 1}))
+            else:
+                found += [Question({lang: text}, {group: 1}) for lang, texts in asked.items() for text in texts]
+        return found
+
+
+def _draw(texts: Mapping[tuple[str, str], str], found: Sequence[Question], description: Description) -> frozenset[str]:
+    """The groups of the benchmark: of those that belong to a question, a share, drawn by name, so that a new article
+    changes the part of no other but the last."""
+    number = {group: place for place, group in enumerate(dict.fromkeys(group for group, _ in texts))}
+    first: dict[str, int] = {}
+    same = [(first.setdefault(normalise(text), number[group]), number[group]) for (group, _), text in texts.items()]
+    of_group = components(len(number), *(np.array(side) for side in zip(*same, strict=True)))
+    asked = sorted({of_group[number[group]] for one in found for group in one.clicks})
+    named: dict[int, str] = {}
+    for group, place in number.items():
+        named[of_group[place]] = min(group, named.get(of_group[place], group))
+    keys = [int.from_bytes(hashlib.blake2b(named[one].encode(), digest_size=7).digest(), "little") for one in asked]
+    order = np.argsort(bits(description.seed, "articles of the benchmark", np.array(keys, np.int64)), kind="stable")
+    chosen = {asked[place] for place in order[: round(description.test_size * len(asked))].tolist()}
+    return frozenset(group for group, place in number.items() if of_group[place] in chosen)
+
+
+def _divide(found: Sequence[Question], test: frozenset[str], tally: Tally) -> dict[str, dict[str, Question]]:
+    """The questions of training and of the benchmark."""
+    keys = [{normalise(text) or text for text in one.texts.values()} for one in found]
+    trains = set[str]()
+    for one, own in zip(found, keys, strict=True):
+        if not test.issuperset(one.clicks):
+            trains |= own
+    parts: dict[str, dict[str, Question]] = {TRAIN: {}, TEST: {}}
+    for number, (one, own) in enumerate(zip(found, keys, strict=True), 1):
+        part = TEST if own.isdisjoint(trains) else TRAIN
+        kept = {group: clicks for group, clicks in one.clicks.items() if (group in test) == (part == TEST)}
+        if len(kept) < len(one.clicks):
+            tally.remark(
+                "left out",
+                "clicks on articles of the benchmark by a question that training has",
+                next(iter(one.texts.values())),
+                len(one.clicks) - len(kept),
+            )
+        if kept:
+            parts[part][f"q{number}"] = Question(one.texts, kept)
+    return parts

@@ -1,0 +1,207 @@
+"""Tables of any kind as rows: CSV, TSV, JSON lines, JSON and Parquet, told apart by name and content."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from triglot import parquet
+from triglot.files import LONGEST_LINE, InputError, nearest, open_bytes, parse_json, read_json, read_jsonl, read_lines
+
+DELIMITERS = (",", ";", "\t", "|")
+KINDS = {".parquet": "parquet", ".pq": "parquet", ".jsonl": "json lines", ".ndjson": "json lines", ".json": "json"}
+KINDS |= {".csv": "csv", ".tsv": "tsv", ".tab": "tsv"}
+_NAME = re.compile(r"[^\s\"',;|{}\[\]][^\"\t,;|{}\[\]]{0,79}")
+# A record, the number of its line or row, and where that is for messages.
+Record = tuple[int, str, Any]
+
+
+def kind_of(path: Path) -> str:
+    """The kind of a table by its name: parquet, json lines, json, csv or tsv; empty for any other file."""
+    return KINDS.get(suffix(path), "")
+
+
+def suffix(path: Path) -> str:
+    """The ending of a name, in small letters and without `.gz`."""
+    return Path(path.name.removesuffix(".gz")).suffix.lower()
+
+
+def records(path: Path, columns: Sequence[str] | None = None) -> Iterator[Record]:
+    """The records of a table, dictionaries of its columns.
+
+    Args:
+        path: of the file, plain or gzip. CSV and TSV have a header; cells in quotes may have line breaks.
+        columns: read only these where the file keeps columns apart (Parquet); None for all.
+
+    Raises:
+        InputError: names file and line: no such file, another kind of file, no header, a row of another length than it,
+            or what the kind itself asks for.
+    """
+    kind = kind_of(path)
+    if not kind:
+        _refuse(path)
+    if kind == "parquet":
+        return ((number, f"{path}: row {number}", row) for number, row in parquet.rows(path, columns))
+    if kind == "json lines":
+        return json_lines(path)
+    if kind == "json":
+        return json_records(path)
+    header = first_line(path)
+    if not header:
+        raise InputError(f"{path}: is empty; a line with the names of the columns was expected")
+    found = {delimiter: cells_of(header, delimiter) for delimiter in (("\t",) if kind == "tsv" else DELIMITERS)}
+    delimiter, names = max(found.items(), key=lambda item: len(item[1]))
+    if not all(_NAME.fullmatch(name.strip()) for name in names):
+        raise InputError(f"{path}:1: its first line does not name columns ({header[:60]!r})")
+    return table(path, tab_separated(path, len(names)) if kind == "tsv" else quoted(path, delimiter))
+
+
+def _refuse(path: Path) -> None:
+    if suffix(path) in (".xlsx", ".xls", ".ods") and path.is_file():
+        raise InputError(f"{path}: a workbook; save the sheet as `CSV UTF-8`")
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, a file was expected")
+    with open_bytes(path):  # what is packed, or not there, is named so
+        raise InputError(f"{path}: the name does not tell what it is ({', '.join(KINDS)})")
+
+
+# --- JSON
+
+
+def json_lines(path: Path) -> Iterator[Record]:
+    """An object a line."""
+    return ((number, f"{path}:{number}", value) for number, value in read_jsonl(path))
+
+
+def json_records(path: Path) -> Iterator[Record]:
+    """A list of records, or JSON lines under the name of JSON."""
+    with open_bytes(path) as handle:
+        begins = next((byte for byte in iter(partial(handle.read, 1), b"") if byte.strip()), b"")
+    if begins == b"{" and isinstance(parsed(first_line(path), path), dict):
+        return json_lines(path)
+    values = read_json(path)
+    if not isinstance(values, list):
+        raise InputError(f"{path}: a list of objects, or an object a line, was expected, not {type(values).__name__}")
+    return ((number, f"{path}: item {number}", value) for number, value in enumerate(values, 1))
+
+
+def parsed(line: str, path: Path) -> Any:
+    """The value of a line, None where it is no JSON."""
+    try:
+        return parse_json(line, path, 1)
+    except InputError:
+        return None
+
+
+# --- CSV and TSV
+
+
+def first_line(path: Path) -> str:
+    """The first line that is not blank."""
+    return next((line for _, line in read_lines(path) if line.strip()), "")
+
+
+def cells_of(line: str, delimiter: str) -> list[str]:
+    """The cells of a header; none where the line is no CSV."""
+    try:
+        return next(csv.reader([line[:10_000]], delimiter=delimiter), [])  # no header is longer
+    except csv.Error:
+        return []
+
+
+def table(path: Path, rows: Iterator[tuple[int, list[str]]], wanted: Callable[[list[str]], Any] = list) -> Any:
+    """Records of a table; the first of its rows, (line number, cells), is the header.
+
+    Args:
+        path: for messages.
+        rows: the cells.
+        wanted: is shown the header, and raises InputError where it does not fit.
+    """
+    number, header = next(rows)
+    header = [name.strip() for name in header]
+    if twice := next((name for name in header if header.count(name) > 1), None):
+        raise InputError(f"{path}:{number}: two columns have the same name, {twice!r:.60}")
+    wanted(header)
+    return _records(path, header, rows)
+
+
+def _records(path: Path, header: list[str], rows: Iterable[tuple[int, list[str]]]) -> Iterator[Record]:
+    for number, cells in rows:
+        where = f"{path}:{number}"
+        if len(cells) != len(header):
+            raise InputError(f"{where}: {len(cells)} cells, but the header has {len(header)}")
+        yield number, where, dict(zip(header, cells, strict=True))
+
+
+def tab_separated(path: Path, columns: int) -> Iterator[tuple[int, list[str]]]:
+    """(line number, cells) of a TSV: a line is a row where all have as many tabs as the header, and quotes are text
+    then; otherwise as `quoted`."""
+    if all(line.count("\t") == columns - 1 for _, line in read_lines(path) if line.strip()):
+        return (
+            (number, [_unquoted(cell) for cell in line.split("\t")])
+            for number, line in read_lines(path)
+            if line.strip()
+        )
+    return quoted(path, "\t")
+
+
+def _unquoted(cell: str) -> str:
+    match = re.fullmatch(r'"((?:[^"]|"")*)"', cell)
+    return match[1].replace('""', '"') if match else cell
+
+
+def quoted(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """(line number, cells) of a table whose cells may stand in quotes, over several lines; blank lines are passed over.
+
+    Raises:
+        InputError: names the line where a cell begins whose quotes never end, or go on after their end.
+    """
+    csv.field_size_limit(LONGEST_LINE)
+    begin = 1
+    reader = csv.reader((f"{line}\n" for _, line in read_lines(path)), delimiter=delimiter, strict=True)
+    while True:
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise InputError(
+                f"{path}:{begin}: a row that is no CSV ({error}); quotes within a cell in quotes are written twice"
+            ) from None
+        if cells is None:
+            return
+        if cells:
+            yield begin, cells
+        begin = reader.line_num + 1
+
+
+# --- columns
+
+
+def columns_of(path: Path, sample: int = 1000) -> dict[str, list[Any]]:
+    """The columns of a table with their values in the first records.
+
+    Raises:
+        InputError: as `records`; a record that is no object; or no record at all.
+    """
+    found: dict[str, list[Any]] = {}
+    for number, where, record in records(path):
+        if not isinstance(record, dict):
+            raise InputError(f"{where}: an object was expected")
+        for name, value in record.items():
+            found.setdefault(name, []).append(value)
+        if number >= sample:
+            break
+    if not found:
+        raise InputError(f"{path}: has no rows")
+    return found
+
+
+def check_columns(where: object, wanted: Iterable[str], known: Iterable[str]) -> None:
+    """Raises InputError, with the nearest one that there is, for a column that a table does not have."""
+    known = list(known)
+    for name in wanted:
+        if name not in known:
+            raise InputError(f"{where}: has no column {name!r}{nearest(name, known)}")
