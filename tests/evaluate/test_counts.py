@@ -181,3 +181,10 @@ def test_threads_follow_the_environment(monkeypatch):
     assert threads_allowed(3) == 3
     monkeypatch.setenv("OMP_NUM_THREADS", "many")
     assert threads_allowed() >= 1
+
+
+def test_a_table_that_does_not_fit_is_refused_before_it_is_made(monkeypatch):
+    benchmark = make_set([0] * 600, [0] * 50, [(q, p, 1) for q in range(600) for p in range(50)], languages=1)
+    monkeypatch.setattr("triglot.memory.available", lambda: 100_000)
+    with pytest.raises(InputError, match=r"counts for 30,000 relevant pairs in 1 languages .*memory are needed"):
+        count_scores(lambda rows: np.zeros((len(rows), 50), np.float32), benchmark)

@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_limits
 from triglot import seeds
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.files import InputError
+from triglot.memory import check_fits
 
 ScoreBlock = Callable[[np.ndarray], np.ndarray]
 """From query indices (rows,) to their scores with all passages in the set's order, (rows, passages)."""
@@ -241,6 +242,11 @@ def _count(
     if pairs is not None:
         query, passage, grade = query[pairs], passage[pairs], grade[pairs]
     shape = (len(query), len(benchmark.languages))
+    check_fits(
+        8 * shape[0] * shape[1],
+        f"{benchmark.name}: counts for {shape[0]:,} relevant pairs in {shape[1]} languages (fewer languages or queries "
+        "need less)",
+    )
     numbers = np.bincount(query, minlength=len(benchmark.queries))
     first = np.r_[0, np.cumsum(numbers)]
     task = _Task(layout, passage, first, np.zeros(shape, np.int32), np.zeros(shape, np.int32), docno)
