@@ -10,9 +10,10 @@ Python are held to the same. The names below are ranges that several places shar
 
 from __future__ import annotations
 
+import inspect
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from numbers import Integral, Real
@@ -201,7 +202,40 @@ def check_number(key: str, value: Any, kind: Any) -> None:
             raise SettingError(key, complaint)
 
 
+@cache
+def _adapter(kind: Any) -> Any:
+    from pydantic import ConfigDict, TypeAdapter  # not needed where no option is given
+
+    return TypeAdapter(kind, config=ConfigDict(strict=True, arbitrary_types_allowed=True))
+
+
+def check_options(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
+    """Hold keyword arguments to a function's annotations: their types, without conversion, and their ranges.
+
+    What has no annotation, or one that cannot be resolved, is passed over.
+
+    Raises:
+        SettingError: names the first argument that does not fit, and what is wanted.
+    """
+    from pydantic import ValidationError
+
+    function = inspect.unwrap(function)
+    for key, value in given.items():
+        bare = types.SimpleNamespace(__annotations__={key: getattr(function, "__annotations__", {}).get(key, Any)})
+        try:
+            kind = get_type_hints(bare, globalns=getattr(function, "__globals__", {}), include_extras=True)[key]
+        except NameError:
+            continue
+        check_number(key, value, kind)
+        try:
+            _adapter(kind).validate_python(value)
+        except ValidationError as error:
+            wanted = error.errors(include_url=False)[0]["msg"].removeprefix("Input ")
+            raise SettingError(key, f"{shown(value)}: {wanted}") from None
+
+
 Share = Annotated[float, Range(0, 1)]
+Portion = Annotated[float, Range(0, 1, above=True, below=True)]
 Half = Annotated[int, Range(0, 1)]  # of word lists
 Seed = Annotated[int, Range(0, 2**32 - 1)]
 Depth = Annotated[int, Range(1, 10**6)]  # passages a query

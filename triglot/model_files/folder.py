@@ -175,6 +175,8 @@ def read_told(folder: Path) -> Told:
     prompts = told.get("prompts") or {}
     # As E5 names its prompts; sentence-transformers would find the empty default of "document" first.
     passage = prompts.get("document") or prompts.get("passage") or ""
+    if passage and prompts.get("document") == "":
+        log.warning("%s: passages get the prompt %r, which encode_document of sentence-transformers leaves out", file, passage)
     return Told({"query": prompts.get("query") or "", "passage": passage}, similarity)
 
 

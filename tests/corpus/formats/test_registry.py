@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -214,3 +216,35 @@ def test_the_old_order_of_arguments_is_taken_with_a_warning(tmp_path: Path, read
     with pytest.warns(DeprecationWarning, match=rf"is now {read.__name__}\(path, format=format\)"):
         found = read("squad", tmp_path / "x", **more)
     assert (found if more else found[0]).languages == ("de", "it")
+
+
+@pytest.mark.parametrize(
+    ("format", "options", "message"),
+    [
+        ("mlqa", {"share": 7}, r"share: 7 is not between 0 and 1"),
+        ("mlqa", {"share": float("nan")}, r"share: nan"),
+        ("mlqa", {"strict": "no"}, r"strict: 'no': .*valid boolean"),
+        ("mlqa", {"unit": ["sentence"]}, r"unit: \['sentence'\]"),
+        ("atlas", {"seed": -1}, r"seed: -1 is negative"),
+        ("atlas", {"seed": "one"}, r"seed: 'one' is not a whole number"),
+        ("bitext", {"limit": 0}, r"limit: 0 .*a whole number from 1"),
+        ("stance", {"negatives": 10**9}, r"negatives: 1000000000 is too large"),
+        ("wordlist", {"half": 2}, r"half: 2 is neither 0 nor 1"),
+        ("squad", {"language": 5}, r"language: 5"),
+    ],
+)
+def test_options_are_held_to_their_types_and_ranges_before_anything_is_read(tmp_path, format, options, message):
+    with pytest.raises(InputError, match=message):
+        formats.FORMATS[format].read("training", tmp_path / "absent", options)
+
+
+def test_every_number_among_the_options_of_a_format_has_a_range():
+    bare = []
+    for row in formats.FORMATS:
+        for task in ("training", "retrieval", "streamed", "classification"):
+            if getattr(row, task):
+                reader = inspect.unwrap(row.reader(task))
+                for name, hint in inspect.get_annotations(reader).items():
+                    if re.search(r"\b(int|float)\b", str(hint)) and "Range" not in str(hint):
+                        bare.append(f"{row.name}.{task}: {name}: {hint}")
+    assert not bare

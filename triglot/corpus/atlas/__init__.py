@@ -30,6 +30,7 @@ from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus
 from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest
+from triglot.ranges import Seed
 from triglot.seeds import bits, generator
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _title(fact: Fact) -> str:
 
 
 def read_training(
-    *, seed: int = 1, languages: Sequence[str] | None = None, part: str = "train"
+    *, seed: Seed = 1, languages: Sequence[str] | None = None, part: str = "train"
 ) -> tuple[ParallelCorpus, Tally]:
     """Question-sentence pairs of a part.
 
@@ -182,7 +183,7 @@ def read_retrieval(
     name: str = "atlas",
     part: str = "test",
     slice: str | None = None,
-    seed: int = 1,
+    seed: Seed = 1,
     languages: Sequence[str] | None = None,
 ) -> RetrievalSet:
     """Questions of a part against its sentences and, as distractors, the training sentences about the same entities.

@@ -16,6 +16,7 @@ from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, read_lines
 from triglot.language_tags import TAG, tag, two_of_name
+from triglot.ranges import Several
 
 PAIR = re.compile(rf"({TAG}-{TAG})\.tsv(?:\.gz)?")
 ALIGNED = re.compile(rf"({TAG})\.txt(?:\.gz)?")
@@ -170,7 +171,7 @@ def read_training(
     path: str | Path,
     *,
     languages: Sequence[str] | None = None,
-    limit: int | None = None,
+    limit: Several | None = None,
     strict: bool = False,
     source: str = "bitext",
 ) -> tuple[ParallelCorpus, Tally]:
@@ -196,7 +197,7 @@ def read_retrieval(
     *,
     name: str,
     languages: Sequence[str] | None = None,
-    limit: int | None = None,
+    limit: Several | None = None,
     strict: bool = False,
     licence: str = "",
 ) -> RetrievalSet:

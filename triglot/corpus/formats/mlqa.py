@@ -17,6 +17,7 @@ from triglot.corpus.retrieval import RetrievalSet
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest
 from triglot.language_tags import TAG, tag
+from triglot.ranges import Portion, Seed
 from triglot.seeds import uniform
 
 Part = Literal["all", "train", "validation"]
@@ -130,8 +131,8 @@ def read_training(
     unit: Unit = "paragraph",
     languages: Sequence[str] | None = None,
     part: Part = "all",
-    seed: int = 1,
-    share: float = 0.1,
+    seed: Seed = 1,
+    share: Portion = 0.1,
     strict: bool = False,
     source: str = "mlqa",
 ) -> tuple[ParallelCorpus, Tally]:
@@ -188,8 +189,8 @@ def read_retrieval(
     candidate_text: Unit = "paragraph",
     languages: Sequence[str] | None = None,
     part: Part = "all",
-    seed: int = 1,
-    share: float = 0.1,
+    seed: Seed = 1,
+    share: Portion = 0.1,
     strict: bool = False,
     licence: str = "",
 ) -> RetrievalSet:

@@ -16,6 +16,7 @@ from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest, read_lines
 from triglot.graph import components
 from triglot.language_tags import TAG, tag
+from triglot.ranges import Portion, Seed
 from triglot.seeds import uniform
 
 LABELS = ("entailment", "neutral", "contradiction")
@@ -201,8 +202,8 @@ def read_classification(
     split: str = "",
     train: str = "",
     train_languages: Sequence[str] | None = None,
-    share: float = 0.5,
-    seed: int = 1,
+    share: Portion = 0.5,
+    seed: Seed = 1,
     strict: bool = False,
     base: str | Path = "",
     head: Mapping[str, Any] | None = None,

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from triglot.corpus import hub
 from triglot.files import InputError, SettingError, nearest
 from triglot.language_tags import language, wanted
+from triglot.ranges import check_options
 from triglot.registry import Registry
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class Format:
         for key in options:
             if key not in known:
                 raise InputError(f"format {self.name!r} has no option {key!r}{nearest(key, known)}")
+        check_options(reader, {key: value for key, value in options.items() if key not in ("languages", "language")})
         given = dict(options)
         if given.get("languages") is not None:
             given["languages"] = wanted(given["languages"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from triglot.corpus.formats.stance import LABELS, Stances, read
 from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus, member_id
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, check_choice, nearest
+from triglot.ranges import Range, Seed
 
 ASK = ("topic", "stance", "comments")
 TEMPLATES: Mapping[str, Mapping[str, Sequence[str]]] = {
@@ -86,9 +88,9 @@ def read_training(
     split: str = "train",
     languages: Sequence[str] | None = None,
     ask: str = "topic",
-    negatives: int = 4,
+    negatives: Annotated[int, Range(0, 1000)] = 4,
     templates: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
-    seed: int = 1,
+    seed: Seed = 1,
     strict: bool = False,
     source: str = "stance",
 ) -> tuple[ParallelCorpus, Tally]:

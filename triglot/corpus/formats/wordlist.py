@@ -14,6 +14,7 @@ from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, read_lines
 from triglot.language_tags import TAG
+from triglot.ranges import Half
 
 NAME = re.compile(rf"({TAG}-{TAG})\.(?:txt|tsv)(?:\.gz)?")
 
@@ -42,7 +43,7 @@ def read_lists(
     *,
     languages: Sequence[str] | None = None,
     both: bool = False,
-    half: int | None = None,
+    half: Half | None = None,
     pivot: str = "en",
     strict: bool = False,
 ) -> tuple[dict[tuple[str, str], tuple[list[str], list[str]]], Tally]:
@@ -85,7 +86,7 @@ def read_training(
     *,
     languages: Sequence[str] | None = None,
     every: bool = False,
-    half: int | None = None,
+    half: Half | None = None,
     pivot: str = "en",
     strict: bool = False,
     source: str = "wordlist",
