@@ -212,7 +212,8 @@ def _adapter(kind: Any) -> Any:
 def check_options(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
     """Hold keyword arguments to a function's annotations: their types, without conversion, and their ranges.
 
-    What has no annotation, or one that cannot be resolved, is passed over.
+    What has no annotation, or one that cannot be resolved, is passed over, and so are mappings: whoever reads one knows
+    its keys.
 
     Raises:
         SettingError: names the first argument that does not fit, and what is wanted.
@@ -227,6 +228,8 @@ def check_options(function: Callable[..., Any], given: Mapping[str, Any]) -> Non
         except NameError:
             continue
         check_number(key, value, kind)
+        if isinstance(value, Mapping):
+            continue
         try:
             _adapter(kind).validate_python(value)
         except ValidationError as error:

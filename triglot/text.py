@@ -13,6 +13,14 @@ import regex
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# --- titles
+
+
+def titled(title: str, text: str) -> str:
+    """What is encoded of a document: its title before its text, as in BEIR. A title without a text is a text."""
+    return f"{title} {text}".strip() if title.strip() else text
+
+
 # --- scripts without spaces between words
 
 _HAN_AND_KANA, _OTHERS = ("Han", "Hiragana", "Katakana"), ("Thai", "Lao", "Khmer", "Myanmar")

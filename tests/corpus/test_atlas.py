@@ -360,7 +360,9 @@ def test_facts_are_what_babel_says(facts):
         # Not through babel.dates.get_timezone: that needs the time-zone database of the machine.
         assert names["zone", "Peru"][place] == locale.meta_zones["Peru"]["long"]["standard"]
         assert names["city", "America/Lima"][place] == locale.time_zones.get("America/Lima", {}).get("city", "Lima")
-        assert names["city", "Asia/Kolkata"][place] == locale.time_zones["Asia/Calcutta"]["city"]
+        zones = locale.time_zones  # CLDR called it by its old name until Babel 2.19
+        kolkata = zones["Asia/Kolkata"] if "Asia/Kolkata" in zones else zones["Asia/Calcutta"]
+        assert names["city", "Asia/Kolkata"][place] == kolkata["city"]
     assert counted["city_zone"] > 200
 
 

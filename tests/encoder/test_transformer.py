@@ -261,13 +261,17 @@ def test_labse_keeps_its_dense(tmp_path):
     assert kinds == ["Transformer", "Pooling", "Dense", "Normalize"]
 
 
-def test_prompts_of_the_model_are_kept_unless_told_otherwise(fresh, tmp_path):
+def test_prompts_of_the_model_are_kept_unless_told_otherwise(fresh, tmp_path, caplog):
     fresh.save(tmp_path / "e5")
     file = tmp_path / "e5" / "config_sentence_transformers.json"
     config = json.loads(file.read_text())
     file.write_text(json.dumps({**config, "prompts": {"query": "query: ", "passage": "passage: "}}))
     encoder = load_encoder(tmp_path / "e5")
     assert encoder.prefixes == {"query": "query: ", "passage": "passage: "}
+    assert not caplog.messages
+    file.write_text(json.dumps({**config, "prompts": {"query": "query: ", "document": "", "passage": "passage: "}}))
+    assert load_encoder(tmp_path / "e5").prefixes == encoder.prefixes
+    assert "'passage: ', which encode_document of sentence-transformers leaves out" in caplog.text
     # encode_document of sentence-transformers looks at "document" alone here, and finds its own empty default.
     e5 = SentenceTransformer(str(tmp_path / "e5"), device="cpu", local_files_only=True)
     np.testing.assert_allclose(encoder.encode(ALL, side="passage"), e5.encode(ALL, prompt_name="passage"), atol=2e-6)

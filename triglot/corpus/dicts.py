@@ -13,6 +13,7 @@ from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.files import InputError, nearest
 from triglot.graph import components
 from triglot.language_tags import language as language_of
+from triglot.text import titled
 
 Value = str | Mapping[str, str | None] | None
 
@@ -106,7 +107,7 @@ def _titled(identifier: str, passage: str | Mapping[str, str]) -> str:
     if not isinstance(passage, Mapping):
         return _text(identifier, passage)
     title, text = passage.get("title") or "", passage.get("text") or ""
-    return _text(identifier, f"{title} {text}".strip() if title.strip() else text)
+    return _text(identifier, titled(title, text))
 
 
 def _languages(ids: Iterable[str], languages: str | Mapping[str, str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ reach.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import stat
@@ -24,6 +25,8 @@ from triglot.files import InputError, check_choice, nearest, read_json
 from triglot.model_files import documents
 from triglot.model_files.weights import Shapes, check_config, check_numbers, shapes_of
 from triglot.shapes import shaped
+
+log = logging.getLogger("triglot")
 
 SIMILARITIES = ("cosine", "dot")
 _OTHER_SIMILARITIES = ("euclidean", "manhattan")
@@ -176,7 +179,9 @@ def read_told(folder: Path) -> Told:
     # As E5 names its prompts; sentence-transformers would find the empty default of "document" first.
     passage = prompts.get("document") or prompts.get("passage") or ""
     if passage and prompts.get("document") == "":
-        log.warning("%s: passages get the prompt %r, which encode_document of sentence-transformers leaves out", file, passage)
+        log.warning(
+            "%s: passages get the prompt %r, which encode_document of sentence-transformers leaves out", file, passage
+        )
     return Told({"query": prompts.get("query") or "", "passage": passage}, similarity)
 
 

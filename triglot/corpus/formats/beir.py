@@ -24,6 +24,7 @@ from triglot.files import InputError, nearest, read_jsonl
 from triglot.graph import components
 from triglot.language_tags import TAG, tag
 from triglot.language_tags import language as language_of
+from triglot.text import titled
 
 _KIND = re.compile(r"(corpus|queries)(?:\.(.+))?\.jsonl(\.gz)?")
 _QRELS = re.compile(r"(.+)\.(jsonl|tsv)(\.gz)?")
@@ -76,19 +77,11 @@ def is_layout(folder: Path) -> bool:
     return folder.is_dir() and any(_CORPUS.fullmatch(file.name) for file in folder.iterdir())
 
 
-def titled(title: str, text: str, titles: bool = True) -> str:
-    """What is encoded of a document: the title before the text where titles are wanted.
-
-    A title without a text is a text, as in BEIR.
-    """
-    return f"{title} {text}".strip() if titles and title.strip() else text
-
-
 def _text(record: dict[str, Any], titles: bool) -> str:
     text, title = record.get("text"), record.get("title") or ""
     if not isinstance(text, str) or not isinstance(title, str):
         return ""
-    return titled(title, text, titles)
+    return titled(title, text) if titles else text
 
 
 def add_record(

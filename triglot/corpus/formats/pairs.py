@@ -38,6 +38,7 @@ from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, read_jsonl
 from triglot.language_tags import language as language_of
+from triglot.text import titled
 
 _QUERY = ("query", "anchor", "sentence1")
 _POSITIVE = ("positive_passages", "positive", "pos", "sentence2")
@@ -165,7 +166,7 @@ def _passage(value: Any, lang: str, group: str, place: str, titles: bool, where:
         return None
     own_id = f"{lang}/{docid}" if docid else place
     key = f"group/{group}" if group else own_id
-    return Passage(f"{title} {text}" if title and titles else text, title or article, lang, key)
+    return Passage(titled(title, text) if titles else text, title or article, lang, key)
 
 
 def _groups(record: dict[str, Any], key: str, number: int) -> list[str]:

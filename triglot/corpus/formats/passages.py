@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from triglot.corpus import tables
 from triglot.files import InputError, open_bytes, read_lines
 from triglot.language_tags import language
+from triglot.text import titled
 
 if TYPE_CHECKING:
     from triglot.corpus.parallel import ParallelCorpus
@@ -184,7 +185,7 @@ def _row(value: Any, number: int, where: str) -> _Row:
         number,
         where,
         identifier,
-        f"{title}. {text}" if title and title.strip() else text,
+        titled(title or "", text),
         language(lang, where) if lang else "",
     )
 

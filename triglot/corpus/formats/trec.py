@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from triglot.corpus.formats.beir import titled
 from triglot.corpus.formats.qrels import grade_of
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, atomic_write, nearest, read_jsonl, read_lines
 from triglot.language_tags import ending
+from triglot.text import titled
 
 NAME = re.compile(r"(topics?|qrels)\.(?:.+[._-])?(?:train|dev|test)(?:[._-]?[abAB])?\.(?:tsv|txt)(?:\.gz)?")
 _PARTS = re.compile(r"(?:(.+?)[._-])?((?:train|dev|test)(?:[._-]?[abAB])?)")
@@ -242,7 +242,7 @@ def _stream(files: Sequence[Path], tally: Tally, block: int, titles: bool) -> It
             elif (
                 not isinstance(text, str)
                 or not isinstance(title, str)
-                or not (whole := titled(title, text, titles)).strip()
+                or not (whole := (titled(title, text) if titles else text)).strip()
             ):
                 tally.leave_out("passage with an empty text", f"{file}:{number}")
             elif str(identifier) in held:
