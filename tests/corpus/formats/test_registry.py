@@ -230,7 +230,7 @@ def test_the_old_order_of_arguments_is_taken_with_a_warning(tmp_path: Path, read
         ("bitext", {"limit": 0}, r"limit: 0 .*a whole number from 1"),
         ("stance", {"negatives": 10**9}, r"negatives: 1000000000 is too large"),
         ("wordlist", {"half": 2}, r"half: 2 is neither 0 nor 1"),
-        ("squad", {"language": 5}, r"language: 5"),
+        ("squad", {"files": 5}, r"files: 5"),
     ],
 )
 def test_options_are_held_to_their_types_and_ranges_before_anything_is_read(tmp_path, format, options, message):
