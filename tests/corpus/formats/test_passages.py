@@ -77,7 +77,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, name: str, text: str, message: s
 def test_a_csv_is_read_as_a_table(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = write(tmp_path / "p.csv", 'Id,url,Title,Body\n7,http://x,"Long, long","one\nline ""two"""\n8,,,three\n')
     with caplog.at_level("INFO", "triglot"):
-        assert read_passages(path) == (["7", "8"], ['Long, long. one\nline "two"', "three"])
+        assert read_passages(path) == (["7", "8"], ['Long, long one\nline "two"', "three"])
     assert f"{path}: read id from 'Id', text from 'Body', title from 'Title'; not read: url" in caplog.text
     assert read_passages(write(tmp_path / "q.csv", "text;docid\none, two;a\n")) == (["a"], ["one, two"])
     assert read_passages(write(tmp_path / "r.csv", 'text\n"one\ntwo"\nthree\n')) == (["2", "4"], ["one\ntwo", "three"])
@@ -92,7 +92,7 @@ def test_long_texts_are_read(tmp_path: Path) -> None:
 
 def test_a_tsv_with_a_header_has_columns(tmp_path: Path) -> None:
     lines = 'id\ttext\ttitle\n1\t"a ""b"" c"\tT\n2\t"open\tU\n'
-    assert read_passages(write(tmp_path / "p.tsv", lines)) == (["1", "2"], ['T. a "b" c', 'U. "open'])
+    assert read_passages(write(tmp_path / "p.tsv", lines)) == (["1", "2"], ['T a "b" c', 'U "open'])
     assert read_passages(write(tmp_path / "q.tsv", 'id\ttext\n1\t"two\nlines"\n')) == (["1"], ["two\nlines"])
 
 
