@@ -62,7 +62,7 @@ class Target:
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Query vectors, each different text encoded once."""
-        return encode_once(self.encoder, texts, "query")
+        return encode_once(self.encoder, texts, "query", keep=False)
 
     def margins(self, vectors: np.ndarray, query: np.ndarray, *, rows: int = 1024) -> np.ndarray:
         """(n,) margin of each vector as a form of the query with that index."""

@@ -176,6 +176,15 @@ ReaderOptions = Annotated[
     ),
 ]
 ListsFolder = Annotated[str, typer.Option("--lists", help="Folder of bilingual word lists.", callback=at_home)]
+Cache = Annotated[
+    str,
+    typer.Option(
+        "--cache",
+        metavar="DIR|off",
+        help="Where the vectors of texts are kept for the next command; by default in the user's cache directory.",
+        callback=at_home,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings and errors only.")]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from triglot.cli.app import Force, Languages, ModelName, Quiet, app, at_home, codes, listen, within
+from triglot.cli.app import Cache, Force, Languages, ModelName, Quiet, app, at_home, codes, listen, within
 from triglot.ranges import Count, Seed
 
 
@@ -53,6 +53,7 @@ def check(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print check.json instead of the verdict.")] = False,
     seed: Annotated[int, typer.Option(help="Random seed of the sample.", callback=within(Seed))] = 1,
+    cache: Cache = "",
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -78,6 +79,7 @@ def check(
         languages=codes(languages),
         settings=settings,
         limits=limits,
+        cache=cache,
         force=force,
         progress=progress,
     )

@@ -10,6 +10,7 @@ import typer
 
 from triglot.cli.app import (
     Benchmarks,
+    Cache,
     CandidateText,
     Command,
     Force,
@@ -91,6 +92,7 @@ def evaluate(
     save_run: Annotated[
         bool, typer.Option("--save-run", help="Write the run and the judgements of every benchmark as TREC files.")
     ] = False,
+    cache: Cache = "",
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -113,6 +115,7 @@ def evaluate(
         similarity=similarity,
         classify=key_values(classify or []),
         subsets=[codes(languages_of_pool) for languages_of_pool in subset or []],
+        cache=cache,
         force=force,
         progress=progress,
     )

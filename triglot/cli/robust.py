@@ -8,6 +8,7 @@ import typer
 
 from triglot.cli.app import (
     Benchmarks,
+    Cache,
     CandidateText,
     Command,
     Force,
@@ -50,6 +51,7 @@ def attack(
     format: Format = "",
     candidate_text: CandidateText = "",
     languages: Languages = "",
+    cache: Cache = "",
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -71,6 +73,7 @@ def attack(
         lists=lists,
         format=format,
         options={key: value for key, value in reader.items() if value},
+        cache=cache,
         force=force,
         progress=progress,
     )

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from triglot.cli.app import (
+    Cache,
     Command,
     Force,
     Format,
@@ -148,6 +149,7 @@ def debias(
         ),
     ] = "",
     seed: Annotated[int, typer.Option(help="Random seed for drawing the texts.", callback=within(Seed))] = 1,
+    cache: Cache = "",
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -181,6 +183,7 @@ def debias(
             languages=codes(languages),
             held_out=named_paths(held_out or [], "--held-out"),
             seed=seed,
+            cache=cache,
             force=force,
             progress=progress,
         )

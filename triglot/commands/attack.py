@@ -31,6 +31,7 @@ def attack_model(
     lists: str = "",
     format: str = "",
     options: Mapping[str, Any] | None = None,
+    cache: str = "",
     force: bool = False,
     progress: bool = False,
 ) -> Path:
@@ -46,6 +47,7 @@ def attack_model(
         lists: folder of word lists.
         format: of the benchmarks; empty to tell it from their names.
         options: of the format's reader (`candidate_text`, `languages`).
+        cache: where vectors are kept, see `triglot.commands.models.load_model`.
         force: replace another model's results.
         progress: show bars.
 
@@ -65,7 +67,7 @@ def attack_model(
         for benchmark in sets.values():
             for one in plants:
                 check_plant(benchmark, one)
-        encoder = load_model(model)
+        encoder = load_model(model, cache=cache)
         languages = sorted({code for benchmark in sets.values() for code in benchmark.languages})
         lexicon_of = lexicons(lists, languages) if lists else None
         found = attacked(encoder, sets, attacks, place, lexicon_of=lexicon_of, progress=progress)

@@ -60,6 +60,7 @@ def check_model(
     languages: Sequence[str] = (),
     settings: CheckSettings | None = None,
     limits: Mapping[str, float] | None = None,
+    cache: str = "",
     force: bool = False,
     progress: bool = False,
 ) -> list[Checked]:
@@ -75,6 +76,7 @@ def check_model(
         languages: only these, and for detection: among these.
         settings: how much is looked at.
         limits: measure -> the figure that must not be passed.
+        cache: where vectors are kept, see `triglot.commands.models.load_model`.
         force: replace what another command wrote.
         progress: show bars.
 
@@ -91,6 +93,7 @@ def check_model(
     named = _names(on or {}, parallel, texts)
     inputs = [*paths_of(model), *map(source_path, (on or {}).values()), parallel, texts, questions]
     how: dict[str, Any] = {"languages": languages, "settings": settings or CheckSettings(), "progress": progress}
+    how["cache"] = cache
     with outputs.folder(out, "check", model=model, inputs=inputs, force=force) if out else nullcontext() as place:
         checks = _checks(model, named, questions, **how)
         past = _past([check for check, _ in checks], limits or {})
@@ -121,6 +124,7 @@ def _checks(
     *,
     languages: Sequence[str],
     settings: CheckSettings,
+    cache: str,
     progress: bool,
 ) -> list[tuple[Check, str]]:
     """Each check, and the data that `triglot debias` can mend the model with.
@@ -140,7 +144,7 @@ def _checks(
             opened.append((open_benchmark(path, name=name, **more).in_memory(), held_out))
     collections = [data for data, _ in opened if isinstance(data, _Texts)]
     asked = _questions(questions, collections[0].languages) if questions else None
-    encoder = load_model(model)
+    encoder = load_model(model, cache=cache)
     found = []
     for data, mending in opened:
         log.info("%s: %s", data.name, ", ".join(data.languages))

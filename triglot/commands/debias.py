@@ -30,6 +30,7 @@ def debias_model(
     languages: Sequence[str] = (),
     held_out: Mapping[str, str] | None = None,
     seed: int = 1,
+    cache: str = "",
     force: bool = False,
     progress: bool = False,
 ) -> str:
@@ -44,6 +45,7 @@ def debias_model(
         languages: only these; empty for all.
         held_out: name -> path of benchmarks; texts that occur there are not used.
         seed: of the sample.
+        cache: where vectors are kept, see `triglot.commands.models.load_model`.
         force: replace what was made of another model.
         progress: show bars.
 
@@ -69,7 +71,7 @@ def debias_model(
         for name, benchmark_path in aside.items():
             benchmark = open_benchmark(benchmark_path, name=name, stream=False, classification=False).in_memory()
             hidden |= benchmark.judged_texts
-        fitted = debias(load_model(model), corpus, chosen, seed=seed, held_out=hidden, progress=progress)
+        fitted = debias(load_model(model, cache=cache), corpus, chosen, seed=seed, held_out=hidden, progress=progress)
         source = Path(source_path(path)).resolve().name
         line = fit_line(chosen, fitted, source)
         for tried in fitted.choice.lines() if fitted.choice else ():

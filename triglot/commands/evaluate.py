@@ -29,6 +29,7 @@ def evaluate_model(
     similarity: str = "",
     save_run: bool = False,
     subsets: Sequence[Sequence[str]] = (),
+    cache: str = "",
     force: bool = False,
     progress: bool = False,
 ) -> Path:
@@ -47,6 +48,7 @@ def evaluate_model(
         similarity: of embeddings made elsewhere: `dot`, the default, or `cosine`.
         save_run: write NAME.run.gz and NAME.qrels.gz for every benchmark, and report the figures of the run.
         subsets: languages of smaller pools to report as well.
+        cache: where vectors are kept, see `triglot.commands.models.load_model`.
         force: replace another model's results.
         progress: show bars.
 
@@ -61,7 +63,7 @@ def evaluate_model(
     inputs = [*paths_of(model), *map(source_path, on.values()), lists, str((options or {}).get("corpus", "")), *trained]
     with outputs.folder(out, "evaluate", model=model, inputs=inputs, force=force) as place:
         given = {"format": format, "options": options or {}, "classify": classify or {}, "lists": lists, "depth": depth}
-        given |= {"similarity": similarity, "runs": place if save_run else None}
+        given |= {"similarity": similarity, "runs": place if save_run else None, "cache": cache}
         answers = _answers(model, on, **given, subsets=subsets, progress=progress)
         write_results(place, answers, model=model)
     return Path(out) / "results.json"
@@ -78,6 +80,7 @@ def _answers(
     depth: int,
     similarity: str,
     runs: Path | None,
+    cache: str,
     subsets: Sequence[Sequence[str]],
     progress: bool,
 ) -> dict[str, Result]:
@@ -95,7 +98,7 @@ def _answers(
     from triglot.evaluate.ranked import check_ids, judged
     from triglot.evaluate.retrievers import Bm25, Dense, evaluate
 
-    chosen = retriever(model, names=list(on), lists=lists, similarity=similarity, progress=progress)
+    chosen = retriever(model, names=list(on), lists=lists, similarity=similarity, progress=progress, cache=cache)
     needed = isinstance(chosen, Dense | Bm25)
     languages = options.get("languages")
     of_reader = {key: value for key, value in options.items() if key != "languages"}

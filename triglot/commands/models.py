@@ -7,13 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from triglot.encoder.vector_cache import OFF, attach, place
 from triglot.files import InputError, check_choice
 
 BM25, TRANSLATED = "bm25", "bm25-translated"
 
 
 def retriever(
-    model: str, *, names: Sequence[str] = (), lists: str = "", similarity: str = "", progress: bool = False
+    model: str,
+    *,
+    names: Sequence[str] = (),
+    lists: str = "",
+    similarity: str = "",
+    progress: bool = False,
+    cache: str = OFF,
 ) -> Any:
     """A MODEL for `triglot.evaluate.retrievers.evaluate`.
 
@@ -26,6 +33,7 @@ def retriever(
         similarity: of embeddings made elsewhere, `dot` or `cosine`; empty for their default. A model compares as its
             folder says.
         progress: show bars.
+        cache: of the vectors of a model, see `load_model`.
 
     Raises:
         InputError: it is none of these, or cannot be loaded.
@@ -34,13 +42,13 @@ def retriever(
 
     if similarity:
         check_choice("similarity", similarity, SIMILARITIES)
-    found = _told(model, names, lists, progress)
+    found = _told(model, names, lists, progress, cache)
     if similarity and not isinstance(found, Vectors):
         raise InputError(f"similarity: goes with embeddings made elsewhere; {model} says itself how it compares")
     return replace(found, similarity=similarity) if similarity else found
 
 
-def _told(model: str, names: Sequence[str], lists: str, progress: bool) -> Any:
+def _told(model: str, names: Sequence[str], lists: str, progress: bool, cache: str) -> Any:
     from triglot.corpus.formats import vectors
     from triglot.evaluate.retrievers import Bm25, Dense, RunFile, Vectors, run_files, run_name
 
@@ -72,7 +80,7 @@ def _told(model: str, names: Sequence[str], lists: str, progress: bool) -> Any:
             return Vectors(model)
         if not (path / "config.json").is_file() and run_files(path):
             return RunFile(path)
-    return Dense(load_model(model), progress)
+    return Dense(load_model(model, cache=cache), progress)
 
 
 def paths_of(model: str) -> list[str]:
@@ -80,11 +88,20 @@ def paths_of(model: str) -> list[str]:
     return [model, str(Path(model) / "model"), *model.split(",")]
 
 
-def load_model(model: str) -> Any:
-    """An encoder from a model folder, a run folder (its `model/`) or a hub name."""
+def load_model(model: str, *, cache: str = OFF) -> Any:
+    """An encoder from a model folder, a run folder (its `model/`) or a hub name.
+
+    Args:
+        model: which one.
+        cache: where its vectors are kept, for a command that uses the model as it is: a folder, "" for the user's
+            cache, `off` for none.
+    """
     from triglot.encoder import load_encoder
 
-    return load_encoder(model_folder(model), name=Path(model).resolve().name if Path(model).exists() else model)
+    name = Path(model).resolve().name if Path(model).exists() else model
+    encoder = load_encoder(model_folder(model), name=name)
+    attach(encoder, place(cache))
+    return encoder
 
 
 def model_folder(model: str) -> str:

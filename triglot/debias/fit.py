@@ -20,6 +20,7 @@ from triglot.debias.settings import FEWEST, DebiasSettings
 from triglot.debias.strength import FEWEST as LEAST_TRIED
 from triglot.debias.strength import Choice, choose_strength
 from triglot.encoder.languages import ByLanguage, Removal
+from triglot.encoder.once import encode_once
 from triglot.encoder.protocol import SavedEncoder, by_language, similarity_of
 from triglot.encoder.static import StaticEncoder
 from triglot.files import InputError, SettingError, nearest
@@ -89,7 +90,7 @@ def debias(
     usable &= ~np.isin(corpus.text_group, aside)
 
     def encode(rows: np.ndarray, side: str = "passage") -> np.ndarray:
-        return np.asarray(encoder.encode([texts[i] for i in rows.tolist()], side=side, progress=progress))
+        return encode_once(encoder, [texts[i] for i in rows.tolist()], side, progress)
 
     method = METHODS[settings.method]
     rows = (_pairs if method.pairs else _samples)(corpus, usable, order, settings)

@@ -22,6 +22,7 @@ from safetensors.numpy import save_file
 from typing_extensions import TypedDict
 
 from triglot.encoder.card import Card
+from triglot.encoder.once import encode_once
 from triglot.encoder.protocol import SavedEncoder, similarity_of
 from triglot.encoder.static import check_side, checked_texts, readable_by_all
 from triglot.files import InputError, atomic_folder, parse_json
@@ -172,7 +173,7 @@ class ByLanguage:
         """
         check_side(side)
         texts = checked_texts(texts)
-        vectors = self.inner.encode(texts, side=side, progress=progress)
+        vectors = encode_once(self.inner, texts, side, progress)
         if langs is None:
             langs = [self.language] * len(texts) if self.language else detect(texts, self.removal.languages)
         if len(langs) != len(texts):
