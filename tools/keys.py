@@ -40,7 +40,7 @@ def what(hint: Any) -> str:
         return words.replace("a number", "number") + (" or null" if type(None) in get_args(hint) else "")
     origin, inner = get_origin(hint), get_args(hint)
     for choice in choices_in(hint):
-        return ", ".join(([] if choice.none is None else ["empty"]) + [f"`{row.name}`" for row in choice.table.own])
+        return ", ".join(([] if choice.none is None else ["empty"]) + [f"`{row.name}`" for row in choice.rows])
     if origin is Annotated:
         return what(inner[0])
     if origin is Literal:
@@ -89,7 +89,7 @@ def rows(kind: type = Recipe, above: str = "") -> Iterator[tuple[str, str, str, 
     entries = {entry.name: entry for entry in dataclasses.fields(kind)}
     for entry in (entries[name] for name in (key_order() if kind is Recipe else entries)):
         below = list(inside(hints[entry.name]))
-        choices = [f"`{row.name}`: {row.help}" for choice in choices_in(hints[entry.name]) for row in choice.table.own]
+        choices = [f"`{row.name}`: {row.help}" for choice in choices_in(hints[entry.name]) for row in choice.rows]
         yield (
             above + entry.name,
             what(hints[entry.name]),

@@ -39,6 +39,11 @@ class Ragged:
         where, offsets = self.positions(rows)
         return Ragged(self.flat[where], offsets)
 
+    def followed_by(self, other: Ragged) -> Ragged:
+        """These sequences, then the other ones."""
+        offsets = np.concatenate([self.offsets, self.offsets[-1] + other.offsets[1:]])
+        return Ragged(np.concatenate([self.flat, other.flat]), offsets)
+
     def expand(self, inner: Ragged) -> Ragged:
         """Each element replaced by its sequence in `inner`: units become tokens."""
         tokens = inner.take(self.flat)

@@ -117,10 +117,18 @@ class OneOf:
     Attributes:
         table: the rows, those of other packages included.
         none: what stands for none of them; None where one must be chosen.
+        only: attribute that a row must have as true to be shown among the choices; whoever takes the name checks it,
+            since that may import the row's package.
     """
 
     table: Table
     none: str | None = None
+    only: str = ""
+
+    @property
+    def rows(self) -> list[_Row]:
+        """The rows to choose from, without those of other packages."""
+        return [row for row in self.table.own if not self.only or getattr(row, self.only)]
 
     def check(self, key: str, value: Any) -> None:
         """Raises SettingError that names key, value and the nearest known name."""

@@ -127,6 +127,12 @@ def _made(kind: Any, value: Any, prefix: str) -> tuple[Any, dict[str, str]]:
         return None, wrong
 
 
+def complaints(kind: type[T], value: Mapping[str, Any]) -> tuple[T, dict[str, str]]:
+    """A dataclass from plain values, and dotted key -> what is wrong with them; the dataclass is None where anything
+    is."""
+    return _made(kind, value, "")
+
+
 def _refusal(document: Document, inside: str, wrong: Mapping[str, str]) -> InputError:
     """One line for everything that is wrong, with the place where it was written."""
     lines = [

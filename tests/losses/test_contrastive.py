@@ -10,8 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.losses.scenes import scene, shares
 from triglot.files import InputError
-from triglot.losses import LossSettings, info_nce, pair_masks
+from triglot.losses import BatchVectors, LossSettings, info_nce, pair_masks
+from triglot.losses.contrastive import pool, ranking
+from triglot.losses.terms import RankingTerm
 
 
 def unit(rng: np.random.Generator, n: int) -> torch.Tensor:
@@ -74,3 +77,37 @@ def test_a_batch_of_one_family_has_no_negatives_and_finite_gradients() -> None:
 def test_bad_settings(bad: dict[str, float]) -> None:
     with pytest.raises(InputError, match=f"^{next(iter(bad))}: "):
         LossSettings(**bad)
+
+
+@pytest.mark.parametrize("symmetric", [0.0, 0.4])
+def test_a_pool_wants_all_answers_equally(symmetric: float) -> None:
+    rng = np.random.default_rng(5)
+    batch = scene(rng, rows=4, positives=2, hard=1)
+    scores = batch.queries.numpy() @ batch.passages.numpy().T / 0.2
+
+    def way(scores: np.ndarray, positive: np.ndarray, ignored: np.ndarray) -> float:
+        log = np.log(shares(scores, ignored) + 1e-300)
+        return float(np.mean([-log[row][positive[row]].mean() for row in np.flatnonzero(positive.any(1))]))
+
+    positive, ignored = batch.positive.numpy(), batch.ignored.numpy()
+    expected = (1 - symmetric) * way(scores, positive, ignored) + symmetric * way(scores.T, positive.T, ignored.T)
+    assert pool(batch, LossSettings(0.2, symmetric, name="pool")).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_pool_is_least_where_answers_score_the_same() -> None:
+    query = torch.tensor([[1.0, 0.0]])
+    none, both = torch.zeros(1, 2, dtype=torch.bool), torch.ones(1, 2, dtype=torch.bool)
+
+    def value(one: float, other: float) -> float:
+        passages = torch.tensor([[one, 0.0], [other, 0.0]])
+        return pool(BatchVectors(query, passages, both, none, 1.0, 1), LossSettings(1.0, name="pool")).item()
+
+    assert value(0.5, 0.5) == pytest.approx(math.log(2), rel=1e-5)
+    assert value(0.9, 0.1) > value(0.6, 0.4) > value(0.5, 0.5)
+
+
+def test_a_batch_s_ranking_is_info_nce() -> None:
+    batch, loss = scene(np.random.default_rng(6), positives=2), LossSettings(0.1, 0.3)
+    expected = info_nce(batch.queries, batch.passages, batch.positive, batch.ignored, loss)
+    torch.testing.assert_close(ranking(batch, loss), expected)
+    torch.testing.assert_close(ranking(batch, RankingTerm("info-nce", symmetric=0.3)), expected)

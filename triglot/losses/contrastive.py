@@ -5,10 +5,16 @@ Which pairs count as positive, negative or neither is decided by group ids, neve
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
 from triglot.losses.settings import LossSettings
+from triglot.losses.terms import RankingTerm
+
+if TYPE_CHECKING:
+    from triglot.losses.batch import BatchVectors
 
 
 def pair_masks(
@@ -96,3 +102,35 @@ def info_nce(
     """
     scores = queries.float() @ passages.float().T / loss.temperature  # (queries, passages)
     return ranking_loss(scores, positive, ignored, loss.symmetric, learned)
+
+
+def ranking(batch: BatchVectors, settings: LossSettings | RankingTerm) -> Tensor:
+    """`info_nce` of a batch."""
+    t = batch.temperature if settings.temperature is None else settings.temperature
+    scores = batch.queries.float() @ batch.passages.float().T / t
+    return ranking_loss(scores, batch.positive, batch.ignored, settings.symmetric, batch.learned)
+
+
+def pool(batch: BatchVectors, settings: LossSettings | RankingTerm) -> Tensor:
+    """Cross-entropy between a query's answers, wanted equally, and its distribution over the whole batch.
+
+    Unlike in `info_nce`, answers of one query compete: it is least where all of them score the same, in whichever
+    language they are. This is the supervised contrastive loss of Khosla et al. 2020 with the sum outside the logarithm.
+    """
+    t = batch.temperature if settings.temperature is None else settings.temperature
+    scores = batch.queries.float() @ batch.passages.float().T / t
+    forward = _shared(scores, batch.positive, batch.ignored, batch.learned)
+    if settings.symmetric == 0:
+        return forward
+    back = _shared(scores.T, batch.positive.T, batch.ignored.T)
+    return (1 - settings.symmetric) * forward + settings.symmetric * back
+
+
+def _shared(scores: Tensor, positive: Tensor, ignored: Tensor, learned: Tensor | None = None) -> Tensor:
+    """Mean over rows with a positive of the mean over its positives of -log softmax over all that is not ignored."""
+    scores = scores.masked_fill(ignored, -torch.inf)
+    everything = scores if learned is None else torch.cat([scores, learned], 1)
+    some = positive.any(1)
+    log = scores - everything.logsumexp(1, keepdim=True)
+    each = torch.where(positive, log, 0.0).sum(1) / positive.sum(1).clamp_min(1)
+    return -each[some].mean()

@@ -15,7 +15,9 @@ from triglot.augment.codeswitch import CodeSwitcher
 from triglot.batches import Rows, Step, rows_of
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.files import InputError, nearest
+from triglot.losses.terms import Translation
 from triglot.ragged import Ragged
+from triglot.train.further import further_texts
 
 Tokenize = Callable[[Sequence[str]], tuple[np.ndarray, np.ndarray]]
 
@@ -39,7 +41,8 @@ class Switching:
 
 @dataclass(frozen=True)
 class Batch:
-    """The texts of one step: queries first, then passages (positives of all rows, then hard negatives), then views.
+    """The texts of one step: queries first, then passages (positives of all rows, then hard negatives), then views, then
+    further translations.
 
     Attributes:
         texts: token ids, one sequence a text, where the feed tokenises; else None.
@@ -49,9 +52,11 @@ class Batch:
         passage_row, passage_family: (passages,); the row is -1 for a hard negative.
         query_lang, passage_lang: (rows,), (rows, positives), for the log.
         source: of all rows.
-        views: (views,) the query that each of the last texts is a changed copy of.
+        group, lang: (texts,) what each says, and in which language it is shown.
+        views: (views,) the query that each of them is a changed copy of.
         negative_lang: (hard negatives,) the language that each is shown in.
         missing: hard negatives that rows should have had and could not.
+        translations: what was asked for -> (rows,) place of that text among all, -1 where a row has none.
     """
 
     texts: Ragged | None
@@ -64,9 +69,12 @@ class Batch:
     query_lang: np.ndarray
     passage_lang: np.ndarray
     source: int
+    group: np.ndarray
+    lang: np.ndarray
     views: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     negative_lang: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     missing: int = 0
+    translations: Mapping[Translation, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.sides)
@@ -174,7 +182,9 @@ class Feed:
         """What the planner needs to know."""
         return rows_of(self.corpus, self.masks[self.corpus.query], self.masks[self.corpus.passage])
 
-    def batch(self, step: Step, negatives: int = 0, languages: str = "own") -> Batch:
+    def batch(
+        self, step: Step, negatives: int = 0, languages: str = "own", translations: Sequence[Translation] = ()
+    ) -> Batch:
         """The texts of a step.
 
         Args:
@@ -182,6 +192,7 @@ class Feed:
             negatives: hard negatives a row at most. Rows that have more show others of them in each epoch.
             languages: that they are shown in: `own`, that of the row's first passage; `balanced`, each language equally
                 often; `others`, each but the passage's. What cannot be shown so is left out, and counted.
+            translations: further texts of the rows, for terms that compare translations. Noise does not change them.
         """
         corpus = self.corpus
         query, passage = corpus.query[step.rows], corpus.passage[step.rows]
@@ -216,10 +227,21 @@ class Feed:
             elif strings is not None:
                 for place, text in zip(places.tolist(), changed, strict=True):
                     strings[place] = text
+        group, lang = np.concatenate([group, group[views]]), np.concatenate([lang, lang[views]])
+        further = further_texts(
+            corpus, self.masks, step, translations, before=len(group), seed=self._seed
+        )
+        if len(further.group):
+            if texts is not None:
+                texts = texts.followed_by(self._show(further.group, further.lang, step.epoch))
+            elif strings is not None:
+                strings += self._show_strings(further.group, further.lang, step.epoch)
         return Batch(
             texts=texts,
             strings=strings,
-            sides=sides,
+            sides=np.concatenate([sides, further.sides]),
+            group=np.concatenate([group, further.group]),
+            lang=np.concatenate([lang, further.lang]),
             views=views,
             query_row=np.arange(len(query)),
             query_family=self._family[passage],
@@ -230,6 +252,7 @@ class Feed:
             source=step.source,
             negative_lang=hard,
             missing=negatives * len(query) - len(hard),
+            translations=further.places,
         )
 
     def _changed(
@@ -266,9 +289,7 @@ class Feed:
         """Token ids with the changed texts in their places, or at the end as views."""
         assert self._tokenize is not None
         new = Ragged(*self._tokenize(changed))
-        joined = Ragged(
-            np.concatenate([texts.flat, new.flat]), np.concatenate([texts.offsets, texts.offsets[-1] + new.offsets[1:]])
-        )
+        joined = texts.followed_by(new)
         if viewing:
             return joined
         rows = np.arange(len(texts))
