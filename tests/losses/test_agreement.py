@@ -117,7 +117,7 @@ def test_gradients_reach_both_sides_and_are_right(rng, function, settings, needs
 def test_where_no_row_has_a_translation_there_is_nothing(rng, function, settings) -> None:
     nothing = torch.zeros(0, dtype=torch.long), torch.zeros(0, 6, dtype=torch.float64)
     queries = unit(rng, 5).requires_grad_()
-    batch = scene(rng, queries=queries, translations={need: nothing for need in settings.translations})
+    batch = scene(rng, queries=queries, translations=dict.fromkeys(settings.translations, nothing))
     value = function(batch, settings)
     assert value.item() == 0
     assert torch.autograd.grad(value, queries)[0].abs().sum() == 0

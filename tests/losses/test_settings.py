@@ -69,6 +69,7 @@ def test_an_arm_changes_one_setting_of_a_term() -> None:
         ({"terms": "keep"}, r"terms: 'keep' is not a list"),
         ({"name": "keep"}, r"name: keep does not rank passages"),
         ({"name": "info_nce"}, r"name: 'info_nce' is unknown; did you mean 'info-nce'"),
+        ({"weight": 0}, r"weight: is 0 and there are no terms"),
         ({"weight": 2e6}, r"weight: 2000000\.0 is too large"),
     ],
 )

@@ -48,6 +48,8 @@ class LossSettings:
             raise SettingError("terms", f"{shown(self.terms)} is not a list")
         made = tuple(_term(one, f"terms.{number}") for number, one in enumerate(self.terms))
         object.__setattr__(self, "terms", made)
+        if not self.weight and not self.weight_end and not self.beside:
+            raise SettingError("weight", "is 0 and there are no terms, so there is nothing to learn")
 
     @property
     def beside(self) -> tuple[TermSettings, ...]:

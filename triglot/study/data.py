@@ -20,6 +20,7 @@ from triglot.corpus.formats.wordlist import read_lists
 from triglot.corpus.hub import PREFIX
 from triglot.corpus.parallel import ParallelCorpus, concat
 from triglot.corpus.tally import say
+from triglot.encoder.build import model_folder
 from triglot.evaluate.bias.scope import check_subsets
 from triglot.files import InputError, nearest
 from triglot.recipe import Benchmark, Recipe, Source, Stage
@@ -97,6 +98,11 @@ class Data:
                 self._check_path(f"source {source.label!r}", source.path)
             if source.codeswitch:
                 self._check_path(f"source {source.label!r}: codeswitch.lists", source.codeswitch.lists)
+        for name in {target.teacher: None for stage in stages for target in stage.loss.targets if target.teacher}:
+            try:
+                model_folder(name)
+            except InputError as error:
+                raise InputError(f"loss.terms: teacher: {error}") from None
         for stage in stages:
             if stage.augment.active and stage.augment.needs_lists:
                 self._check_path("augment.lists", stage.augment.lists)

@@ -22,6 +22,7 @@ from triglot.sealed import check_files, checksums, discard, read_sealed, write_s
 from triglot.settings import plain
 from triglot.shapes import shaped
 from triglot.train.distributed import is_main
+from triglot.train.teacher import SEAL as SEAL_OF_TEACHER
 
 log = logging.getLogger("triglot")
 RECIPE, STUDY, SUMMARY, RESULTS = "recipe.yaml", "study.json", "summary.json", "results.json"
@@ -78,9 +79,9 @@ def _files(out: Path) -> list[str]:
 def _others(out: Path) -> list[str]:
     """The files below a folder that a start alone does not leave: what was trained or measured, and what is not
     ours."""
-    sealed = (
-        {path.parent.relative_to(out).as_posix() for path in out.rglob(f"init/**/{_SEAL}")} if out.is_dir() else set()
-    )
+    sealed: set[str] = set()
+    for pattern in (f"init/**/{_SEAL}", f"teachers/*/*/{SEAL_OF_TEACHER}") if out.is_dir() else ():
+        sealed |= {path.parent.relative_to(out).as_posix() for path in out.rglob(pattern)}
     return [
         name
         for name in _files(out)

@@ -30,8 +30,8 @@ from triglot.study.folder import (
 )
 from triglot.study.inputs import Inputs, texts_by_language
 from triglot.study.judge import judge
-from triglot.study.stage import ALIGNMENT, FINE_TUNING, load, train_stage
-from triglot.train import checkpoint
+from triglot.study.stage import ALIGNMENT, FINE_TUNING, TEACHERS, load, train_stage
+from triglot.train import checkpoint, teacher
 from triglot.train.distributed import is_main, main_first
 
 log = logging.getLogger("triglot")
@@ -152,6 +152,7 @@ def finish(recipe: Recipe, out: Path, inputs: Inputs, model: str) -> None:
         return
     for stage in (FINE_TUNING, ALIGNMENT):
         checkpoint.clear(out, stage)
+        teacher.clear(out / TEACHERS / stage)
     if not is_finished(out):
         judge(
             load(recipe.encoder, trained(out), model),

@@ -12,11 +12,14 @@ from typing import Any
 from triglot.augment.apply import Augmenter
 from triglot.batches import RunPlan, plan_run
 from triglot.encoder import load_encoder
+from triglot.encoder.build import model_folder
 from triglot.encoder.card import Card
 from triglot.encoder.protocol import Encoder, SavedEncoder
 from triglot.encoder.settings import EncoderSettings
 from triglot.encoder.static import StaticEncoder
 from triglot.evaluate.results import versions
+from triglot.files import InputError
+from triglot.losses import LOSSES, LossSettings
 from triglot.memory import check_fits
 from triglot.recipe import Recipe, Stage
 from triglot.sealed import checksum
@@ -24,15 +27,18 @@ from triglot.study.folder import origin, save_summary
 from triglot.study.inputs import Benchmarks, Training
 from triglot.study.judge import evaluate_all
 from triglot.study.refresh import renewal
+from triglot.train import teacher
 from triglot.train.anchors import anchor
 from triglot.train.bag import Bag
 from triglot.train.distributed import device, is_main, main_first
 from triglot.train.feed import Feed
 from triglot.train.loop import run as train_loop
 from triglot.train.network import Network
+from triglot.train.shortfalls import shortfalls
 
 log = logging.getLogger("triglot")
 FINE_TUNING, ALIGNMENT = "fine-tuning", "alignment"
+TEACHERS = "teachers"  # in a run folder, while it is trained
 VALIDATED = ("mono", "cross", "multi", "bias", "ranked", "classification", "generalised")  # of a summary, in the log
 
 
@@ -84,7 +90,8 @@ def train_stage(
         languages=corpus.languages,
         names=corpus.sources,
     )
-    warnings = _warnings(plan, corpus.sources)
+    views = stage.augment.active and stage.augment.mode == "view"
+    warnings = [*_warnings(plan, corpus.sources), *shortfalls(stage.loss, feed, stage.batches, views=views)]
     for text in warnings:
         log.warning("%s: %s", name, text)
     _check_fits(stage, plan.sizes.mean, encoder)
@@ -106,6 +113,19 @@ def train_stage(
             key: {part: one.summary[part] for part in VALIDATED if part in one.summary} for key, one in found.items()
         }
 
+    origins = {"start": checksum(origin(start)), "data": training.checksum} if is_main() else {}
+    teachers = teacher.prepare(
+        stage.loss,
+        corpus,
+        plan,
+        out / TEACHERS / name,
+        student=encoder,
+        load=_load_teacher,
+        made={**origins, "teachers": _teacher_files(stage.loss)} if is_main() else {},
+        progress=progress,
+    )
+    if teachers and is_main():
+        origins["teachers"] = teachers.checksum
     counted = train_loop(
         model,
         feed,
@@ -119,7 +139,8 @@ def train_stage(
         out=out,
         validate=validate if validation and stage.train.validate_every else None,
         progress=progress,
-        origin={"start": checksum(origin(start)), "data": training.checksum} if is_main() else {},
+        origin=origins,
+        teachers=teachers,
     )
     made = model.encoder()
     threads = counted.pop("threads", 0)
@@ -135,6 +156,20 @@ def train_stage(
     with main_first():
         if is_main():
             _save(recipe, stage, name, made, out, summary)
+
+
+def _load_teacher(name: str) -> Encoder:
+    """The model of a teacher. Raises InputError that names the setting."""
+    try:
+        return load_encoder(name)
+    except InputError as error:
+        raise InputError(f"loss.terms: teacher: {error}") from None
+
+
+def _teacher_files(loss: LossSettings) -> dict[str, str]:
+    """Checksums of the models of teachers, by their names; that of the start is known."""
+    names = sorted({target.teacher for target in loss.targets} - {""})
+    return {name: checksum(origin(model_folder(name))) for name in names}
 
 
 def _feed(stage: Stage, training: Training, encoder: Any, seed: int) -> Feed:
@@ -195,15 +230,29 @@ def _told(recipe: Recipe, stage: Stage, name: str, seen: Mapping[str, Any]) -> s
     """One line of the model card: what a stage was asked for, and what it saw."""
     pairs = sum(count[-1] for count in seen.get("counts", ()))
     rows = seen.get("batch_rows", {})
-    loss = f"InfoNCE with temperature {stage.loss.temperature:g}"
-    if stage.loss.symmetric:
-        loss += f", {stage.loss.symmetric:g} of it from passage to query"
+    loss = _told_loss(stage.loss)
     batches = (
         f"batches {stage.batches.kind} of {rows.get('mean', stage.batches.size):g} rows on average "
         f"({stage.batches.size} asked for)"
     )
     counted = f"{seen.get('steps', stage.train.steps):,} steps, {pairs:,} pairs, {seen.get('texts', 0):,} texts"
     return f"{recipe.name}, {name}: {counted}, {batches}, {loss}, learning rate {stage.train.lr:g}, seed {recipe.seed}"
+
+
+def _told_loss(loss: LossSettings) -> str:
+    """The loss in words."""
+    parts = []
+    if loss.weight or loss.weight_end:
+        told = f"{LOSSES[loss.name].title} with temperature {loss.temperature:g}"
+        told += f", {loss.symmetric:g} of it from passage to query" if loss.symmetric else ""
+        parts.append((loss, told))
+    parts += [(term, LOSSES[term.name].title) for term in loss.beside]
+    if len(parts) == 1 and (loss.weight, loss.weight_end) == (1.0, None):
+        return parts[0][1]
+    return " + ".join(
+        f"{one.weight:g} {f'to {one.weight_end:g} ' if one.weight_end is not None else ''}x {told}"
+        for one, told in parts
+    )
 
 
 def licences(recipe: Recipe) -> dict[str, str]:

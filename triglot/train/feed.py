@@ -41,8 +41,8 @@ class Switching:
 
 @dataclass(frozen=True)
 class Batch:
-    """The texts of one step: queries first, then passages (positives of all rows, then hard negatives), then views, then
-    further translations.
+    """The texts of one step: queries first, then passages (positives of all rows, then hard negatives), then views,
+    then further translations.
 
     Attributes:
         texts: token ids, one sequence a text, where the feed tokenises; else None.
@@ -228,9 +228,7 @@ class Feed:
                 for place, text in zip(places.tolist(), changed, strict=True):
                     strings[place] = text
         group, lang = np.concatenate([group, group[views]]), np.concatenate([lang, lang[views]])
-        further = further_texts(
-            corpus, self.masks, step, translations, before=len(group), seed=self._seed
-        )
+        further = further_texts(corpus, self.masks, step, translations, before=len(group), seed=self._seed)
         if len(further.group):
             if texts is not None:
                 texts = texts.followed_by(self._show(further.group, further.lang, step.epoch))

@@ -24,14 +24,17 @@ from triglot.corpus.parallel import ParallelCorpus
 from triglot.files import InputError
 from triglot.losses import LossSettings
 from triglot.robust import METHODS, RobustSettings, perturbed_step
+from triglot.settings import plain
 from triglot.train import checkpoint
 from triglot.train.distributed import World, join
 from triglot.train.feed import Batch, Feed
+from triglot.train.further import check_languages
 from triglot.train.log import RunLog
 from triglot.train.model import Model
 from triglot.train.objective import Objective
 from triglot.train.passes import Passes
 from triglot.train.settings import TrainSettings
+from triglot.train.teacher import Teachers
 
 HARD = "refresh.groups"  # in a checkpoint
 NEGATIVE = -1  # stands for the source, in counts of (source, query language, passage language)
@@ -78,9 +81,17 @@ def _mined(renewal: Renewal, model: Model, step: int, rows: int, world: World) -
 
 
 def _ready(
-    model: Model, feed: Feed, plan: RunPlan, step: int, *, train: TrainSettings, robust: RobustSettings, world: World
+    model: Model,
+    feed: Feed,
+    plan: RunPlan,
+    step: int,
+    *,
+    loss: LossSettings,
+    train: TrainSettings,
+    robust: RobustSettings,
+    world: World,
 ) -> _Ready:
-    batch = feed.batch(plan[step], train.negatives, train.negative_languages)
+    batch = feed.batch(plan[step], train.negatives, train.negative_languages, loss.translations)
     rows = np.zeros(len(batch), bool)
     if METHODS[robust.method].shifts:
         rows = np.ones(len(batch), bool) if robust.side == "both" else batch.sides == (robust.side == "passage")
@@ -170,7 +181,8 @@ def run(
     renewal: Renewal | None = None,
     resume: bool = True,
     progress: bool = False,
-    origin: Mapping[str, str] | None = None,
+    origin: Mapping[str, Any] | None = None,
+    teachers: Teachers | None = None,
 ) -> dict[str, Any]:
     """Train.
 
@@ -189,7 +201,9 @@ def run(
         resume: go on from the newest checkpoint of the stage, if there is one; the weights are bitwise those of a run
             that never stopped.
         progress: a bar on stderr.
-        origin: name -> checksum of what the training starts from (data, model); a checkpoint of others is an error.
+        origin: name -> checksum of what the training starts from (data, model, teachers); a checkpoint of others is an
+            error.
+        teachers: what teachers say, where terms of the loss ask for it.
 
     Returns:
         the stage's summary: steps, texts, tokens, effective negatives, seconds, counts of (source, query language,
@@ -204,7 +218,9 @@ def run(
         torch.set_num_threads(train.threads)
     world, device = join(), model.device
     settings = _settings(train, loss, robust, plan, renewal, seed) | dict(origin or {})
-    objective = Objective(loss, robust, dim=model.dim, languages=len(feed.corpus.languages), seed=seed, device=device)
+    check_languages(feed.corpus, loss.translations)
+    of_corpus = {"languages": len(feed.corpus.languages), "teachers": teachers}
+    objective = Objective(loss, robust, dim=model.dim, seed=seed, device=device, **of_corpus)
     first, totals, counts = 0, {"texts": 0, "tokens": 0, "effective_negatives": 0, "seconds": 0.0}, Counter()
     hard: dict[str, Tensor] = {}
     before: Mapping[str, Any] | None = None
@@ -241,7 +257,7 @@ def run(
             if renewal and start in mined:
                 hard[HARD] = _mined(renewal, model, start, len(feed.corpus), world)
             shown = feed.with_negatives(hard[HARD].numpy()) if hard else feed
-            work = functools.partial(_ready, model, shown, plan, train=train, robust=robust, world=world)
+            work = functools.partial(_ready, model, shown, plan, loss=loss, train=train, robust=robust, world=world)
             yield from ahead(work, range(start, stop), depth=4, name="triglot-feed")
 
     batches = prepared()
@@ -283,7 +299,8 @@ def _settings(
         for key, value in asdict(plan.batches).items()
         if key != "allow_small" and (key != "every_row" or value)
     }
-    terms = {key: value for key, value in asdict(loss).items() if key != "name" or value != LossSettings.name}
+    later = {"name": LossSettings.name, "weight": 1.0, "weight_end": None, "terms": []}
+    terms = {key: value for key, value in plain(loss).items() if key not in later or value != later[key]}
     settings = {"seed": seed, "threads": torch.get_num_threads(), "loss": terms, "batches": batches}
     if plan.filled:
         settings["filled"] = plan.filled

@@ -1,19 +1,23 @@
-"""What a step descends: the contrastive loss, what is said of views, learned negatives, and the adversary that looks
-for the language."""
+"""What a step descends: the ranking loss and the terms beside it, learned negatives, and the adversary that looks for
+the language."""
 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from triglot.losses import LOSSES, LossSettings, divergence, log_shares, pair_masks
+from triglot.losses import LOSSES, BatchVectors, LossSettings, TermSettings, divergence, log_shares, pair_masks
+from triglot.losses.terms import Target, weight_at
 from triglot.robust import LanguageAdversary, LearnedNegatives, RobustSettings
 from triglot.train.feed import Batch
+from triglot.train.projection import Projection
+from triglot.train.teacher import Teachers
 
 
 class Objective:
@@ -26,39 +30,68 @@ class Objective:
         languages: of the corpus.
         seed: of what is learned beside the encoder.
         device: of the vectors.
+        teachers: of the terms that ask for one.
     """
 
     def __init__(
-        self, loss: LossSettings, robust: RobustSettings, *, dim: int, languages: int, seed: int, device: Any = "cpu"
+        self,
+        loss: LossSettings,
+        robust: RobustSettings,
+        *,
+        dim: int,
+        languages: int,
+        seed: int,
+        device: Any = "cpu",
+        teachers: Teachers | None = None,
     ):
-        self.loss, self.device = loss, device
+        if loss.targets and teachers is None:
+            raise ValueError("loss.terms ask for a teacher, and none is given")
+        self.loss, self.device, self.teachers = loss, device, teachers
         options = {"dim": dim, "languages": languages, "seed": seed, "device": device}
         self.negatives = LearnedNegatives(robust.negatives, **options) if robust.negatives.count else None
         self.adversary = (
             LanguageAdversary(robust.language_adversary, **options) if robust.language_adversary.weight else None
         )
+        self.terms = _by_name(loss)
+        self.viewed = any("views" in LOSSES[term.name].needs for term in self.terms.values())
+        rates = {term.target.teacher: getattr(term, "projection_lr", 0.0) for term in loss.beside if term.target}
+        taught = teachers.taught if teachers else {}
+        self.projections = {
+            name: Projection(one.projection, lr=rates[name], device=device)
+            for name, one in taught.items()
+            if one.projection is not None
+        }
 
     def on(self, batch: Batch, done: float) -> Terms:
         """The losses of one batch. `done` is the share of the steps that are over."""
         return Terms(self, batch, done)
 
+    @property
+    def _learned(self) -> dict[str, Any]:
+        """What is learned beside the encoder, by name."""
+        numbered = {f"projection.{number}": one for number, (_, one) in enumerate(sorted(self.projections.items()))}
+        parts = {"negatives": self.negatives, "adversary": self.adversary, **numbered}
+        return {name: part for name, part in parts.items() if part is not None}
+
     def state(self) -> dict[str, Tensor]:
         """What is learned beside the encoder, for a checkpoint."""
-        parts = {"negatives": self.negatives, "adversary": self.adversary}
-        return {
-            f"{name}.{key}": value
-            for name, part in parts.items()
-            if part is not None
-            for key, value in part.state().items()
-        }
+        return {f"{name}.{key}": value for name, part in self._learned.items() for key, value in part.state().items()}
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """From a checkpoint; keys of the encoder are passed over."""
-        for name, part in (("negatives", self.negatives), ("adversary", self.adversary)):
-            if part is not None:
-                part.load_state(
-                    {key.removeprefix(f"{name}."): v for key, v in state.items() if key.startswith(f"{name}.")}
-                )
+        for name, part in self._learned.items():
+            part.load_state({key.removeprefix(f"{name}."): v for key, v in state.items() if key.startswith(f"{name}.")})
+
+
+def _by_name(loss: LossSettings) -> dict[str, TermSettings]:
+    """The terms by the names that they have in logs; the second of a name has a number."""
+    found: dict[str, TermSettings] = {}
+    seen = Counter([loss.name.replace("-", "_")])
+    for term in loss.beside:
+        name = term.name.replace("-", "_")
+        seen[name] += 1
+        found[name if seen[name] == 1 else f"{name}_{seen[name]}"] = term
+    return found
 
 
 @dataclass(frozen=True)
@@ -70,12 +103,14 @@ class Opening:
         vectors: those vectors, without gradients.
         told: parts of the loss and what the adversary knows, by name.
         adversary: gradients of the adversary's own parameters.
+        projections: teacher -> gradient of the map into its space.
     """
 
     loss: Tensor
     vectors: Tensor
     told: dict[str, float]
     adversary: list[Tensor]
+    projections: dict[str, Tensor]
 
 
 class Terms:
@@ -88,52 +123,100 @@ class Terms:
         self._masks = pair_masks(
             *(torch.from_numpy(np.ascontiguousarray(column)).to(objective.device) for column in columns)
         )
-        self._views = torch.from_numpy(batch.views).to(objective.device)
-        self._query_lang = torch.from_numpy(batch.query_lang.astype(np.int64)).to(objective.device)
+        self._views = self._there(batch.views)
+        self._query_lang = self._there(batch.query_lang.astype(np.int64))
+        self._passage, self._lang = self._there(batch.sides), self._there(batch.lang.astype(np.int64))
+        self._translations = {
+            need: (self._there(np.flatnonzero(places >= 0)), self._there(places[places >= 0]))
+            for need, places in batch.translations.items()
+        }
+        self._targets: dict[Target, tuple[Tensor, Tensor]] = {}
+        for target in objective.loss.targets if objective.teachers else ():
+            places, vectors = objective.teachers.of(target, batch.group, batch.lang, batch.sides)
+            self._targets[target] = self._there(places), self._there(vectors)
+
+    def _there(self, values: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values)).to(self._objective.device)
 
     def _parts(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Queries, passages, views, and the masks of positive and of ignored pairs."""
-        queries, passages, views = vectors.split([self._queries, self._passages, len(self._views)])
+        ends = [self._queries, self._passages, len(self._views)]
+        queries, passages, views = vectors[: sum(ends)].split(ends)
         return queries, passages, views, *self._masks
 
-    def named(self, vectors: Tensor) -> dict[str, Tensor]:
-        """The losses of (texts, dim) vectors, queries, passages, views: the ranking loss first."""
-        objective, loss, where = self._objective, self._objective.loss, self._views
+    def _seen(self, vectors: Tensor) -> BatchVectors:
+        """(texts, dim) vectors as losses see them: views are queries like any other, unless a term asks for them."""
+        objective, where = self._objective, self._views
         queries, passages, views, positive, ignored = self._parts(vectors)
-        taught: dict[str, Tensor] = {}
         lang = self._query_lang
-        if len(where) and (loss.self_teaching or loss.consistency):
-            taught = self._taught(queries[where], views, passages, ignored[where])
-        elif len(where):  # views are queries like any other
+        if len(where) and not objective.viewed:
             queries, lang = torch.cat([queries, views]), torch.cat([lang, lang[where]])
             positive, ignored = (torch.cat([mask, mask[where]]) for mask in (positive, ignored))
         learned = None
         if objective.negatives is not None:
-            learned = objective.negatives.scores(queries, lang, loss.temperature)
-        return {loss.name: LOSSES[loss.name].function(queries, passages, positive, ignored, loss, learned)} | taught
+            learned = objective.negatives.scores(queries, lang, objective.loss.temperature)
+        return BatchVectors(
+            queries,
+            passages,
+            positive,
+            ignored,
+            objective.loss.temperature,
+            self._queries,
+            learned=learned,
+            views=views,
+            view_of=where,
+            vectors=vectors,
+            passage=self._passage,
+            language=self._lang,
+            translations={need: (rows, vectors[places]) for need, (rows, places) in self._translations.items()},
+            targets=self._taught(vectors, {name: one.weight.detach() for name, one in objective.projections.items()}),
+        )
+
+    def _taught(self, vectors: Tensor, projections: dict[str, Tensor]) -> dict[Target, tuple[Tensor, Tensor, Tensor]]:
+        """`BatchVectors.targets`, with these maps into the teachers' spaces."""
+        found = {}
+        for target, (places, teacher) in self._targets.items():
+            own = vectors[places]
+            if target.teacher in projections:
+                own = own.float() @ projections[target.teacher]
+            found[target] = own, teacher, self._passage[places]
+        return found
+
+    def named(self, vectors: Tensor) -> dict[str, Tensor]:
+        """The losses of (texts, dim) vectors of the batch, times their weights: the ranking loss first."""
+        loss, seen = self._objective.loss, self._seen(vectors)
+        weight, found = weight_at(loss, self._done), {}
+        if weight:
+            found[loss.name.replace("-", "_")] = weight * LOSSES[loss.name].function(seen, loss)
+        for name, term in self._objective.terms.items():
+            found[name] = weight_at(term, self._done) * LOSSES[term.name].function(seen, term)
+        return found
 
     def value(self, vectors: Tensor) -> Tensor:
-        """The loss of (texts, dim) vectors: queries, passages, views."""
-        return functools.reduce(torch.add, self.named(vectors).values())
+        """The loss of (texts, dim) vectors: queries, passages, views, further translations."""
+        return functools.reduce(torch.add, self.named(vectors).values(), (vectors * 0).sum())
 
     def opening(self, vectors: Tensor) -> Opening:
         """The loss of the first vectors of a step, with the terms that are taken once."""
         named = self.named(vectors)
-        told = {name: float(term.detach()) for name, term in named.items() if name != self._objective.loss.name}
+        told = {name: float(term.detach()) for name, term in named.items()} if self._objective.terms else {}
         against, known, own = self._reversed(vectors)
-        loss = functools.reduce(torch.add, named.values()) + against
-        return Opening(loss, vectors.detach(), told | known, own)
+        loss = functools.reduce(torch.add, named.values(), (vectors * 0).sum()) + against
+        return Opening(loss, vectors.detach(), told | known, own, self._of_projections(vectors.detach()))
 
-    def _taught(self, queries: Tensor, views: Tensor, passages: Tensor, ignored: Tensor) -> dict[str, Tensor]:
-        """How far the views' shares of passages are from those of the queries that they are copies of."""
-        loss, terms = self._objective.loss, {}
-        p = log_shares(queries, passages, ignored, loss.temperature)
-        q = log_shares(views, passages, ignored, loss.temperature)
-        if loss.self_teaching:
-            terms["self_teaching"] = loss.self_teaching * divergence(p.detach(), q)
-        if loss.consistency:
-            terms["consistency"] = loss.consistency * (divergence(p, q) + divergence(q, p)) / 2
-        return terms
+    def _of_projections(self, vectors: Tensor) -> dict[str, Tensor]:
+        """Teacher -> gradient of the map into its space."""
+        objective = self._objective
+        if not objective.projections:
+            return {}
+        maps = {name: one.weight for name, one in objective.projections.items()}
+        seen = replace(self._seen(vectors), targets=self._taught(vectors, maps))
+        total = vectors.new_zeros(())
+        for term in objective.terms.values():
+            if term.target is not None and term.target.teacher in maps:
+                total = total + weight_at(term, self._done) * LOSSES[term.name].function(seen, term)
+        found = torch.autograd.grad(total, list(maps.values()), allow_unused=True, materialize_grads=True)
+        return dict(zip(maps, found, strict=True))
 
     def divergence(self, clean: Tensor, noisy: Tensor) -> Tensor:
         """Symmetric KL, KL(p || q) + KL(q || p), between the distributions over passages that clean and noisy vectors
@@ -166,9 +249,11 @@ class Terms:
         return ((vectors - vectors.detach()) * gradient).sum(), told, own
 
     def learn(self, opening: Opening) -> None:
-        """One step of what is learned beside the encoder: the adversary's own, and that of the learned negatives
-        against the vectors of the opening."""
+        """One step of what is learned beside the encoder: the adversary's own, those of the maps into teachers' spaces,
+        and that of the learned negatives against the vectors of the opening."""
         adversary, negatives = self._objective.adversary, self._objective.negatives
+        for name, gradient in opening.projections.items():
+            self._objective.projections[name].update(gradient)
         if adversary is not None:
             adversary.update(opening.adversary)
         if negatives is not None:

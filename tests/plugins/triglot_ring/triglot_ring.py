@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from triglot.batches import Kind
-from triglot.losses import LossKind, LossSettings
+from triglot.losses import BatchVectors, LossKind, LossSettings
+from triglot.losses.terms import RankingTerm
 
 WIDTH = 0.2
 
@@ -20,18 +21,11 @@ def each_with_the_next(query: np.ndarray, passage: np.ndarray, both: np.ndarray)
     return joint
 
 
-def margin(
-    queries: Tensor,
-    passages: Tensor,
-    positive: Tensor,
-    ignored: Tensor,
-    loss: LossSettings,
-    learned: Tensor | None = None,
-) -> Tensor:
+def margin(batch: BatchVectors, settings: LossSettings | RankingTerm) -> Tensor:
     """How far the hardest negative comes closer than a margin below each positive (Wang et al. 2014)."""
-    scores = queries @ passages.T
-    hardest = scores.masked_fill(positive | ignored, -torch.inf).amax(1)
-    row, column = positive.nonzero(as_tuple=True)
+    scores = batch.queries @ batch.passages.T
+    hardest = scores.masked_fill(batch.positive | batch.ignored, -torch.inf).amax(1)
+    row, column = batch.positive.nonzero(as_tuple=True)
     return torch.relu(hardest[row] - scores[row, column] + WIDTH).mean()
 
 
