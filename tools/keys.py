@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from tools import page
+from triglot.losses import LOSSES, LossSettings, TermSettings
 from triglot.ranges import choices_in, hints_of, ranges_in
 from triglot.recipe import Recipe, key_order
 
@@ -98,6 +99,26 @@ def rows(kind: type = Recipe, above: str = "") -> Iterator[tuple[str, str, str, 
         )
         for rest, child in below if entry.name != "alignment" else ():
             yield from rows(child, f"{above}{entry.name}{rest}.")
+        if (kind, entry.name) == (LossSettings, "terms"):  # each as its own class says
+            yield from terms(f"{above}terms.N.")
+
+
+def terms(above: str) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the rows of the settings of all terms; those that not all of them have say whose they are."""
+    common = {entry.name for entry in dataclasses.fields(TermSettings)}
+    names = [row for row in LOSSES if row.settings is not TermSettings]
+    choices = ", ".join(f"`{row.name}`" for row in names)
+    explained = "; ".join(f"`{row.name}`: {row.help}" for row in names)
+    yield f"{above}name", choices, "must be given", f"which loss. {explained}."
+    for row in (row for row in rows(TermSettings) if row[0] != "name"):
+        yield above + row[0], *row[1:]
+    owners: dict[tuple[str, str, str, str], list[str]] = {}
+    for loss in LOSSES:
+        for row in rows(loss.settings):
+            if row[0] not in common:
+                owners.setdefault(row, []).append(f"`{loss.name}`")
+    for (key, allowed, value, said), names in owners.items():
+        yield above + key, allowed, value, f"{', '.join(names)}: {said}"
 
 
 def table() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -105,8 +105,16 @@ KINDS = Registry(
 
 
 def parts_of(batches: BatchSettings) -> dict[Kind, float]:
-    """The plain kinds that batches of these settings are of, with their shares of the steps."""
+    """The plain kinds that batches of these settings are of, with their shares of all steps."""
+    return {kind: (first + last) / 2 for kind, (first, last) in ends_of(batches).items()}
+
+
+def ends_of(batches: BatchSettings) -> dict[Kind, tuple[float, float]]:
+    """The plain kinds that batches of these settings are of, with their shares at the first and at the last step."""
     kind = KINDS[batches.kind]
     if kind.parts is None:
-        return {kind: 1.0}
-    return {KINDS[name]: share for name, share in kind.parts(batches).items() if share > 0}
+        return {kind: (1.0, 1.0)}
+    first = kind.parts(batches)
+    last = first if batches.alpha_end is None else kind.parts(replace(batches, alpha=batches.alpha_end, alpha_end=None))
+    ends = {name: (first.get(name, 0.0), last.get(name, 0.0)) for name in dict.fromkeys((*first, *last))}
+    return {KINDS[name]: shares for name, shares in ends.items() if max(shares) > 0}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triglot.batches.kinds import KINDS, parts_of
+from triglot.batches.kinds import KINDS, ends_of, parts_of
 from triglot.batches.pools import Layout
 from triglot.seeds import generator, shuffled, uniform
 
@@ -37,13 +37,21 @@ class Ledger:
     step, also over groups of batches that differ in their languages, which draws within each group could not bring
     about.
 
+    Args:
+        layout: the batches of an epoch.
+        seed: of the run.
+        steps: batches in the run, over which the shares of kinds may change (`alpha_end`); later ones have the last
+            shares.
+
     Attributes:
         kinds: names of the plain kinds that batches are of.
     """
 
-    def __init__(self, layout: Layout, seed: int):
-        self.layout, self.seed = layout, seed
+    def __init__(self, layout: Layout, seed: int, steps: int = 0):
+        self.layout, self.seed, self._steps = layout, seed, steps
         self._parts = parts_of(layout.batches)
+        self._ends = np.array(list(ends_of(layout.batches).values())).T  # (2, kinds) shares, first and last
+        self._had = np.zeros(len(self._parts))  # steps that each kind has been due so far, where shares change
         self.kinds = [kind.name for kind in self._parts]
         self.stream = layout.sources[0] if len(layout.sources) == 1 else -1
         self.starts = uniform(seed, "batches.starts", self.stream, np.arange(2)).tolist()
@@ -64,7 +72,8 @@ class Ledger:
     def _write(self, epoch: int) -> Page:
         layout, count = self.layout, len(self.layout.group)
         batch = shuffled(count, self.seed, "batches.order", self.stream, epoch)
-        kind = self._kinds(epoch * count + np.arange(count))
+        index = epoch * count + np.arange(count)
+        kind = self._kinds(index) if layout.batches.alpha_end is None else self._changing_kinds(index)
         number = np.zeros(count, np.int64)
         ties = generator(self.seed, "batches.ties", self.stream, epoch).bit_generator
         for step, (group, size, k) in enumerate(
@@ -89,6 +98,21 @@ class Ledger:
             before, after = (np.floor(i * (share / rest) + self.starts[0]) for i in (index, index + 1))
             later = after <= before
             places, index, rest = places[later], (index - before)[later], rest - share
+            kind[places] = number + 1
+        return kind
+
+    def _changing_kinds(self, index: np.ndarray) -> np.ndarray:
+        """As `_kinds`, with shares that go from the first to the last ones; asked for steps in order, once each."""
+        done = np.minimum(index / max(self._steps - 1, 1), 1.0)[:, None]
+        share = (1 - done) * self._ends[0] + done * self._ends[1]  # (steps, kinds)
+        kind, places, rest = np.zeros(len(index), np.int8), np.arange(len(index)), np.ones(len(index))
+        for number in range(share.shape[1] - 1):
+            own = np.divide(share[places, number], rest[places], out=np.ones(len(places)), where=rest[places] > 1e-12)
+            due = self._had[number] + np.cumsum(own)
+            later = np.floor(due + self.starts[0]) <= np.floor(due - own + self.starts[0])
+            self._had[number] = due[-1] if len(due) else self._had[number]
+            rest = rest - share[:, number]
+            places = places[later]
             kind[places] = number + 1
         return kind
 

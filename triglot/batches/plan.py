@@ -252,6 +252,7 @@ class RunPlan:
 
     def __init__(
         self,
+        batches: BatchSettings,
         layouts: dict[int, Layout],
         shares: dict[int, float],
         steps: int,
@@ -259,12 +260,12 @@ class RunPlan:
         languages: Sequence[str],
         sources: Sequence[str] = (),
     ):
-        self.batches = next(iter(layouts.values())).batches
-        self._ledgers = {s: Ledger(layout, seed) for s, layout in layouts.items()}
+        self.batches = batches
         self._languages, self._sources = languages, sources
         self._plans: dict[int, EpochPlan] = {}
         self.shares = shares
         self._interleave(steps)
+        self._ledgers = {s: Ledger(one, seed, int((self.source == s).sum())) for s, one in layouts.items()}
         self.epochs = {s: len(layout.group) for s, layout in layouts.items()}
         self.unusable = {s: layout.unusable for s, layout in layouts.items()}
         self.cures = {s: layout.cure for s, layout in layouts.items()}
@@ -286,7 +287,8 @@ class RunPlan:
         self.source = np.array(list(self.shares), np.int16)[which]
 
     def lasting(self, steps: int) -> RunPlan:
-        """The same run with another number of steps; those that both have are the same."""
+        """The same run with another number of steps; those that both have are the same, and shares of kinds that change
+        (`alpha_end`) do so over the steps that this one has."""
         other = copy.copy(self)
         other._interleave(steps)
         return other
@@ -388,16 +390,32 @@ def plan_run(
         raise InputError(f"weights of sources: {weights}; {sources} numbers of at least 0 are needed")
     layouts: dict[int, Layout] = {}
     for source in np.flatnonzero(weights).tolist():
+        own = np.flatnonzero(rows.source == source)
+        lines = rows.same is not None and len(own) > 0 and bool(rows.same[own].all())
         try:
-            layouts[source] = Layout(rows, batches, np.flatnonzero(rows.source == source))
+            layouts[source] = Layout(rows, _of_bitext(batches) if lines else batches, own)
         except InputError as error:
-            raise InputError(f"{_called(source, names)}: {error}") from None
+            hint = "; batches.bitext: xy shows them in two languages" if lines and batches.bitext == "kind" else ""
+            raise InputError(f"{_called(source, names)}: {error}{hint}") from None
     if not layouts:
         raise InputError("no training rows: every source has weight 0" if sources else "no training rows")
     shares = {s: float(len(layout.group)) if batches.sources == "size" else weights[s] for s, layout in layouts.items()}
     return RunPlan(
-        layouts, {s: share / math.fsum(shares.values()) for s, share in shares.items()}, steps, seed, languages, names
+        batches,
+        layouts,
+        {s: share / math.fsum(shares.values()) for s, share in shares.items()},
+        steps,
+        seed,
+        languages,
+        names,
     )
+
+
+def _of_bitext(batches: BatchSettings) -> BatchSettings:
+    """The settings for a source of parallel lines."""
+    if batches.bitext == "kind":
+        return batches
+    return replace(batches, kind="xy", by="row", comparable=False, alpha_end=None)
 
 
 def counts_of(step: Step) -> dict[tuple[int, int, int], int]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import numpy as np
 
 from triglot.batches.kinds import KINDS, parts_of
-from triglot.files import check_choice
+from triglot.files import SettingError, check_choice
 from triglot.ranges import OneOf, Range, Share, check_ranges
 
 if TYPE_CHECKING:
@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 By = Literal["row", "batch"]
 Sampling = Literal["equal", "size", "temperature"]
 Sources = Literal["weight", "size"]
-_CHOICES = {"by": get_args(By), "language_sampling": get_args(Sampling), "sources": get_args(Sources)}
+Bitext = Literal["kind", "xy"]
+_CHOICES = {
+    "by": get_args(By),
+    "language_sampling": get_args(Sampling),
+    "sources": get_args(Sources),
+    "bitext": get_args(Bitext),
+}
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,8 @@ class BatchSettings:
     Attributes:
         kind: how languages are drawn (see `triglot.batches.kinds`).
         alpha: share of xx batches among hybrid ones.
+        alpha_end: that share after the last step, between linear (a curriculum: one language first, or two); None for
+            the same all the time.
         size: rows a batch, over all ranks.
         by: whether an xy batch draws its ordered pair of languages once a row or once for the batch.
         language_sampling: equal | size | temperature, where a language that n rows of the source have gets a share p ~
@@ -41,6 +49,8 @@ class BatchSettings:
             Otherwise batches are near the size asked for, and rows of popular families wait for later epochs where
             there are too many of them.
         allow_small: train although batches have on average less than half of the rows asked for.
+        bitext: how sources are shown whose queries and passages are the same lines: kind (as `kind` says; X-X cannot
+            use them, since a line would find itself) | xy (in two languages in all of their batches).
         drop_last: only batches of exactly `size` rows; the rows left over (others in every epoch) are counted in
             `dropped`.
 
@@ -50,6 +60,7 @@ class BatchSettings:
 
     kind: Annotated[str, OneOf(KINDS)] = "hybrid"
     alpha: Share = 0.5
+    alpha_end: Share | None = None
     size: Annotated[int, Range(1, 2**20)] = 256
     by: By = "row"
     language_sampling: Sampling = "equal"
@@ -60,11 +71,14 @@ class BatchSettings:
     drop_last: bool = False
     every_row: bool = False
     allow_small: bool = False
+    bitext: Bitext = "kind"
 
     def __post_init__(self) -> None:
         for key, known in _CHOICES.items():
             check_choice(key, getattr(self, key), known)
         check_ranges(self)
+        if self.alpha_end is not None and KINDS[self.kind].parts is None:
+            raise SettingError("alpha_end", f"goes with kinds that mix others, such as hybrid; {self.kind} does not")
 
     @property
     def needs_xx(self) -> bool:

@@ -113,7 +113,9 @@ def train_stage(
             key: {part: one.summary[part] for part in VALIDATED if part in one.summary} for key, one in found.items()
         }
 
-    origins = {"start": checksum(origin(start)), "data": training.checksum} if is_main() else {}
+    origins: dict[str, Any] = {}
+    if is_main():
+        origins = {"start": checksum(origin(start)), "data": training.checksum}
     teachers = teacher.prepare(
         stage.loss,
         corpus,

@@ -294,13 +294,14 @@ def _settings(
 ) -> dict[str, Any]:
     """What a checkpoint must share with a run that goes on from it; later settings at their defaults are left out, so
     old ones hold."""
+    later = {"every_row": False, "alpha_end": None, "bitext": "kind"}
     batches = {
         key: value
         for key, value in asdict(plan.batches).items()
-        if key != "allow_small" and (key != "every_row" or value)
+        if key != "allow_small" and (key not in later or value != later[key])
     }
-    later = {"name": LossSettings.name, "weight": 1.0, "weight_end": None, "terms": []}
-    terms = {key: value for key, value in plain(loss).items() if key not in later or value != later[key]}
+    since = {"name": LossSettings.name, "weight": 1.0, "weight_end": None, "terms": []}
+    terms = {key: value for key, value in plain(loss).items() if key not in since or value != since[key]}
     settings = {"seed": seed, "threads": torch.get_num_threads(), "loss": terms, "batches": batches}
     if plan.filled:
         settings["filled"] = plan.filled

@@ -131,9 +131,10 @@ class Terms:
             for need, places in batch.translations.items()
         }
         self._targets: dict[Target, tuple[Tensor, Tensor]] = {}
-        for target in objective.loss.targets if objective.teachers else ():
-            places, vectors = objective.teachers.of(target, batch.group, batch.lang, batch.sides)
-            self._targets[target] = self._there(places), self._there(vectors)
+        if objective.teachers is not None:
+            for target in objective.loss.targets:
+                places, vectors = objective.teachers.of(target, batch.group, batch.lang, batch.sides)
+                self._targets[target] = self._there(places), self._there(vectors)
 
     def _there(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self._objective.device)

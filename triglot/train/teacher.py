@@ -164,9 +164,7 @@ def clear(folder: Path) -> None:
 def _wanted(loss: LossSettings, corpus: ParallelCorpus, plan: RunPlan) -> dict[str, np.ndarray]:
     """Teacher -> keys of the texts that it has to read."""
     sides = {
-        target: {
-            side for term in loss.beside if term.target == target for side in _sides(getattr(term, "side", "both"))
-        }
+        target: {side for term in loss.beside if term.target == target for side in _sides(term)}
         for target in loss.targets
     }
     asked: dict[str, set[int]] = {target.teacher: set() for target in loss.targets}
