@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import pretrained
+from tests.killing import Server
 
 # Tests run side by side, one a core: threads that wait must not spin, and each process has a core of its own. Set
 # before torch is imported.
@@ -25,9 +26,8 @@ settings.register_profile("no clock", deadline=None, suppress_health_check=[Heal
 settings.load_profile("no clock")
 
 ROOT = Path(__file__).resolve().parents[1]
-REQUIRED = set(os.environ.get("TRIGLOT_REQUIRE", "").split(",")) - {
-    ""
-}  # marks whose tests may not be skipped; .ci/run sets it
+# Marks whose tests may not be skipped; .ci/run sets it.
+REQUIRED = set(os.environ.get("TRIGLOT_REQUIRE", "").split(",")) - {""}
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +47,13 @@ def e5_small() -> Path:
         return pretrained.e5_small(script)
     except OSError as error:
         pytest.skip(f"no pretrained model: {error}")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """Commands in processes of their own, forked from one that has everything imported, which takes ten seconds."""
+    with Server() as started:
+        yield started
 
 
 @pytest.fixture
@@ -70,7 +77,7 @@ def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
     return snapshot
 
 
-MARKS = {"data": "data", "e5_small": "pretrained"}  # fixture -> mark of the tests that use it
+MARKS = {"data": "data", "e5_small": "pretrained", "server": "slow"}  # fixture -> mark of the tests that use it
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import select
 import signal
 import subprocess
 import sys
@@ -213,6 +214,18 @@ def _worked(pid: int) -> float:
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
+def _ended(pid: int, timeout: float) -> int | None:
+    """The status of a child once it has ended; None where it runs past its time, see `Server.run`."""
+    began, handle = time.monotonic(), os.pidfd_open(pid)
+    try:
+        while time.monotonic() - began < 10 * timeout and _worked(pid) < timeout:
+            if select.select([handle], [], [], min(0.2, 10 * timeout))[0]:
+                return os.waitpid(pid, 0)[1]
+    finally:
+        os.close(handle)
+    return None
+
+
 def _serve() -> None:
     import importlib
     import tempfile
@@ -241,13 +254,7 @@ def _serve() -> None:
                     code = _child(asked, output.fileno(), log.fileno())
                 finally:
                     os._exit(code)
-            status = None
-            while time.monotonic() - began < 10 * asked["timeout"] and _worked(pid) < asked["timeout"]:
-                done, status = os.waitpid(pid, os.WNOHANG)
-                if done:
-                    break
-                status = None
-                time.sleep(0.002)
+            status = _ended(pid, asked["timeout"])
             if status is None:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)

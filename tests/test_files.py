@@ -293,9 +293,8 @@ def test_a_swap_that_fails_half_way_is_undone(
 
     with pytest.raises((InputError, KeyboardInterrupt)), atomic_folder(path) as folder:
         (folder / "weights").write_text("new")
-        monkeypatch.setattr(
-            files, "_swap", lambda new, old: False
-        )  # a system that cannot exchange two folders in one step
+        # A system that cannot exchange two folders in one step.
+        monkeypatch.setattr(files, "_swap", lambda new, old: False)
         monkeypatch.setattr(files.os, "replace", failing)
     assert (path / "weights").read_text() == "old"
     assert _listing(tmp_path) == ["model", "model/weights"]

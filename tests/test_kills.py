@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,12 +19,6 @@ from tests.writing import commands, inputs
 NAMES = tuple(commands(Path()))
 GOLDEN = 0.6180339887  # its multiples fall evenly between whole numbers
 STORE = "translations.jsonl"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with Server() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +36,11 @@ def held(folder: Path) -> dict[str, bytes]:
 
 
 def points(events: int, turn: int) -> list[int]:
-    """One of the last events, where files are put in their places, and one of all: over the turns they come from
-    everywhere."""
+    """One of the last events, where files are put in their places, over an older result; where there is none, one of
+    all. Over the turns they come from everywhere."""
     if os.environ.get("TRIGLOT_KILLS") == "all":
         return list(range(1, events + 1))
-    return sorted({events - turn % 4, 1 + int(turn * GOLDEN % 1 * events)})
+    return [events - turn // 2 % 4 if turn % 2 else 1 + int(turn * GOLDEN % 1 * events)]
 
 
 def is_temporary(name: str) -> bool:

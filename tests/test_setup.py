@@ -87,9 +87,8 @@ def test_a_named_python_that_is_not_there_is_said(tmp_path: Path) -> None:
 def test_makefile_reaches_the_script_and_stops_on_its_failure(tmp_path: Path) -> None:
     for name in ("Makefile", "pyproject.toml", "constraints.txt", "tools"):
         (tmp_path / name).symlink_to(ROOT / name)
-    outside = {
-        name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
-    }  # of `make test`
+    # Those of `make test` are left out.
+    outside = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
     done = subprocess.run(
         ["make", "test", "PYTHON=/nowhere/python"],
         capture_output=True,

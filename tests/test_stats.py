@@ -15,9 +15,8 @@ from triglot.seeds import generator
 def test_the_macro_mean_is_over_cells_then_seeds():
     values = np.array([[1, 0, 1, 1], [0, 0, 1, np.nan]])
     sums = stats.cluster_sums(values, np.array(["p", "q", "p", "q"]), np.array(["de", "de", "de", "th"]))
-    assert stats.macro_mean(sums) == pytest.approx(
-        ((2 / 3 + 1) / 2 + 1 / 3) / 2
-    )  # the second seed has no figure for th
+    # The second seed has no figure for th.
+    assert stats.macro_mean(sums) == pytest.approx(((2 / 3 + 1) / 2 + 1 / 3) / 2)
     assert stats.macro_mean(stats.cluster_sums(np.array([1.0, 3.0, np.nan]), np.arange(3))) == 2
     assert stats.cluster_sums(np.array([1.0, np.nan]), np.arange(2)).clusters.tolist() == [0]
 

@@ -385,9 +385,8 @@ def sweep(path: str | os.PathLike[str], *, inside: bool = True) -> None:
     folder that was moved aside when its writer was killed. Call it while `locked(path)` holds, so that no other process
     is writing."""
     path = Path(path)
-    near = (
-        path.parent.glob(f".{glob.escape(path.name)}.????????.*") if path.parent.is_dir() else ()
-    )  # and no leftovers of `PATH.jsonl`
+    # Leftovers of `PATH.jsonl` are not among them.
+    near = path.parent.glob(f".{glob.escape(path.name)}.????????.*") if path.parent.is_dir() else ()
     beside = [
         entry for entry in near if is_leftover(entry) and len(entry.name) <= len(path.name) + len("..xxxxxxxx.part")
     ]

@@ -31,10 +31,11 @@ def _shorter() -> dict[str, str]:
     found = {
         long: short for long, short in get_global("language_aliases").items() if len(long) == 3 and len(short) == 2
     }
+    # CLDR has them under `ak` and `fil`, which data sets keep apart from them.
     return found | {
         "twi": "tw",
         "tgl": "tl",
-    }  # CLDR has them under `ak` and `fil`, which data sets keep apart from them
+    }
 
 
 @cache

@@ -72,9 +72,8 @@ def available(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup"))
         left.append(free)
     elif not proc.is_dir():
         try:
-            left.append(
-                os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-            )  # macOS: all of it, a bound all the same
+            # macOS: all of it, a bound all the same.
+            left.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
         except (AttributeError, OSError, ValueError):
             return None
     if resource is not None:

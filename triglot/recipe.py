@@ -375,9 +375,8 @@ def _arm_changes(document: Document, arm: str) -> Document:
         if reason:
             raise InputError(f"{document.where(above + key)}: {above}{key}: {reason}")
         if first == "sources" and rest[1:] in (["path"], ["format"]):
-            changes.setdefault(
-                f"sources.{rest[0]}.licence", ""
-            )  # other data: what was said of the licence no longer holds
+            # Other data: what was said of the licence no longer holds.
+            changes.setdefault(f"sources.{rest[0]}.licence", "")
     lines = {key.removeprefix(above): place for key, place in document.lines.items() if key.startswith(above)}
     return Document(changes, document.where(above[:-1]), lines)
 

@@ -203,9 +203,8 @@ def _merge(best: np.ndarray, index: np.ndarray, scores: np.ndarray, offset: int)
 def _kept(best: np.ndarray, index: np.ndarray, values: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Best k of what was kept, (rows, k), and of others, (rows, n), each with their places."""
     values, places = np.concatenate([best, values], axis=1), np.concatenate([index, places], axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")[
-        :, : best.shape[1]
-    ]  # what was kept stands first, so earlier passages win ties
+    # What was kept stands first, so earlier passages win ties.
+    order = np.argsort(-values, axis=1, kind="stable")[:, : best.shape[1]]
     return np.take_along_axis(values, order, 1), np.take_along_axis(places, order, 1)
 
 

@@ -117,9 +117,8 @@ def test_the_reverse_is_the_list_of_the_other_direction() -> None:
     assert (again.sources, again.targets) == (learned.sources, learned.targets)
     for one in (learned, back):
         places = {word: [i for i, w in enumerate(one.sources) if w == word] for word in set(one.sources)}
-        assert all(
-            rows == list(range(rows[0], rows[-1] + 1)) for rows in places.values()
-        )  # entries of a word stand together,
+        # Entries of a word stand together.
+        assert all(rows == list(range(rows[0], rows[-1] + 1)) for rows in places.values())
         assert all((np.diff(one.scores[rows]) <= 0).all() for rows in places.values())  # better ones first
 
 

@@ -157,10 +157,11 @@ class Counting:
 def test_a_corpus_gets_more_languages_and_tells_where_they_come_from(models: dict[str, Path]) -> None:
     corpus, translator = corpus_of(), Translator(models["m2m100"], SHORT, device="cpu")
     want = wanted(corpus, translator, ["fr", "de"], sides=["query", "passage"])
+    # Questions have German.
     assert {pair: len(groups) for pair, groups in want.jobs.items()} == {
         ("en", "fr"): 4,
         ("en", "de"): 2,
-    }  # questions have German
+    }
     steps: list[float] = []
     made = translate_corpus(corpus, translator, want, Store(None), advance=steps.append)
     assert sum(steps) == pytest.approx(want.texts)

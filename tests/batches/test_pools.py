@@ -16,10 +16,11 @@ from triglot.batches import BatchSettings, Rows, plan_epoch, plan_run, pools
 from triglot.batches.pools import shuffled, split
 from triglot.files import InputError
 
+# every row once, one row of a family a batch, however small
 WHOLE: dict[str, Any] = {
     "every_row": True,
     "allow_small": True,
-}  # every row once, one row of a family a batch, however small
+}
 SETTINGS = [
     BatchSettings(kind="xx", **WHOLE),
     BatchSettings(kind="xy", comparable=False, **WHOLE),
@@ -154,9 +155,8 @@ def test_split_holds_every_row_in_batches_no_larger_than_asked(sizes: list[int],
     if left:
         assert extra >= max(left)
         assert sum(left) <= extra * size
-        assert sum(sizes) < batches.least / 4 * max(
-            sizes
-        )  # no batch for each row of the largest family without tiny ones
+        # No batch for each row of the largest family without tiny ones.
+        assert sum(sizes) < batches.least / 4 * max(sizes)
         assert sum(min(s, deals + 1) for s in sizes) < batches.least * (deals + 1)  # nor one more without small ones
     else:
         assert deals == max(-(-sum(sizes) // size), max(sizes))  # no schedule has fewer

@@ -59,12 +59,13 @@ def test_leakage_by_id_text_sentence_and_title(tmp_path):
     )
     report = inspect_paths([tmp_path / "train"], [tmp_path / "test"])
     (leak,) = report["leakage"]
+    # The id "2" is no evidence.
     assert leak["questions"] == {
         "total": 4,
         "by_text": 1,
         "languages": {"en": 1},
         "by_id": 1,
-    }  # the id "2" is no evidence
+    }
     assert leak["passages"] == {"total": 3, "by_text": 1, "languages": {"en": 1}}
     assert leak["sentences"]["by_text"] == 3  # two of the copied paragraph, one inside another
     assert leak["articles"] == {"total": 3, "by_title": 1}

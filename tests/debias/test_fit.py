@@ -62,9 +62,8 @@ def test_lsar_is_the_definition_written_out(seed: int, count: int) -> None:
     samples = languages(count, 15, 9, seed)
     rank = count - 2
     # M = mu 1^T + M_s, from the mean of the columns; then the rank-r fit; then its common direction; then what is left.
-    means = np.stack(
-        [s.astype(np.float64).mean(axis=0) for s in samples.values()]
-    ).T  # (dim, languages), as in the paper
+    # (dim, languages), as in the paper
+    means = np.stack([s.astype(np.float64).mean(axis=0) for s in samples.values()]).T
     middle = means.mean(axis=1, keepdims=True)
     u, s, vt = np.linalg.svd(means - middle, full_matrices=False)
     fit = middle + sum(s[i] * np.outer(u[:, i], vt[i]) for i in range(rank))

@@ -60,9 +60,8 @@ def test_vectors_are_normalised_means(encoder):
     for text, vector in zip(ALL, vectors, strict=True):
         ids = encoder.tokenizer.encode(text).ids
         mean = encoder.embeddings[ids].astype(np.float64).mean(0) if ids else np.zeros(encoder.dim)
-        np.testing.assert_allclose(
-            vector, mean / max(np.linalg.norm(mean), 1e-12), atol=1e-5
-        )  # float32 sums of 900 rows
+        # Float32 sums of 900 rows.
+        np.testing.assert_allclose(vector, mean / max(np.linalg.norm(mean), 1e-12), atol=1e-5)
     assert np.array_equal(vectors, encoder.encode(ALL, side="passage", progress=True))
     assert not vectors[ALL.index("")].any()
 

@@ -30,9 +30,8 @@ def test_words_go_through_the_pivot_and_weights_multiply():
         {"grünes": 1, "house": 1 / 3, "home": 1 / 3, "building": 1 / 3}
     )
     assert translator.coverage() == 0.5
-    assert translator.bag("Haus haus", "de", "el") == pytest.approx(
-        {"σπίτι": 2 * 2 / 3}
-    )  # building is in no list onwards
+    # Building is in no list onwards.
+    assert translator.bag("Haus haus", "de", "el") == pytest.approx({"σπίτι": 2 * 2 / 3})
     assert translator.bag("grün 1066", "de", "el") == pytest.approx({"πράσινο": 1, "1066": 1})
     assert translator.bag("Haus", "de", "th") == pytest.approx({"บ้": 1 / 3, "้า": 1 / 3, "าน": 1 / 3})
     assert translator.bag("Haus Haus", "de", "de") == {"haus": 2}
@@ -97,9 +96,8 @@ def test_real_rankings_give_the_figures_of_ir_measures(data):
     )
     benchmark.judgements[:, 0] = np.searchsorted(rows, benchmark.judgements[:, 0])
     index = bm25.build(benchmark.passages.texts)
-    scores = bm25.scores(
-        index, bm25.bags(index, [bm25.count_tokens(text) for text in benchmark.queries.texts])
-    )  # many ties at 0
+    # Many ties at 0.
+    scores = bm25.scores(index, bm25.bags(index, [bm25.count_tokens(text) for text in benchmark.queries.texts]))
     evaluation = evaluate_scores(
         lambda block: scores[block], benchmark, ties="trec", settings=("multi",), extra=("ndcg@10",)
     )

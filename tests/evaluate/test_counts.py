@@ -89,9 +89,8 @@ def test_equal_vectors_tie_wherever_they_stand(monkeypatch):
 
     def rounding_by_column(a, b, out):
         product(a, b, out=out)
-        out *= 1 + np.arange(out.shape[1], dtype=np.float32) % 3 * np.float32(
-            1e-6
-        )  # as the edges of a BLAS kernel may do
+        # As the edges of a BLAS kernel may do.
+        out *= 1 + np.arange(out.shape[1], dtype=np.float32) % 3 * np.float32(1e-6)
 
     monkeypatch.setattr(np, "matmul", rounding_by_column)
     counts = count_embeddings(queries, passages, benchmark)

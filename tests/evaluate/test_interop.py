@@ -262,10 +262,9 @@ def test_a_trainer_reports_and_chooses_by_it(models: dict[str, Path], benchmark:
     assert "Multilingual Retrieval" in (tmp_path / "model" / "README.md").read_text("utf-8")
 
 
+# Of MTEB itself, and of what it calls.
 @pytest.mark.peers
-@pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning", "ignore::FutureWarning"
-)  # of MTEB itself, and of what it calls
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("kind", ["static", "transformer"])
 def test_a_model_of_ours_runs_inside_mteb(kind: str, models: dict[str, Path], benchmark: RetrievalSet) -> None:
     mteb = pytest.importorskip("mteb")

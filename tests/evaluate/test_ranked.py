@@ -46,9 +46,8 @@ def by_ir_measures(run: runs.Run, qrels) -> dict[str, dict[str, float]]:
 @given(scored_sets(), st.integers(0, 2**32 - 1))
 def test_figures_are_those_of_ir_measures_with_its_order_of_ties(drawn, seed):
     benchmark, scores = drawn
-    kept = (
-        np.random.default_rng(seed).random(scores.shape) < 0.7
-    )  # a run that leaves out passages, sometimes all of a query
+    # A run that leaves out passages, sometimes all of a query.
+    kept = np.random.default_rng(seed).random(scores.shape) < 0.7
     against = judged(benchmark)
     kept[int(against.ids[0][1:]), 0] = True
     run = run_of(scores, kept)

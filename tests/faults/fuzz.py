@@ -1,7 +1,7 @@
 """Damaged inputs through every command: no traceback, no hang, nothing half-written.
 
 python -m tests.faults.fuzz --trials 2000          # all commands, a table of what happened
-python -m tests.faults.fuzz --only train --seed 7 --trials 200 --keep /tmp/failed
+python -m tests.faults.fuzz --only train --seed 7 --trials 200 --inputs /tmp/inputs
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import random
 import shutil
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from tests.faults import inputs
@@ -217,40 +217,41 @@ def trials(
             yield case, done, failure
 
 
+def attempt(
+    source: Path, server: Server, *, count: int, seed: int = 1, cases: tuple[Case, ...] = CASES
+) -> list[Failure]:
+    """So many trials. Failures go to stderr as they come, a table of what happened to stdout."""
+    codes: dict[str, Counter[str]] = {case.name: Counter() for case in cases}
+    failures: list[Failure] = []
+    slowest = 0.0
+    for case, done, failure in islice(trials(source, server, seed=seed, cases=cases), count):
+        codes[case.name][f"exit {done.code}"] += 1
+        slowest = max(slowest, done.seconds)
+        if failure:
+            codes[case.name][failure.why.split(":")[0]] += 1
+            failures.append(failure)
+            print(
+                json.dumps({"case": case.name, "seed": failure.seed, "damage": failure.damage, "why": failure.why}),
+                file=sys.stderr,
+            )
+            print(failure.output, file=sys.stderr, flush=True)
+    for name, found in codes.items():
+        print(f"{name:22} " + ", ".join(f"{number} x {what}" for what, number in sorted(found.items())))
+    print(f"{count} trials, {len(failures)} failed, slowest {slowest:.1f} s")
+    return failures
+
+
 def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=2000)
-    parser.add_argument(
-        "--seconds", type=float, default=float("inf"), help="stop then, but not before each case had its turn"
-    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--inputs", type=Path, help="keep the undamaged inputs here, or take them from here")
     parser.add_argument("--only", default="", help="cases whose names begin so")
-    parser.add_argument("--show", type=int, default=3000, help="characters of the output of a failure")
     args = parser.parse_args(words)
     chosen = tuple(case for case in CASES if case.name.startswith(args.only))
-    codes: dict[str, Counter[str]] = {case.name: Counter() for case in chosen}
-    failures: list[Failure] = []
-    slowest, turn = 0.0, 0
     with tempfile.TemporaryDirectory(prefix="triglot-inputs-") as place, Server() as server:
-        source, began = prepare(args.inputs or Path(place) / "source", server), time.monotonic()
-        for turn, (case, done, failure) in enumerate(trials(source, server, seed=args.seed, cases=chosen), 1):
-            codes[case.name][f"exit {done.code}"] += 1
-            slowest = max(slowest, done.seconds)
-            if failure:
-                codes[case.name][failure.why.split(":")[0]] += 1
-                failures.append(failure)
-                print(
-                    json.dumps({"case": case.name, "seed": failure.seed, "damage": failure.damage, "why": failure.why}),
-                    file=sys.stderr,
-                )
-                print(failure.output[-args.show :], file=sys.stderr, flush=True)
-            if turn >= args.trials or (turn >= len(chosen) and time.monotonic() - began > args.seconds):
-                break
-    for name, found in codes.items():
-        print(f"{name:22} " + ", ".join(f"{count} x {what}" for what, count in sorted(found.items())))
-    print(f"{min(turn, args.trials)} trials, {len(failures)} failed, slowest {slowest:.1f} s")
-    return int(bool(failures))
+        source = prepare(args.inputs or Path(place) / "source", server)
+        return int(bool(attempt(source, server, count=args.trials, seed=args.seed, cases=chosen)))
 
 
 if __name__ == "__main__":

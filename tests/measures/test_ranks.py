@@ -121,9 +121,8 @@ def test_parity_with_scikit_learn(seed, size, levels):
     if size > 1:
         blocks = blocks_of([(tied.tolist(), grades.tolist())])
         for k in (1, 3, None):
-            assert ranks.ndcg(blocks, k)[0] == pytest.approx(
-                ndcg_score([grades], [tied], k=k)
-            )  # it averages over ties, too
+            # It averages over ties, too.
+            assert ranks.ndcg(blocks, k)[0] == pytest.approx(ndcg_score([grades], [tied], k=k))
 
 
 @pytest.mark.parametrize(

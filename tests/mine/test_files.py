@@ -326,9 +326,8 @@ def test_real_data_in_eleven_languages(data, tmp_path) -> None:
     some = lines.select(np.arange(0, len(lines), 13))
     found = mine(corpus, MineSettings(source="bm25", negatives=11, negative_languages="balanced"), lines=some)
     counts = np.bincount(corpus.text_lang[found.text[found.text >= 0]], minlength=11)
-    assert (
-        counts.min() > 0.95 * counts.max()
-    )  # a question is asked in the language of the passages, so each has matches
+    # A question is asked in the language of the passages, so each has matches.
+    assert counts.min() > 0.95 * counts.max()
     assert found.report["negatives"] > 0.97 * found.report["wanted"]
     family = corpus.family
     for line in range(len(some)):

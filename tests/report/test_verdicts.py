@@ -49,11 +49,12 @@ def test_every_comparison_of_a_table_counts() -> None:
     fewer = decide({key: one for key, one in contests.items() if key[0] == "a"}, lower, shares, 0.005)
     assert [fewer["a", n].p for n in range(4)] == pytest.approx([0.04] * 4)
     assert [one.versus for one in fewer.values()] == [1] * 4
+    # Four of them: 0.001 * 4, 0.04 * 3.
     assert [decisions[key].not_below for key in contests] == ["undecided"] * 3 + [
         "",
         "no",
         "",
-    ]  # four of them: 0.001 * 4, 0.04 * 3
+    ]
     assert decide({}, {}, {}, 0.005) == {}
 
 

@@ -43,9 +43,8 @@ def test_the_closed_form_is_the_gradient_of_a_softmax_over_bank_and_batch() -> N
     t = 0.2
     bank = LearnedNegatives(NegativesSettings(count=4, temperature=t, lr=1.0, momentum=0.0), dim=6, languages=1, seed=3)
     queries, passages = unit(5, 6, seed=4), unit(7, 6, seed=5)
-    free = (
-        2.5 * bank.bank.clone()
-    ).requires_grad_()  # any length: the gradient with respect to the unit vector has none along it
+    # Any length: the gradient with respect to the unit vector has none along it.
+    free = (2.5 * bank.bank.clone()).requires_grad_()
     negatives = torch.nn.functional.normalize(free, dim=1)
     scores = torch.cat([queries @ passages.T, queries @ negatives.T], 1) / t
     # The part of the loss that the bank has a hand in: log of the sum over everything.

@@ -174,9 +174,8 @@ def lines(
             if copy and augmenter
             else np.zeros(len(corpus))
         )
-        smallest = np.searchsorted(
-            factors, copy + draw, side="right"
-        )  # the first of `factors` above it: 2.5 has half of copy 2
+        # The first of `factors` above it: 2.5 has half of copy 2.
+        smallest = np.searchsorted(factors, copy + draw, side="right")
         chosen = np.flatnonzero(smallest < len(factors))
         for start in range(0, len(chosen), ROWS_AT_ONCE):
             rows = chosen[start : start + ROWS_AT_ONCE]

@@ -31,10 +31,8 @@ _LETTERS = {
     "devanagari": "कखगघचछजझटठडढणतथदधनपफबभमयरलवशषसह",
     "thai": "กขคงจชซดตถทธนบปผฝพฟมยรลวสหอ",
 }
-_ALIKE = (
-    "aа cс eе oо pр xх yу iі jј sѕ AА BВ CС EЕ HН KК MМ OО PР TТ XХ AΑ BΒ EΕ ZΖ HΗ IΙ KΚ MΜ NΝ OΟ PΡ TΤ YΥ XΧ "
-    "oο"
-)  # Latin, then the other
+# Latin, then the other.
+_ALIKE = "aа cс eе oо pр xх yу iі jј sѕ AА BВ CС EЕ HН KК MМ OО PР TТ XХ AΑ BΒ EΕ ZΖ HΗ IΙ KΚ MΜ NΝ OΟ PΡ TΤ YΥ XΧ oο"
 HOMOGLYPHS = {pair[1]: pair[0] for pair in _ALIKE.split()} | {pair[0]: pair[1] for pair in reversed(_ALIKE.split())}
 
 

@@ -197,9 +197,8 @@ class _Block:
 def _blocks(left: Ragged, right: Ragged, targets: int, settings: LearnSettings) -> tuple[list[_Block], np.ndarray]:
     """Links of words that occur together often enough, and their pairs as `source * targets + target`, sorted."""
     sentence = np.repeat(np.arange(len(left), dtype=np.int64), left.lengths)
-    order = np.argsort(
-        left.flat, kind="stable"
-    )  # occurrences of a source word together: its pairs are complete in one block
+    # Occurrences of a source word together: its pairs are complete in one block.
+    order = np.argsort(left.flat, kind="stable")
     many = right.lengths[sentence[order]]
     word = left.flat[order]
     edges = [0]

@@ -34,9 +34,8 @@ class Lexicon:
         self.pivot, self.most = pivot, most
         self._from: dict[str, dict[str, list[str]]] = {}  # language -> word -> pivot words
         self._into: dict[str, dict[str, list[str]]] = {}  # language -> pivot word -> words
-        self._known: dict[
-            tuple[str, str], dict[str, list[str]]
-        ] = {}  # (language, into) -> word -> what `candidates` found
+        # (language, into) -> word -> what `candidates` found
+        self._known: dict[tuple[str, str], dict[str, list[str]]] = {}
         for (source, target), (left, right) in lists.items():
             if pivot not in (source, target):
                 continue

@@ -119,9 +119,8 @@ def diacritics(word: str, draws: Draws) -> str:
     return unicodedata.normalize("NFC", "".join(kept)).translate(_STROKES)
 
 
-_STROKES = str.maketrans(
-    "łŁđĐøØıŧŦ", "lLdDoOitT"
-)  # letters with a stroke have no decomposition; Turkish ı is written i without its mark
+# Letters with a stroke have no decomposition; Turkish ı is written i without its mark.
+_STROKES = str.maketrans("łŁđĐøØıŧŦ", "lLdDoOitT")
 
 
 def homoglyph(word: str, draws: Draws) -> str:

@@ -49,9 +49,8 @@ class Splits:
             options = self._pairs.lengths[tokens.flat] // 2
             draw = seeds.uniform(seed, f"segment {turn}", epoch, owner, place)
             parted = (options > 0) & (owner >= 0) & (draw < rate)
-            which = (np.minimum(draw / max(rate, 1e-12), 1 - 1e-9) * options).astype(
-                np.int64
-            )  # given that it is parted, draw / rate is uniform
+            # Given that it is parted, draw / rate is uniform.
+            which = (np.minimum(draw / max(rate, 1e-12), 1 - 1e-9) * options).astype(np.int64)
             at = self._pairs.offsets[tokens.flat] + 2 * which
             size = 1 + parted.astype(np.int64)
             ends = np.cumsum(size)

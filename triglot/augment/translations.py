@@ -61,9 +61,8 @@ class Store:
             stack.enter_context(locked(self.path))
             with blamed(self.path):
                 good = self._read(self.path) if self.path.exists() else 0
-                self._file = stack.enter_context(
-                    FileIO(self.path, "a")
-                )  # no buffer, which would be written once more when it is closed
+                # No buffer, which would be written once more when it is closed.
+                self._file = stack.enter_context(FileIO(self.path, "a"))
                 self._file.truncate(good)
             self._held = stack.pop_all()
 

@@ -108,9 +108,8 @@ def off_diagonal(query: np.ndarray, passage: np.ndarray) -> np.ndarray:
     query, passage = feasible(query, passage)
     x = int(np.argmax(query + passage))
     joint = np.outer(query, passage)
-    if (
-        query[x] + passage[x] > 1 - 1e-9
-    ):  # then all mass lies in one row and one column, which fitting would reach in no finite time
+    if query[x] + passage[x] > 1 - 1e-9:
+        # All mass lies in one row and one column, which fitting would reach in no finite time.
         joint[:] = 0
         joint[:, x], joint[x] = query, passage
     np.fill_diagonal(joint, 0)
@@ -179,8 +178,7 @@ def cells(kind: Kind, query: np.ndarray, passage: np.ndarray, both: np.ndarray, 
         assert kind.joint is not None, kind.name
         joint = kind.joint(query, passage, both)
     q, p = np.nonzero(joint)
-    order = np.lexsort(
-        ((p - q) % len(joint), q)
-    )  # cyclic from the query's language on: keeps passage languages even over short runs
+    # Cyclic from the query's language on: keeps passage languages even over short runs.
+    order = np.lexsort(((p - q) % len(joint), q))
     q, p = q[order], p[order]
     return Cells(q.astype(np.int16), p.astype(np.int16), joint[q, p])

@@ -24,9 +24,8 @@ class Page:
 
     batch: np.ndarray  # (steps,) which batch of the layout
     kind: np.ndarray  # (steps,) int8, index into the ledger's kinds
-    number: (
-        np.ndarray
-    )  # (steps,) the cell of a batch that draws its languages once; else how many rows of group and kind came before
+    # (steps,) the cell of a batch that draws its languages once; else how many rows of group and kind came before
+    number: np.ndarray
 
 
 class Ledger:

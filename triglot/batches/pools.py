@@ -334,9 +334,8 @@ class Layout:
         low, middle = np.uint64(max(n - 1, 1).bit_length()), np.uint64(self.families.bit_length())
         if int(low + middle) + pools.bit_length() > _KEY_BITS:
             order = order[np.lexsort((rank[self.family[order]], pool[order]) if self.families else (pool[order],))]
-        elif (
-            self.families or pools > 1
-        ):  # one sort of numbers made of pool, family and place, which is several times as fast
+        elif self.families or pools > 1:
+            # One sort of numbers made of pool, family and place, which is several times as fast.
             key = pool[order].astype(np.uint64)
             key <<= middle
             if self.families:

@@ -101,6 +101,7 @@ class Task:
     majority_by_group: bool = False
 
 
+# Settings that readers of data take.
 _DATA = (
     "split",
     "train",
@@ -109,7 +110,7 @@ _DATA = (
     "seed",
     "new_authors",
     "strict",
-)  # settings that readers of data take
+)
 
 
 def split_options(format: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], ClassifySettings, tuple[str, ...]]:
@@ -219,9 +220,8 @@ def read_task(
     asked = among or None if languages is None else languages
     codes = tuple(code for code in test.languages if asked is None or code in asked)
     train_codes = settings.train_languages or (None if data.own_languages or asked is None else tuple(asked))
-    if (
-        train is not None and train_codes is not None
-    ):  # where they are the tested ones, as far as the training part has them
+    if train is not None and train_codes is not None:
+        # Where they are the tested ones, as far as the training part has them.
         train_codes = tuple(code for code in train_codes if code in train.languages)
     notes = (*data.notes, f"head: {settings.trained}") if head else tuple(data.notes)
     more = {

@@ -31,12 +31,10 @@ class Inventory:
     path: str
     format: str
     tally: Tally
-    questions: list[tuple[str, str, str]] = field(
-        default_factory=list
-    )  # (id that the publisher gave or '', language, text)
-    passages: list[tuple[str, str]] = field(
-        default_factory=list
-    )  # (language, text without its title, where that stands apart)
+    # (id that the publisher gave or '', language, text)
+    questions: list[tuple[str, str, str]] = field(default_factory=list)
+    # (language, text without its title, where that stands apart)
+    passages: list[tuple[str, str]] = field(default_factory=list)
     answers: set[int] | None = None  # places in `passages` of those that answer a question; None for all
     titles: set[str] = field(default_factory=set)
     published_sentences: Counter[str] = field(default_factory=Counter)

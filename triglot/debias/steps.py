@@ -88,9 +88,8 @@ def lir(samples: Mapping[str, np.ndarray], rank: int = 1) -> Removal:
                 f"rank: {rank} directions of {len(sample)} vectors of {sample.shape[1]} dimensions ({code})"
             )
         sample = sample.astype(np.float64)
-        values, vectors = np.linalg.eigh(
-            sample.T @ sample
-        )  # ascending; the same vectors as the SVD's, at a dim x dim problem
+        # Ascending; the same vectors as the SVD's, at a dim x dim problem.
+        values, vectors = np.linalg.eigh(sample.T @ sample)
         directions.append(vectors[:, np.argsort(-values)[:rank]].T)
     return _removal(samples, "lir", directions=np.stack(directions))
 

@@ -103,9 +103,8 @@ class Stream:
             self._best.add(self.queries, part, rows=rows)
             for place in np.unique(self._best.index[self._best.index >= first]).tolist():
                 self._ids[place] = ids[begin + place - first]
-        if (
-            len(self._ids) > self._limit
-        ):  # ids that were pushed out are forgotten whenever they may be half of those held
+        # Ids that were pushed out are forgotten whenever they may be half of those held.
+        if len(self._ids) > self._limit:
             self._ids = {place: self._ids[place] for place in self._alive()}
             self._limit = 2 * len(self._ids) + BLOCK
 

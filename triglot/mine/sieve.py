@@ -102,9 +102,8 @@ class Sieve:
         places, scores = np.full((len(keys), width), -1, np.int64), np.full((len(keys), width), -np.inf, np.float32)
         places[row, slot] = column
         start = 0
-        for number, end in enumerate(
-            ends.tolist()
-        ):  # a few passages each: one gather and one product stay in the cache
+        # A few passages each: one gather and one product stay in the cache.
+        for number, end in enumerate(ends.tolist()):
             if end > start:
                 scores[number, : end - start] = self._pool[column[start:end]] @ queries[number]
             start = end
@@ -142,7 +141,6 @@ def _scores(keys: np.ndarray) -> np.ndarray:
 
 def _floor_keys(floor: np.ndarray) -> np.ndarray:
     """(rows,) int16: every score that is not below the floor has a key that is not below this. Below zero all have."""
-    bits = np.nan_to_num(np.maximum(floor, 0), posinf=0).astype(np.float32).view(np.uint32) >> np.uint32(
-        16
-    )  # cut off: not above
+    # Cut off: not above.
+    bits = np.nan_to_num(np.maximum(floor, 0), posinf=0).astype(np.float32).view(np.uint32) >> np.uint32(16)
     return np.where(floor > 0, bits.astype(np.int16), _LOWEST)

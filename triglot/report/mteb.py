@@ -180,9 +180,8 @@ def write_mteb(
             if folder in places:
                 raise InputError(f"{run.folder}: {name} of revision {revision} is {places[folder].folder} already")
             places[folder], names[folder] = run, (name, revision)
-    contents = {
-        folder: _files_of(run, *names[folder]) for folder, run in places.items()
-    }  # all is read before anything is written
+    # All is read before anything is written.
+    contents = {folder: _files_of(run, *names[folder]) for folder, run in places.items()}
     with ExitStack() as stack:
         for folder, run in places.items():
             place = stack.enter_context(

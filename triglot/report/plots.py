@@ -174,9 +174,8 @@ def curves(
     rows = -(-len(panels) // columns)
     with mpl.rc_context(STYLE):
         width, height = 8.6, 2.5 * rows
-        names = 0.12 + 0.085 * max(
-            len(curve.name) for found in panels.values() for curve in found
-        )  # inches that the longest name takes
+        # Inches that the longest name takes.
+        names = 0.12 + 0.085 * max(len(curve.name) for found in panels.values() for curve in found)
         panel = (width - 0.55 - columns * names - (columns - 1) * 0.5) / columns
         figure = Figure(figsize=(width, height))
         figure.subplots_adjust(left=0.55 / width, right=1 - names / width, wspace=(names + 0.5) / panel)

@@ -27,13 +27,11 @@ class LearnedNegatives:
     ):
         self.settings = settings
         start = seeds.generator(seed, "learned negatives").standard_normal((settings.count, dim)).astype(np.float32)
-        self.bank = nn.functional.normalize(torch.from_numpy(start), dim=1).to(
-            device
-        )  # (count, dim), unit length after each step
+        # (count, dim), unit length after each step
+        self.bank = nn.functional.normalize(torch.from_numpy(start), dim=1).to(device)
         self.velocity = torch.zeros_like(self.bank)
-        self.owner = (
-            torch.arange(settings.count, device=device) % languages if settings.per_language else None
-        )  # (count,) language
+        # (count,) language
+        self.owner = torch.arange(settings.count, device=device) % languages if settings.per_language else None
 
     def scores(self, queries: Tensor, query_lang: Tensor, temperature: float) -> Tensor:
         """(queries, count) scores over the loss's temperature, -inf for a query of another language; gradients reach

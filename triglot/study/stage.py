@@ -223,9 +223,8 @@ def _check_fits(stage: Stage, rows: float, encoder: SavedEncoder) -> None:
     if (count := stage.robust.negatives.count) > 0:
         check_fits(8 * count * encoder.dim, f"robust.negatives.count: {count:,} vectors of {encoder.dim:,} dimensions")
     if not isinstance(encoder, StaticEncoder):
-        check_fits(
-            12 * int(encoder.parameters), f"training of {int(encoder.parameters):,} parameters"
-        )  # gradient and two moments
+        # Gradient and two moments.
+        check_fits(12 * int(encoder.parameters), f"training of {int(encoder.parameters):,} parameters")
 
 
 def _told(recipe: Recipe, stage: Stage, name: str, seen: Mapping[str, Any]) -> str:

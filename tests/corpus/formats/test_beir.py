@@ -214,10 +214,11 @@ def test_a_document_that_is_the_query_itself_is_told_by_its_text_without_title(f
     put(folder / "queries.de.jsonl", {"_id": "d1", "text": "tiefes Wasser"})
     put(folder / "qrels" / "test.tsv", "d1\td2\t1", "d2\td1\t1", "d3\td3\t1")
     found = beir.read_retrieval(folder, name="x")
+    # d3 answers itself
     assert [(found.queries.ids[q], found.passages.ids[p]) for q, p in found.itself] == [
         ("de-d1", "d1"),
         ("en-d1", "d1"),
-    ]  # d3 answers itself
+    ]
 
 
 def test_a_title_without_a_text_is_a_text_where_titles_are_wanted(folder):

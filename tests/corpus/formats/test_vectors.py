@@ -155,9 +155,8 @@ def test_numbers_that_are_none(tmp_path):
         vectors.read(parquet(tmp_path / "x.parquet", [["1.0"], ["x"]], ["a", "b"], pa.list_(pa.string())), ["a"])
     with pytest.raises(InputError, match="the column 'id' is double, not a string"):
         vectors.read(parquet(tmp_path / "x.parquet", ROWS, [1.0, 2.0, 3.0, 4.0]), ["a"])
-    assert np.isinf(
-        vectors.read(npy(tmp_path / "x.npy", (ROWS + 1.0).astype(float) * 1e300), ["b"])[0]
-    ).all()  # no warning; whoever scores refuses it
+    # No warning; whoever scores refuses it.
+    assert np.isinf(vectors.read(npy(tmp_path / "x.npy", (ROWS + 1.0).astype(float) * 1e300), ["b"])[0]).all()
 
 
 def test_a_damaged_array_is_an_error_that_names_it(tmp_path):

@@ -108,9 +108,8 @@ def test_removal_equals_removing_passages_and_evaluating_again(drawn):
 def test_removal_under_the_order_of_trec(drawn):
     benchmark, scores = drawn
     ids = [i.encode() for i in benchmark.passages.ids]
-    strict = np.array(
-        [np.argsort(sorted(range(len(ids)), key=lambda p: (row[p], ids[p]))) for row in scores]
-    )  # no ties
+    # No ties.
+    strict = np.array([np.argsort(sorted(range(len(ids)), key=lambda p: (row[p], ids[p]))) for row in scores])
     ours, theirs = (
         removal_test(c, benchmark) for c in (counted(benchmark, scores, ties="trec"), counted(benchmark, strict))
     )

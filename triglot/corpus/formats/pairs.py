@@ -65,6 +65,7 @@ _IS_PAIR = {
 }
 _LANGS = ("lang", "query_lang", "passage_lang", "negative_langs")
 _IDS = ("query_id", "query_group", "passage_group", "passage_groups", "negative_groups")
+# Written, and not needed to read back.
 _TOLD = (
     "pos_scores",
     "neg_scores",
@@ -72,7 +73,7 @@ _TOLD = (
     "negative_scores",
     "augmented",
     "origin",
-)  # written, and not needed to read back
+)
 _OTHER_KEYS = {*_QUERY, *_POSITIVE, "positives", *_LABEL, *_LANGS, *_IDS, *_TOLD}
 
 

@@ -128,7 +128,8 @@ def _lines(path: Path) -> Iterator[tuple[object, object, object, str]]:
         elif not header and len(fields) in (
             3,
             4,
-        ):  # BEIR has three columns, TREC four (query, iteration, document, grade)
+        ):
+            # BEIR has three columns, TREC four (query, iteration, document, grade).
             yield fields[0], fields[-2], fields[-1], where
         elif not header and len(fields) == width == 2:
             yield fields[0], fields[1], 1, where

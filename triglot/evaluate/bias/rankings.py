@@ -156,10 +156,11 @@ def _spearman(a: np.ndarray, b: np.ndarray, candidates: int | None) -> np.ndarra
     union = size_a + size_b - shared
     n = union if candidates is None else np.full(len(a), candidates)
     mean = (n + 1) / 2
+    # Centred ranks of shared passages.
     in_a, in_b = (
         order[row, place] + 1 - mean[row],
         order[row, place + 1] - k + 1 - mean[row],
-    )  # centred ranks of shared passages
+    )
     sum_a, sum_b, product = (np.bincount(row, weights=w, minlength=len(a)) for w in (in_a, in_b, in_a * in_b))
 
     def parts(size: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
