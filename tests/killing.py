@@ -13,6 +13,7 @@ import os
 import resource
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -97,11 +98,13 @@ class Server:
         memory: int = 0,
         stdin: str = "",
         signal: int = signal.SIGKILL,
+        call: str = "",
+        processes: int = 1,
     ) -> Done:
-        """Run `triglot WORDS`.
+        """Run `triglot WORDS`, or a function of these words.
 
         Args:
-            words: after `triglot`.
+            words: after `triglot`, or the function's arguments.
             under: folders or files whose events are counted, with what lies beside them under the same name (temporary
                 files, locks).
             kill_at: send the signal before this event, counted from 1; 0 for never.
@@ -111,6 +114,9 @@ class Server:
             memory: bytes that it may have beyond those of the server; 0 for any.
             stdin: what it reads there.
             signal: sent at that event.
+            call: `module:function` to call in place of the command.
+            processes: that do so at once, with the environment that torchrun gives to its ranks. When one fails, all
+                are ended.
         """
         asked = {
             "words": [str(word) for word in words],
@@ -121,6 +127,8 @@ class Server:
             "memory": memory,
             "stdin": stdin,
             "signal": int(signal),
+            "call": call,
+            "processes": processes,
         }
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -179,8 +187,6 @@ def _child(asked: dict[str, Any], output: int, log: int) -> int:
     import io
     import traceback
 
-    from triglot.cli import main
-
     os.chdir(asked["cwd"])
     for number in (1, 2):
         os.dup2(output, number)
@@ -197,9 +203,8 @@ def _child(asked: dict[str, Any], output: int, log: int) -> int:
             now = int(handle.read().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (now + asked["memory"], now + asked["memory"]))
     _watch(asked["under"], asked["kill_at"], asked["signal"], log)
-    sys.argv = ["triglot", *asked["words"]]
     try:
-        main()
+        _work(asked)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except BaseException:
@@ -208,22 +213,65 @@ def _child(asked: dict[str, Any], output: int, log: int) -> int:
     return 0
 
 
+def _work(asked: dict[str, Any]) -> None:
+    """The command, or the function that was asked for."""
+    if asked["call"]:
+        module, _, name = asked["call"].partition(":")
+        getattr(sys.modules[module], name)(*asked["words"])
+        return
+    from triglot.cli import main
+
+    sys.argv = ["triglot", *asked["words"]]
+    main()
+
+
+def _forked(asked: dict[str, Any], output: int, log: int, rank: dict[str, str]) -> int:
+    """The process id of a child at work."""
+    pid = os.fork()
+    if pid == 0:
+        code = 99
+        try:
+            os.environ.update(rank)
+            code = _child(asked, output, log)
+        finally:
+            os._exit(code)
+    return pid
+
+
+def _ranks(processes: int) -> list[dict[str, str]]:
+    """What torchrun says to each of several processes; nothing to one."""
+    if processes == 1:
+        return [{}]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    return [shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(processes)]
+
+
 def _worked(pid: int) -> float:
     """Seconds that a process has had of the processor, which a busy machine leaves alone."""
     user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
-def _ended(pid: int, timeout: float) -> int | None:
-    """The status of a child once it has ended; None where it runs past its time, see `Server.run`."""
-    began, handle = time.monotonic(), os.pidfd_open(pid)
-    try:
-        while time.monotonic() - began < 10 * timeout and _worked(pid) < timeout:
-            if select.select([handle], [], [], min(0.2, 10 * timeout))[0]:
-                return os.waitpid(pid, 0)[1]
-    finally:
+def _ended(children: list[int], timeout: float) -> int | None:
+    """The status of children once all have ended, or of the first that failed; None where they run past their time, see
+    `Server.run`. None of them is left."""
+    began, left = time.monotonic(), {os.pidfd_open(pid): pid for pid in children}
+    status: int | None = 0
+    while left and status == 0:
+        if time.monotonic() - began > 10 * timeout or any(_worked(pid) > timeout for pid in left.values()):
+            status = None
+            break
+        for handle in select.select(list(left), [], [], 0.2)[0]:
+            status = status or os.waitpid(left.pop(handle), 0)[1]
+            os.close(handle)
+    for handle, pid in left.items():
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
         os.close(handle)
-    return None
+    return status
 
 
 def _serve() -> None:
@@ -246,18 +294,11 @@ def _serve() -> None:
     torch.set_num_threads(1)
     for line in sys.stdin:
         asked, began = json.loads(line), time.monotonic()
+        if asked["call"]:
+            importlib.import_module(asked["call"].partition(":")[0])
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as log:
-            pid = os.fork()
-            if pid == 0:
-                code = 99
-                try:
-                    code = _child(asked, output.fileno(), log.fileno())
-                finally:
-                    os._exit(code)
-            status = _ended(pid, asked["timeout"])
-            if status is None:
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
+            ranks = _ranks(asked["processes"])
+            status = _ended([_forked(asked, output.fileno(), log.fileno(), rank) for rank in ranks], asked["timeout"])
             log.seek(0)
             output.seek(max(0, output.seek(0, os.SEEK_END) - 20_000))
             told = {

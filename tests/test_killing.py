@@ -5,12 +5,9 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-import pytest
-
 from tests.killing import Server
 
 
-@pytest.mark.slow
 def test_it_tells_how_a_command_ended_and_counts_what_it_writes(server: Server, tmp_path: Path) -> None:
     target = tmp_path / "recipe.yaml"
     done = server.run(["recipes", "cp", "demo", target], under=[target])
@@ -29,6 +26,12 @@ def test_it_kills_before_the_event_that_was_asked_for(server: Server, tmp_path: 
         target.unlink(missing_ok=True)
 
 
-@pytest.mark.slow
 def test_it_ends_what_takes_too_long_or_too_much(server: Server) -> None:
     assert server.run(["recipes", "ls"], timeout=0.0).code is None
+
+
+def test_functions_run_in_several_processes(server: Server) -> None:
+    done = server.run(["RANK"], call="os:getenv", processes=2)
+    assert done.code == 0, done.output
+    done = server.run(["no such module"], call="importlib:import_module", processes=2)
+    assert (done.code, "no such module" in done.output) == (1, True)

@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from tests.killing import Done
 from tests.train.conftest import LISTS, make_corpus
 from triglot.batches import BatchSettings, plan_run
 from triglot.files import InputError
@@ -208,63 +209,26 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path, corpus, make_static) -
         run(model, feed, plan, loss=LossSettings(), train=TrainSettings(steps=5), seed=7, stage="s", out=tmp_path)
 
 
-SCRIPT = """
-    import sys, time
-    from pathlib import Path
-    import torch
-    torch.set_num_threads(1)
-    from tests.train.conftest import LISTS, make_corpus
-    from tests.train.test_loop import start
-    from triglot.encoder import load_encoder
-    from triglot.losses import LossSettings
-    from triglot.robust import AdversarySettings, NegativesSettings, RobustSettings
-    from triglot.train import TrainSettings, run
-    from safetensors.torch import save_file
-    kind, model_path, out, slow, method = sys.argv[1:6]
-    learned = {"negatives": NegativesSettings(count=6, lr=0.1)}
-    learned["language_adversary"] = AdversarySettings(weight=0.1, hidden=8)
-    learned = {} if method == "none" else learned
-    corpus = make_corpus()
-    encoder = load_encoder(model_path)
-    model, feed, plan = start(encoder, corpus, steps=30)
-    if float(slow):
-        update = model.update
-        model.update = lambda *a: (time.sleep(float(slow)), update(*a))[1]
-    options = {"loss": LossSettings(), "robust": RobustSettings(method=method, **learned)}
-    options |= {"seed": 3, "stage": "s", "out": Path(out)}
-    run(model, feed, plan, train=TrainSettings(steps=30, lr=0.003, log_every=1, checkpoint_every=5), **options)
-    if int(__import__("os").environ.get("RANK", 0)) == 0:
-        save_file({k: v.contiguous() for k, v in model.state().items()}, Path(out) / "end.safetensors")
-"""
-
-
-def script(tmp_path: Path) -> Path:
-    path = tmp_path / "job.py"
-    path.write_text(textwrap.dedent(SCRIPT))
-    return path
-
-
 def environment() -> dict[str, str]:
     root = str(Path(__file__).resolve().parents[2])
     return {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
-@pytest.mark.slow
-def test_resume_after_kill_9_is_bitwise(tmp_path, make_static) -> None:
-    from safetensors.torch import load_file
-
+def test_resume_after_kill_9_is_bitwise(server, tmp_path, make_static) -> None:
     make_static().save(tmp_path / "model")
-    job = [sys.executable, str(script(tmp_path)), "static", str(tmp_path / "model")]
-    subprocess.run([*job, str(tmp_path / "whole"), "0", "none"], check=True, env=environment(), timeout=120)
-    process = subprocess.Popen([*job, str(tmp_path / "killed"), "0.2", "none"], env=environment())
-    log, deadline = tmp_path / "killed" / "metrics.jsonl", time.time() + 100
-    while time.time() < deadline and not (log.exists() and log.read_text().count("\n") >= 12):
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert log.read_text().count("\n") < 30
-    subprocess.run([*job, str(tmp_path / "killed"), "0", "none"], check=True, env=environment(), timeout=120)
-    assert same(load_file(tmp_path / "whole" / "end.safetensors"), load_file(tmp_path / "killed" / "end.safetensors"))
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+
+    def go(out: Path, **how) -> Done:
+        return server.run([tmp_path / "model", out, "none"], call="tests.train.jobs:train", under=[out], **how)
+
+    done = go(whole)
+    assert done.code == 0, done.output
+    assert go(killed, kill_at=len(done.events) // 2).code == -signal.SIGKILL
+    assert list(killed.rglob("state.json"))
+    assert not (killed / "end.safetensors").exists()
+    done = go(killed)
+    assert done.code == 0, done.output
+    assert same(load_file(whole / "end.safetensors"), load_file(killed / "end.safetensors"))
 
 
 @pytest.mark.slow
@@ -289,20 +253,17 @@ def test_the_threads_of_the_process_group_end_before_python_does(tmp_path) -> No
     subprocess.run([*torchrun, str(job)], check=True, env=environment(), timeout=100)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "method"), [("static", "none"), ("transformer", "none"), ("static", "pgd"), ("transformer", "fgm")]
 )
-def test_two_processes_have_the_loss_and_weights_of_one(tmp_path, make_static, make_transformer, kind, method) -> None:
-    from safetensors.torch import load_file
-
+def test_two_processes_have_the_loss_and_weights_of_one(
+    server, tmp_path, make_static, make_transformer, kind, method
+) -> None:
     (make_static() if kind == "static" else make_transformer()).save(tmp_path / "model")
-    job = [str(script(tmp_path)), kind, str(tmp_path / "model")]
-    subprocess.run(
-        [sys.executable, *job, str(tmp_path / "one"), "0", method], check=True, env=environment(), timeout=120
-    )
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    subprocess.run([*torchrun, *job, str(tmp_path / "two"), "0", method], check=True, env=environment(), timeout=200)
+    for processes, name in ((1, "one"), (2, "two")):
+        words = [tmp_path / "model", tmp_path / name, method]
+        done = server.run(words, call="tests.train.jobs:train", processes=processes)
+        assert done.code == 0, done.output
     logs = [
         [json.loads(line)["loss"] for line in (tmp_path / n / "metrics.jsonl").read_text().splitlines()]
         for n in ("one", "two")

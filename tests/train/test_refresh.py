@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import textwrap
 from collections import Counter
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from tests.train.conftest import make_corpus
-from tests.train.test_loop import environment, same, start, weights
+from tests.train.test_loop import same, start, weights
 from triglot.batches import BatchSettings, plan_run
 from triglot.files import InputError
 from triglot.losses import LossSettings
@@ -126,40 +124,18 @@ def test_other_mining_does_not_resume(tmp_path, corpus, make_static) -> None:
         )
 
 
-SCRIPT = """
-    import sys
-    from pathlib import Path
-    import torch
-    torch.set_num_threads(1)
-    from tests.train.conftest import make_corpus
-    from tests.train.test_refresh import go
-    from triglot.encoder import load_encoder
-    from safetensors.torch import save_file
-    state, _, found = go(load_encoder(sys.argv[1]), make_corpus(), Path(sys.argv[2]), lr=0.003)
-    rank = int(__import__("os").environ.get("RANK", 0))
-    assert len(found) == (0 if rank else 3), found
-    save_file({k: v.contiguous() for k, v in state.items()}, Path(sys.argv[2]) / f"end-{rank}.safetensors")
-"""
-
-
-@pytest.mark.slow
-def test_two_processes_share_what_the_first_finds(tmp_path, make_static) -> None:
-    from safetensors.torch import load_file
-
+def test_two_processes_share_what_the_first_finds(server, tmp_path, make_static) -> None:
     make_static().save(tmp_path / "model")
-    path = tmp_path / "job.py"
-    path.write_text(textwrap.dedent(SCRIPT))
-    job = [str(path), str(tmp_path / "model")]
-    subprocess.run([sys.executable, *job, str(tmp_path / "one")], check=True, env=environment(), timeout=120)
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    subprocess.run([*torchrun, *job, str(tmp_path / "two")], check=True, env=environment(), timeout=200)
+    for processes, name in ((1, "one"), (2, "two")):
+        done = server.run([tmp_path / "model", tmp_path / name], call="tests.train.jobs:mined", processes=processes)
+        assert done.code == 0, done.output
     logs = [
         [json.loads(line)["loss"] for line in (tmp_path / n / "metrics.jsonl").read_text().splitlines()]
         for n in ("one", "two")
     ]
     np.testing.assert_allclose(logs[0], logs[1], rtol=2e-4, atol=1e-5)
     one, two, other = (
-        load_file(tmp_path / n) for n in ("one/end-0.safetensors", "two/end-0.safetensors", "two/end-1.safetensors")
+        load_file(tmp_path / n) for n in ("one/end.safetensors", "two/end.safetensors", "two/end-1.safetensors")
     )
     for key in one:
         torch.testing.assert_close(one[key], two[key], rtol=1e-3, atol=1e-3)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import textwrap
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.train.test_loop import environment, same, start, weights
+from tests.train.test_loop import same, start, weights
 from triglot.encoder import EncoderSettings, init_encoder
 from triglot.files import InputError
 from triglot.losses import LOSSES, LossSettings
@@ -211,32 +208,13 @@ def test_every_term_is_tried_here() -> None:
     assert {row.name for row in LOSSES} == tried
 
 
-SCRIPT = """
-    import sys
-    from pathlib import Path
-    import torch
-    torch.set_num_threads(1)
-    from safetensors.torch import save_file
-    from tests.train.conftest import make_corpus
-    from tests.train.test_terms import go
-    from triglot.encoder import load_encoder
-    from triglot.train.distributed import is_main
-    model, _, _ = go(load_encoder(sys.argv[1]), make_corpus(), Path(sys.argv[2]), steps=10)
-    if is_main():
-        save_file({k: v.contiguous() for k, v in model.state().items()}, Path(sys.argv[2]) / "end.safetensors")
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["static", "transformer"])
-def test_two_processes_are_one(tmp_path, make_static, make_transformer, kind) -> None:
+def test_two_processes_are_one(server, tmp_path, make_static, make_transformer, kind) -> None:
     (make_static() if kind == "static" else make_transformer()).save(tmp_path / "model")
-    path = tmp_path / "job.py"
-    path.write_text(textwrap.dedent(SCRIPT))
-    job = [str(path), str(tmp_path / "model")]
-    subprocess.run([sys.executable, *job, str(tmp_path / "one")], check=True, env=environment(), timeout=120)
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    subprocess.run([*torchrun, *job, str(tmp_path / "two")], check=True, env=environment(), timeout=200)
+    for processes, name in ((1, "one"), (2, "two")):
+        done = server.run([tmp_path / "model", tmp_path / name], call="tests.train.jobs:terms", processes=processes)
+        assert done.code == 0, done.output
     logs = [
         [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
         for name in ("one", "two")

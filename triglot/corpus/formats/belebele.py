@@ -24,7 +24,8 @@ _KEYS = ("link", "question_number", "flores_passage", "question")
 
 def _files(path: Path) -> list[tuple[str, Path]]:
     """(language, file), by name; the script stands in the tag only where the language is usually written in another."""
-    files = [path] if path.is_file() else sorted(path.iterdir()) if path.is_dir() else []
+    folder = sorted(path.iterdir()) if path.is_dir() else []
+    files = [path] if path.is_file() else folder
     named = [(match[1], file) for file in files if (match := NAME.fullmatch(file.name))]
     return [(without_usual_script(language(code)), file) for code, file in named]
 

@@ -24,7 +24,8 @@ _NEEDED = ("did", "TEXT", "LANGUAGE")
 
 def _file(path: Path) -> Path | None:
     """The table itself, or the only one of a folder that has its columns."""
-    files = [path] if path.is_file() else sorted(path.iterdir()) if path.is_dir() else []
+    folder = sorted(path.iterdir()) if path.is_dir() else []
+    files = [path] if path.is_file() else folder
     tables = [file for file in files if file.name.endswith((".csv", ".csv.gz"))]
     return next((file for file in tables if _is_header(_header(file))), None)
 
