@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from numbers import Integral, Real
-from typing import Annotated, Any, Protocol, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Protocol, cast, get_args, get_origin, get_type_hints
 
 from triglot.files import SettingError, check_choice
 
@@ -166,7 +166,8 @@ def _numbers(hint: Any, value: Any, key: str) -> Iterator[tuple[str, Any, bool, 
         yield from _numbers(kind, value, key)
     elif origin in (typing.Union, types.UnionType):
         options = [option for option in get_args(hint) if option is not type(None)]
-        if value is not None and not (isinstance(value, str) and str in options):
+        words = {word for option in options if get_origin(option) is Literal for word in get_args(option)}
+        if value is not None and not (isinstance(value, str) and (str in options or value in words)):
             for option in options:
                 if option is not str:
                     yield from _numbers(option, value, key)

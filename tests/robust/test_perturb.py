@@ -84,6 +84,11 @@ def take_gradients(model) -> dict[str, torch.Tensor]:
         return {"rows": dense}
     found = {name: p.grad.clone() for name, p in model.module.named_parameters() if p.grad is not None}
     model.module.zero_grad(set_to_none=True)
+    name, table = next((n, p) for n, p in model.module.named_parameters() if p is model._table.weight)
+    found[name] = torch.zeros_like(table)  # its rows are gathered
+    for ids, gradient in model._gradients:
+        found[name].index_add_(0, ids, gradient)
+    model._gradients = []
     return found
 
 
@@ -113,14 +118,12 @@ class Naive:
                 made.append(nn.functional.normalize(total if shift is None else total + shift, dim=1))
             else:
                 embeddings = self.module[0].auto_model.get_input_embeddings()
-                mask = prepared["attention_mask"][:, :, None]
+                mask = prepared.attention_mask[:, :, None]
                 hook = embeddings.register_forward_hook(
                     lambda m, a, out, s=shift, k=mask: out if s is None else out + s * k
                 )
                 torch.manual_seed(number)
-                features = self.module(
-                    {"input_ids": prepared["input_ids"], "attention_mask": prepared["attention_mask"]}
-                )
+                features = self.module({"input_ids": prepared.input_ids, "attention_mask": prepared.attention_mask})
                 made.append(nn.functional.normalize(features["sentence_embedding"], dim=1))
                 hook.remove()
         return torch.cat(made)
@@ -287,9 +290,11 @@ def test_chunks_without_a_graph_give_the_gradients_of_the_same_chunks_with_one(
 def test_padding_changes_nothing(make_transformer, corpus, method: str) -> None:
     encoder = make_transformer()
     step, padded = (Step(encoder, corpus, settings_of(method, "both")) for _ in range(2))
-    for prepared, _ in padded.chunks:
-        for key in prepared:
-            prepared[key] = nn.functional.pad(prepared[key], (0, 7))
+    wider = {}
+    for number, (prepared, where) in enumerate(padded.chunks):
+        for key in ("input_ids", "attention_mask", "place"):
+            wider[key] = nn.functional.pad(getattr(prepared, key), (0, 7))
+        padded.chunks[number] = replace(prepared, **wider, lengths=prepared.lengths + 7), where
     (value, found), (other, same) = step.gradients(), padded.gradients()
     assert value == pytest.approx(other, rel=1e-5)
     close(found, same, rtol=1e-3)

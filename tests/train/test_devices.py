@@ -51,7 +51,15 @@ def train(
         feed = feed.with_augmenter(Augmenter(AugmentSettings((Part(("swap",), share=1.0),), mode="view"), seed=5))
     plan = plan_run(feed.rows(), BatchSettings(kind="hybrid", size=8), steps=steps, seed=5, languages=corpus.languages)
     train = TrainSettings(
-        steps=steps, lr=0.01, log_every=1, checkpoint_every=1, keep=0, clip=1.0, negatives=2, chunk=chunk
+        steps=steps,
+        lr=0.01,
+        log_every=1,
+        checkpoint_every=1,
+        keep=0,
+        clip=1.0,
+        negatives=2,
+        chunk=chunk,
+        precision="fp32",
     )
     run(
         model,

@@ -40,8 +40,8 @@ def fresh_transformer(settings: EncoderSettings, tokenizer: Tokenizer, *, seed: 
         num_attention_heads=settings.heads,
         intermediate_size=4 * settings.dim,
         max_position_embeddings=longest,
-        hidden_dropout_prob=settings.dropout,
-        attention_probs_dropout_prob=settings.dropout,
+        hidden_dropout_prob=settings.dropout or 0.0,
+        attention_probs_dropout_prob=settings.dropout or 0.0,
         pad_token_id=0,
     )
     tokenizer = Tokenizer.from_str(tokenizer.to_str())

@@ -23,8 +23,11 @@ class EncoderSettings:
             nothing.
         query_prefix, passage_prefix: put before every text of a transformer; None keeps the model's own prompts.
         query_length, passage_length: tokens kept of a text, special ones included (a static encoder keeps all).
+        freeze: of a transformer in training: `embeddings` leaves the table of tokens (and what is beside it) as it is,
+            a number the lowest layers as well. Empty: all is trained.
         layers, heads: of a fresh transformer.
-        dropout: of a fresh transformer. 0 is the default: random numbers alone are a quarter of a step on a CPU.
+        dropout: of a transformer in training, also where a pretrained model says another; None keeps what it says (a
+            fresh one: 0). 0 is the default: random numbers alone are a quarter of a step on a CPU.
         balance: how much a language's size counts for the tokenizer, 0 (not at all) to 1 (as it is).
         character_coverage: share of the characters that get a token of their own.
         frequency: fresh static rows are scaled by frequency / (frequency + share of the token), as in Arora et al.
@@ -40,9 +43,10 @@ class EncoderSettings:
     passage_prefix: str | None = None
     query_length: Annotated[int, Range(1, 2**17)] = 64
     passage_length: Annotated[int, Range(1, 2**17)] = 256
+    freeze: Annotated[int, Range(1, 1000)] | Literal["", "embeddings"] = ""
     layers: Layers = 4
     heads: Heads = 4
-    dropout: Annotated[float, Range(0, 1, below=True)] = 0.0
+    dropout: Annotated[float, Range(0, 1, below=True)] | None = 0.0
     balance: Share = 0.3
     character_coverage: Annotated[float, Range(0, 1, above=True)] = 0.9998
     frequency: Share = 1e-3
@@ -60,5 +64,7 @@ class EncoderSettings:
         if self.kind == "static" and (self.query_prefix or self.passage_prefix):
             message = "and passage_prefix must be empty for a static encoder: a prefix would shift every bag"
             raise SettingError("query_prefix", message)
+        if self.kind == "static" and self.freeze:
+            raise SettingError("freeze", "goes with transformers; a static encoder is its table")
         if self.kind == "transformer" and self.dim % self.heads:
             raise SettingError("heads", f"{self.heads} heads do not divide {self.dim} dimensions")

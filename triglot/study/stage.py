@@ -79,7 +79,7 @@ def train_stage(
     if isinstance(encoder, StaticEncoder):
         model = Bag(encoder, device())
     else:
-        model = Network(encoder, weight_decay=stage.train.weight_decay, device=device())
+        model = Network(encoder, weight_decay=stage.train.weight_decay, device=device(), dropout=recipe.encoder.dropout)
     corpus = training.corpus
     plan = plan_run(
         feed.rows(),

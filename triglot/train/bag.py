@@ -7,7 +7,6 @@ al. 2011, one accumulator a row, as in the embedding tables of recommender syste
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,6 +17,7 @@ from triglot.encoder.static import StaticEncoder
 from triglot.ragged import Ragged
 from triglot.train.distributed import World
 from triglot.train.network import typical_norm
+from triglot.train.rows import gathered, summed
 
 
 class Bag:
@@ -29,6 +29,7 @@ class Bag:
     """
 
     needs_strings = False
+    mixed = False
 
     def __init__(self, encoder: StaticEncoder, device: torch.device | str = "cpu"):
         self._encoder = encoder
@@ -48,6 +49,10 @@ class Bag:
         """Off the training thread: (unique ids, place of each token among them, first token of each text)."""
         unique, place = np.unique(texts.flat, return_inverse=True)
         return torch.from_numpy(unique.astype(np.int64)), torch.from_numpy(place), torch.from_numpy(texts.offsets[:-1])
+
+    def foresee(self, texts: object, folder: object, autocast: object) -> str:
+        """A bag keeps nothing."""
+        return ""
 
     @property
     def dim(self) -> int:
@@ -74,18 +79,9 @@ class Bag:
             shift: (texts, dim) added to the sum of each text's rows.
         """
         unique, place, starts = (part.to(self.device) for part in prepared)
-        leaf = self.rows[unique]  # (unique, dim)
-        if torch.is_grad_enabled():
-            leaf.requires_grad_()
-            leaf.register_post_accumulate_grad_hook(functools.partial(self._take, unique))
+        leaf = gathered(self.rows, unique, self._gradients)  # (unique, dim)
         sums = nn.functional.embedding_bag(place, leaf, starts, mode="sum")
         return nn.functional.normalize(sums if shift is None else sums + shift, dim=1)
-
-    def _take(self, ids: Tensor, leaf: Tensor) -> None:
-        """A backward pass has reached some rows."""
-        assert leaf.grad is not None
-        self._gradients.append((ids, leaf.grad))
-        leaf.grad = None
 
     def tokens(self, prepared: tuple[Tensor, Tensor, Tensor]) -> int:
         """Tokens in a prepared batch."""
@@ -98,15 +94,7 @@ class Bag:
             the norm of the gradient before clipping.
         """
         parts, self._gradients = self._gradients, []
-        ids, grads = (
-            (parts[0][0], parts[0][1])
-            if len(parts) == 1
-            else (torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts]))
-        )
-        ids, grads = world.concatenate(ids), world.concatenate(grads)
-        if len(parts) > 1 or world.size > 1:
-            ids, place = torch.unique(ids, return_inverse=True)
-            grads = torch.zeros(len(ids), grads.shape[1], device=grads.device).index_add_(0, place, grads)
+        ids, grads = summed(parts, world)
         norm = float(torch.linalg.vector_norm(grads))
         if clip and norm > clip:
             grads *= clip / norm

@@ -6,9 +6,9 @@ import functools
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from triglot.files import InputError
 from triglot.losses import LossSettings
 from triglot.robust import METHODS, RobustSettings, perturbed_step
 from triglot.settings import plain
-from triglot.train import checkpoint
+from triglot.train import checkpoint, precision
 from triglot.train.distributed import World, join
 from triglot.train.feed import Batch, Feed
 from triglot.train.further import check_languages
@@ -217,6 +217,7 @@ def run(
     if train.threads:
         torch.set_num_threads(train.threads)
     world, device = join(), model.device
+    train = replace(train, precision=precision.chosen(train.precision, device, mixed=model.mixed))
     settings = _settings(train, loss, robust, plan, renewal, seed) | dict(origin or {})
     check_languages(feed.corpus, loss.translations)
     of_corpus = {"languages": len(feed.corpus.languages), "teachers": teachers}
@@ -260,8 +261,14 @@ def run(
             work = functools.partial(_ready, model, shown, plan, loss=loss, train=train, robust=robust, world=world)
             yield from ahead(work, range(start, stop), depth=4, name="triglot-feed")
 
-    batches = prepared()
+    def texts() -> Iterator[Any]:
+        """What the model will be shown, from the first step of the run on."""
+        work = functools.partial(_ready, model, feed, plan, loss=loss, train=train, robust=robust, world=world)
+        return (chunk for step in range(train.steps) for chunk, _ in work(step).chunks)
+
     clock = time.perf_counter()
+    kept = model.foresee(None if renewal else texts, out, autocast)
+    batches = prepared()
     try:
         for step, ready in enumerate(batches, first):
             value, norm, parts = train_step(
@@ -286,7 +293,7 @@ def run(
     finally:
         batches.close()
         log.close()
-    return _summary(train, totals, counts, feed.corpus)
+    return _summary(train, totals, counts, feed.corpus) | ({"frozen_outputs": kept} if kept else {})
 
 
 def _settings(
@@ -341,6 +348,7 @@ def _summary(train: TrainSettings, totals: dict[str, Any], counts: Counter, corp
         "seconds": round(totals["seconds"], 3),
         "counts": named,
         "threads": torch.get_num_threads(),
+        "precision": train.precision,
     }
     return told | ({"negatives": negatives} if train.negatives else {})
 

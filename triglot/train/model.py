@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,10 +21,12 @@ class Model(Protocol):
 
     Attributes:
         needs_strings: whether texts are prepared from strings; else from token ids.
+        mixed: whether products of matrices are most of the work, so that bfloat16 makes it faster.
         device: of the weights.
     """
 
     needs_strings: bool
+    mixed: bool
     device: torch.device
 
     @property
@@ -37,6 +41,11 @@ class Model(Protocol):
             texts: `Ragged` token ids, or strings where `needs_strings`.
             sides: (texts,) bool, True for a passage.
         """
+        ...
+
+    def foresee(self, texts: Callable[[], Iterator[Any]] | None, folder: Path, autocast: Callable[[], Any]) -> str:
+        """Told before the first step what `embed` will be given, to keep what never changes; one line that says what
+        was done, or nothing."""
         ...
 
     def embed(self, prepared: Any, shift: Tensor | None = None) -> Tensor:

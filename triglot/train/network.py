@@ -1,18 +1,37 @@
-"""Training a transformer (any torch module with a `forward(input_ids, attention_mask) -> unit vectors`)."""
+"""Training a transformer (any torch module with a `forward(input_ids, attention_mask) -> unit vectors`).
+
+What a step costs on a processor is products of matrices, and little else may cost anything: texts of a step are
+embedded in sub-batches of like length, and in the table of token embeddings (which has more numbers than all layers
+together in multilingual models) only the rows of a step's tokens are touched, and frozen layers are asked once a text.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
+from triglot.files import SettingError
 from triglot.train.distributed import World
+from triglot.train.frozen import Outputs
+from triglot.train.frozen import freeze as frozen_layers
+from triglot.train.lengths import by_length
+from triglot.train.rows import RowAdam, gathered, summed
 
 if TYPE_CHECKING:
     from triglot.encoder.transformer import TransformerEncoder
+
+_ROWS = "rows."  # of the optimiser of the table, in a checkpoint
+# What one more sub-batch costs, in tokens: its calls, and products too small for the device.
+_OVERHEAD = {"cpu": 64}
+_OVERHEAD_ELSEWHERE = 4096
 
 
 def typical_norm(table: Tensor) -> Tensor:
@@ -23,22 +42,79 @@ def typical_norm(table: Tensor) -> Tensor:
     return table[:: max(len(table) // 4096, 1)].float().square().sum(1).mean().sqrt()
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """Texts as `Network.embed` takes them.
+
+    Attributes:
+        input_ids, attention_mask: (texts, longest) int64.
+        parts: texts of each sub-batch.
+        unique: (unique,) token ids of the texts.
+        place: (texts, longest) of each token among these.
+        lengths: (texts,) tokens of each.
+    """
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    parts: list[Tensor]
+    unique: Tensor
+    place: Tensor
+    lengths: Tensor
+
+
 class Network:
     """The trainable form of a `TransformerEncoder`: AdamW, weight decay on matrices only.
+
+    The table of token embeddings is trained by the rows of each step (`RowAdam`), where it is a plain `nn.Embedding`;
+    one of another kind is a parameter like any other.
 
     Args:
         encoder: trained in place.
         weight_decay: of AdamW, for parameters of two and more dimensions.
         device: of the weights.
+        dropout: of all layers; None for what the model says.
+        freeze: the embeddings ("embeddings"), or with them a number of the lowest layers, are left as they are; "" for
+            none. What frozen layers make of a text is kept where it never changes (`foresee`).
+
+    Raises:
+        SettingError: `freeze` asks for more layers than there are, or nothing would be left to train.
     """
 
     needs_strings = True
+    mixed = True
 
-    def __init__(self, encoder: TransformerEncoder, *, weight_decay: float, device: torch.device | str = "cpu"):
+    def __init__(
+        self,
+        encoder: TransformerEncoder,
+        *,
+        weight_decay: float,
+        device: torch.device | str = "cpu",
+        dropout: float | None = None,
+        freeze: int | str = "",
+    ):
         self._encoder = encoder
         self.module = encoder.module.to(device)
         self.device = torch.device(device)
-        named = [(name, p) for name, p in self.module.named_parameters() if p.requires_grad]
+        self._outputs: Outputs | None = None
+        self._still = dropout == 0
+        if freeze != "":
+            transformer = cast(Any, encoder.model[0]).auto_model
+            frozen = frozen_layers(transformer, transformer.config, freeze)
+            if frozen:
+                self._outputs = Outputs(frozen, transformer.config.hidden_size)
+            if not any(p.requires_grad for p in self.module.parameters()):
+                raise SettingError("freeze", f"{freeze} leaves nothing to train")
+        table = encoder.input_embeddings
+        self._table: nn.Embedding | None = (
+            table if type(table) is nn.Embedding and table.weight.requires_grad and table.max_norm is None else None
+        )
+        self._row_optimizer: RowAdam | None = None
+        rows = None
+        if self._table is not None:
+            rows = self._table.weight
+            self._row_optimizer = RowAdam(rows.detach(), weight_decay=weight_decay)
+        self._gradients: list[tuple[Tensor, Tensor]] = []
+        named = [(name, p) for name, p in self.module.named_parameters() if p.requires_grad and p is not rows]
         self._parameters = [p for _, p in named]
         self._names = [name for name, _ in named]
         groups = [
@@ -47,48 +123,161 @@ class Network:
         ]
         self._fused = self.device.type in ("cpu", "cuda")
         self.optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=0.0, fused=self._fused)
-        self.module.train()
+        self._begin(dropout)
 
-    def prepare(self, texts: Sequence[str], sides: np.ndarray) -> dict[str, Tensor]:
-        """Off the training thread: padded ids and mask, (texts, length) each."""
-        return self._encoder.features(texts, sides)
+    def _begin(self, dropout: float | None) -> None:
+        """Set the layers to training. Without dropout they compute as they do in use, in every architecture."""
+        if dropout == 0:
+            self.module.eval()
+            return
+        self.module.train()
+        if dropout is None:
+            return
+        for module in self.module.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = dropout
+            for name, value in list(vars(module).items()):  # of attention that is one function
+                if "dropout" in name and isinstance(value, float):
+                    setattr(module, name, dropout)
+
+    def prepare(self, texts: Sequence[str], sides: np.ndarray) -> Prepared:
+        """Off the training thread: padded ids and mask, and what goes together."""
+        features = self._encoder.features(texts, sides)
+        ids, mask = features["input_ids"], features["attention_mask"]
+        lengths = mask.sum(1)
+        overhead = _OVERHEAD.get(self.device.type, _OVERHEAD_ELSEWHERE)
+        unique, place = torch.unique(ids, return_inverse=True)
+        parts = [torch.from_numpy(part) for part in by_length(lengths.numpy(), overhead)]
+        return Prepared(ids, mask, parts, unique, place, lengths)
+
+    def foresee(self, texts: Callable[[], Iterator[Prepared]] | None, folder: Path, autocast: Callable[[], Any]) -> str:
+        """Keep what frozen layers make of texts that will be shown.
+
+        Vectors are those of a model that makes it anew each time, to the last digits of the precision.
+
+        Args:
+            texts: -> all that will be shown, each as often as it is; None where that is not known ahead.
+            folder: for a file, where much is kept.
+            autocast: context of the forward pass.
+
+        Returns:
+            one line that says what was done; empty where no layer is frozen.
+        """
+        if self._outputs is None:
+            return ""
+        if texts is None:
+            return "not kept: negatives that are mined on the way are not known ahead"
+        if not self._still:
+            return "not kept: dropout changes them (encoder.dropout=0 would not)"
+        found = (ids[:n] for one in texts() for ids, n in zip(one.input_ids.numpy(), one.lengths.tolist(), strict=True))
+        with torch.no_grad(), autocast(), _attention(self.device):
+            told = self._outputs.keep(found, self._lower, folder)
+        if not self._outputs.known:
+            return told
+        if not self._outputs_hold(self._outputs.known[:2], autocast):
+            self._outputs.forget()
+            return "not kept: the layers of this model depend on more than the layer below"
+        return told
+
+    def _outputs_hold(self, texts: Sequence[np.ndarray], autocast: Callable[[], Any]) -> bool:
+        """Whether kept outputs give the vectors of some texts."""
+        ids, mask = self._padded(texts)
+        where = ids.to(self.device), mask.to(self.device)
+        with torch.no_grad(), autocast(), _attention(self.device):
+            try:
+                with self._below(ids, mask.sum(1), None):
+                    short = self._encoder.forward(*where)
+            except (IndexError, TypeError, ValueError, AttributeError):  # a layer hands on more than its output
+                return False
+            return torch.allclose(self._encoder.forward(*where).float(), short.float(), atol=0.02)
+
+    def _padded(self, texts: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+        """(texts, longest) ids and mask."""
+        lengths = np.array([len(ids) for ids in texts])
+        return self._encoder.batch(np.concatenate(texts), np.concatenate([[0], np.cumsum(lengths)]), range(len(texts)))
+
+    def _lower(self, texts: list[np.ndarray]) -> Tensor:
+        """(texts, longest, width) outputs of the frozen layers."""
+        assert self._outputs is not None
+        ids, mask = self._padded(texts)
+        return self._outputs.capture(lambda: self._encoder.forward(ids.to(self.device), mask.to(self.device)))
 
     @property
     def dim(self) -> int:
         """Of the vectors."""
         return self._encoder.dim
 
-    def ball(self, prepared: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    def ball(self, prepared: Prepared) -> tuple[Tensor, Tensor]:
         """What a shift may look like: (texts, length, width) ones on tokens, and (texts,) the norm that a size of 1
         stands for."""
         table = cast(Tensor, self._encoder.input_embeddings.weight).detach()
-        mask = prepared["attention_mask"].to(self.device)
+        mask = prepared.attention_mask.to(self.device)
         return mask[:, :, None].float().expand(-1, -1, table.shape[1]), typical_norm(table).expand(len(mask))
 
-    def embed(self, prepared: dict[str, Tensor], shift: Tensor | None = None) -> Tensor:
-        """(texts, dim) unit vectors.
+    def embed(self, prepared: Prepared, shift: Tensor | None = None) -> Tensor:
+        """(texts, dim) unit vectors, embedded in sub-batches of like length.
 
         Args:
             prepared: from `prepare`.
             shift: (texts, length, width) added to the token embeddings; what it says of padding is passed over.
         """
-        features = {key: value.to(self.device) for key, value in prepared.items()}
-        if shift is None:
-            return self._encoder.forward(**features)
-        added = shift * features["attention_mask"][:, :, None]
+        if not prepared.parts:
+            return torch.zeros(0, self.dim, device=self.device)
+        leaf = self._leaf(prepared)
+        made = []
+        with _attention(self.device):
+            for part in prepared.parts:
+                width = int(prepared.lengths[part].max())
+                mask = prepared.attention_mask[part, :width].to(self.device)
+                added = None if shift is None else shift[part.to(shift.device), :width] * mask[:, :, None]
+                ids = prepared.input_ids[part, :width]
+                with (
+                    self._embedded(leaf, prepared.place[part, :width], added),
+                    self._below(ids, prepared.lengths[part], added),
+                ):
+                    made.append(self._encoder.forward(ids.to(self.device), mask))
+        order = torch.cat(prepared.parts)
+        back = torch.empty_like(order)
+        back[order] = torch.arange(len(order))
+        return torch.cat(made)[back.to(self.device)]
 
-        def shifted(module: torch.nn.Module, args: Any, output: Tensor) -> Tensor:
-            return output + added.to(output.dtype)
+    def _leaf(self, prepared: Prepared) -> tuple[Tensor, int | None] | None:
+        """The rows of the texts' tokens, which their gradient will reach, and which of them is of padding."""
+        if self._table is None or not torch.is_grad_enabled():
+            return None
+        leaf = gathered(self._table.weight.detach(), prepared.unique.to(self.device), self._gradients)
+        pad = self._table.padding_idx
+        found = [] if pad is None else (prepared.unique == pad).nonzero()[:, 0].tolist()
+        return leaf, found[0] if found else None
 
-        hook = self._encoder.input_embeddings.register_forward_hook(shifted)
+    @contextmanager
+    def _embedded(self, leaf: tuple[Tensor, int | None] | None, place: Tensor, added: Tensor | None) -> Iterator[None]:
+        """Token embeddings come from gathered rows, and have something added to them, within the block."""
+
+        def replaced(module: nn.Module, args: Any, output: Tensor) -> Tensor:
+            if leaf is not None:
+                output = nn.functional.embedding(place.to(self.device), leaf[0], padding_idx=leaf[1])
+            return output if added is None else output + added.to(output.dtype)
+
+        if leaf is None and added is None:
+            yield
+            return
+        hook = self._encoder.input_embeddings.register_forward_hook(replaced)
         try:
-            return self._encoder.forward(**features)
+            yield
         finally:
             hook.remove()
 
-    def tokens(self, prepared: dict[str, Tensor]) -> int:
+    def _below(self, ids: Tensor, lengths: Tensor, added: Tensor | None) -> Any:
+        """Frozen layers are passed over within the block, where their outputs are kept."""
+        hidden = None if self._outputs is None or added is not None else self._outputs.of(ids, lengths)
+        if self._outputs is None or hidden is None:
+            return nullcontext()
+        return self._outputs.skipped(hidden.to(self.device))
+
+    def tokens(self, prepared: Prepared) -> int:
         """Tokens in a prepared batch, padding left out."""
-        return int(prepared["attention_mask"].sum())
+        return int(prepared.lengths.sum())
 
     def update(self, lr: float, clip: float, world: World) -> float:
         """Apply the gradients, summed over ranks. Returns their norm before clipping."""
@@ -97,12 +286,27 @@ class Network:
             joined = world.sum(torch.cat([g.reshape(-1) for g in grads]))
             for p, part in zip(self._parameters, joined.split([p.numel() for p in self._parameters]), strict=True):
                 p.grad = part.reshape(p.shape)
-        norm = torch.nn.utils.clip_grad_norm_(self._parameters, clip or float("inf"))
+        ids, rows = self._row_gradient(world)
+        norm = torch.nn.utils.clip_grad_norm_([*self._parameters, *rows], clip or float("inf"))
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+        if self._row_optimizer is not None and ids is not None:
+            self._row_optimizer.step(ids, cast(Tensor, rows[0].grad), lr)
         return float(norm)
+
+    def _row_gradient(self, world: World) -> tuple[Tensor | None, list[Tensor]]:
+        """Ids of the rows of the step, and a tensor with their gradient, if there are any."""
+        parts, self._gradients = self._gradients, []
+        if self._table is None:
+            return None, []
+        width = self._table.weight.shape[1]
+        none = (torch.zeros(0, dtype=torch.int64, device=self.device), torch.zeros(0, width, device=self.device))
+        ids, grads = summed(parts or [none], world)
+        rows = torch.empty_like(grads)
+        rows.grad = grads
+        return ids, [rows]
 
     def state(self) -> dict[str, Tensor]:
         """Weights, buffers and moments, as tensors."""
@@ -110,12 +314,17 @@ class Network:
         for name, parameter in zip(self._names, self._parameters, strict=True):
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 state[f"adam.{key}.{name}"] = value
+        if self._row_optimizer is not None and len((rows := self._row_optimizer.state())["ids"]):
+            state |= {_ROWS + key: value for key, value in rows.items()}
         # Tied weights share memory, which safetensors refuses.
         return {key: value.detach().clone().contiguous() for key, value in state.items()}
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """Take up a saved state."""
         self.module.load_state_dict({k.removeprefix("module."): v for k, v in state.items() if k.startswith("module.")})
+        rows = {key.removeprefix(_ROWS): value for key, value in state.items() if key.startswith(_ROWS)}
+        if self._row_optimizer is not None and rows:
+            self._row_optimizer.load_state(rows)
         for name, parameter in zip(self._names, self._parameters, strict=True):
             moments = {
                 k: state[f"adam.{k}.{name}"] for k in ("step", "exp_avg", "exp_avg_sq") if f"adam.{k}.{name}" in state
@@ -131,3 +340,26 @@ class Network:
     def encoder(self) -> TransformerEncoder:
         """The encoder that is being trained."""
         return self._encoder
+
+
+def _attention(device: torch.device) -> Any:
+    """On a CPU, torch's attention in bfloat16 goes back five times slower than in float32 (2.13: 147 ms against 30 for
+    16 texts of 144 tokens), though forth it is no slower. It is a small part of the work, and done in float32."""
+    mixed = device.type == "cpu" and torch.is_autocast_enabled("cpu")
+    return _Attention() if mixed else nullcontext()
+
+
+class _Attention(TorchFunctionMode):
+    """Attention in float32 within an autocast to bfloat16."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is not nn.functional.scaled_dot_product_attention:
+            return func(*args, **(kwargs or {}))
+        kept = args[0].dtype
+
+        def wide(value: Any) -> Any:
+            return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value
+
+        with torch.autocast("cpu", enabled=False):
+            found = func(*map(wide, args), **{key: wide(value) for key, value in (kwargs or {}).items()})
+        return found.to(kept)

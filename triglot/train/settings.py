@@ -10,7 +10,7 @@ from triglot.files import check_choice
 from triglot.ranges import Count, Range, check_ranges
 
 SCHEDULES = ("linear", "cosine", "constant")
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = ("auto", "fp32", "bf16")
 NEGATIVE_LANGUAGES = ("own", "others", "balanced")
 
 
@@ -25,7 +25,8 @@ class TrainSettings:
         warmup: share of the steps in which the rate rises from 0.
         weight_decay: of AdamW (transformers only).
         clip: largest gradient norm; 0 for no clipping.
-        precision: fp32 | bf16 (autocast; vectors, loss and weights stay fp32).
+        precision: fp32 | bf16 (autocast; vectors, loss and weights stay fp32) | auto: bf16 for a transformer where the
+            processor has units for it, else fp32. The summary says which it was; a seed gives other digits in another.
         chunk: texts embedded at once, for large batches in little memory (GradCache, Gao et al. 2021); 0 for all.
         negatives: hard negatives a row at most, where the data has them or they are mined (`refresh`).
         negative_languages: that they are shown in: own (that of the row's passage) | others | balanced.
@@ -44,7 +45,7 @@ class TrainSettings:
     warmup: Annotated[float, Range(0, 1, below=True)] = 0.02
     weight_decay: Annotated[float, Range(0, 1000)] = 0.01
     clip: Annotated[float, Range(0, 10**6)] = 0.0
-    precision: str = "fp32"
+    precision: str = "auto"
     chunk: Count = 0
     negatives: Annotated[int, Range(0, 1000)] = 0
     negative_languages: str = "own"
