@@ -16,7 +16,7 @@ from triglot.augment.settings import AugmentSettings, Part
 from triglot.batches import BatchSettings, plan_run
 from triglot.losses import LossSettings
 from triglot.robust import AdversarySettings, NegativesSettings, RobustSettings
-from triglot.train import Feed, Switching, TrainSettings, checkpoint, run
+from triglot.train import Feed, Switching, TrainSettings, checkpoint, network, run
 from triglot.train.bag import Bag
 from triglot.train.network import Network
 
@@ -73,6 +73,12 @@ def train(
         out=out,
     )
     return model
+
+
+@pytest.fixture(autouse=True)
+def like_sub_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts are cut by length as on the CPU, for the same last digits."""
+    monkeypatch.setattr(network, "_OVERHEAD_ELSEWHERE", network._OVERHEAD["cpu"])
 
 
 def test_the_device_of_the_test_refuses_what_a_gpu_refuses() -> None:
