@@ -103,7 +103,7 @@ def compare(tmp_path: Path, make: Any, device: Any, robust: RobustSettings, **mo
     model = train(make(), device, tmp_path / "there", robust, **more)
     assert {value.device.type for value in model.state().values() if value.ndim} == {torch.device(device).type}
     for name, value in here.items():
-        torch.testing.assert_close(model.state()[name].cpu(), value, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(model.state()[name].cpu(), value, rtol=1e-3, atol=5e-4)  # of 0.02 moved
 
 
 CASES = [("none", 5), ("fgm", 0), ("pgd", 5), ("freelb", 0), ("freelb", 5), ("smart", 0), ("r3f", 5)]
