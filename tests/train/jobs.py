@@ -31,7 +31,7 @@ def train(model_path: str, out: str, method: str) -> None:
     }
     robust = RobustSettings(method=method, **({} if method == "none" else learned))
     model, feed, plan = test_loop.start(load_encoder(model_path), make_corpus(), steps=30)
-    train = TrainSettings(steps=30, lr=0.003, log_every=1, checkpoint_every=5)
+    train = TrainSettings(steps=30, lr=0.003, log_every=1, checkpoint_every=5, precision="fp32")
     run(model, feed, plan, loss=LossSettings(), robust=robust, train=train, seed=3, stage="s", out=Path(out))
     if is_main():
         _save(model.state(), Path(out) / "end.safetensors")
