@@ -31,7 +31,7 @@ from triglot.language_tags import language, wanted
 from triglot.losses import LossSettings
 from triglot.mine.settings import RefreshSettings
 from triglot.names import check_name
-from triglot.ranges import Depth, Half, Range, Seed, Share, check_ranges
+from triglot.ranges import Depth, Half, Range, Seed, Share, Weight, check_ranges
 from triglot.renamed import new_name, renamed
 from triglot.robust import RobustSettings
 from triglot.settings import build, changed, dump_yaml, plain
@@ -179,20 +179,6 @@ class Benchmark:
                 raise SettingError("options", str(error)) from None
 
 
-def check_refresh(refresh: RefreshSettings, train: TrainSettings) -> None:
-    """Raise InputError where mined negatives would not be shown, or fewer are kept than are shown."""
-    if refresh.every is None:
-        return
-    if not train.negatives:
-        raise SettingError(
-            "refresh.every", "mines hard negatives that are never shown; give train.negatives, how many a row"
-        )
-    try:
-        refresh.of(train.negatives)
-    except SettingError as error:
-        raise SettingError(f"refresh.{error.key}", error.what) from None
-
-
 @dataclass(frozen=True)
 class Stage:
     """What one stage of training is made of.
@@ -224,7 +210,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         check_ranges(self)
-        check_refresh(self.refresh, self.train)
+        self.refresh.check(self.train.negatives)
         if self.lexicon_init and not any(source.format == "wordlist" for source in self.sources):
             raise SettingError("lexicon_init", "needs a source of format wordlist")
 
@@ -241,7 +227,8 @@ class Recipe(Stage):
         encoder: what is trained.
         alignment: stage one, null for none.
         of: arms above this one, for an arm that is made of them without training: the mean of their weights, if there
-            are several.
+            are several. An arm of `train.steps: 0` is the start itself.
+        of_weights: how much each of them counts, on any scale; empty for all the same.
         debias: how the language is then taken out of such an arm.
         validation: measured every `train.validate_every` steps and after the last; settings may be chosen by it.
         evaluate: measured once, at the end.
@@ -262,6 +249,7 @@ class Recipe(Stage):
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     alignment: Stage | None = None
     of: tuple[str, ...] = ()
+    of_weights: tuple[Weight, ...] = ()
     debias: DebiasSettings = field(default_factory=DebiasSettings)
     validation: tuple[Benchmark, ...] = ()
     evaluate: tuple[Benchmark, ...] = ()
@@ -291,6 +279,8 @@ class Recipe(Stage):
             raise SettingError("reference", f"no arm {self.reference!r}{nearest(self.reference, self.arms)}")
         if "bm25-translated" in self.baselines and not self.lists:
             raise SettingError("lists", "is missing; bm25-translated needs a folder of word lists")
+        if self.of_weights and (len(self.of_weights) != len(self.of) or not sum(self.of_weights)):
+            raise SettingError("of_weights", f"one for each of {len(self.of)} arms, at least one above 0, is wanted")
         if self.debias.method and not self.of:
             message = (
                 "goes with `of: [ARM]`, the arm whose model it is taken from; `triglot debias` does it to a saved model"
@@ -394,9 +384,9 @@ def parse_recipe(document: Document) -> Recipe:
             if base not in trained:
                 message = f"no arm {base!r} that is trained and stands above it{nearest(base, trained)}"
                 raise InputError(f"{changes.where('of')}: arms.{arm}.of: {message}")
-        others = [key for key in changes.value if key.split(".")[0] not in ("of", "debias")]
+        others = [key for key in changes.value if key.split(".")[0] not in ("of", "of_weights", "debias")]
         if one.of and others:
-            message = "an arm made of others is not trained; it takes `of` and `debias` alone"
+            message = "an arm made of others is not trained; it takes `of`, `of_weights` and `debias` alone"
             raise InputError(f"{changes.where('of')}: arms.{arm}.{others[0]}: {message}")
         if not one.of:
             trained.append(arm)

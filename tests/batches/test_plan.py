@@ -269,3 +269,65 @@ def test_a_source_is_called_by_its_name_where_it_is_known():
         plan_run(first_is_empty, BatchSettings(), steps=5, seed=1, names=["clicks", "other"])
     with pytest.raises(InputError, match=r"^source 0: "):
         plan_run(first_is_empty, BatchSettings(), steps=5, seed=1)
+
+
+@pytest.mark.parametrize(("ends", "total"), [((1.0, 0.0), 400), ((0.2, 0.8), 400), ((0.0, 1.0), 37)])
+def test_alpha_goes_from_one_end_to_the_other(ends: tuple[float, float], total: int):
+    batches = BatchSettings(size=16, alpha=ends[0], alpha_end=ends[1])
+    kinds = [step.kind for step in plan_run(some_rows(sources=1), batches, steps=total, seed=5)]
+    due = np.cumsum([ends[0] + (ends[1] - ends[0]) * step / (total - 1) for step in range(total)])
+    had = np.cumsum([kind == "xx" for kind in kinds])
+    assert np.abs(had - due).max() <= 1 + 1e-9  # after any number of steps
+    assert set(kinds) == {"xx", "xy"}
+
+
+def test_a_changing_alpha_leaves_the_rows_and_the_order_of_asking_alone():
+    rows = some_rows()
+    settings = {"size": 16, "positives": 2}
+    plain = plan_run(rows, BatchSettings(**settings), steps=90, seed=5)
+    changing = plan_run(rows, BatchSettings(alpha=0.9, alpha_end=0.1, **settings), steps=90, seed=5)
+    run = list(changing)
+    assert all((a.rows == b.rows).all() for a, b in zip(plain, run, strict=True))
+    fresh = plan_run(rows, BatchSettings(alpha=0.9, alpha_end=0.1, **settings), steps=90, seed=5)
+    for step in (89, 0, 60, 7):
+        assert equal(fresh[step], run[step])
+    longer = fresh.lasting(150)
+    assert all(equal(longer[step], run[step]) for step in range(90))
+    still = plan_run(rows, BatchSettings(alpha=0.5, alpha_end=0.5, **settings), steps=90, seed=5)
+    assert all(equal(a, b) for a, b in zip(plain, still, strict=True))
+
+
+def test_a_kind_without_parts_has_no_alpha_to_change():
+    with pytest.raises(InputError, match=r"^alpha_end: goes with kinds that mix others, such as hybrid; xy does not"):
+        BatchSettings(kind="xy", alpha_end=0.1)
+
+
+def with_lines() -> Rows:
+    """Source 0 has questions and passages, source 1 parallel lines."""
+    mask = np.full(200, 15, np.uint64)
+    source = np.repeat([0, 1], 100).astype(np.int16)
+    return Rows(np.arange(200, dtype=np.int32), mask, mask, source, same=source == 1)
+
+
+@pytest.mark.parametrize("kind", ["xx", "xy", "hybrid", "independent"])
+def test_parallel_lines_are_shown_in_two_languages_beside_any_kind(kind: str):
+    batches = BatchSettings(kind=kind, size=10, bitext="xy")
+    plan = plan_run(with_lines(), batches, steps=80, seed=3, weights=[3, 1], names=["questions", "lines"])
+    assert plan.batches == batches
+    kinds: dict[int, set[str]] = {0: set(), 1: set()}
+    for step in plan:
+        kinds[step.source].add(step.kind)
+        assert step.source == 0 or (step.query_lang != step.passage_lang[:, 0]).all()
+    assert kinds[1] == {"xy"}
+    assert kinds[0] == ({"xx", "xy"} if kind == "hybrid" else {kind})
+    assert (plan.source == 1).sum() == 20
+    alone = plan_run(with_lines(), replace(batches, bitext="kind"), steps=80, seed=3, weights=[1, 0])
+    questions = [step for step in plan if step.source == 0]
+    assert all(equal(a, b) for a, b in zip(questions, alone, strict=False))
+
+
+def test_lines_that_x_x_cannot_use_say_how_they_could_be():
+    with pytest.raises(
+        InputError, match=r"source 'lines': no row .*; batches\.bitext: xy shows them in two languages$"
+    ):
+        plan_run(with_lines(), BatchSettings(size=10), steps=8, seed=3, names=["questions", "lines"])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
@@ -231,11 +232,26 @@ def test_with_linear_and_average(encoder) -> None:
     assert np.allclose(same.encode(TEXTS[:3], side="query"), raw, atol=1e-6)
     if encoder.kind == "static":
         other = encoder.with_rows(encoder.embeddings * 3)
+        assert np.allclose(average([encoder, other], [3, 1]).embeddings, encoder.embeddings * 1.5, atol=1e-6)
         assert np.allclose(average([encoder, other]).embeddings, encoder.embeddings * 2, atol=1e-6)
     with pytest.raises(InputError, match="cannot be averaged"):
         average(
             [encoder, once] if encoder.kind == "transformer" else [encoder, with_linear(with_affine(encoder), weight)]
         )
+
+
+@pytest.mark.parametrize(("weights", "share"), [((), 0.5), ((3, 1), 0.25), ((0, 2), 1.0)])
+def test_transformers_are_averaged_weight_by_weight(weights, share) -> None:
+    words = word_counts({"en": list(TEXTS)})
+    settings = EncoderSettings(kind="transformer", dim=16, vocab=200, layers=1, heads=2)
+    one, other = (init_encoder(settings, words, seed=seed) for seed in (1, 2))
+    before = {key: value.clone() for key, value in one.model.state_dict().items()}
+    made, theirs = average([one, other], weights).model.state_dict(), other.model.state_dict()
+    assert set(made) == set(before)
+    for key, value in made.items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, (1 - share) * before[key] + share * theirs[key], rtol=1e-6, atol=1e-7)
+        assert torch.equal(one.model.state_dict()[key], before[key])
 
 
 def with_affine(encoder):

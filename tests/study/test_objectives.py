@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from tests.words import WORDS
 from triglot.corpus.formats.registry import read_training
@@ -101,6 +103,49 @@ def test_arms_of_a_study_differ_in_one_term(recipe: Path, tmp_path: Path) -> Non
     ]
     assert counts[0]["counts"] == counts[1]["counts"]
     assert counts[0]["texts"] == counts[1]["texts"]
+
+
+def test_an_arm_between_the_start_and_a_fine_tune(recipe: Path, tmp_path: Path) -> None:
+    arms = """arms:
+  start: {train.steps: 0}
+  tuned: {}
+  between: {of: [start, tuned], of_weights: [1, 3]}
+  middle: {of: [start, tuned]}
+"""
+    recipe.write_text(recipe.read_text("utf-8") + arms, "utf-8")
+    study(load_recipe(str(recipe), ["train.steps=2", "train.lr=0.05"]), tmp_path / "study")
+    place = tmp_path / "study" / "arms"
+    start, tuned, between, middle, init = (
+        load_file(folder / "model.safetensors")
+        for folder in (
+            *(place / arm / "seed-1" / "model" for arm in ("start", "tuned", "between", "middle")),
+            tmp_path / "study" / "init" / "seed-1",
+        )
+    )
+    moved = 0.0
+    for key, value in init.items():
+        assert torch.equal(start[key], value)
+        torch.testing.assert_close(between[key], 0.25 * value + 0.75 * tuned[key])
+        torch.testing.assert_close(middle[key], (value + tuned[key]) / 2)
+        moved = max(moved, float((tuned[key] - value).abs().max()))
+    assert moved > 0.01
+    said = (place / "between" / "seed-1" / "model" / "README.md").read_text("utf-8")
+    assert "mean of 1 x start, 3 x tuned" in said
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("of: [start], of_weights: [1, 2]", r"arms\.mean: of_weights: one for each of 1 arms"),
+        ("of: [start, tuned], of_weights: [0, 0]", r"of_weights: one for each of 2 arms, at least one above 0"),
+        ("of: [start, tuned], train.steps: 3", r"takes `of`, `of_weights` and `debias` alone"),
+    ],
+)
+def test_weights_that_do_not_fit_the_arms(recipe: Path, line: str, said: str) -> None:
+    arms = f"arms:\n  start: {{train.steps: 0}}\n  tuned: {{}}\n  mean: {{{line}}}\n"
+    recipe.write_text(recipe.read_text("utf-8") + arms, "utf-8")
+    with pytest.raises(InputError, match=said):
+        load_recipe(str(recipe))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ transformer. The others need the language of a text and lie in a file beside the
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -246,12 +246,19 @@ def with_linear(encoder: SavedEncoder, weight: np.ndarray) -> SavedEncoder:
     return with_dense(cast("TransformerEncoder", encoder), weight)
 
 
-def average(encoders: list[Any]) -> Any:
-    """The mean of the weights of encoders with one start (arXiv 2203.05482).
+def average(encoders: Sequence[Any], weights: Sequence[float] = ()) -> Any:
+    """The mean of the weights of encoders with one start (arXiv 2203.05482): of several fine-tunes, or of the start and
+    a fine-tune (arXiv 2109.01903).
+
+    Args:
+        encoders: at least one.
+        weights: how much each counts, on any scale; none for all the same.
 
     Raises:
         InputError: their tokenizers, kinds or shapes differ.
     """
+    given = np.asarray(weights or [1.0] * len(encoders), np.float64)
+    shares = given / given.sum()
     first = encoders[0]
     for other in encoders[1:]:
         if type(other) is not type(first) or other.tokenizer.to_str() != first.tokenizer.to_str():
@@ -264,7 +271,7 @@ def average(encoders: list[Any]) -> Any:
             raise InputError(
                 f"{first.name}: static encoders of different shapes, or with further modules, cannot be averaged"
             )
-        return first.with_rows(np.stack([encoder.embeddings for encoder in encoders]).mean(axis=0, dtype=np.float64))
+        return first.with_rows(np.einsum("e,evd->vd", shares, np.stack([one.embeddings for one in encoders])))
     from triglot.encoder.transformer import averaged
 
-    return averaged(encoders)
+    return averaged(encoders, shares.tolist())

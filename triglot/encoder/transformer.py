@@ -374,8 +374,11 @@ def with_dense(encoder: TransformerEncoder, weight: np.ndarray) -> TransformerEn
     return TransformerEncoder(model, name=encoder.name, prefixes=encoder.prefixes, lengths=encoder.lengths)
 
 
-def averaged(encoders: Sequence[TransformerEncoder]) -> TransformerEncoder:
-    """A copy of the first encoder with the mean weights of all. Raises InputError where their shapes differ."""
+def averaged(encoders: Sequence[TransformerEncoder], shares: Sequence[float]) -> TransformerEncoder:
+    """A copy of the first encoder with the mean weights of all, each with its share; the shares sum to 1.
+
+    Raises InputError where their shapes differ.
+    """
     states = [encoder.model.state_dict() for encoder in encoders]
     first = encoders[0]
     for encoder, state in zip(encoders, states, strict=True):
@@ -385,7 +388,7 @@ def averaged(encoders: Sequence[TransformerEncoder]) -> TransformerEncoder:
     with torch.no_grad():
         for key, value in model.state_dict().items():
             if value.is_floating_point():
-                value.copy_(torch.stack([state[key].double() for state in states]).mean(0))
+                value.copy_(sum(share * state[key].double() for share, state in zip(shares, states, strict=True)))
     return TransformerEncoder(
         model, name=first.name, prefixes=first.prefixes, lengths=first.lengths, similarity=first.similarity
     )

@@ -140,6 +140,22 @@ class RefreshSettings(MineSettings):
         else:
             self.of(1)
 
+    def check(self, shown: int) -> None:
+        """Raises SettingError where mined negatives would not be shown, or fewer are kept than are shown.
+
+        Args:
+            shown: `train.negatives`.
+        """
+        if self.every is None:
+            return
+        if not shown:
+            message = "mines hard negatives that are never shown; give train.negatives, how many a row"
+            raise SettingError("refresh.every", message)
+        try:
+            self.of(shown)
+        except SettingError as error:
+            raise SettingError(f"refresh.{error.key}", error.what) from None
+
     def of(self, shown: int, seed: int | None = None) -> MineSettings:
         """The settings of one mining.
 

@@ -45,13 +45,13 @@ def derive(
             if not is_trained(base):
                 raise InputError(f"{model}: is made of {name}, which is not trained in {base}; run that arm too")
         encoder = average(
-            [load(recipe.encoder, trained(base), name) for name, base in zip(recipe.of, bases, strict=True)]
+            [load(recipe.encoder, trained(base), name) for name, base in zip(recipe.of, bases, strict=True)],
+            recipe.of_weights,
         )
-        told = [
-            f"{recipe.name}, {model}: {'mean of ' if len(recipe.of) > 1 else ''}{', '.join(recipe.of)}, seed "
-            f"{recipe.seed}"
-        ]
-        summary: dict[str, Any] = {"of": list(recipe.of), "stages": {}}
+        named = [f"{weight:g} x {name}" for weight, name in zip(recipe.of_weights, recipe.of, strict=False)]
+        parts = ", ".join(named or recipe.of)
+        told = [f"{recipe.name}, {model}: {'mean of ' if len(recipe.of) > 1 else ''}{parts}, seed {recipe.seed}"]
+        summary: dict[str, Any] = {"of": list(recipe.of), "of_weights": list(recipe.of_weights), "stages": {}}
         sources = [*(recipe.alignment.sources if recipe.alignment else ()), *recipe.sources]
         own = {source.label: source.licence for source in sources}
         if inputs.fitting:
