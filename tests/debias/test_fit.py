@@ -16,6 +16,7 @@ from safetensors.numpy import save_file
 from tests.study.small import small_recipe
 from triglot import cli
 from triglot.corpus.atlas import read_training
+from triglot.corpus.formats.bitext import read_training as read_bitext
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.debias import DebiasSettings, average, centre, debias, lir, lsar, shift, with_linear
 from triglot.encoder import EncoderSettings, init_encoder, load_encoder
@@ -295,6 +296,15 @@ def test_bad_fits(encoder, corpus) -> None:
     once = debias(encoder, corpus, DebiasSettings(method="centre", texts=60)).encoder
     with pytest.raises(InputError, match="before"):
         debias(once, corpus, DebiasSettings(method="lir", texts=60))
+
+
+def test_a_language_without_translations_is_said(encoder, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for code, number in (("de", 80), ("en", 80)):
+        (tmp_path / f"{code}-fr.tsv").write_text("".join(f"{code} {i}\tfr {i}\n" for i in range(number)), "utf-8")
+    corpus = read_bitext(tmp_path)[0]
+    found = debias(encoder, corpus, DebiasSettings(method="shift", pivot="en", texts=60)).encoder
+    assert "no text translated into en in de; vectors in these languages stay as they are" in caplog.text
+    assert set(found.removal.languages) == {"fr", "en"}
 
 
 ARMS = """

@@ -95,6 +95,7 @@ def debias(
     method = METHODS[settings.method]
     rows = (_pairs if method.pairs else _samples)(corpus, usable, order, settings)
     counts = {code: len(own) for code, (own, _) in rows.items()}
+    _say_lacking(corpus, counts, settings)
     _check(counts, settings, least=1 if method.pairs else 2)
     removal = _fit(settings, rows, encode)
     strength, choice = settings.strength, None
@@ -115,6 +116,15 @@ def debias(
     return Fitted(
         ByLanguage(encoder, removal if strength == 1 else removal.at(strength)), counts, hidden, strength, choice
     )
+
+
+def _say_lacking(corpus: ParallelCorpus, counts: Mapping[str, int], settings: DebiasSettings) -> None:
+    """Languages of the data that a method finds no text in."""
+    pairs = METHODS[settings.method].pairs
+    lacking = [code for code in corpus.languages if code not in counts and not (pairs and code == settings.pivot)]
+    if lacking:
+        what = f"text translated into {settings.pivot}" if pairs else "text"
+        log.warning("debias: no %s in %s; vectors in these languages stay as they are", what, ", ".join(lacking))
 
 
 def _fit(

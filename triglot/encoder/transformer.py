@@ -100,7 +100,20 @@ class TransformerEncoder:
         )
         if self.pad >= self._rows:
             raise InputError(f"{name}: the padding token {self.pad} has no row among the {self._rows} token embeddings")
+        self._check_room()
         self._hidden = self._prompt_tokens()
+
+    def _check_room(self) -> None:
+        """Raise InputError where a prefix alone fills what is read of a text."""
+        for side in SIDES:
+            room = self.lengths[side] - len(self._before) - len(self._after)
+            taken = len(self._words([self.prefixes[side].rstrip()])[0])
+            if room <= taken:
+                raise InputError(
+                    f"{self.name}: {self.lengths[side]} tokens are read of a {side}, and the prefix "
+                    f"{self.prefixes[side]!r} takes {taken} of the {max(room, 0)} that special tokens leave: no text "
+                    "would be read"
+                )
 
     def _prompt_tokens(self) -> dict[str, int]:
         """Side -> tokens of its prefix that pooling leaves out (`include_prompt: false`, as of INSTRUCTOR)."""
