@@ -139,6 +139,10 @@ def compare(
     report: Annotated[
         Path | None, typer.Option(help="Folder to write report.html, report.md and report.json to.", callback=at_home)
     ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(help="SVG file to draw mAP and the language of the first passages into.", callback=at_home),
+    ] = None,
     mteb: Annotated[
         Path | None,
         typer.Option(
@@ -165,6 +169,11 @@ def compare(
             print_tables(tables)
         else:
             typer.echo(render(arms, output, tables=tables), nl=False)
+    if picture:
+        from triglot.commands.picture import draw
+
+        draw(arms, picture, inputs=runs, force=force)
+        typer.echo(picture, err=True)
     if report:
         typer.echo(report / "report.html", err=True)
     if mteb:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib import resources
 
@@ -17,6 +18,20 @@ def amount(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.1f}"
 
 
+def _style() -> str:
+    return resources.files("triglot.report.templates").joinpath("style.css").read_text(encoding="utf-8")
+
+
+def colours(*names: str) -> str:
+    """The colours of the page by these names, for light and for dark, as a style sheet of their own."""
+    light, dark = re.findall(r":root \{(.*?)\}", _style(), re.DOTALL)[:2]
+    told = [
+        "".join(f"--{name}: {found[1]}; " for name in names if (found := re.search(rf"--{name}: ([^;]+);", part)))
+        for part in (light, dark)
+    ]
+    return f":root {{ {told[0]}}} @media (prefers-color-scheme: dark) {{ :root {{ {told[1]}}} }}"
+
+
 @cache
 def environment() -> Environment:
     """Templates that escape whatever they are given, and fail on names that they were not given."""
@@ -28,6 +43,5 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     templates.filters |= {"number": number, "amount": amount}
-    style = resources.files("triglot.report.templates").joinpath("style.css").read_text(encoding="utf-8")
-    templates.globals["style"] = Markup(style)
+    templates.globals["style"] = Markup(_style())
     return templates
