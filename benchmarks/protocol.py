@@ -6,8 +6,8 @@ python benchmarks/protocol.py --data ../shared/data/xquad-r
 
 Two comparisons, each part in a process of its own, turn about, medians of the ratios over the rounds:
 
-- texts to table: Triglot against one `InformationRetrievalEvaluator` a cell and one for the pool, with the same static
-  model;
+- texts to table: Triglot against one `InformationRetrievalEvaluator` a cell and one for the pool, with the same model
+  (a static one; with `--model FOLDER` any, of which `--sample` makes a part that a CPU can encode 122 times);
 - vectors to figures: Triglot's scoring against the path of BEIR and MTEB, top 1000 of each query as dictionaries and
   pytrec_eval.
 
@@ -32,14 +32,19 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
 
+SAMPLE = "PROTOCOL_SAMPLE"  # for the parts, which are processes of their own
 PARTS = ("triglot", "sentence-transformers", "triglot scoring", "pytrec_eval", "product")
 
 
 def benchmark_of(data: str) -> Any:
-    """XQuAD-R with sentences as candidates."""
+    """XQuAD-R with sentences as candidates, or a sample of it (`--sample`)."""
+    from triglot.check.sample import sample_benchmark
+    from triglot.check.settings import CheckSettings
     from triglot.corpus.formats.registry import read_retrieval
 
-    return read_retrieval(data, format="squad", name="xquad-r", candidate_text="sentence")
+    whole = read_retrieval(data, format="squad", name="xquad-r", candidate_text="sentence")
+    size = int(os.environ.get(SAMPLE, "0"))
+    return sample_benchmark(whole, CheckSettings(passages=size, queries=size)) if size else whole
 
 
 def cells(benchmark: Any, most: int) -> list[tuple[str, Any]]:
@@ -196,7 +201,8 @@ def measured(part: str, arguments: argparse.Namespace, model: str) -> dict[str, 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default="../shared/data/xquad-r")
-    parser.add_argument("--model", default="", help="a static model; by default a fresh one")
+    parser.add_argument("--model", default="", help="a model folder; by default a fresh static one")
+    parser.add_argument("--sample", type=int, default=0, help="about so many questions and passages; 0 for all")
     parser.add_argument("--dim", type=int, default=256)
     parser.add_argument("--cells", type=int, default=121)
     parser.add_argument("--rounds", type=int, default=5)
@@ -207,6 +213,7 @@ def main() -> None:
         seconds = RUN[arguments.part](arguments.data, arguments.model, arguments.cells)
         print(json.dumps({"seconds": seconds, "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
         return
+    os.environ[SAMPLE] = str(arguments.sample)
     parts = [part for part in PARTS if not arguments.only or part in arguments.only.split(",")]
     with tempfile.TemporaryDirectory() as folder:
         model = arguments.model or make_model(arguments.data, Path(folder) / "model", arguments.dim)
