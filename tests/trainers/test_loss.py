@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.killing import Server
 from tests.train.conftest import make_corpus
 from triglot.batches import BatchSettings, plan_run, rows_of
 from triglot.files import InputError
@@ -84,6 +85,19 @@ def test_labels_that_are_no_groups(model: Table) -> None:
         loss(columns([1, 2], [3, 4]), torch.tensor([0.5, 1.0]))
     with pytest.raises(InputError, match="2 groups a line for 1 passages"):
         loss(columns([1, 2], [3, 4]), torch.tensor([[1, 2], [3, 4]]))
+
+
+def test_two_processes_rank_among_the_passages_of_both(server: Server) -> None:
+    done = server.run([], call="tests.trainers.jobs:gathers", processes=2)
+    assert done.code == 0, done.output
+
+
+def test_gathering_alone_says_that_there_is_nobody_else(model: Table, caplog: pytest.LogCaptureFixture) -> None:
+    features, groups = columns([1, 2, 3], [4, 5, 6]), torch.arange(3)
+    alone = GroupMaskedRankingLoss(model, gather_across_devices=True)
+    assert torch.equal(alone(features, groups), GroupMaskedRankingLoss(model)(features, groups))
+    assert "gather_across_devices: there is no other process" in caplog.text
+    assert alone.get_config_dict()["gather_across_devices"] is True
 
 
 # --- PyLate

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from triglot.files import InputError
 from triglot.losses import pair_masks, ranking_loss
 
+log = logging.getLogger("triglot")
 Features = Mapping[str, Tensor]
 Score = Callable[[Any, Features, Features], Tensor]
 
@@ -29,12 +32,23 @@ class GroupMaskedRankingLoss(nn.Module):
         symmetric: weight of the passage-to-query term, 0 to 1; the query-to-passage term has the rest.
         score: (model, features of queries, features of passages) -> (queries, passages); by default the cosine of the
             sentence embeddings.
+        gather_across_devices: rank among the passages of all processes: the loss is that of the whole batch, on each of
+            them. Sentence embeddings are gathered; where there are none, token embeddings with their masks and ids.
     """
 
-    def __init__(self, model: Any, *, scale: float = 20.0, symmetric: float = 0.0, score: Score | None = None):
+    def __init__(
+        self,
+        model: Any,
+        *,
+        scale: float = 20.0,
+        symmetric: float = 0.0,
+        score: Score | None = None,
+        gather_across_devices: bool = False,
+    ):
         super().__init__()
         self.model, self.scale, self.symmetric = model, scale, symmetric
         self.score = score or cosine
+        self.gather_across_devices = gather_across_devices
 
     def forward(self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor) -> Tensor:
         """The loss of a batch: features of queries, passages and hard negatives, each with its own embeddings.
@@ -51,6 +65,9 @@ class GroupMaskedRankingLoss(nn.Module):
             raise InputError(
                 "the loss needs a column `label` with the group of each passage, as triglot.to_dataset makes"
             )
+        if self.gather_across_devices and _several():
+            queries, *passages = (_gathered(column) for column in (queries, *passages))
+            labels = _of_all(labels)
         groups = labels.reshape(len(labels), -1)  # (rows, 1) or (rows, passages)
         if groups.shape[1] not in (1, len(passages)):
             raise InputError(f"`label` has {groups.shape[1]} groups a line for {len(passages)} passages")
@@ -68,7 +85,59 @@ class GroupMaskedRankingLoss(nn.Module):
 
     def get_config_dict(self) -> dict[str, Any]:
         """For the model card of sentence-transformers."""
-        return {"scale": self.scale, "symmetric": self.symmetric, "score": self.score.__name__}
+        said = {"scale": self.scale, "symmetric": self.symmetric, "score": self.score.__name__}
+        return {**said, "gather_across_devices": self.gather_across_devices}
+
+
+class _Gather(torch.autograd.Function):
+    """The rows of all processes, one after the other; a row's gradient is the sum of what all of them have for it."""
+
+    @staticmethod
+    def forward(ctx, rows: Tensor) -> Tensor:  # type: ignore[override]
+        ctx.rows = len(rows)
+        parts = [torch.empty_like(rows) for _ in range(distributed.get_world_size())]
+        distributed.all_gather(parts, rows)
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):  # type: ignore[override]
+        gradient = gradient.contiguous()
+        distributed.all_reduce(gradient)
+        first = distributed.get_rank() * ctx.rows
+        return gradient[first : first + ctx.rows]
+
+
+def _of_all(values: Tensor) -> Tensor:
+    """(rows of all processes, ...), in the order of their ranks.
+
+    Every process has as many rows; the second dimension may be of another length on each.
+    """
+    if values.ndim > 1:
+        longest = torch.tensor(values.shape[1], device=values.device)
+        distributed.all_reduce(longest, distributed.ReduceOp.MAX)
+        values = nn.functional.pad(values, [*[0, 0] * (values.ndim - 2), 0, int(longest) - values.shape[1]])
+    return _Gather.apply(values.contiguous())
+
+
+def _several() -> bool:
+    """Whether there are other processes to gather from."""
+    if distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1:
+        return True
+    _say_alone()
+    return False
+
+
+@cache
+def _say_alone() -> None:
+    log.warning("gather_across_devices: there is no other process; questions are ranked among the passages of this one")
+
+
+def _gathered(column: Features) -> Features:
+    """What scores are made of, of the rows of all processes."""
+    names = ("sentence_embedding",)
+    if "sentence_embedding" not in column:
+        names = ("token_embeddings", "attention_mask", "input_ids")
+    return {name: _of_all(column[name]) for name in names}
 
 
 def cosine(model: Any, queries: Features, passages: Features) -> Tensor:
