@@ -216,7 +216,7 @@ def _write(
     facts: Mapping[str, Any],
     progress: bool,
 ) -> None:
-    log.info("teacher %s reads %s texts", teacher.name, f"{len(keys):,}")
+    log.info("%s reads %s texts as a teacher", facts["teacher"] or "the start", f"{len(keys):,}")
     with blamed(place), atomic_folder(place) as folder:
         with (folder / _VECTORS).open("wb") as handle:
             shape = {"descr": "<f4", "fortran_order": False, "shape": (len(keys), teacher.dim)}
