@@ -195,3 +195,64 @@ train: {{steps: 4, lr: 2.0e-5, schedule: constant, log_every: 1, checkpoint_ever
     assert min(values[2:]) < 0.8 * values[0]
     encoder, start = load_encoder(tmp_path / "run" / "model"), load_encoder(e5_small)
     assert encoder.encode(["a"], side="query").shape == start.encode(["a"], side="query").shape
+
+
+def test_align_by_distillation_then_tune(recipe: Path, tmp_path: Path) -> None:
+    """MIMO's two stages: the teacher of each is what that stage starts from."""
+    first = "{sources: [{format: bitext, path: lines}], batches: {kind: xy, size: 12, comparable: false}, "
+    first += "loss: {weight: 0, terms: [{name: distillation}]}, train: {steps: 3, log_every: 1}}"
+    run(load_recipe(str(recipe), [f"alignment={first}", "train.steps=3"]), tmp_path / "run")
+    parts = []
+    for folder in (tmp_path / "run" / "alignment", tmp_path / "run"):
+        lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines()]
+        parts.append({"info_nce", "distillation", "keep"} & set(lines[-1]))
+        assert not (folder / "teachers").exists()
+    assert parts == [{"distillation"}, {"info_nce", "distillation", "keep"}]
+
+
+def test_a_killed_run_asks_its_teacher_once(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from triglot.study import stage
+    from triglot.train import teacher
+
+    class Killed(BaseException):
+        pass
+
+    written: list[Path] = []
+    write, go_on = teacher._write, stage.train_loop
+
+    def counted(place: Path, *rest):
+        written.append(place)
+        return write(place, *rest)
+
+    def killed(*args, **options):
+        raise Killed
+
+    monkeypatch.setattr(teacher, "_write", counted)
+    monkeypatch.setattr(stage, "train_loop", killed)
+    short = load_recipe(str(recipe), ["train.steps=3"])
+    with pytest.raises(Killed):
+        run(short, tmp_path / "run")
+    monkeypatch.setattr(stage, "train_loop", go_on)
+    run(short, tmp_path / "run")
+    assert len(written) == 1
+    run(short, tmp_path / "whole")
+    a, b = (load_file(tmp_path / name / "model" / "model.safetensors") for name in ("run", "whole"))
+    assert all(torch.equal(a[key], value) for key, value in b.items())
+
+
+def test_nothing_trained_yet_may_be_taken_over(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from triglot.study import stage
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*args, **options):
+        raise Killed
+
+    go_on = stage.train_loop
+    monkeypatch.setattr(stage, "train_loop", killed)
+    with pytest.raises(Killed):
+        run(load_recipe(str(recipe), ["train.steps=3"]), tmp_path / "run")
+    monkeypatch.setattr(stage, "train_loop", go_on)
+    run(load_recipe(str(recipe), ["train.steps=2", "loss.terms.0.reference=de"]), tmp_path / "run")
+    assert not (tmp_path / "run" / "teachers").exists()
