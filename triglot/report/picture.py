@@ -44,14 +44,14 @@ def picture(arms: Sequence[Arm], table: Table) -> str:
     rows = {row.name: row for row in table.rows}
     with mpl.rc_context(STYLE):
         bars = len(names)
-        height = 0.75 + len(settings) * (0.17 * bars + 0.16)
+        height = 0.95 + len(settings) * (0.17 * bars + 0.16)
         figure = Figure(figsize=(8.2, height))
-        figure.subplots_adjust(left=0.13, right=0.985, top=1 - 0.44 / height, bottom=0.36 / height, wspace=0.22)
+        figure.subplots_adjust(left=0.13, right=0.985, top=1 - 0.44 / height, bottom=0.56 / height, wspace=0.22)
         left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
         cells = {name: [rows[name].cells[place] for place, _ in settings] for name in names}
         _grouped(left, cells, [TITLES[setting] for _, setting in settings])
         left.set_title(f"mAP on {table.benchmark} (higher is better)")
-        left.legend(loc="lower left", bbox_to_anchor=(-0.34, -0.36 / height * 1.7), ncols=bars, frameon=False)
+        figure.legend(loc="lower left", bbox_to_anchor=(0.12, 0.0), ncols=min(bars, 4), frameon=False)
         shares = {arm.name: share for arm in arms if (share := _bias([arm], table.benchmark, OWN)) is not None}
         _shares(right, shares, _bias(arms, table.benchmark, POOL), names)
         label = f"mAP on {table.benchmark} and the share of the first {TOP} passages in the question's own language"
@@ -87,7 +87,7 @@ def _bias(arms: Sequence[Arm], benchmark: str, name: str) -> float | None:
 
 def _shares(axes: Axes, shares: dict[str, float], pool: float | None, names: Sequence[str]) -> None:
     """A bar a run, and a line where rankings as mixed as the pool would end."""
-    axes.set_title(f"First {TOP} passages in the question's own language, %")
+    axes.set_title(f"Own language in the first {TOP}, %")
     for place, name in enumerate(names):
         if name in shares:
             axes.barh(place, shares[name], height=0.7, color=ARMS[place % len(ARMS)], linewidth=0)
