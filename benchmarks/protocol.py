@@ -218,7 +218,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         model = arguments.model or make_model(arguments.data, Path(folder) / "model", arguments.dim)
         rounds = [{part: measured(part, arguments, model) for part in parts} for _ in range(arguments.rounds)]
-    print(f"{arguments.cells} cells and the pool, {arguments.dim} dimensions, median of {arguments.rounds}")
+    what = arguments.model or f"{arguments.dim} dimensions"
+    part = f", a sample of {arguments.sample}" if arguments.sample else ""
+    print(f"{arguments.cells} cells and the pool, {what}{part}, median of {arguments.rounds}")
     for part in parts:
         seconds, memory = (statistics.median(one[part][key] for one in rounds) for key in ("seconds", "memory"))
         print(f"{part:24s} {seconds:9.2f} s {memory:8.0f} MiB")
