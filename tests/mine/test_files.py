@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import textwrap
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.command import triglot
+from tests.killing import Done, Server
 from tests.mine.small import LANGUAGES, corpus_of, embed_of, safe_pairs
 from triglot.commands.mine import settings_of
 from triglot.corpus.formats import pair_writer, pairs
@@ -209,53 +205,25 @@ def test_the_digest_stands_for_settings_data_and_model(place) -> None:
     assert digest(corpus_of(1, rows=20), MineSettings(), load_encoder(place / "static")) == keys[0]
 
 
-SLOW = """
-    import sys, time
-    from triglot.mine import run
-    run.BLOCK, run.ENCODED = 16, 16
-    choose = run.choose
-    def slow(*given):
-        time.sleep(float(pause))
-        return choose(*given)
-    pause, words = sys.argv[1], sys.argv[2:]
-    run.choose = slow
-    sys.argv = ["triglot", "mine", *words]
-    from triglot.cli import main
-    main()
-"""
+@pytest.mark.parametrize("model", ["static", "transformer"])
+def test_killed_and_started_again_it_ends_with_the_same_bytes(server: Server, place, tmp_path, model) -> None:
+    settings = ["-q", "negative_languages=balanced", "sampling=random", "depth=20"]
+    words = [place / "train.jsonl", "--model", place / model, *settings]
 
+    def job(name: str, **how) -> Done:
+        out = tmp_path / name
+        return server.run([*words, "--out", out], call="tests.mine.jobs:in_small_blocks", under=[out], **how)
 
-@pytest.mark.slow
-@pytest.mark.parametrize("model", ["static", pytest.param("transformer", marks=pytest.mark.slow)])
-def test_killed_and_started_again_it_ends_with_the_same_bytes(place, tmp_path, model) -> None:
-    script = tmp_path / "job.py"
-    script.write_text(textwrap.dedent(SLOW))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    words = [
-        str(place / "train.jsonl"),
-        "--model",
-        str(place / model),
-        "-q",
-        "negative_languages=balanced",
-        "sampling=random",
-        "depth=20",
-    ]
-
-    def job(pause: float, out: Path) -> list[str]:
-        return [sys.executable, str(script), str(pause), *words, "--out", str(out)]
-
-    subprocess.run(job(0, tmp_path / "whole.jsonl"), check=True, env=environment, timeout=120)
-    process = subprocess.Popen(job(0.4, tmp_path / "killed.jsonl"), env=environment)
-    deadline = time.time() + 100
-    while time.time() < deadline and len(list(tmp_path.glob(".killed.jsonl.*.parts/block-*.npz"))) < 3:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    done = job("whole.jsonl")
+    assert done.code == 0, done.output
+    blocks = [number for number, event in enumerate(done.events, 1) if "rename" in event and "block-" in event]
+    assert job("killed.jsonl", kill_at=blocks[3]).code == -signal.SIGKILL
     (parts,) = tmp_path.glob(".killed.jsonl.*.parts")
-    assert len(list(parts.glob("block-*.npz"))) >= 3
+    assert len(list(parts.glob("block-*.npz"))) == 3
     assert bool(list(parts.glob("query-*.npy"))) == (model == "transformer")
     assert not (tmp_path / "killed.jsonl").exists()
-    subprocess.run(job(0, tmp_path / "killed.jsonl"), check=True, env=environment, timeout=120)
+    done = job("killed.jsonl")
+    assert done.code == 0, done.output
     assert (tmp_path / "killed.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
     assert not list(tmp_path.glob(".*.parts"))
     reports = [read_json(tmp_path / f"{name}.jsonl.report.json") for name in ("whole", "killed")]
