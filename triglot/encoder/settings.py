@@ -23,6 +23,10 @@ class EncoderSettings:
             nothing.
         query_prefix, passage_prefix: put before every text of a transformer; None keeps the model's own prompts.
         query_length, passage_length: tokens kept of a text, special ones included (a static encoder keeps all).
+        trim: of a pretrained transformer in training: the vocabulary holds the tokens of the texts that it is trained
+            and validated on, and no others; exact for these.
+        restore: whether the trained model has the whole vocabulary again (the other tokens as they were), or stays
+            trimmed.
         freeze: of a transformer in training: `embeddings` leaves the table of tokens (and what is beside it) as it is,
             a number the lowest layers as well. Empty: all is trained.
         layers, heads: of a fresh transformer.
@@ -43,6 +47,8 @@ class EncoderSettings:
     passage_prefix: str | None = None
     query_length: Annotated[int, Range(1, 2**17)] = 64
     passage_length: Annotated[int, Range(1, 2**17)] = 256
+    trim: bool = False
+    restore: bool = True
     freeze: Annotated[int, Range(1, 1000)] | Literal["", "embeddings"] = ""
     layers: Layers = 4
     heads: Heads = 4
@@ -64,6 +70,8 @@ class EncoderSettings:
         if self.kind == "static" and (self.query_prefix or self.passage_prefix):
             message = "and passage_prefix must be empty for a static encoder: a prefix would shift every bag"
             raise SettingError("query_prefix", message)
+        if self.kind != "pretrained" and self.trim:
+            raise SettingError("trim", f"goes with pretrained models; a fresh {self.kind} one is made from the texts")
         if self.kind == "static" and self.freeze:
             raise SettingError("freeze", "goes with transformers; a static encoder is its table")
         if self.kind == "transformer" and self.dim % self.heads:

@@ -152,17 +152,22 @@ class TransformerEncoder:
         """The table of token embeddings, for perturbations."""
         return cast(Transformer, self.model[0]).auto_model.get_input_embeddings()
 
-    def tokenize(self, texts: Sequence[str], *, side: str) -> tuple[np.ndarray, np.ndarray]:
+    def tokenize(self, texts: Sequence[str], *, side: str, cut: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Prefix, tokens and special tokens, cut to the side's length.
+
+        Args:
+            texts: any.
+            side: "query" or "passage".
+            cut: False leaves texts whole.
 
         Returns:
             ids: (tokens,) int32; offsets: (texts + 1,) int64.
         """
         check_side(side)
         prefix = self.prefixes[side]
-        room = max(self.lengths[side] - len(self._before) - len(self._after), 0)
+        room = max(self.lengths[side] - len(self._before) - len(self._after), 0) if cut else 1 << 31
         ids, offsets = self._words(
-            [prefix + text for text in checked_texts(texts)], most=None if self._keep_last else room
+            [prefix + text for text in checked_texts(texts)], most=None if self._keep_last or not cut else room
         )
         rows = []
         for start, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):

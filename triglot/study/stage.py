@@ -11,12 +11,15 @@ from typing import Any
 
 from triglot.augment.apply import Augmenter
 from triglot.batches import RunPlan, plan_run
+from triglot.corpus.retrieval import RetrievalSet
 from triglot.encoder import load_encoder
 from triglot.encoder.build import model_folder
 from triglot.encoder.card import Card
 from triglot.encoder.protocol import Encoder, SavedEncoder
 from triglot.encoder.settings import EncoderSettings
 from triglot.encoder.static import StaticEncoder
+from triglot.encoder.transformer import TransformerEncoder
+from triglot.encoder.trim import Trimmed, restored, trimmed
 from triglot.evaluate.results import versions
 from triglot.files import InputError
 from triglot.losses import LOSSES, LossSettings
@@ -24,7 +27,7 @@ from triglot.memory import check_fits
 from triglot.recipe import Recipe, Stage
 from triglot.sealed import checksum
 from triglot.study.folder import origin, save_summary
-from triglot.study.inputs import Benchmarks, Training
+from triglot.study.inputs import Benchmarks, Training, texts_by_language
 from triglot.study.judge import evaluate_all
 from triglot.study.refresh import renewal
 from triglot.train import teacher
@@ -71,15 +74,21 @@ def train_stage(
         validation: benchmarks that are measured while training goes on.
         progress: show a bar.
     """
-    encoder = load(recipe.encoder, start, recipe.name)
+    encoder, trimming = load(recipe.encoder, start, recipe.name), None
     feed = _feed(stage, training, encoder, recipe.seed)
     if stage.lexicon_init and isinstance(encoder, StaticEncoder):
         lists = {source.label for source in stage.sources if source.format == "wordlist"}
         encoder = encoder.with_rows(anchor(encoder.embeddings, feed, lists, stage.pivot, stage.lexicon_init))
     if isinstance(encoder, StaticEncoder):
+        for key in ("trim", "freeze"):
+            if getattr(recipe.encoder, key):
+                raise InputError(f"encoder.{key}: goes with transformers; {recipe.encoder.model} is a static encoder")
         model = Bag(encoder, device())
     else:
-        model = Network(encoder, weight_decay=stage.train.weight_decay, device=device(), dropout=recipe.encoder.dropout)
+        if recipe.encoder.trim:
+            trimming, encoder = _trimmed(encoder, training, validation)
+        options = {"dropout": recipe.encoder.dropout, "freeze": recipe.encoder.freeze}
+        model = Network(encoder, weight_decay=stage.train.weight_decay, device=device(), **options)
     corpus = training.corpus
     plan = plan_run(
         feed.rows(),
@@ -145,6 +154,8 @@ def train_stage(
         teachers=teachers,
     )
     made = model.encoder()
+    if trimming is not None and recipe.encoder.restore:
+        made = restored(trimming, load(recipe.encoder, start, recipe.name))
     threads = counted.pop("threads", 0)
     summary = {
         "stages": {name: {**counted, "batch_rows": batch_rows}},
@@ -152,6 +163,7 @@ def train_stage(
         "threads": threads,
         "licences": licences(recipe),
         "parameters": int(made.parameters),
+        **({"trimmed": {"tokens": len(trimming.kept), "of": trimming.whole}} if trimming is not None else {}),
         "coverage": dict(zip(training.switching, feed.coverage().values(), strict=True)),
         "warnings": warnings,
     }
@@ -172,6 +184,19 @@ def _teacher_files(loss: LossSettings) -> dict[str, str]:
     """Checksums of the models of teachers, by their names; that of the start is known."""
     names = sorted({target.teacher for target in loss.targets} - {""})
     return {name: checksum(origin(model_folder(name))) for name in names}
+
+
+def _trimmed(encoder: Any, training: Training, validation: Benchmarks) -> tuple[Trimmed, TransformerEncoder]:
+    """The encoder with the tokens of the texts of training and validation alone."""
+    texts = {text for column in texts_by_language([training]).values() for text in column}
+    for _, opened in validation:
+        if isinstance(opened.retrieval, RetrievalSet):
+            texts.update(opened.retrieval.queries.texts, opened.retrieval.passages.texts)
+        else:
+            log.warning("encoder.trim: texts of %s are not read for it; some may have other tokens", opened.name)
+    found = trimmed(encoder, sorted(texts))
+    log.info("encoder.trim: %d of %d tokens, those of %d texts", len(found.kept), found.whole, len(texts))
+    return found, found.encoder
 
 
 def _feed(stage: Stage, training: Training, encoder: Any, seed: int) -> Feed:
