@@ -260,30 +260,6 @@ def test_init_makes_a_model_that_train_can_start_from(place: Path, tmp_path: Pat
     assert not (tmp_path / "run" / "init").exists()
 
 
-def test_a_pretrained_transformer_is_trimmed_frozen_and_put_back(place: Path, tmp_path: Path) -> None:
-    from safetensors.numpy import load_file
-
-    from triglot.encoder import EncoderSettings, init_encoder
-
-    words = {"en": {f"{a}{b}": 9 for a in ("ba", "co", "di", "fu") for b in ("n", "rs", "tal", "k")}}
-    settings = EncoderSettings(kind="transformer", dim=8, vocab=300, layers=2, heads=2)
-    init_encoder(settings, words, seed=1).save(tmp_path / "fresh")
-    begun = load_file(tmp_path / "fresh" / "model.safetensors")
-    table = next(key for key in begun if key.endswith("word_embeddings.weight"))
-    given = ["encoder.kind=pretrained", f"encoder.model={tmp_path / 'fresh'}", "alignment=null", f"data={place}"]
-    given += ["encoder.trim=true", "encoder.freeze=1", "train.steps=3"]
-    for restore in ("true", "false"):
-        out = tmp_path / restore
-        done = triglot("train", place / "tiny.yaml", *given, f"encoder.restore={restore}", "--out", out, "-q")
-        assert done.code == 0, done.err
-        summary, rows = read_json(out / "summary.json"), load_file(out / "model" / "model.safetensors")[table]
-        assert summary["trimmed"]["tokens"] < summary["trimmed"]["of"] == len(begun[table])
-        assert len(rows) == summary["trimmed"]["of" if restore == "true" else "tokens"]
-        assert "kept" in summary["stages"]["fine-tuning"]["frozen_outputs"]
-        if restore == "true":
-            assert (rows == begun[table]).all()  # frozen
-
-
 def test_recipes(tmp_path: Path) -> None:
     listed = triglot("recipes", "ls").out.splitlines()
     assert any(line.startswith("xquad-r-cpu ") for line in listed)

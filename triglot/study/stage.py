@@ -47,7 +47,7 @@ VALIDATED = ("mono", "cross", "multi", "bias", "ranked", "classification", "gene
 
 def load(settings: EncoderSettings, folder: Path, name: str) -> Any:
     """An encoder that was begun with these settings, from a folder."""
-    as_saved = settings if settings.kind == "static" else replace(settings, kind="transformer", model="")
+    as_saved = settings if settings.kind == "static" else replace(settings, kind="transformer", model="", trim=False)
     return load_encoder(folder, settings=as_saved, name=name)
 
 
