@@ -200,8 +200,8 @@ def _settings(encoder: TransformerEncoder) -> dict[str, Any]:
     volatile = ("_name_or_path", "transformers_version", "architectures")
     modules = []
     for module in encoder.model:
-        told = dict(module.get_config_dict()) if hasattr(module, "get_config_dict") else {}
-        modules.append([type(module).__name__, told])
+        settings = getattr(module, "get_config_dict", dict)
+        modules.append([type(module).__name__, dict(settings())])
     config = getattr(getattr(encoder.model[0], "auto_model", None), "config", None)
     of_model = {} if config is None else {key: told for key, told in config.to_dict().items() if key not in volatile}
     return {
