@@ -10,7 +10,9 @@ import pytest
 import yaml
 
 import triglot
+from tests import help_centre
 from tests.command import triglot as command_line
+from triglot.encoder import EncoderSettings, init_encoder
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -66,6 +68,32 @@ def test_the_tutorial_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytes
     assert "hybrid" in said["compare"]
     assert "Multilingual" in said["compare"]
     assert "Jede Rechnung" in said["search"]
+
+
+@pytest.mark.slow
+def test_the_way_of_a_team_runs_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command of the page on a help centre, with a small model in the place of MODEL."""
+    monkeypatch.chdir(help_centre.write(tmp_path / "here"))
+    known = {
+        code: dict.fromkeys([*help_centre.ACTIONS[code], *help_centre.THINGS[code]], 5)
+        for code in help_centre.LANGUAGES
+    }
+    init_encoder(EncoderSettings(kind="static", dim=32, vocab=400), known, seed=1).save(Path("start"))
+    said = {}
+    for language, _, text in blocks(ROOT / "docs/own-data.md"):
+        for line in text.splitlines() if language == "sh" else []:
+            line, _, target = line.partition(" > ")
+            more = ["train.steps=60", "-q"] if line.endswith("--out runs/after") and " train " in line else []
+            _, *words = shlex.split(line.replace("MODEL", "start"))
+            done = command_line(*words, *more)
+            assert done.code == 0, (line, done.err)
+            if target:
+                Path(target).write_text(done.out, "utf-8")
+            said[words[0], words[1]] = done.out
+    assert "leakage: none of the benchmark's" in said["data", "prepare"]
+    first = said["compare", "runs/before"].splitlines()
+    assert "searchers find the article in the first ten in" in " ".join(first[1:4])
+    assert "change your password" in said["search", "runs/after"] or "password" in said["search", "runs/after"]
 
 
 def test_the_pages_stand_in_the_four_groups() -> None:

@@ -271,7 +271,7 @@ def test_the_commands_page_has_every_command() -> None:
     from triglot.cli import app
 
     command = typer.main.get_command(app)
-    headings = re.findall(r"^#+ `?triglot ([\w ]+?)`?$", (ROOT / "docs/commands.md").read_text("utf-8"), re.MULTILINE)
+    headings = re.findall(r"^#+ `?triglot ([\w \-]+?)`?$", (ROOT / "docs/commands.md").read_text("utf-8"), re.MULTILINE)
     assert sorted({heading.split()[0] for heading in headings}) == sorted(
         name for name, inner in commands_of(command).items() if not inner.hidden
     )

@@ -244,7 +244,7 @@ class Recipe(Stage):
 
     name: str = ""
     seed: Seed = 1
-    data: str = "../shared/data"
+    data: str = "."
     languages: tuple[str, ...] = ()
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     alignment: Stage | None = None
@@ -297,21 +297,8 @@ class Recipe(Stage):
 
 
 RESERVED = ("alignment",)
-OF_A_STUDY = (
-    "name",
-    "seed",
-    "seeds",
-    "arms",
-    "baselines",
-    "lists",
-    "reference",
-    "margin",
-    "data",
-    "encoder",
-    "validation",
-    "evaluate",
-    "attacks",
-)
+OF_A_STUDY = {"name", "seed", "seeds", "arms", "baselines", "lists", "reference", "margin", "data", "encoder"}
+OF_A_STUDY |= {"validation", "evaluate", "attacks"}
 
 
 def _drop_licence(value: dict[str, Any], path: Sequence[str], beside: Collection[str]) -> None:
@@ -426,6 +413,11 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
     path = recipes.find(name_or_path)
     document = read_yaml(path, source=path.name if path.parent == recipes.FOLDER else str(path))
     document.value.setdefault("name", path.stem)
+    return recipe_of(document, overrides)
+
+
+def recipe_of(document: Document, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe of a document; see `load_recipe`."""
     document, words = renamed_document(document), [_renamed_word(*split_word(word)) for word in overrides]
     for key, value in words:
         document = _apply(document, key, value, COMMAND_LINE, [other for other, _ in words])

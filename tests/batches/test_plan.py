@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 
@@ -331,3 +331,23 @@ def test_lines_that_x_x_cannot_use_say_how_they_could_be():
         InputError, match=r"source 'lines': no row .*; batches\.bitext: xy shows them in two languages$"
     ):
         plan_run(with_lines(), BatchSettings(size=10), steps=8, seed=3, names=["questions", "lines"])
+
+
+def test_hybrid_shows_rows_that_one_of_its_kinds_alone_can_show():
+    """A question in one language with an answer in another alone is trained on in X-Y batches."""
+    query = np.repeat([0b001, 0b001, 0b010], [200, 60, 4]).astype(np.uint64)
+    passage = np.repeat([0b011, 0b100, 0b010], [200, 60, 4]).astype(np.uint64)
+    rows = Rows(np.arange(264), query, passage, np.zeros(264, np.int16))
+    batches = BatchSettings(size=32, comparable=False)
+    plan = plan_run(rows, batches, steps=400, seed=1, names=["log"])
+    seen = Counter(int(row) for step in plan for row in step.rows)
+    assert set(seen) == set(range(260))
+    assert {step.kind for step in plan if (step.rows >= 200).any()} == {"xy"}
+    assert all((step.rows >= 200).all() or (step.rows < 200).all() for step in plan)
+    assert plan.unusable == {0: {"one language only, and X-Y needs two": 4}}
+    assert plan.shares == {0: 1.0}
+    assert plan.epochs[0] == len(plan_epoch(rows, batches, seed=1)) + 2
+    assert "source 'log': 60 rows that only xy batches can show have such batches of their own" in plan.warnings[-1]
+    assert [step.rows.tolist() for step in plan.lasting(7)] == [step.rows.tolist() for step in list(plan)[:7]]
+    again = plan_run(rows, replace(batches, kind="xx"), steps=4, seed=1)
+    assert again.unusable == {0: {"no language on both sides": 60}}

@@ -27,9 +27,11 @@ def test_what_is_written_is_read(tmp_path, evaluation):
     assert sorted(p.name for p in path.parent.iterdir()) == [
         "again.languages.json",
         "again.queries.parquet",
+        "again.questions.json",
         "results.json",
         "toy.languages.json",
         "toy.queries.parquet",
+        "toy.questions.json",
     ]
     results = read_results(path.parent)
     assert results == read_results(path)

@@ -96,14 +96,23 @@ def test_a_baseline_without_seeds_is_judged_against_seeded_arms(study: Path) -> 
 
 
 @pytest.mark.parametrize("seeds", [(1,), (1, 2)])
-def test_too_few_seeds_are_undecided_however_clear_the_figures(tmp_path: Path, seeds: tuple[int, ...]) -> None:
+def test_with_too_few_seeds_models_are_judged_and_methods_are_not(tmp_path: Path, seeds: tuple[int, ...]) -> None:
     table = compare(find_arms([write_study(tmp_path / "study", seeds=seeds)]), "toy", resamples=200)
     cells = [cell for one in table.rows if one.name != table.reference for cell in one.cells if cell is not None]
     assert min(cell.p for cell in cells if cell.p is not None) < 0.05 or len(seeds) == 2
     assert {cell.verdict for cell in cells} == {"undecided"}
     assert {cell.not_below for cell in cells} == {"undecided", ""}
+    assert {cell.models_verdict for cell in cells if cell.verdict} >= {"better"}
+    assert {cell.mark for cell in cells} <= {"△", "▽", "?", ""}
     listed = ", ".join(f"{name} ({len(seeds)})" for name in ("alignment", "x-x", "x-y", "hybrid"))
-    assert f"Undecided because fewer than 3 seeds were trained: {listed}." in table.notes
+    said = "What that says of how they were trained is undecided with fewer than 3 seeds: "
+    assert any(note.endswith(f"{said}{listed}.") for note in table.notes)
+
+
+def test_a_model_compared_with_itself_does_not_differ(tmp_path: Path) -> None:
+    arms = find_arms([write_run(tmp_path / name / "x", "x-x", trained=True) for name in ("one", "two")])
+    cells = [cell for cell in compare(arms, "toy", resamples=100).rows[1].cells if cell]
+    assert {cell.models_verdict for cell in cells} == {"undecided"}
 
 
 def test_models_evaluated_as_they_are_go_by_the_permutation_test(tmp_path: Path) -> None:

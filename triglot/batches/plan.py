@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from triglot.batches.filling import FULL, NEAR
-from triglot.batches.kinds import KINDS
+from triglot.batches.kinds import KINDS, parts_of
 from triglot.batches.ledger import Ledger
 from triglot.batches.pools import Layout
 from triglot.batches.settings import BatchSettings, Rows
@@ -259,32 +260,50 @@ class RunPlan:
         seed: int,
         languages: Sequence[str],
         sources: Sequence[str] = (),
+        apart: Mapping[int, int] | None = None,
     ):
+        of = {lane: lane for lane in layouts} | dict(apart or {})
         self.batches = batches
-        self._languages, self._sources = languages, sources
+        self._languages, self._sources, self._of = languages, sources, of
         self._plans: dict[int, EpochPlan] = {}
-        self.shares = shares
+        self._shares = shares
         self._interleave(steps)
-        self._ledgers = {s: Ledger(one, seed, int((self.source == s).sum())) for s, one in layouts.items()}
-        self.epochs = {s: len(layout.group) for s, layout in layouts.items()}
-        self.unusable = {s: layout.unusable for s, layout in layouts.items()}
-        self.cures = {s: layout.cure for s, layout in layouts.items()}
-        self.dropped = {s: layout.dropped for s, layout in layouts.items()}
-        self.narrowed = {s: layout.narrowed for s, layout in layouts.items()}
-        self.lonely = {s: layout.lonely for s, layout in layouts.items()}
-        self.mixed = {s: layout.mixed for s, layout in layouts.items()}
-        self.shown = {s: layout.shown for s, layout in layouts.items()}
-        self.filled = [s for s, layout in layouts.items() if layout.own is not None]
+        self._ledgers = {s: Ledger(one, seed, int((self._lane == s).sum())) for s, one in layouts.items()}
+
+        def added(values: Mapping[int, Any]) -> dict[int, Any]:
+            """Lane -> value as source -> sum."""
+            found: dict[int, Any] = {}
+            for lane, value in values.items():
+                found[of[lane]] = found.get(of[lane], 0) + value
+            return found
+
+        self.shares = added(shares)
+        self.epochs = added({s: len(layout.group) for s, layout in layouts.items()})
+        self.unusable = {of[s]: layout.unusable for s, layout in layouts.items()}  # of the last: what is left
+        self.cures = {of[s]: layout.cure for s, layout in layouts.items()}
+        self.dropped = added({s: layout.dropped for s, layout in layouts.items()})
+        self.narrowed = added({s: layout.narrowed for s, layout in layouts.items()})
+        self.lonely = added({s: layout.lonely for s, layout in layouts.items()})
+        self.mixed = added({s: layout.mixed for s, layout in layouts.items()})
+        usable = added({s: len(layout.rows) for s, layout in layouts.items()})
+        self.shown = {s: 1 - dropped / usable[s] for s, dropped in self.dropped.items()}
+        self.filled = sorted({of[s] for s, layout in layouts.items() if layout.own is not None})
         self.sizes = _sizes(layouts, shares)
         _checked(layouts, self.sizes, sources)
         self.warnings = [
             *_small(layouts, self.sizes, sources),
-            *(text for s in layouts for text in self._epoch(s, 0).warnings),
+            *dict.fromkeys(text for s in layouts for text in self._epoch(s, 0).warnings),
+            *(
+                f"{_called(source, sources)}: {len(layouts[lane].rows):,} rows that only {layouts[lane].batches.kind} "
+                f"batches can show have such batches of their own, {shares[lane]:.0%} of the steps"
+                for lane, source in (apart or {}).items()
+            ),
         ]
 
     def _interleave(self, steps: int) -> None:
-        which, self._nth = interleave(list(self.shares.values()), steps)
-        self.source = np.array(list(self.shares), np.int16)[which]
+        which, self._nth = interleave(list(self._shares.values()), steps)
+        self._lane = np.array(list(self._shares), np.int16)[which]
+        self.source = np.array([self._of[lane] for lane in self._shares], np.int16)[which]
 
     def lasting(self, steps: int) -> RunPlan:
         """The same run with another number of steps; those that both have are the same, and shares of kinds that change
@@ -299,17 +318,17 @@ class RunPlan:
     def __iter__(self) -> Iterator[Step]:
         return (self[step] for step in range(len(self)))
 
-    def _epoch(self, source: int, epoch: int) -> EpochPlan:
-        """One epoch a source is kept: the one in use."""
-        plan = self._plans.get(source)
+    def _epoch(self, lane: int, epoch: int) -> EpochPlan:
+        """One epoch a lane is kept: the one in use."""
+        plan = self._plans.get(lane)
         if plan is None or plan.epoch != epoch:
-            plan = self._plans[source] = EpochPlan(self._ledgers[source], epoch, self._languages, self._sources)
+            plan = self._plans[lane] = EpochPlan(self._ledgers[lane], epoch, self._languages, self._sources)
         return plan
 
     def __getitem__(self, step: int) -> Step:
-        source = int(self.source[step])
-        epoch, place = divmod(int(self._nth[step]), self.epochs[source])
-        return self._epoch(source, epoch)[place]
+        lane = int(self._lane[step])
+        epoch, place = divmod(int(self._nth[step]), len(self._ledgers[lane].layout.group))
+        return self._epoch(lane, epoch)[place]
 
 
 def interleave(shares: Sequence[float], steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -399,16 +418,40 @@ def plan_run(
             raise InputError(f"{_called(source, names)}: {error}{hint}") from None
     if not layouts:
         raise InputError("no training rows: every source has weight 0" if sources else "no training rows")
-    shares = {s: float(len(layout.group)) if batches.sources == "size" else weights[s] for s, layout in layouts.items()}
-    return RunPlan(
-        batches,
-        layouts,
-        {s: share / math.fsum(shares.values()) for s, share in shares.items()},
-        steps,
-        seed,
-        languages,
-        names,
-    )
+    apart: dict[int, int] = {}
+    for source in list(layouts):
+        for layout in _apart(rows, layouts[source], np.flatnonzero(rows.source == source)):
+            lane = sources + len(apart)
+            layouts[lane], apart[lane] = layout, source
+    length = {lane: float(len(layout.group)) for lane, layout in layouts.items()}
+    whole: dict[int, float] = {}
+    for lane, steps_of in length.items():
+        whole[apart.get(lane, lane)] = whole.get(apart.get(lane, lane), 0.0) + steps_of
+    shares = {
+        lane: one if batches.sources == "size" else weights[apart.get(lane, lane)] * one / whole[apart.get(lane, lane)]
+        for lane, one in length.items()
+    }
+    shares = {lane: share / math.fsum(shares.values()) for lane, share in shares.items()}
+    return RunPlan(batches, layouts, shares, steps, seed, languages, names, apart)
+
+
+def _apart(rows: Rows, layout: Layout, subset: np.ndarray) -> Iterator[Layout]:
+    """Batches of their own for the rows that a kind made of others (`hybrid`) cannot use and one of its parts can: a
+    question in one language with an answer in another alone, for one. Fewer than fill a small batch are left out.
+
+    Where arms are to be comparable there are none: these rows would be in some arms and not in others.
+    """
+    if layout.batches.comparable or KINDS[layout.batches.kind].parts is None or not layout.unusable:
+        return
+    left = np.setdiff1d(subset, layout.rows)
+    for part in parts_of(layout.batches):
+        try:
+            own = Layout(rows, replace(layout.batches, kind=part.name, alpha_end=None), left)
+        except InputError:
+            continue
+        if len(own.rows) >= layout.batches.least and not _sizes({0: own}, {0: 1.0}).small:
+            left = np.setdiff1d(left, own.rows)
+            yield own
 
 
 def _of_bitext(batches: BatchSettings) -> BatchSettings:

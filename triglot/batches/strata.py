@@ -84,7 +84,8 @@ def cure(strata: Table, batches: BatchSettings) -> str:
         other = replace(batches, kind=kind, comparable=False)
         could = int(strata.count[serves(strata, other)].sum())
         if could > best:
-            change = "batches.comparable: false" + (f" and batches.kind: {kind}" if kind != batches.kind else "")
+            changes = ["batches.comparable: false"] if batches.comparable else []
+            change = " and ".join([*changes, *([f"batches.kind: {kind}"] if kind != batches.kind else [])])
             best, told = (
                 could,
                 f"{change} can use {could:,} of them" if not used else f"{change} can use {could - used:,} more",

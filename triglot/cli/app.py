@@ -120,6 +120,14 @@ RecipeName = Annotated[
     str,
     typer.Argument(metavar="RECIPE", help="A YAML file, or a name that `triglot recipes ls` lists.", callback=at_home),
 ]
+RecipeOrData = Annotated[
+    str,
+    typer.Argument(
+        metavar="RECIPE|DATA",
+        help="A recipe (a YAML file, or a name that `triglot recipes ls` lists); or data, with --model.",
+        callback=at_home,
+    ),
+]
 ModelName = Annotated[
     str,
     typer.Argument(

@@ -151,12 +151,13 @@ def compare(
     ] = None,
     force: Force = False,
 ) -> None:
-    """Compare runs side by side, with intervals and the differences from the reference."""
+    """Say what changed from one model to another for whom, and compare any number of runs with intervals."""
     from triglot import outputs
-    from triglot.report import check_format, find_arms, render, tables_of, write_mteb, write_report
+    from triglot.report import changes_of, check_format, find_arms, render, tables_of, write_mteb, write_report
 
     check_format(output)
     arms = find_arms(runs)
+    reference = reference or (arms[0].name if len(arms) == 2 else "")  # before, and after it
     with outputs.folder(report, "compare", inputs=runs, force=force) if report else nullcontext() as place:
         command = " ".join(["triglot", "compare", *map(str, runs)])
         tables = []
@@ -166,6 +167,8 @@ def compare(
             written = write_report(arms, place, title="Comparison", command=command, reference=reference)
             tables = tables or written.tables
         if output == "table":
+            for told in changes_of(arms).values():
+                typer.echo("\n".join([*told.lines, ""]))
             print_tables(tables)
         else:
             typer.echo(render(arms, output, tables=tables), nl=False)

@@ -14,6 +14,7 @@ from triglot.cli.app import (
     Out,
     Quiet,
     RecipeName,
+    RecipeOrData,
     Settings,
     app,
     at_home,
@@ -78,14 +79,93 @@ def init(
     typer.echo(fresh_encoder(paths, out, settings, format=format, seed=seed, force=force))
 
 
+TrainedModel = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        help="What to train: a model folder, a name on the Hugging Face Hub, or static | transformer for a fresh one.",
+        callback=at_home,
+    ),
+]
+More = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--on",
+        metavar="NAME=PATH",
+        help="A benchmark to evaluate on, in place of that of the data. Can be given several times.",
+        callback=at_home,
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print what would be read, what it costs and what is missing; run nothing.")
+]
+
+
+def _print_dry(lines: list[str], complete: bool) -> None:
+    typer.echo("\n".join(lines))
+    if not complete:
+        typer.echo("triglot: something is missing, see above", err=True)
+        raise typer.Exit(2)
+
+
+@app.command("init-recipe")
+def init_recipe(
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="A description of tables, a folder that `triglot data prepare` wrote, or any training data.",
+            callback=at_home,
+        ),
+    ],
+    model: TrainedModel = "static",
+    on: More = None,
+    quiet: Quiet = False,
+) -> None:
+    """Print a recipe for your own data, with settings that suit the kind of model and comments on what to change."""
+    listen(quiet)
+    from triglot.commands.sources import named_paths
+    from triglot.commands.starter import recipe_text
+
+    words = ["triglot", "init-recipe", data, "--model", model, *(word for one in on or [] for word in ("--on", one))]
+    benchmarks = named_paths(on) if on else None
+    typer.echo(recipe_text(data, model, on=benchmarks, command=" ".join(words)), nl=False)
+
+
 @app.command()
-def train(recipe: RecipeName, out: Out, settings: Settings = None, quiet: Quiet = False) -> None:
+def train(
+    recipe: RecipeOrData,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to write the results to.", callback=at_home)] = None,
+    settings: Settings = None,
+    model: TrainedModel = "",
+    on: More = None,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+) -> None:
     """Train and evaluate one model. Started again, it resumes where it stopped."""
     progress = listen(quiet)
+    from triglot.commands.sources import named_paths
+    from triglot.commands.starter import is_data, starter
+    from triglot.files import InputError
     from triglot.recipe import load_recipe
+
+    if is_data(recipe):
+        loaded = starter(recipe, model, settings or [], named_paths(on) if on else None)
+    elif model or on:
+        word = "--model" if model else "--on"
+        key = "encoder.model and encoder.kind" if model else "evaluate"
+        raise InputError(f"{word}: goes with data, and {recipe} is a recipe, which says it itself ({key})")
+    else:
+        loaded = load_recipe(recipe, settings or [])
+    if dry_run:
+        from triglot.commands.dry import dry_run as dry
+
+        return _print_dry(*dry(loaded))
+    if out is None:
+        raise InputError("Missing option '--out', the folder to write the run to")
     from triglot.study.run import run
 
-    results = run(load_recipe(recipe, settings or []), out, progress=progress)
+    results = run(loaded, out, progress=progress)
     if results.get("benchmarks"):
         print_results(out)
     if results:
@@ -95,21 +175,28 @@ def train(recipe: RecipeName, out: Out, settings: Settings = None, quiet: Quiet 
 @app.command()
 def study(
     recipe: RecipeName,
-    out: Out,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to write the results to.", callback=at_home)] = None,
     settings: Settings = None,
     arms: Annotated[str, typer.Option(help="Run only these arms, a comma-separated list of names.")] = "",
     seeds: Annotated[str, typer.Option(help="Run only these seeds, a comma-separated list of numbers.")] = "",
+    dry_run: DryRun = False,
     quiet: Quiet = False,
 ) -> None:
     """Run every arm of a recipe with every seed and write a report. Started again, it resumes where it stopped."""
     progress = listen(quiet)
+    from triglot.files import InputError
     from triglot.recipe import load_recipe
-    from triglot.study.arms import seed_numbers
+    from triglot.study.arms import choose, seed_numbers
     from triglot.study.arms import study as run_study
 
+    loaded, numbers = load_recipe(recipe, settings or []), seed_numbers(words(seeds))
+    if dry_run:
+        from triglot.commands.dry import dry_run as dry
+
+        chosen, several = choose(loaded, words(arms), numbers)
+        return _print_dry(*dry(loaded, arms=chosen, seeds=several))
+    if out is None:
+        raise InputError("Missing option '--out', the folder to write the study to")
     command = " ".join(["triglot", "study", recipe, *(settings or []), "--out", str(out)])
-    loaded = load_recipe(recipe, settings or [])
-    report = run_study(
-        loaded, out, arms=words(arms), seeds=seed_numbers(words(seeds)), command=command, progress=progress
-    )
+    report = run_study(loaded, out, arms=words(arms), seeds=numbers, command=command, progress=progress)
     print_report(report)

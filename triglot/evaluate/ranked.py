@@ -8,7 +8,7 @@ relevant passage beyond k as not found, as trec_eval does. Ties within the run a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,11 @@ class Outcome(Result):
     summary: dict[str, Any]
     by_language: dict[str, Any]
     queries: dict[str, np.ndarray]
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> Mapping[str, str]:
+        return self.texts
 
 
 def judged(benchmark: RetrievalSet | Collection) -> Judged:
@@ -435,7 +440,7 @@ def join(evaluation: Evaluation, outcome: Outcome) -> Outcome:
     summary["counts"] = evaluation.summary["counts"] | {"results": ranked["counts"]["results"]}
     summary["notes"] = list(dict.fromkeys([*evaluation.summary["notes"], *ranked["notes"]]))
     by_language = evaluation.by_language | {SETTING: outcome.by_language[SETTING]}
-    return Outcome(summary, by_language, _stack(evaluation.queries, outcome.queries))
+    return Outcome(summary, by_language, _stack(evaluation.queries, outcome.queries), evaluation.asked)
 
 
 def _stack(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

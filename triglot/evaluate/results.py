@@ -17,6 +17,7 @@ from triglot.measures import FORMER, current, reported
 from triglot.measures.result import Result
 from triglot.names import check_name
 from triglot.parquet import read_table
+from triglot.shapes import shaped
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,8 +38,8 @@ def versions() -> dict[str, str]:
 
 
 def write_results(folder: str | Path, evaluations: Mapping[str, Result], *, model: str) -> Path:
-    """Write results.json, NAME.languages.json and NAME.queries.parquet into a folder (made if absent), each file whole
-    or absent.
+    """Write results.json, NAME.languages.json, NAME.questions.json and NAME.queries.parquet into a folder (made if
+    absent), each file whole or absent.
 
     A classification has NAME.items.parquet in place of NAME.queries.parquet, and its head in the folder NAME.head.
     results.json is written last, so where it exists the others do.
@@ -62,6 +63,8 @@ def write_results(folder: str | Path, evaluations: Mapping[str, Result], *, mode
         for part, content in evaluation.parts.items():
             content.save(folder / f"{name}.{part}")
         write_json(folder / f"{name}.languages.json", evaluation.by_language)
+        if evaluation.asked and "+" not in name:  # attacked forms are told by their clean form
+            write_json(folder / f"{name}.questions.json", dict(evaluation.asked))
     benchmarks = {name: evaluation.summary for name, evaluation in evaluations.items()}
     write_json(
         folder / "results.json", {"schema": SCHEMA, "model": model, "benchmarks": benchmarks, "versions": versions()}
@@ -99,6 +102,12 @@ def read_results(folder: str | Path) -> dict[str, Any]:
     if not isinstance(value, dict) or value.get("schema") != SCHEMA or not isinstance(value.get("benchmarks"), dict):
         raise InputError(f"{path}: not a results file of schema {SCHEMA}")
     return value
+
+
+def read_questions(folder: str | Path, name: str) -> dict[str, str]:
+    """Id -> text of the questions of one benchmark; empty where an earlier version has written the results."""
+    path = Path(folder) / f"{name}.questions.json"
+    return shaped(read_json(path), dict[str, str], str(path)) if path.is_file() else {}
 
 
 def read_languages(folder: str | Path, name: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ query.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,10 @@ class Evaluation(Result):
     by_language: dict[str, Any]
     rows: dict[str, np.ndarray]
     counts: Counts
+
+    @property
+    def asked(self) -> Mapping[str, str]:
+        return dict(zip(self.benchmark.queries.ids, self.benchmark.queries.texts, strict=True))
 
     @property
     def queries(self) -> dict[str, np.ndarray]:

@@ -53,6 +53,11 @@ class Result:
         return getattr(self, self.unit)
 
     @property
+    def asked(self) -> Mapping[str, str]:
+        """Id -> text of the questions, as far as it is known; for examples beside the figures."""
+        return {}
+
+    @property
     def parts(self) -> Mapping[str, Part]:
         """What is saved beside the figures."""
         return {}

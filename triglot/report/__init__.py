@@ -1,5 +1,6 @@
 """Runs side by side: tables with intervals, and the report as HTML, Markdown and JSON."""
 
+from triglot.report.content import changes_of
 from triglot.report.mteb import write_mteb
 from triglot.report.runs import Arm, Run, find_arms, read_run
 from triglot.report.tables import Table, benchmark_names, compare, to_csv, to_latex, to_markdown
@@ -11,6 +12,7 @@ __all__ = [
     "Run",
     "Table",
     "benchmark_names",
+    "changes_of",
     "check_format",
     "compare",
     "find_arms",

@@ -10,6 +10,7 @@ import numpy as np
 import yaml
 
 from triglot.measures import find, reported
+from triglot.report.changes import Changes, changes
 from triglot.report.resampling import by_language, read_arms
 from triglot.report.robustness import compare_attacks
 from triglot.report.runs import Arm
@@ -45,6 +46,8 @@ class Content:
         bias: benchmark -> the table of language bias.
         attacks: benchmark -> a table for each attack on it.
         distances: benchmark -> arm -> query language -> rank distance with its interval.
+        changes: benchmark -> what changed from the first of two arms to the second, in words; none for other numbers
+            of arms.
         seen: what the arms saw in training.
         differences: setting -> arm -> value, where arms differ.
         licences, versions, warnings: of data, packages and runs.
@@ -65,6 +68,7 @@ class Content:
     versions: Mapping[str, str]
     warnings: tuple[str, ...]
     study: Mapping[str, Any] = field(default_factory=dict)
+    changes: Mapping[str, Changes] = field(default_factory=dict)
 
 
 def gather(
@@ -109,7 +113,15 @@ def gather(
             )
         ),
         study=study or {},
+        changes=changes_of(arms),
     )
+
+
+def changes_of(arms: Sequence[Arm]) -> dict[str, Changes]:
+    """What changed from the first of two arms to the second, by benchmark; nothing for other numbers of arms."""
+    trained = [arm for arm in arms if arm.name != "alignment" and (len(arms) == 2 or arm.runs[0].recipe)]
+    names = benchmark_names(trained) if len(trained) == 2 else []
+    return {name: found for name in names if (found := changes(trained, name)) is not None}
 
 
 def _in_settings() -> list[str]:
@@ -231,10 +243,11 @@ def findings(table: Table) -> list[str]:
         groups: dict[int, list[str]] = {1: [], -1: [], 0: []}
         for cell, name in zip(row.cells, names, strict=True):
             if cell is not None and cell.low is not None:
-                groups[cell.versus].append(name)
+                groups[cell.versus or cell.models].append(name)
         words = {1: "better", -1: "worse", 0: "undecided"}
         parts = [f"{word} ({', '.join(groups[sign])})" for sign, word in words.items() if groups[sign]]
-        said.append(f"{row.name} against {table.reference}: {'; '.join(parts)}.")
+        about = " (these models)" if any(cell and cell.models and not cell.versus for cell in row.cells) else ""
+        said.append(f"{row.name} against {table.reference}{about}: {'; '.join(parts)}.")
     return said
 
 

@@ -68,6 +68,7 @@ def _results(content: Content) -> Context:
             "size": _size(content, name),
             "main": comparison(table, content),
             "findings": findings(table),
+            "changes": content.changes.get(name),
             "others": [comparison(other, content) for other in content.more[name]],
             "micro": _micro(content, name),
         }

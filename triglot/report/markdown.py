@@ -18,7 +18,10 @@ def to_page(content: Content) -> str:
     """The whole page: tables, findings, what arms saw, settings that differ, licences, versions."""
     parts = [f"# {markdown(content.title)}", markdown_code(content.command), "## Results in the three settings"]
     for name, table in content.tables.items():
-        parts += [f"### {markdown(name)}", to_markdown(table)]
+        told = content.changes.get(name)
+        parts += [f"### {markdown(name)}"]
+        parts += ["\n".join(f"- {markdown(sentence)}" for sentence in told.sentences)] if told else []
+        parts += [to_markdown(table)]
         parts.append("\n".join(f"- {markdown(text)}" for text in [*findings(table), *table.notes]))
         parts += [OTHERS, *map(to_markdown, content.more[name])] if content.more[name] else []
         for attack in content.attacks.get(name, ()):

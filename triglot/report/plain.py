@@ -17,6 +17,7 @@ def table_to_json(table: Table) -> dict[str, Any]:
             if cell is not None:
                 figures = {"value": cell.value, "low": cell.low, "high": cell.high, "versus": cell.versus, "p": cell.p}
                 figures |= {"verdict": cell.verdict or None, "not_below": cell.not_below or None}
+                figures |= {"models_verdict": cell.models_verdict or None}
                 cells.setdefault(column.setting, {})[column.measure] = {
                     key: value for key, value in figures.items() if value is not None
                 }
@@ -37,6 +38,7 @@ def to_json(content: Content) -> dict[str, Any]:
         "title": content.title,
         "command": content.command,
         "benchmarks": {name: table_to_json(table) for name, table in content.tables.items()},
+        "changes": {name: told.sentences for name, told in content.changes.items()},
         "attacks": {one.benchmark: table_to_json(one) for tables in content.attacks.values() for one in tables},
         "seen": [
             {"arm": seen.arm, "stage": seen.stage, **seen.figures, "same_language": seen.same_language}

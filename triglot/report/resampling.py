@@ -175,12 +175,15 @@ class Contest:
         p: that the difference is 0.
         p_margin: that it is -margin.
         few: whether one of the two was trained with too few seeds; see `triglot.stats.verdict`.
+        p_models: that these very models do not differ, on questions like these; NaN where this was not asked, as it
+            is asked only where there are too few seeds.
     """
 
     difference: Interval
     p: float
     p_margin: float
     few: bool
+    p_models: float = float("nan")
 
 
 def contest(
@@ -195,12 +198,18 @@ def contest(
     if found is None:
         return None
     few = any(one.runs[0].recipe and len(one.runs) < MIN_SEEDS for one in (arm, base))
+    models = float("nan")
+    if few:
+        models = permutation_test(own.sums((own.values.mean(0) - other.values.mean(0))[None]), seed=seed)
     if len(own.values) == len(other.values) == 1:
         between = own.values - other.values
         return Contest(
-            found, *(permutation_test(own.sums(between - null), seed=seed) for null in (0.0, -margin)), few=few
+            found,
+            *(permutation_test(own.sums(between - null), seed=seed) for null in (0.0, -margin)),
+            few=few,
+            p_models=models,
         )
-    return Contest(found, found.p(), found.p(-margin), few)
+    return Contest(found, found.p(), found.p(-margin), few, models)
 
 
 def resample(

@@ -16,7 +16,7 @@ from triglot.grid import as_html, as_text
 from triglot.measures import Measure, find, known, reported
 from triglot.report.resampling import PerQuery, resample
 from triglot.report.runs import Arm
-from triglot.report.verdicts import MARKS, WORDS, Decision, decide, margin_of
+from triglot.report.verdicts import MARKS, OF_MODELS, WORDS, Decision, decide, margin_of
 from triglot.report.verdicts import notes as verdict_notes
 from triglot.stats import Interval
 
@@ -48,6 +48,7 @@ class Cell:
             was not asked.
         not_below: `yes`, `no` or `undecided`: not below the reference by more than the margin; empty where this was not
             asked.
+        models: as `versus`, of these very models, whatever other seeds would bring.
     """
 
     value: float
@@ -56,6 +57,7 @@ class Cell:
     versus: int = 0
     p: float | None = None
     not_below: str = ""
+    models: int = 0
 
     @property
     def verdict(self) -> str:
@@ -63,9 +65,16 @@ class Cell:
         return WORDS[self.versus] if self.versus or self.p is not None else ""
 
     @property
+    def models_verdict(self) -> str:
+        """`better`, `worse`, `undecided`, of these very models; empty where this was not asked."""
+        return WORDS[self.models] if self.verdict else ""
+
+    @property
     def mark(self) -> str:
-        """The verdict as one sign."""
-        return MARKS[self.versus] if self.verdict else ""
+        """The verdict as one sign; that on these very models where only so much is decided."""
+        if not self.verdict:
+            return ""
+        return MARKS[self.versus] if self.versus else OF_MODELS[self.models]
 
 
 @dataclass(frozen=True)
@@ -260,7 +269,9 @@ def make_cell(
         top = math.inf if column.ranks else 1.0  # few seeds may stretch an interval beyond what the measure can be
         cell = replace(cell, low=max(own.low, bottom), high=min(own.high, top))
     return (
-        cell if decision is None else replace(cell, versus=decision.versus, p=decision.p, not_below=decision.not_below)
+        cell
+        if decision is None
+        else replace(cell, versus=decision.versus, p=decision.p, not_below=decision.not_below, models=decision.models)
     )
 
 
@@ -346,6 +357,7 @@ def to_csv(tables: Sequence[Table]) -> str:
             "p",
             "not_below",
             "margin",
+            "models_verdict",
         ]
     )
     for table in tables:
@@ -358,11 +370,12 @@ def to_csv(tables: Sequence[Table]) -> str:
                     key = [table.benchmark, row.name, row.seeds, column.setting, column.measure]
                     margin = table.margin if cell.not_below else ""
                     against = [cell.versus, table.reference, cell.verdict, p, cell.not_below, margin]
+                    against.append(cell.models_verdict)
                     writer.writerow([escapes.csv_cell(one) for one in (*key, value, low, high, *against)])
     return out.getvalue()
 
 
-_SIGNS = {"better": r"$^{+}$", "worse": r"$^{-}$", "undecided": r"$^{?}$", "": ""}
+_SIGNS = {"▲": r"$^{+}$", "▼": r"$^{-}$", "△": r"$^{(+)}$", "▽": r"$^{(-)}$", "?": r"$^{?}$", "": ""}
 
 
 def to_latex(table: Table) -> str:
@@ -383,12 +396,12 @@ def to_latex(table: Table) -> str:
                 cells.append("--")
                 continue
             text = number(cell.value, column).replace(",", r"\,")
-            text = (rf"\textbf{{{text}}}" if row.name in best[index] else text) + _SIGNS[cell.verdict]
+            text = (rf"\textbf{{{text}}}" if row.name in best[index] else text) + _SIGNS[cell.mark]
             if cell.low is not None and cell.high is not None:
                 low, high = (number(end, column).replace(",", r"\,") for end in (cell.low, cell.high))
                 text += rf" {{\scriptsize [{low}, {high}]}}"
             cells.append(text)
         lines.append(f"{escapes.latex(_name(row))} & {' & '.join(cells)} " + r"\\")
-    signs = str.maketrans({"▲": "+", "▼": "-"})
+    signs = str.maketrans({"▲": "+", "▼": "-", "△": "(+)", "▽": "(-)"})
     notes = [escapes.latex_comment(note.translate(signs)) for note in table.notes]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", *notes]) + "\n"

@@ -14,6 +14,7 @@ from triglot.stats import MARGIN, MIN_SEEDS, holm, not_below, verdict
 
 ALPHA = 0.05
 MARKS = {1: "▲", -1: "▼", 0: "?"}
+OF_MODELS = {1: "△", -1: "▽", 0: "?"}  # decided of these very models, and not of the method that made them
 WORDS = {1: "better", -1: "worse", 0: "undecided"}
 
 Key = TypeVar("Key", bound=Hashable)
@@ -28,11 +29,13 @@ class Decision:
         versus: 1 better, -1 worse, 0 undecided.
         not_below: `yes`, `no`, `undecided`; empty where the margin makes no sense (ranks, measures where less is
             better).
+        models: the same as `versus` of these very models, whatever other seeds would bring.
     """
 
     p: float
     versus: int
     not_below: str
+    models: int = 0
 
 
 def decide(
@@ -51,12 +54,17 @@ def decide(
     corrected = dict(zip(keys, holm([contests[key].p for key in keys]).tolist(), strict=True))
     shares = [key for key in keys if margins[key]]
     below = dict(zip(shares, holm([contests[key].p_margin for key in shares]).tolist(), strict=True))
+    single = [key for key in keys if contests[key].few]
+    of_models = dict(zip(single, holm([contests[key].p_models for key in single]).tolist(), strict=True))
     found = {}
     for key in keys:
         value, few = contests[key].difference.value, contests[key].few
         versus = verdict(value, corrected[key], few=few, lower_is_better=lower_is_better[key], alpha=ALPHA)
         said = not_below(value, below[key], margin, few=few, alpha=ALPHA) if key in below else ""
-        found[key] = Decision(corrected[key], versus, said)
+        models = versus
+        if few:
+            models = verdict(value, of_models[key], lower_is_better=lower_is_better[key], alpha=ALPHA)
+        found[key] = Decision(corrected[key], versus, said, models)
     return found
 
 
@@ -104,13 +112,16 @@ def notes(
     ]
     if few:
         listed = ", ".join(f"{arm.name} ({len(arm.runs)})" for arm in few)
-        said.append(f"Undecided because fewer than {MIN_SEEDS} seeds were trained: {listed}.")
+        said.append(
+            f"{OF_MODELS[1]} better, {OF_MODELS[-1]} worse: these very models, on questions like these. What that says "
+            f"of how they were trained is undecided with fewer than {MIN_SEEDS} seeds: {listed}."
+        )
     below = [
         _below([(titles[i], one.not_below) for (n, i), one in decisions.items() if n == arm.name and one.not_below])
         for arm in arms
     ]
     listed = "; ".join(f"{arm.name}: {text}" for arm, text in zip(arms, below, strict=True) if text)
-    if listed:
+    if listed and any(one.not_below not in ("", "undecided") for one in decisions.values()):
         count = sum(bool(one.not_below) for one in decisions.values())
         said.append(
             f"Not below {reference} by more than {points(margin)} (the recipe's margin, Holm's correction for "

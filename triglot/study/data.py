@@ -90,39 +90,38 @@ class Data:
         benchmark can be read.
 
         Raises:
-            InputError: names the first that is not.
+            InputError: names all paths that are not there, or the first benchmark that cannot be read.
         """
+        if missing := [line for what, place in self.places(recipe) if (line := _absent(what, place))]:
+            raise InputError("\n".join(missing))
         stages = [recipe.alignment, recipe] if recipe.alignment else [recipe]
-        for source in (source for stage in stages for source in stage.sources):
-            if source.path:
-                self._check_path(f"source {source.label!r}", source.path)
-            if source.codeswitch:
-                self._check_path(f"source {source.label!r}: codeswitch.lists", source.codeswitch.lists)
         for name in {target.teacher: None for stage in stages for target in stage.loss.targets if target.teacher}:
             try:
                 model_folder(name)
             except InputError as error:
                 raise InputError(f"loss.terms: teacher: {error}") from None
-        for stage in stages:
-            if stage.augment.active and stage.augment.needs_lists:
-                self._check_path("augment.lists", stage.augment.lists)
-        if recipe.lists:
-            self._check_path("lists", recipe.lists)
-        for benchmark in (*recipe.validation, *recipe.evaluate):
-            if benchmark.path and not benchmark.path.startswith(PREFIX):
-                self._check_path(f"benchmark {benchmark.name!r}", benchmark.path)
         self.benchmarks((*recipe.validation, *recipe.evaluate), recipe.languages)
+
+    def places(self, recipe: Recipe) -> list[tuple[str, Path]]:
+        """What a run reads, and where that lies; what is built in or of the hub has no place."""
+        found: list[tuple[str, str]] = []
+        stages = [recipe.alignment, recipe] if recipe.alignment else [recipe]
+        for source in (source for stage in stages for source in stage.sources):
+            found.append((f"source {source.label!r}", source.path))
+            if source.codeswitch:
+                found.append((f"source {source.label!r}: codeswitch.lists", source.codeswitch.lists))
+        noisy = [stage.augment for stage in stages if stage.augment.active and stage.augment.needs_lists]
+        found += [("augment.lists", augment.lists) for augment in noisy]
+        found.append(("lists", recipe.lists))
+        found += [(f"benchmark {one.name!r}", one.path) for one in (*recipe.validation, *recipe.evaluate)]
+        inside = [(what, self._path(path)) for what, path in found if path and not path.startswith(PREFIX)]
+        model = Path(recipe.encoder.model).expanduser()
+        if recipe.encoder.model and (model.exists() or is_path(recipe.encoder.model)):
+            inside.append(("encoder.model", model))
+        return list(dict.fromkeys(inside))
 
     def _path(self, path: str) -> Path:
         return self.folder / Path(path).expanduser() if path else self.folder
-
-    def _check_path(self, what: str, path: str) -> None:
-        place = self._path(path)
-        if not place.exists():
-            siblings = [entry.name for entry in place.parent.iterdir()] if place.parent.is_dir() else []
-            raise InputError(
-                f"{what}: {place}: no such file or folder{nearest(place.name, siblings) if siblings else ''}"
-            )
 
     def lists(self, path: str, languages: Sequence[str], half: int | None = None) -> Lists:
         """Word lists by (source language, target language), in both directions; all or half of the entries."""
@@ -237,6 +236,19 @@ class Data:
             return opened
 
         return self._benchmarks.get((repr(benchmark), tuple(languages)), read)
+
+
+def is_path(model: str) -> bool:
+    """Whether the name of a model can be that of a folder alone, and of none on the hub."""
+    return model.startswith((".", "~", "/")) or model.count("/") > 1
+
+
+def _absent(what: str, place: Path) -> str:
+    """The line about a path that is not there; empty where it is."""
+    if place.exists():
+        return ""
+    siblings = [entry.name for entry in place.parent.iterdir()] if place.parent.is_dir() else []
+    return f"{what}: {place}: no such file or folder{nearest(place.name, siblings) if siblings else ''}"
 
 
 def word_pairs(lists: Lists, source: str, target: str) -> Iterator[tuple[str, str]]:

@@ -100,7 +100,7 @@ def train_stage(
         names=corpus.sources,
     )
     views = stage.augment.active and stage.augment.mode == "view"
-    warnings = [*_warnings(plan, corpus.sources), *shortfalls(stage.loss, feed, stage.batches, views=views)]
+    warnings = [*warnings_of(plan, corpus.sources), *shortfalls(stage.loss, feed, stage.batches, views=views)]
     for text in warnings:
         log.warning("%s: %s", name, text)
     _check_fits(stage, plan.sizes.mean, encoder)
@@ -211,13 +211,14 @@ def _feed(stage: Stage, training: Training, encoder: Any, seed: int) -> Feed:
     return feed.with_augmenter(Augmenter(stage.augment, seed=seed, lexicon=training.lexicon, pieces=pieces))
 
 
-def _warnings(plan: RunPlan, sources: Sequence[str]) -> list[str]:
+def warnings_of(plan: RunPlan, sources: Sequence[str]) -> list[str]:
     """What the plan warns of, and the rows that it leaves out."""
     found = list(plan.warnings)
     for number, reasons in plan.unusable.items():
-        found += [f"source {sources[number]!r}: {count:,} rows left out: {reason}" for reason, count in reasons.items()]
-        if plan.cures[number]:
-            found.append(f"source {sources[number]!r}: {plan.cures[number]}")
+        cure = f"; {plan.cures[number]}" if plan.cures[number] else ""
+        found += [
+            f"source {sources[number]!r}: {count:,} rows left out: {reason}{cure}" for reason, count in reasons.items()
+        ]
     return found
 
 
