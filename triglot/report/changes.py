@@ -70,9 +70,7 @@ class Changes:
     def sentences(self) -> list[str]:
         """Plain sentences; the first says what changed for whom."""
         if self.same:
-            return [
-                f"Nothing changed from {self.before} to {self.after}: every question has its answers where they were."
-            ]
+            return ["Nothing changed: every question finds its answers where it found them before."]
         by = {sign: [one for one in self.languages if one.verdict == sign] for sign in (1, -1, 0)}
         by[1].sort(key=lambda one: one.before - one.after)
         by[-1].sort(key=lambda one: one.after - one.before)
