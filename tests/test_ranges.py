@@ -28,7 +28,7 @@ from triglot.settings import build
 
 # Dataclasses with numbers that have defaults, but hold what was read or measured.
 FACTS = {
-    "triglot.augment.grow.Grown",
+    "triglot.augment.expand.Expansion",
     "triglot.augment.learn.Learned",
     "triglot.debias.fit.Fitted",
     "triglot.ranges.Range",
@@ -108,7 +108,7 @@ EXPECTED = {
     "triglot.augment.learn.LearnSettings",
     "triglot.augment.translate.TranslateSettings",
     "triglot.mine.settings.MineSettings",
-    "triglot.attack.plant.PlantSettings",
+    "triglot.attack.poison.PoisonSettings",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.writing import inputs
-from triglot.attack.plant import PlantSettings
+from triglot.attack.poison import PoisonSettings
 from triglot.commands.attack import attack_model
 from triglot.files import read_json
 
@@ -13,9 +13,9 @@ from triglot.files import read_json
 def test_plants_of_one_method_have_entries_of_their_own(tmp_path: Path) -> None:
     root = inputs(tmp_path)
     plants = [
-        PlantSettings(targets=3, k=2),
-        PlantSettings(method="greedy", targets=3, k=2, budget=4),
-        PlantSettings(targets=3, k=5),
+        PoisonSettings(targets=3, k=2),
+        PoisonSettings(method="greedy", targets=3, k=2, budget=4),
+        PoisonSettings(targets=3, k=5),
     ]
     attack_model(
         str(root / "model"),

@@ -58,7 +58,7 @@ def attack(
     """Attack a model: noise, code-switching, searched texts, perturbed embeddings, corpus poisoning."""
     progress = listen(quiet)
     from triglot.attack import AttackSettings
-    from triglot.attack.plant import PlantSettings
+    from triglot.attack.poison import PoisonSettings
     from triglot.commands.attack import attack_model
     from triglot.commands.sources import named_paths
     from triglot.commands.words import parse
@@ -69,7 +69,7 @@ def attack(
         named_paths(on),
         out,
         attacks=parse(attacks or [], AttackSettings, "--attack"),
-        plants=parse(plants or [], PlantSettings, "--poison"),
+        plants=parse(plants or [], PoisonSettings, "--poison"),
         lists=lists,
         format=format,
         options={key: value for key, value in reader.items() if value},

@@ -9,7 +9,7 @@ from typing import Any
 
 from triglot import outputs
 from triglot.attack import STANDARD, AttackSettings
-from triglot.attack.plant import PlantSettings, check_plant, plant
+from triglot.attack.poison import PoisonSettings, check_poison, plant
 from triglot.benchmark import open_benchmark
 from triglot.commands.models import load_model, paths_of
 from triglot.commands.sources import source_path
@@ -27,7 +27,7 @@ def attack_model(
     out: str | Path,
     *,
     attacks: Sequence[AttackSettings] = (),
-    plants: Sequence[PlantSettings] = (),
+    plants: Sequence[PoisonSettings] = (),
     lists: str = "",
     format: str = "",
     options: Mapping[str, Any] | None = None,
@@ -66,7 +66,7 @@ def attack_model(
         sets = {name: open_benchmark(spec, name=name, **how).in_memory() for name, spec in on.items()}
         for benchmark in sets.values():
             for one in plants:
-                check_plant(benchmark, one)
+                check_poison(benchmark, one)
         encoder = load_model(model, cache=cache)
         languages = sorted({code for benchmark in sets.values() for code in benchmark.languages})
         lexicon_of = lexicons(lists, languages) if lists else None
@@ -83,9 +83,9 @@ def attack_model(
     return Path(out) / "results.json"
 
 
-def _numbered(plants: Sequence[PlantSettings]) -> dict[str, PlantSettings]:
+def _numbered(plants: Sequence[PoisonSettings]) -> dict[str, PoisonSettings]:
     """Settings by the name of their method; further ones of the same method as `greedy-2`, `greedy-3`."""
-    found: dict[str, PlantSettings] = {}
+    found: dict[str, PoisonSettings] = {}
     for one in plants:
         nth = sum(other.method == one.method for other in found.values()) + 1
         found[one.method if nth == 1 else f"{one.method}-{nth}"] = one

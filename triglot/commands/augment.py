@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Annotated, Any
 
 from triglot import outputs
-from triglot.augment import grow
+from triglot.augment import expand
 from triglot.augment.apply import Augmenter
 from triglot.augment.lexicon import Lexicon
 from triglot.augment.noise import KINDS
@@ -75,7 +75,7 @@ class Job:
     cache: str = ""
 
     def __post_init__(self) -> None:
-        grow.check_factors(self.factors)
+        expand.check_factors(self.factors)
         check_ranges(self)
         check_choice("translate-side", self.translated, SIDES)
         if self.translate and not self.into:
@@ -237,7 +237,7 @@ def augment(job: Job, *, force: bool = False, progress: bool = False, stream: IO
     if job.out is None:
         _read_and_write(job, {}, progress=progress, stream=stream)
         return {}
-    files = grow.file_names(job.out, job.factors)
+    files = expand.file_names(job.out, job.factors)
     first = next(iter(files.values()))
     report = first.with_suffix(".json") if Path(job.out) == first else first.with_name(_REPORT)
     with _claimed(job, files, report, force) as place:
@@ -282,33 +282,35 @@ def _read_and_write(job: Job, files: Mapping[float, Path], *, progress: bool, st
     if augmenter is None and translated is None:
         log.info("no kind of change is given: the pairs are written as they are")
     if stream is not None and augmenter is not None and job.sample:
-        print_examples(grow.examples(corpus, augmenter, job.sample), stream)
+        print_examples(expand.examples(corpus, augmenter, job.sample), stream)
     if not files:
         return {}
     began = time.perf_counter()
     with Bar("augmenting", progress, len(corpus) * math.ceil(job.factors[-1])) as bar:
         origins = translated.origins if translated else None
-        grown = grow.write(
+        expansion = expand.write(
             corpus, augmenter, files, output_format=job.output_format, origins=origins, advance=bar.advance
         )
     seconds = time.perf_counter() - began
-    changed, lines = sum(grown.changed.values()), sum(grown.lines.values())
-    texts, each = changed + sum(grown.unchanged.values()), max(seconds, 1e-9)
+    changed, lines = sum(expansion.changed.values()), sum(expansion.lines.values())
+    texts, each = changed + sum(expansion.unchanged.values()), max(seconds, 1e-9)
     log.info(
         "%s lines in %s s, %s a second; %s texts changed, %s a second",
         *_in_words(lines, seconds, lines / each, changed, texts / each),
     )
-    _warn(grown)
+    _warn(expansion)
     return {
         "source": job.source,
         "rows": len(corpus),
         "languages": list(corpus.languages),
         "seed": job.seed,
         "augment": plain(job.augment),
-        "files": {files[factor].name: {"factor": factor, "lines": number} for factor, number in grown.lines.items()},
-        "changed": _table(grown.changed),
-        "unchanged": _table(grown.unchanged),
-        "clean": grown.clean,
+        "files": {
+            files[factor].name: {"factor": factor, "lines": number} for factor, number in expansion.lines.items()
+        },
+        "changed": _table(expansion.changed),
+        "unchanged": _table(expansion.unchanged),
+        "clean": expansion.clean,
         "translated": {"texts": translated.texts, "without": translated.without, "cut": translated.cut}
         if translated
         else {},
@@ -359,7 +361,7 @@ def _cache(job: Job) -> str | Path | None:
     return out.with_suffix(".translations.jsonl") if out.suffix == ".jsonl" else out / _CACHE
 
 
-def _translations(corpus: ParallelCorpus, translated: Translated) -> list[grow.Example]:
+def _translations(corpus: ParallelCorpus, translated: Translated) -> list[expand.Example]:
     """Each translation beside the text that it was made from."""
     examples = []
     for number, origin in translated.origins.items():
@@ -367,7 +369,7 @@ def _translations(corpus: ParallelCorpus, translated: Translated) -> list[grow.E
         before = int(corpus.text_of[group, corpus.languages.index(origin.removeprefix("mt:"))])
         target = translated.corpus.languages[lang]
         texts = corpus.texts[before].as_py(), translated.corpus.texts[number].as_py()
-        examples.append(grow.Example(f"translate {origin.removeprefix('mt:')}", target, "", *texts))
+        examples.append(expand.Example(f"translate {origin.removeprefix('mt:')}", target, "", *texts))
     return examples
 
 
@@ -382,12 +384,16 @@ def _table(counts: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
     return by_kind
 
 
-def _warn(grown: grow.Grown) -> None:
+def _warn(expansion: expand.Expansion) -> None:
     """Say where a kind of change does next to nothing."""
-    for key, number in sorted(grown.unchanged.items()):
-        if number > grown.changed[key]:
+    for key, number in sorted(expansion.unchanged.items()):
+        if number > expansion.changed[key]:
             log.warning(
-                "%s changed %s of %s texts in %s", key[0], grown.changed[key], grown.changed[key] + number, key[1]
+                "%s changed %s of %s texts in %s",
+                key[0],
+                expansion.changed[key],
+                expansion.changed[key] + number,
+                key[1],
             )
 
 
@@ -413,7 +419,7 @@ def _augmenter(job: Job, corpus: ParallelCorpus) -> Augmenter | None:
     return Augmenter(job.augment, seed=job.seed, lexicon=lexicon)
 
 
-def print_examples(examples: Sequence[grow.Example], stream: IO[str]) -> None:
+def print_examples(examples: Sequence[expand.Example], stream: IO[str]) -> None:
     """A table of texts before and after, cut to where they differ."""
     from rich.console import Console
     from rich.table import Table

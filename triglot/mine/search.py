@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from triglot import seeds
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.evaluate.counts import threads_allowed
-from triglot.mine import sieve
+from triglot.mine import prefilter
 from triglot.mine.lexical import Lexical
 from triglot.mine.lines import Lines, Pools
 from triglot.topk import Best
@@ -146,7 +146,7 @@ class Search:
         self._corpus, self._pools, self._vectors = corpus, pools, vectors
         self._barred = Barred(corpus, pools)
         self._workers = threads_allowed(threads)
-        self._sieves: dict[int, sieve.Sieve] = {}
+        self._prefilters: dict[int, prefilter.Prefilter] = {}
 
     @property
     def vectors(self) -> Vectors:
@@ -162,10 +162,10 @@ class Search:
     def dense(self, lines: Lines, lang: int, k: int) -> Candidates:
         """By the dot product of vectors."""
         vectors, pool = self.vectors, self.vectors.pool(lang)
-        if sieve.pays():
-            if lang not in self._sieves:
-                self._sieves[lang] = sieve.Sieve(pool)
-            search = self._sieves[lang].search
+        if prefilter.pays():
+            if lang not in self._prefilters:
+                self._prefilters[lang] = prefilter.Prefilter(pool)
+            search = self._prefilters[lang].search
         else:
 
             def search(best: Best, queries: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> None:
@@ -175,7 +175,7 @@ class Search:
         def show(best: Best, part: Lines, rows: np.ndarray, columns: np.ndarray) -> None:
             search(best, np.ascontiguousarray(vectors.query[vectors.query_row[part.query]]), rows, columns)
 
-        with sieve.one_thread():
+        with prefilter.one_thread():
             return self._best(lines, lang, k, show)
 
     def bm25(self, lines: Lines, lang: int, k: int) -> Candidates:

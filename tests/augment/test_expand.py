@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triglot.augment import grow
+from triglot.augment import expand
 from triglot.augment.apply import Augmenter
 from triglot.augment.lexicon import Lexicon, split_words, switch
 from triglot.augment.settings import AugmentSettings, Part
@@ -47,8 +47,8 @@ def augmenter(side: str = "both", seed: int = 1, parts: tuple[Part, ...] = (TYPO
 
 
 def written(folder: Path, factors: list[float], **given: Any) -> dict[float, list[str]]:
-    files = grow.file_names(folder, factors)
-    grow.write(corpus_of(), augmenter(**given), files)
+    files = expand.file_names(folder, factors)
+    expand.write(corpus_of(), augmenter(**given), files)
     return {factor: path.read_text("utf-8").splitlines() for factor, path in files.items()}
 
 
@@ -63,7 +63,7 @@ def test_larger_factors_contain_smaller_ones(factors: list[float], seed: int, si
     factors = sorted(factors)
     corpus = corpus_of(12)
     of: dict[float, list[str]] = {factor: [] for factor in factors}
-    for smallest, record in grow.lines(corpus, augmenter(side, seed), factors):
+    for smallest, record in expand.lines(corpus, augmenter(side, seed), factors):
         for factor in factors:
             if factor >= smallest:
                 of[factor].append(json.dumps(record))
@@ -72,7 +72,7 @@ def test_larger_factors_contain_smaller_ones(factors: list[float], seed: int, si
     for factor in factors:
         assert len(of[factor]) == len(set(of[factor]))
         # Whichever other factors were asked for along with it.
-        alone = [json.dumps(record) for _, record in grow.lines(corpus, augmenter(side, seed), [factor])]
+        alone = [json.dumps(record) for _, record in expand.lines(corpus, augmenter(side, seed), [factor])]
         assert of[factor] == alone
         rows: dict[int, set[str]] = {}
         for line in of[factor]:
@@ -86,15 +86,15 @@ def test_larger_factors_contain_smaller_ones(factors: list[float], seed: int, si
 
 def test_a_factor_of_one_is_the_corpus() -> None:
     corpus = corpus_of()
-    assert [record for _, record in grow.lines(corpus, None, [1])] == list(records(corpus))
+    assert [record for _, record in expand.lines(corpus, None, [1])] == list(records(corpus))
 
 
 def test_whole_factors_have_every_row_in_every_copy() -> None:
     corpus = corpus_of()
     changing = augmenter(parts=(Part(("casing",), share=1.0, rate=1.0),))
-    lines = [record for _, record in grow.lines(corpus, changing, [3])]
+    lines = [record for _, record in expand.lines(corpus, changing, [3])]
     assert len(lines) == 3 * len(list(records(corpus)))
-    half = [record for _, record in grow.lines(corpus_of(400), changing, [1.5])]
+    half = [record for _, record in expand.lines(corpus_of(400), changing, [1.5])]
     assert 0.4 < len(half) / len(list(records(corpus_of(400)))) - 1 < 0.6
 
 
@@ -108,9 +108,9 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path: Pa
 
 
 def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = [record for _, record in grow.lines(corpus_of(), augmenter(), [2.5])]
-    monkeypatch.setattr(grow, "ROWS_AT_ONCE", 3)
-    assert [record for _, record in grow.lines(corpus_of(), augmenter(), [2.5])] == whole
+    whole = [record for _, record in expand.lines(corpus_of(), augmenter(), [2.5])]
+    monkeypatch.setattr(expand, "ROWS_AT_ONCE", 3)
+    assert [record for _, record in expand.lines(corpus_of(), augmenter(), [2.5])] == whole
 
 
 @pytest.mark.parametrize("side", ["query", "passage", "both"])
@@ -118,7 +118,7 @@ def test_lines_say_what_was_done_and_are_changed(side: str) -> None:
     corpus = corpus_of()
     clean = {(r["query_lang"], r["query_group"]): r["query"] for r in records(corpus)}
     passages = {(p["lang"], p["group"]): p["text"] for r in records(corpus) for p in r["positive_passages"]}
-    for _, record in grow.lines(corpus, augmenter(side), [4]):
+    for _, record in expand.lines(corpus, augmenter(side), [4]):
         if "augmented" not in record:
             continue
         how, passage = record["augmented"], record["positive_passages"][0]
@@ -138,10 +138,10 @@ def test_lines_say_what_was_done_and_are_changed(side: str) -> None:
 @pytest.mark.parametrize("side", ["query", "passage", "both"])
 def test_read_back_copies_are_of_one_family_and_nothing_is_lost(tmp_path: Path, side: str, shape: Any) -> None:
     corpus = corpus_of()
-    grown = grow.write(corpus, augmenter(side), {3.0: tmp_path / "x.jsonl"}, output_format=shape)
+    expansion = expand.write(corpus, augmenter(side), {3.0: tmp_path / "x.jsonl"}, output_format=shape)
     again, tally = read_training(tmp_path / "x.jsonl")
     assert tally.left_out == {}
-    assert grown.lines == {3.0: tally.read["lines"]}
+    assert expansion.lines == {3.0: tally.read["lines"]}
     both = concat([again, again])  # ids get a prefix there
     for one in (again, both):
         ids = one.group_ids.to_pylist()
@@ -155,12 +155,12 @@ def test_read_back_copies_are_of_one_family_and_nothing_is_lost(tmp_path: Path, 
 
 
 def test_plain_columns_stay_plain(tmp_path: Path) -> None:
-    lines = [record for _, record in grow.lines(corpus_of(), augmenter(), [2], output_format="sentence-transformers")]
+    lines = [record for _, record in expand.lines(corpus_of(), augmenter(), [2], output_format="sentence-transformers")]
     assert {key for line in lines for key in line} == {"anchor", "positive", "negative_1"}
 
 
 def test_examples_show_each_kind_in_each_language() -> None:
-    shown = grow.examples(corpus_of(60), augmenter(), 2)
+    shown = expand.examples(corpus_of(60), augmenter(), 2)
     assert {(one.kind, one.lang) for one in shown} == {
         (k, lang) for k in ("swap", "delete", "casing") for lang in ("de", "en", "fr")
     }
@@ -201,19 +201,19 @@ def test_scripts_without_spaces_are_switched_by_words_of_the_lists() -> None:
 )
 def test_bad_factors(factors: list[float], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        grow.check_factors(factors)
+        expand.check_factors(factors)
 
 
 def test_bad_files_and_kinds(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="2 factors need a folder"):
-        grow.file_names(tmp_path / "x.jsonl", [1, 2])
+        expand.file_names(tmp_path / "x.jsonl", [1, 2])
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="is a file"):
-        grow.file_names(tmp_path / "file", [1])
+        expand.file_names(tmp_path / "file", [1])
     with pytest.raises(InputError, match="no kind of change"):
-        list(grow.lines(corpus_of(), None, [2]))
+        list(expand.lines(corpus_of(), None, [2]))
     with pytest.raises(InputError, match="output_format: 'tevatrom' is unknown; did you mean 'tevatron'"):
-        list(grow.lines(corpus_of(), None, [1], output_format="tevatrom"))  # type: ignore[arg-type]
+        list(expand.lines(corpus_of(), None, [1], output_format="tevatrom"))  # type: ignore[arg-type]
 
 
 @pytest.fixture

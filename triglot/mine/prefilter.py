@@ -41,7 +41,7 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-class Sieve:
+class Prefilter:
     """Passages of one pool.
 
     Args:

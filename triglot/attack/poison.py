@@ -22,7 +22,7 @@ METHODS = ("echo", "greedy")
 
 
 @dataclass(frozen=True)
-class PlantSettings:
+class PoisonSettings:
     """How passages are planted.
 
     Attributes:
@@ -47,7 +47,7 @@ class PlantSettings:
 
 
 def plant(
-    encoder: Encoder, benchmark: RetrievalSet, queries: np.ndarray, passages: np.ndarray, settings: PlantSettings
+    encoder: Encoder, benchmark: RetrievalSet, queries: np.ndarray, passages: np.ndarray, settings: PoisonSettings
 ) -> dict[str, Any]:
     """Plant one passage a target question and language, one at a time, in the pool of all languages.
 
@@ -121,7 +121,7 @@ def plant(
     }
 
 
-def check_plant(benchmark: RetrievalSet, settings: PlantSettings) -> None:
+def check_poison(benchmark: RetrievalSet, settings: PoisonSettings) -> None:
     """Raise InputError where a question that would be aimed at has no passage that could be a payload, before anything
     is encoded."""
     for group in _targets(benchmark, settings)[0]:
@@ -130,7 +130,7 @@ def check_plant(benchmark: RetrievalSet, settings: PlantSettings) -> None:
             _payloads(benchmark, int(forms[0]), lang)
 
 
-def _targets(benchmark: RetrievalSet, settings: PlantSettings) -> tuple[np.ndarray, np.random.Generator]:
+def _targets(benchmark: RetrievalSet, settings: PoisonSettings) -> tuple[np.ndarray, np.random.Generator]:
     """The question groups aimed at, and the generator that goes on with the payloads."""
     rng = seeds.generator(settings.seed, "plant")
     return np.sort(rng.permutation(np.unique(benchmark.queries.group))[: settings.targets]), rng
@@ -162,7 +162,7 @@ def _bars(queries: np.ndarray, passages: np.ndarray, k: int) -> np.ndarray:
 
 
 def _greedy(
-    encoder: Encoder, query: np.ndarray, question: str, payload: str, settings: PlantSettings
+    encoder: Encoder, query: np.ndarray, question: str, payload: str, settings: PoisonSettings
 ) -> tuple[str, int]:
     words = list(dict.fromkeys(unit for unit in split_units(question) if unit[0].isalnum()))
     added: list[str] = []

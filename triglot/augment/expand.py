@@ -34,7 +34,7 @@ SIDES = ("query", "passage")
 
 
 @dataclass
-class Grown:
+class Expansion:
     """What was written.
 
     Attributes:
@@ -107,7 +107,7 @@ def _change(
     groups: np.ndarray,
     side: str,
     copy: int,
-    grown: Grown,
+    expansion: Expansion,
     only: int | None = None,
 ) -> dict[int, tuple[str, str]]:
     """Number of a text -> (changed text, kind), of these groups in all languages or in one."""
@@ -119,7 +119,7 @@ def _change(
     keys = (group.astype(np.int64) * 64 + lang) * 2 + sides  # as in training, where an epoch stands for the copy
     part = augmenter.choose(keys, sides, copy)
     rows = np.flatnonzero(part >= 0)
-    grown.clean += len(part) - len(rows)
+    expansion.clean += len(part) - len(rows)
     numbers = corpus.text_of[group[rows], lang[rows]]
     before = corpus.texts.take(pa.array(numbers)).to_pylist()
     codes = [corpus.languages[code] for code in lang[rows]]
@@ -128,9 +128,9 @@ def _change(
     result = {}
     for number, code, old, new, kind in zip(numbers.tolist(), codes, before, after, kinds, strict=True):
         if new == old or not new.strip():
-            grown.unchanged[kind, code] += 1
+            expansion.unchanged[kind, code] += 1
         else:
-            grown.changed[kind, code] += 1
+            expansion.changed[kind, code] += 1
             result[number] = (new, kind)
     return result
 
@@ -149,7 +149,7 @@ def lines(
     *,
     output_format: OutputFormat = "tevatron",
     origins: Mapping[int, str] | None = None,
-    grown: Grown | None = None,
+    expansion: Expansion | None = None,
     advance: Callable[[int], Any] = lambda rows: None,
 ) -> Iterator[tuple[float, dict[str, Any]]]:
     """The lines of all factors, each with the smallest factor that it belongs to.
@@ -160,14 +160,14 @@ def lines(
         factors: increasing, from 1.
         output_format: of the lines.
         origins: as in `numbered_records`.
-        grown: counts are kept here.
+        expansion: counts are kept here.
         advance: told how many rows of a copy are done.
 
     Raises:
         InputError: bad factors, or nothing that could make a copy.
     """
     copies = _copies(augmenter, factors)
-    grown = Grown() if grown is None else grown
+    expansion = Expansion() if expansion is None else expansion
     for copy in range(copies + 1):
         draw = (
             seeds.uniform(augmenter.seed, "augment-row", copy, np.arange(len(corpus)))
@@ -186,7 +186,7 @@ def lines(
                 touched = _touched(augmenter)
                 groups = {"query": np.unique(part.query), "passage": np.unique(part.passage)}
                 sides = {
-                    s: _change(corpus, augmenter, groups[s], s, copy, grown) if touched[s] else None for s in SIDES
+                    s: _change(corpus, augmenter, groups[s], s, copy, expansion) if touched[s] else None for s in SIDES
                 }
                 variant = Variant(copy, **sides)
             for row, record in numbered_records(part, output_format=output_format, variant=variant, origins=origins):
@@ -202,7 +202,7 @@ def write(
     output_format: OutputFormat = "tevatron",
     origins: Mapping[int, str] | None = None,
     advance: Callable[[int], Any] = lambda rows: None,
-) -> Grown:
+) -> Expansion:
     """Write a file for each factor, all of them whole or none.
 
     Args:
@@ -214,18 +214,24 @@ def write(
         advance: as for `lines`.
     """
     _copies(augmenter, list(files))
-    grown = Grown(dict.fromkeys(files, 0))
+    expansion = Expansion(dict.fromkeys(files, 0))
     with ExitStack() as stack:
         handles = {factor: stack.enter_context(atomic_write(path)) for factor, path in files.items()}
         for smallest, record in lines(
-            corpus, augmenter, list(files), output_format=output_format, origins=origins, grown=grown, advance=advance
+            corpus,
+            augmenter,
+            list(files),
+            output_format=output_format,
+            origins=origins,
+            expansion=expansion,
+            advance=advance,
         ):
             line = json.dumps(record, ensure_ascii=False) + "\n"
             for factor, handle in handles.items():
                 if factor >= smallest:
                     handle.write(line)
-                    grown.lines[factor] += 1
-    return grown
+                    expansion.lines[factor] += 1
+    return expansion
 
 
 def examples(corpus: ParallelCorpus, augmenter: Augmenter, number: int) -> list[Example]:
@@ -244,7 +250,9 @@ def examples(corpus: ParallelCorpus, augmenter: Augmenter, number: int) -> list[
         for code in range(len(corpus.languages)):
             has = groups[corpus.text_of[groups, code] >= 0]
             step = max(len(has) // _SHOWN, 1)
-            for text, (after, kind) in _change(corpus, augmenter, has[::step][:_SHOWN], side, 1, Grown(), code).items():
+            for text, (after, kind) in _change(
+                corpus, augmenter, has[::step][:_SHOWN], side, 1, Expansion(), code
+            ).items():
                 shown = found.setdefault((kind, corpus.languages[code]), [])
                 if len(shown) < number:
                     shown.append(Example(kind, corpus.languages[code], side, corpus.texts[text].as_py(), after))

@@ -1,4 +1,4 @@
-"""The sieve in bfloat16 against all products in float32."""
+"""The prefilter in bfloat16 against all products in float32."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.mine.small import corpus_of, embed_of
 from triglot.files import InputError
-from triglot.mine import MineSettings, mine, sieve
+from triglot.mine import MineSettings, mine, prefilter
 from triglot.topk import Best
 
 NONE = np.zeros(0, np.int64)
@@ -49,8 +49,8 @@ def test_the_best_are_those_of_float32(seed, passages, k, dim, kind, width) -> N
     k = min(k, passages)
     best = Best(9, k)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sieve, "WIDTH", width)
-        sieve.Sieve(pool).search(best, queries, *np.nonzero(barred))
+        patch.setattr(prefilter, "WIDTH", width)
+        prefilter.Prefilter(pool).search(best, queries, *np.nonzero(barred))
     scores = exact(queries, pool, barred)
     expected = -np.sort(-scores, axis=1)[:, :k]
     np.testing.assert_allclose(
@@ -80,7 +80,7 @@ def test_few_are_scored_again() -> None:
             lambda self, here, places, scores: (seen.append(places), offer(self, here, places, scores))[1],
         )
         best = Best(64, 10)
-        sieve.Sieve(pool).search(best, queries, NONE, NONE)
+        prefilter.Prefilter(pool).search(best, queries, NONE, NONE)
     assert sum(int((places >= 0).sum()) for places in seen) < 64 * 10 * 4
     np.testing.assert_array_equal(best.index[:, 0], np.argmax(queries @ pool.T, axis=1))
 
@@ -89,7 +89,7 @@ def test_not_a_number_is_an_error() -> None:
     pool = np.ones((50, 4), np.float32)
     pool[3] = np.nan
     with pytest.raises(InputError, match="not a number"):
-        sieve.Sieve(pool).search(Best(2, 3), np.ones((2, 4), np.float32), NONE, NONE)
+        prefilter.Prefilter(pool).search(Best(2, 3), np.ones((2, 4), np.float32), NONE, NONE)
 
 
 @pytest.mark.parametrize("languages", ["own", "balanced"])
@@ -97,7 +97,7 @@ def test_mining_with_and_without_it_is_the_same(monkeypatch, languages) -> None:
     corpus = corpus_of(3, rows=60)
     found = []
     for pays in (True, False):
-        monkeypatch.setattr(sieve, "pays", lambda pays=pays: pays)
+        monkeypatch.setattr(prefilter, "pays", lambda pays=pays: pays)
         found.append(
             mine(
                 corpus,
