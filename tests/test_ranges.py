@@ -147,6 +147,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "triglot.recipe.Source": {"format": "atlas"},
     "triglot.recipe.Benchmark": {"name": "b", "format": "atlas"},
     "triglot.recipe.Stage": {"sources": ()},
+    "triglot.corpus.description.Description": {"articles": ()},
     "triglot.augment.settings.Part": {"kinds": ("swap",)},
     "triglot.commands.augment.Job": {"source": "x", "out": None, "augment": AugmentSettings()},
 }
