@@ -33,6 +33,7 @@ FACTS = {
     "triglot.debias.fit.Fitted",
     "triglot.ranges.Range",
     "triglot.report.tables.Cell",
+    "triglot.report.verdicts.Decision",
     "triglot.train.distributed.World",
     "triglot.train.feed.Batch",
     "triglot.train.feed.Switching",
