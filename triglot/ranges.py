@@ -221,8 +221,8 @@ def _adapter(kind: Any) -> Any:
 def check_options(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
     """Hold keyword arguments to a function's annotations: their types, without conversion, and their ranges.
 
-    What has no annotation, or one that cannot be resolved, is passed over, and so are mappings: whoever reads one knows
-    its keys.
+    What has no annotation, or one that cannot be resolved, is passed over. So are mappings and the words of a choice:
+    whoever reads them knows what may stand there.
 
     Raises:
         SettingError: names the first argument that does not fit, and what is wanted.
@@ -242,7 +242,10 @@ def check_options(function: Callable[..., Any], given: Mapping[str, Any]) -> Non
         try:
             _adapter(kind).validate_python(value)
         except ValidationError as error:
-            wanted = error.errors(include_url=False)[0]["msg"].removeprefix("Input ")
+            first = error.errors(include_url=False)[0]
+            if first["type"] == "literal_error" and isinstance(value, str):
+                continue
+            wanted = first["msg"].removeprefix("Input ")
             raise SettingError(key, f"{shown(value)}: {wanted}") from None
 
 

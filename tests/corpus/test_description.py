@@ -88,7 +88,10 @@ def test_the_guess_is_read_back_as_it_was_written(tmp_path: Path, monkeypatch: p
         ),
         ("articles:\n- columns: {text: a, query: q}\n", r"d\.yaml:2: articles\.0\.path: is missing"),
         ("articles:\n- columns: {txt: a}\n", r"articles\.0\.columns\.txt: no such setting; did you mean 'text'"),
-        ("articles:\n- columns: {text: a, query: q}\n  path: a.csv\ntest_size: 20\n", r"d\.yaml:4: test_size: 20 is"),
+        (
+            "articles:\n- columns: {text: a, query: q}\n  path: a.csv\ntest_size: 20\n",
+            r"d\.yaml:4: test_size: 20\.0 is",
+        ),
     ],
 )
 def test_a_wrong_description_names_line_and_key(tmp_path: Path, text: str, message: str) -> None:

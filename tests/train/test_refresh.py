@@ -32,7 +32,9 @@ def go(encoder, corpus, out, *, refresh=REFRESH, steps=12, validate=None, size=1
         object.__setattr__(
             made, "find", lambda encoder, step: found.append((step, find(encoder, step))) or found[-1][1]
         )
-    train = TrainSettings(steps=steps, log_every=1, **{"lr": 0.05, "checkpoint_every": 3} | settings)
+    train = TrainSettings(
+        steps=steps, log_every=1, **{"lr": 0.05, "checkpoint_every": 3, "precision": "fp32"} | settings
+    )
     summary = run(
         model, feed, plan, loss=LossSettings(), train=train, seed=7, stage="s", out=out, renewal=made, validate=validate
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,11 +37,16 @@ def taught(encoder, feed, plan, loss, folder, load=None):
     return teacher.prepare(loss, feed.corpus, plan, folder, **options)
 
 
+USUAL: dict[str, Any] = {"lr": 0.003, "log_every": 1, "precision": "fp32"}  # where digits are compared
+
+
 def go(encoder, corpus, out, *, loss=LOSS, steps=6, load=None, kind="hybrid", robust=None, positives=1, **train):
     """(model, summary, lines of the log) of a run with a teacher."""
     model, feed, plan = start(encoder, corpus, steps=steps, kind=kind, positives=positives)
     teachers = taught(encoder, feed, plan, loss, out / "teachers", load)
-    settings = TrainSettings(**{"steps": steps, "lr": 0.003, "log_every": 1, "checkpoint_every": 2, **train})
+    settings = TrainSettings(
+        **{"steps": steps, "lr": 0.003, "log_every": 1, "checkpoint_every": 2, "precision": "fp32", **train}
+    )
     options = {"loss": loss, "train": settings, "seed": 7, "stage": "s", "out": out, "teachers": teachers}
     options["origin"] = {"teachers": teachers.checksum} if teachers else {}
     summary = run(model, feed, plan, robust=robust, **options)
@@ -108,7 +114,7 @@ def test_resume_with_a_teacher_is_bitwise(tmp_path, corpus, make) -> None:
 
     model, feed, plan = start(make(), corpus, steps=6)
     teachers = taught(make(), feed, plan, LOSS, tmp_path / "broken" / "teachers")
-    settings = TrainSettings(steps=6, lr=0.003, log_every=1, checkpoint_every=2, validate_every=5)
+    settings = TrainSettings(**USUAL, steps=6, checkpoint_every=2, validate_every=5)
     options = {"loss": LOSS, "train": settings, "seed": 7, "stage": "s", "out": tmp_path / "broken"}
     options |= {"teachers": teachers, "origin": {"teachers": teachers.checksum}, "validate": interrupt}
     with pytest.raises(Stop):
@@ -126,7 +132,7 @@ def test_vectors_of_another_teacher_do_not_go_on(tmp_path, corpus, make_static) 
     other = encoder.with_rows(encoder.embeddings[::-1].copy())
     model, feed, plan = start(encoder, corpus, steps=2)
     teachers = taught(other, feed, plan, loss, tmp_path / "others")
-    options = {"loss": loss, "train": TrainSettings(steps=2, lr=0.003), "seed": 7, "stage": "s", "out": tmp_path}
+    options = {"loss": loss, "train": TrainSettings(**USUAL, steps=2), "seed": 7, "stage": "s", "out": tmp_path}
     with pytest.raises(InputError, match="made with teachers="):
         run(model, feed, plan, teachers=teachers, origin={"teachers": teachers.checksum}, **options)
 

@@ -157,7 +157,10 @@ def _figures(arm: Arm, benchmark: str) -> dict[str, np.ndarray] | None:
         path = run.queries(benchmark)
         if path is None or not path.name.endswith(".queries.parquet"):
             return None
-        table = read_figures(path, list(_COLUMNS), what=" of per-query results")
+        table = read_figures(path, what=" of per-query results")
+        if not set(_COLUMNS) <= set(table.column_names):  # of a run to a depth, say
+            return None
+        table = table.select(_COLUMNS)
         columns = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
         rows = columns["setting"] == "multi"
         if not rows.any() or np.isnan(columns[f"r@{FIRST}"][rows].astype(float)).any():

@@ -157,7 +157,7 @@ def test_every_template_has_one_place_for_the_question_and_sides_differ() -> Non
     ("given", "message"),
     [
         ({"ask": "topics"}, "ask: 'topics' is unknown; did you mean 'topic'"),
-        ({"negatives": -1}, "negatives: -1 is below 0"),
+        ({"negatives": -1}, "negatives: -1 is negative"),
         ({"split": "trian"}, "trian.jsonl; did you mean 'train'"),
         ({"aks": "topic"}, "no option 'aks'; did you mean 'ask'"),
         ({"languages": ["it"]}, "no comment in it can be used"),
