@@ -50,6 +50,21 @@ def test_languages_choose_files(folder):
     assert len(bitext.read_training(folder, limit=1)[0]) == 2
 
 
+def test_pairs_that_are_passed_over(folder):
+    assert groups(bitext.read_training(folder / "de-en.tsv", skip=1)[0]) == [{"de": "Katze", "en": "cat"}]
+    with pytest.raises(InputError, match="no pair in it can be read"):
+        bitext.read_training(folder, skip=1)
+
+
+def test_lines_that_are_passed_over_and_those_before_are_all_lines(aligned):
+    whole, first, rest = (bitext.read_training(aligned, **given)[0] for given in ({}, {"limit": 1}, {"skip": 1}))
+    assert groups(first) + groups(rest) == groups(whole)
+    assert first.group_ids.to_pylist() + rest.group_ids.to_pylist() == whole.group_ids.to_pylist()
+    assert groups(bitext.read_training(aligned, skip=1, limit=1)[0]) == groups(rest)[:1]
+    with pytest.raises(InputError, match=r"skip: 9 lines are passed over, and the files of .* have \d"):
+        bitext.read_training(aligned, skip=9)
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [

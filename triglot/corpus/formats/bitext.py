@@ -16,7 +16,7 @@ from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, read_lines
 from triglot.language_tags import TAG, tag, two_of_name
-from triglot.ranges import Several
+from triglot.ranges import Count, Several
 
 PAIR = re.compile(rf"({TAG}-{TAG})\.tsv(?:\.gz)?")
 ALIGNED = re.compile(rf"({TAG})\.txt(?:\.gz)?")
@@ -67,7 +67,9 @@ def find_pairs(
     return kept
 
 
-def read_pairs(path: Path, tally: Tally, *, languages: Sequence[str] | None = None, limit: int | None = None) -> Lines:
+def read_pairs(
+    path: Path, tally: Tally, *, languages: Sequence[str] | None = None, skip: int = 0, limit: int | None = None
+) -> Lines:
     """One group a line. Broken lines are counted; so are repeats of a whole line within a file, which are read once."""
     files = find_pairs(path, languages, tally)
     codes = tuple(sorted({code for _, a, b in files for code in (a, b)}))
@@ -77,7 +79,7 @@ def read_pairs(path: Path, tally: Tally, *, languages: Sequence[str] | None = No
     for file, a, b in files:
         seen: set[str] = set()
         first = len(ids)
-        for number, line in islice(read_lines(file), limit):
+        for number, line in islice(read_lines(file), skip, None if limit is None else skip + limit):
             source, tab, target = line.partition("\t")
             if not tab or "\t" in target:
                 tally.leave_out("line that has not two columns with a tab between them", f"{file}:{number}")
@@ -99,7 +101,7 @@ def read_pairs(path: Path, tally: Tally, *, languages: Sequence[str] | None = No
 
 
 def read_aligned(
-    path: Path, tally: Tally, *, languages: Sequence[str] | None = None, limit: int | None = None
+    path: Path, tally: Tally, *, languages: Sequence[str] | None = None, skip: int = 0, limit: int | None = None
 ) -> Lines:
     """One group a line number. Raises InputError where the files have different numbers of lines."""
     found: dict[str, Path] = {}
@@ -121,19 +123,21 @@ def read_aligned(
             raise InputError(
                 f"{file}: {len(column)} lines, but {kept[0][0].name} has {len(columns[0])}; the files are not aligned"
             )
-    number = len(columns[0]) if limit is None else min(limit, len(columns[0]))
+    rows = range(len(columns[0]))[skip : None if limit is None else skip + limit]
+    if skip and not rows:
+        raise InputError(f"skip: {skip:,} lines are passed over, and the files of {path} have {len(columns[0]):,}")
     texts, lang, group = [], [], []
     for code, ((file, _), column) in enumerate(zip(kept, columns, strict=True)):
-        for row, line in enumerate(column[:number]):
+        for row, line in zip(rows, column[rows.start : rows.stop], strict=True):
             if line.strip():
                 texts.append(line)
                 lang.append(code)
-                group.append(row)
+                group.append(row - rows.start)
             else:
                 tally.leave_out("empty line", f"{file}:{row + 1}")
     tally.count("files", len(kept))
-    tally.count("lines", number)
-    ids = [f"line/{row + 1}" for row in range(number)]
+    tally.count("lines", len(rows))
+    ids = [f"line/{row + 1}" for row in rows]
     return Lines(tuple(code for _, code in kept), texts, np.array(lang, np.int16), np.array(group, np.int32), ids)
 
 
@@ -162,15 +166,16 @@ def corpus_of(lines: Lines, source: str, tally: Tally) -> ParallelCorpus:
     )
 
 
-def _read(path: Path, tally: Tally, languages: Sequence[str] | None, limit: int | None) -> Lines:
+def _read(path: Path, tally: Tally, languages: Sequence[str] | None, skip: int, limit: int | None) -> Lines:
     read = read_aligned if is_aligned(path) else read_pairs
-    return read(path, tally, languages=languages, limit=limit)
+    return read(path, tally, languages=languages, skip=skip, limit=limit)
 
 
 def read_training(
     path: str | Path,
     *,
     languages: Sequence[str] | None = None,
+    skip: Count = 0,
     limit: Several | None = None,
     strict: bool = False,
     source: str = "bitext",
@@ -180,7 +185,8 @@ def read_training(
     Args:
         path: a TSV file, a folder of TSV files, or a line-aligned folder.
         languages: read only pairs (or columns) in these languages.
-        limit: read at most so many lines of each file.
+        skip: pass over so many lines of each file, which are kept for a benchmark, say.
+        limit: read at most so many of the lines that follow.
         strict: a line that cannot be used is an error.
         source: the name of the source in the corpus.
 
@@ -188,7 +194,7 @@ def read_training(
         InputError: a file cannot be read, or line-aligned files have different lengths.
     """
     tally = Tally(strict=strict)
-    lines = _read(Path(path), tally, languages, limit)
+    lines = _read(Path(path), tally, languages, skip, limit)
     return corpus_of(lines, source, tally), tally
 
 
@@ -197,6 +203,7 @@ def read_retrieval(
     *,
     name: str,
     languages: Sequence[str] | None = None,
+    skip: Count = 0,
     limit: Several | None = None,
     strict: bool = False,
     licence: str = "",
@@ -209,7 +216,7 @@ def read_retrieval(
     so read the cross-lingual figures.
     """
     tally = Tally(strict=strict)
-    lines = _read(Path(path), tally, languages, limit)
+    lines = _read(Path(path), tally, languages, skip, limit)
     count = len(lines.texts)
     order = np.argsort(lines.group, kind="stable")
     ends = np.flatnonzero(np.diff(lines.group[order], append=-1)) + 1
