@@ -113,6 +113,7 @@ def test_other_kinds_of_tokenizers_are_refused(tmp_path: Path) -> None:
         trimmed(load_encoder(tmp_path), ["river"])
 
 
+@pytest.mark.slow
 def test_multilingual_e5_small_is_trimmed_to_a_hundredth(e5_small: Path) -> None:
     whole = load_encoder(e5_small)
     expected = vectors(whole)

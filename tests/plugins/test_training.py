@@ -46,6 +46,7 @@ def test_a_kind_made_of_three_has_each_in_its_share() -> None:
         assert all(abs(counts[kind] - steps / 3) <= 1.5 for kind in ("xx", "ring", "independent"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ring")
 def test_a_run_with_both(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text(TEXT.removesuffix("arms:"), "utf-8")
