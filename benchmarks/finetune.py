@@ -4,14 +4,15 @@
 
 One epoch of the same pairs, batch size, learning rate and schedule, temperature .05, AdamW, texts of at most 128
 tokens (none is cut); runs of both sides alternate. Told is the median of pairs a second while training (loading and
-saving left out; making tokens, and outputs of frozen layers, counted), its ratio to the trainer's defaults in the same
+saving left out; making tokens counted), its ratio to the trainer's defaults in the same
 precision, and the share of held-out questions that find their paragraph first among the held-out ones.
 
 - `trainer`: its defaults (dropout as the model says).
 - `trainer, best`: no dropout, the table of token embeddings frozen by hand.
 - `triglot`: our defaults.
 - `triglot, table frozen`: `encoder.freeze: embeddings`, like with like for `best`.
-- `triglot, half frozen`: the table and the lower half of the layers, their outputs made once.
+- `triglot, half frozen`: the table and the lower half of the layers. In one epoch each text is shown once, so
+  outputs of frozen layers are not kept (they are from one and a half times on); saved is the way back through them.
 """
 
 from __future__ import annotations

@@ -304,8 +304,8 @@ class Network:
         width = self._table.weight.shape[1]
         none = (torch.zeros(0, dtype=torch.int64, device=self.device), torch.zeros(0, width, device=self.device))
         ids, grads = summed(parts or [none], world)
-        told = (ids != self._encoder.pad) | (grads != 0).any(1)  # how much padding there is depends on the sub-batches
-        ids, grads = ids[told], grads[told]
+        real = (ids != self._encoder.pad) | (grads != 0).any(1)  # how much padding there is depends on the sub-batches
+        ids, grads = ids[real], grads[real]
         rows = torch.empty_like(grads)
         rows.grad = grads
         return ids, [rows]
