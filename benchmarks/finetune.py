@@ -34,10 +34,10 @@ import torch
 
 from triglot.corpus.formats.registry import read_training
 from triglot.encoder import load_encoder
+from triglot.encoder.precision import has_bf16_units
 from triglot.files import read_json
 from triglot.recipe import load_recipe
 from triglot.study.run import run
-from triglot.train.precision import has_bf16_units
 
 LENGTH = 128
 RECIPE = """

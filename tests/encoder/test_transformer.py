@@ -4,6 +4,7 @@ random weights."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from tests.encoder.conftest import MIXED, TEXTS
 from triglot.encoder import EncoderSettings, init_encoder, load_encoder
 from triglot.encoder.static import SIDES
 from triglot.encoder.transformer import TransformerEncoder, token_batches
-from triglot.files import InputError
+from triglot.files import InputError, SettingError
 
 ALL = [text for column in TEXTS.values() for text in column] + MIXED
 SMALL = EncoderSettings(kind="transformer", dim=32, vocab=700, layers=2, heads=2, query_length=12, passage_length=40)
@@ -166,6 +167,21 @@ def test_bf16(fresh):
     assert (vectors * rough).sum(1).min() > 0.999
     assert not np.array_equal(vectors, rough)
     assert next(fresh.model.parameters()).dtype == torch.float32
+
+
+def test_an_encoder_keeps_its_precision(fresh, tmp_path):
+    fresh.save(tmp_path / "model")
+    plain, rough = load_encoder(tmp_path / "model"), load_encoder(tmp_path / "model", precision="bf16")
+    assert (plain.precision, rough.precision) == ("fp32", "bf16")
+    exact, near = plain.encode(ALL, side="query"), rough.encode(ALL, side="query")
+    assert not np.array_equal(exact, near)
+    np.testing.assert_array_equal(near, plain.encode(ALL, side="query", precision="bf16"))
+    np.testing.assert_array_equal(exact, rough.encode(ALL, side="query", precision="fp32"))
+    assert load_encoder(tmp_path / "model", settings=replace(SMALL, precision="bf16")).precision == "bf16"
+    with pytest.raises(InputError, match="known: fp32, bf16, auto"):
+        load_encoder(tmp_path / "model", precision="fp16")
+    with pytest.raises(SettingError, match="static"):
+        EncoderSettings(precision="bf16")
 
 
 def test_features_are_what_encode_sees(fresh):

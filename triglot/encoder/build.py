@@ -114,7 +114,11 @@ def fresh_rows(
 
 
 def load_encoder(
-    path_or_name: str | os.PathLike[str], *, settings: EncoderSettings | None = None, name: str | None = None
+    path_or_name: str | os.PathLike[str],
+    *,
+    settings: EncoderSettings | None = None,
+    name: str | None = None,
+    precision: str | None = None,
 ) -> StaticEncoder | TransformerEncoder | ByLanguage:
     """A saved encoder. A static one needs no torch; anything else is loaded through sentence-transformers.
 
@@ -124,6 +128,7 @@ def load_encoder(
         settings: pooling, prefixes and lengths for a transformer that does not say them itself; None keeps what the
             model says.
         name: shown in tables; None: the folder's or the hub's name.
+        precision: of a transformer, `fp32`, `bf16` or `auto`, see `EncoderSettings`; None: that of the settings.
 
     Raises:
         InputError: there is no such folder, or it does not hold a model that can be read without running its code or
@@ -142,7 +147,7 @@ def load_encoder(
         with named():
             from triglot.encoder.pretrained import load_transformer
 
-        encoder = load_transformer(folder, settings=settings, name=name)
+        encoder = load_transformer(folder, settings=settings, name=name, precision=precision)
     if encoder.similarity != "cosine":
         log.info("%s: scores are by %s, as its similarity_fn_name says", name, encoder.similarity)
     removal = read_removal(folder)

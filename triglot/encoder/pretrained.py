@@ -60,7 +60,12 @@ def fresh_transformer(settings: EncoderSettings, tokenizer: Tokenizer, *, seed: 
 
 
 def load_transformer(
-    folder: Path, *, settings: EncoderSettings | None = None, name: str, device: str | None = None
+    folder: Path,
+    *,
+    settings: EncoderSettings | None = None,
+    name: str,
+    device: str | None = None,
+    precision: str | None = None,
 ) -> TransformerEncoder:
     """A sentence-transformers directory with all its modules, or a bare Hugging Face model with mean pooling.
 
@@ -69,6 +74,7 @@ def load_transformer(
         settings: pooling (if it names one), prefixes (if not None) and lengths; None keeps what the model says.
         name: shown in tables.
         device: None: a GPU if there is one.
+        precision: as in `EncoderSettings`; None: that of the settings.
 
     Raises:
         InputError: no model there, code of its own, weights that are not safetensors, do not fit `config.json` or are
@@ -96,7 +102,12 @@ def load_transformer(
         lengths = {"query": min(settings.query_length, longest), "passage": min(settings.passage_length, longest)}
     with _explained(folder):
         encoder = TransformerEncoder(
-            model, name=name, prefixes=prefixes, lengths=lengths, similarity=stage.told.similarity
+            model,
+            name=name,
+            prefixes=prefixes,
+            lengths=lengths,
+            similarity=stage.told.similarity,
+            precision=precision or (settings.precision if settings else "fp32"),
         )
         encoder.try_out()
     return encoder

@@ -29,6 +29,8 @@ class EncoderSettings:
             trimmed.
         freeze: of a transformer in training: `embeddings` leaves the table of tokens (and what is beside it) as it is,
             a number the lowest layers as well. Empty: all is trained.
+        precision: of a transformer when it encodes: `fp32`, `bf16` (products of matrices in bfloat16; vectors change by
+            about 1e-5 in cosine), or `auto`: bf16 where the processor has units for it. Training has its own.
         layers, heads: of a fresh transformer.
         dropout: of a transformer in training, also where a pretrained model says another; None keeps what it says (a
             fresh one: 0). 0 is the default: random numbers alone are a quarter of a step on a CPU.
@@ -50,6 +52,7 @@ class EncoderSettings:
     trim: bool = False
     restore: bool = True
     freeze: Annotated[int, Range(1, 1000)] | Literal["", "embeddings"] = ""
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"
     layers: Layers = 4
     heads: Heads = 4
     dropout: Annotated[float, Range(0, 1, below=True)] | None = 0.0
@@ -74,5 +77,7 @@ class EncoderSettings:
             raise SettingError("trim", f"goes with pretrained models; a fresh {self.kind} one is made from the texts")
         if self.kind == "static" and self.freeze:
             raise SettingError("freeze", "goes with transformers; a static encoder is its table")
+        if self.kind == "static" and self.precision == "bf16":
+            raise SettingError("precision", "bf16 goes with transformers; a static encoder only adds numbers up")
         if self.kind == "transformer" and self.dim % self.heads:
             raise SettingError("heads", f"{self.heads} heads do not divide {self.dim} dimensions")

@@ -7,7 +7,7 @@ import copy
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, cast
 
 import numpy as np
@@ -21,6 +21,7 @@ from transformers import PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 from triglot.ahead import ahead
+from triglot.encoder import precision as precisions
 from triglot.encoder.card import Card, card_text
 from triglot.encoder.static import SIDES, check_side, checked_texts, readable_by_all
 from triglot.encoder.tokenizer import WordTokenizer
@@ -28,8 +29,9 @@ from triglot.files import InputError, atomic_folder, read_json
 from triglot.model_files.folder import KINDS
 from triglot.progress import Bar
 
+PRECISIONS = ("fp32", "bf16", "auto")
 _WINDOW = 16384  # texts sorted together; the next window is tokenised meanwhile
-_CPU_TOKENS, _GPU_TOKENS = 4096, 65536  # padded tokens of a batch
+_CPU_TOKENS, _GPU_TOKENS = 2048, 65536  # padded tokens of a batch
 
 
 class TransformerEncoder:
@@ -43,6 +45,7 @@ class TransformerEncoder:
         lengths: side -> tokens kept of a text, prefix and special tokens included.
         similarity: `cosine`, with vectors of unit length, or `dot`, with vectors as they come; either way their dot
             product is the score.
+        precision: `fp32` or `bf16`, in which texts are encoded; training has its own.
     """
 
     kind = "transformer"
@@ -55,6 +58,7 @@ class TransformerEncoder:
         prefixes: dict[str, str],
         lengths: dict[str, int],
         similarity: str = "cosine",
+        precision: str = "fp32",
     ):
         """
         Args:
@@ -63,7 +67,13 @@ class TransformerEncoder:
             prefixes: see the class.
             lengths: see the class.
             similarity: see the class.
+            precision: see the class; `auto` is settled here, by the device of the model.
+
+        Raises:
+            InputError: an unknown precision, or a model that is not of this kind.
         """
+        if precision not in PRECISIONS:
+            raise InputError(f"no precision {precision!r}; known: {', '.join(PRECISIONS)}")
         first = model[0]
         if not isinstance(first, Transformer) or not isinstance(first.tokenizer, PreTrainedTokenizerFast):
             raise InputError(f"{name}: a transformer with a fast tokenizer (tokenizer.json) is needed")
@@ -85,6 +95,7 @@ class TransformerEncoder:
         self.lengths = dict(lengths)
         self.tokenizer = cast(Tokenizer, first.tokenizer.backend_tokenizer)
         self.pad = int(cast(int, first.tokenizer.pad_token_id or 0))
+        self.precision = precisions.chosen(precision, self.device, mixed=True, key="precision")
         self.dim = int(model.get_embedding_dimension() or 0)
         bare = Tokenizer.from_str(self.tokenizer.to_str())
         bare.no_truncation()
@@ -129,7 +140,11 @@ class TransformerEncoder:
     def by_cosine(self) -> TransformerEncoder:
         """A copy with vectors of unit length."""
         return TransformerEncoder(
-            copy.deepcopy(self.model), name=self.name, prefixes=self.prefixes, lengths=self.lengths
+            copy.deepcopy(self.model),
+            name=self.name,
+            prefixes=self.prefixes,
+            lengths=self.lengths,
+            precision=self.precision,
         )
 
     @property
@@ -242,7 +257,7 @@ class TransformerEncoder:
         langs: Sequence[str] | None = None,
         progress: bool = False,
         tokens_per_batch: int | None = None,
-        precision: str = "fp32",
+        precision: str | None = None,
     ) -> np.ndarray:
         """Vectors of texts, of unit length where the similarity is cosine.
 
@@ -252,8 +267,8 @@ class TransformerEncoder:
             langs: make no difference.
             progress: a bar on stderr.
             tokens_per_batch: tokens of a batch, padding included; None: what suits the device.
-            precision: "fp32", or "bf16" weights (three times faster on CPUs that know bf16; vectors change by about
-                1e-2).
+            precision: "fp32", or "bf16" (products in bfloat16, three times as fast on CPUs with units for it; vectors
+                change by about 1e-5 in cosine); None: that of the encoder.
 
         Returns:
             (texts, dim) float32.
@@ -262,17 +277,18 @@ class TransformerEncoder:
             InputError: an unknown side or precision, a text that is not Unicode text, or a vector that is not finite.
         """
         check_side(side)
+        precision = precision or self.precision
         if precision not in ("fp32", "bf16"):
             raise InputError(f"no precision {precision!r}; known: fp32, bf16")
         texts = checked_texts(texts)
         device = self.device
         budget = tokens_per_batch or (_CPU_TOKENS if device.type == "cpu" else _GPU_TOKENS)
         out = np.empty((len(texts), self.dim), np.float32)
-        model = copy.deepcopy(self.model).to(torch.bfloat16) if precision == "bf16" else self.model
-        training = model.training
+        products = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
+        model, training = self.model, self.model.training
         model.eval()
         try:
-            with torch.inference_mode(), Bar(f"encoding {side}", progress, len(texts)) as bar:
+            with torch.inference_mode(), products, Bar(f"encoding {side}", progress, len(texts)) as bar:
                 for first, ids, offsets in self._windows(texts, side):
                     for rows in token_batches(np.diff(offsets), budget):
                         input_ids, mask = self.batch(ids, offsets, rows)
@@ -389,7 +405,13 @@ def with_dense(encoder: TransformerEncoder, weight: np.ndarray) -> TransformerEn
     model = copy.deepcopy(encoder.model)
     model.append(dense.to(encoder.device))
     model.append(Normalize())
-    return TransformerEncoder(model, name=encoder.name, prefixes=encoder.prefixes, lengths=encoder.lengths)
+    return TransformerEncoder(
+        model,
+        name=encoder.name,
+        prefixes=encoder.prefixes,
+        lengths=encoder.lengths,
+        precision=encoder.precision,
+    )
 
 
 def averaged(encoders: Sequence[TransformerEncoder], shares: Sequence[float]) -> TransformerEncoder:
@@ -408,7 +430,12 @@ def averaged(encoders: Sequence[TransformerEncoder], shares: Sequence[float]) ->
             if value.is_floating_point():
                 value.copy_(sum(share * state[key].double() for share, state in zip(shares, states, strict=True)))
     return TransformerEncoder(
-        model, name=first.name, prefixes=first.prefixes, lengths=first.lengths, similarity=first.similarity
+        model,
+        name=first.name,
+        prefixes=first.prefixes,
+        lengths=first.lengths,
+        similarity=first.similarity,
+        precision=first.precision,
     )
 
 

@@ -237,7 +237,7 @@ def _key(content: str, encoder: TransformerEncoder, texts: Sequence[str], side: 
     import transformers
 
     machine = [torch.__version__, transformers.__version__, str(encoder.device), torch.get_num_threads()]
-    machine += [torch.backends.cpu.get_cpu_capability(), str(next(encoder.model.parameters()).dtype)]
+    machine += [torch.backends.cpu.get_cpu_capability(), str(next(encoder.model.parameters()).dtype), encoder.precision]
     digest = hashlib.blake2b(digest_size=_DIGEST)
     digest.update(json.dumps([content, side, encoder.prefixes[side], encoder.lengths[side], machine]).encode())
     for text in texts:

@@ -21,11 +21,12 @@ from triglot import seeds
 from triglot.ahead import ahead
 from triglot.batches import RunPlan, rank_slice
 from triglot.corpus.parallel import ParallelCorpus
+from triglot.encoder import precision
 from triglot.files import InputError
 from triglot.losses import LossSettings
 from triglot.robust import METHODS, RobustSettings, perturbed_step
 from triglot.settings import plain
-from triglot.train import checkpoint, precision
+from triglot.train import checkpoint
 from triglot.train.distributed import World, join
 from triglot.train.feed import Batch, Feed
 from triglot.train.further import check_languages
@@ -217,7 +218,9 @@ def run(
     if train.threads:
         torch.set_num_threads(train.threads)
     world, device = join(), model.device
-    train = replace(train, precision=precision.chosen(train.precision, device, mixed=model.mixed))
+    train = replace(
+        train, precision=precision.chosen(train.precision, device, mixed=model.mixed, key="train.precision")
+    )
     settings = _settings(train, loss, robust, plan, renewal, seed) | dict(origin or {})
     check_languages(feed.corpus, loss.translations)
     of_corpus = {"languages": len(feed.corpus.languages), "teachers": teachers}

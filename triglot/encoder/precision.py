@@ -1,4 +1,4 @@
-"""Which precision a model is trained in: bfloat16 where the processor has units for it, and nowhere else."""
+"""Which precision a model computes in: bfloat16 where the processor has units for it, and nowhere else."""
 
 from __future__ import annotations
 
@@ -36,20 +36,21 @@ def _flags() -> set[str]:
     return {flag for line in lines if line.lower().startswith(("flags", "features")) for flag in line.split()}
 
 
-def chosen(asked: str, device: torch.device, *, mixed: bool) -> str:
+def chosen(asked: str, device: torch.device, *, mixed: bool, key: str) -> str:
     """`fp32` or `bf16` for what the settings ask.
 
     Args:
         asked: `auto`, `fp32` or `bf16`.
         device: of the model.
         mixed: whether products of matrices are most of the model's work; `auto` is `fp32` for any other.
+        key: of the setting, for the warning.
     """
     if asked == "auto":
         return "bf16" if mixed and has_bf16_units(device.type) else "fp32"
     if asked == "bf16" and not has_bf16_units(device.type):
         log.warning(
-            "train.precision: bf16 is emulated on this %s, which can be fifty times slower than fp32; auto would take "
-            "fp32",
+            "%s: bf16 is emulated on this %s, which can be fifty times slower than fp32; auto would take fp32",
+            key,
             device.type,
         )
     return asked

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from triglot.train import precision
-from triglot.train.precision import chosen, has_bf16_units
+from triglot.encoder import precision
+from triglot.encoder.precision import chosen, has_bf16_units
 
 CPU = torch.device("cpu")
 
@@ -32,19 +32,19 @@ def processor(monkeypatch, tmp_path: Path):
 @pytest.mark.parametrize(("flags", "expected"), [("avx512f", "fp32"), ("avx512_bf16", "bf16"), ("amx_bf16", "bf16")])
 def test_auto_is_bf16_where_the_processor_has_units_for_it(processor, flags: str, expected: str) -> None:
     processor(flags)
-    assert chosen("auto", CPU, mixed=True) == expected
-    assert chosen("auto", CPU, mixed=False) == "fp32"
-    assert chosen("fp32", CPU, mixed=True) == "fp32"
+    assert chosen("auto", CPU, mixed=True, key="train.precision") == expected
+    assert chosen("auto", CPU, mixed=False, key="train.precision") == "fp32"
+    assert chosen("fp32", CPU, mixed=True, key="train.precision") == "fp32"
 
 
 def test_bf16_is_done_where_it_is_emulated_with_a_warning(processor, caplog) -> None:
     processor("")
     with caplog.at_level(logging.WARNING):
-        assert chosen("bf16", CPU, mixed=True) == "bf16"
+        assert chosen("bf16", CPU, mixed=True, key="train.precision") == "bf16"
     assert "emulated" in caplog.text
     caplog.clear()
     processor("amx_bf16")
-    assert chosen("bf16", CPU, mixed=True) == "bf16"
+    assert chosen("bf16", CPU, mixed=True, key="train.precision") == "bf16"
     assert not caplog.text
 
 
