@@ -45,6 +45,13 @@ def test_a_column_that_is_needed_is_named(path):
         next(parquet.batches(path.parent))
 
 
+def test_the_footer_alone_has_the_names(path):
+    assert parquet.column_names(path) == ["id", "lang", "vector"]
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(InputError, match=r"x\.parquet: not a Parquet file of names, or a damaged one"):
+        parquet.column_names(path, what=" of names")
+
+
 def test_a_flipped_bit_in_a_page_with_a_checksum_is_found(path):
     data = bytearray(path.read_bytes())
     at = data.find(np.float32(150).tobytes())

@@ -101,6 +101,14 @@ def batches(
         raise InputError(f"{path}: a damaged Parquet file ({found} rows can be read, its footer says {claimed})")
 
 
+def column_names(path: str | os.PathLike[str], *, what: str = "") -> list[str]:
+    """Names of the columns, from the footer alone. Raises InputError where that cannot be read."""
+    import pyarrow.parquet as pq
+
+    with _blame(Path(path), what):
+        return list(pq.read_schema(path).names)
+
+
 def rows(
     path: str | os.PathLike[str], columns: Sequence[str] | None = None, **options: Any
 ) -> Iterator[tuple[int, dict[str, Any]]]:

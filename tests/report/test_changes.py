@@ -13,7 +13,8 @@ import pytest
 
 from tests.command import triglot
 from tests.report.synthetic import write_run
-from triglot.report import changes_of, find_arms
+from triglot.evaluate.results import read_figures
+from triglot.report import changes, changes_of, find_arms
 from triglot.report.changes import EXAMPLES, Change, Changes, name_of
 
 
@@ -71,6 +72,22 @@ def test_a_model_compared_with_itself(two: tuple[Path, Path], tmp_path: Path) ->
     assert found.sentences == ["Nothing changed: every question finds its answers where it found them before."]
     assert not found.won
     assert not found.lost
+
+
+def test_no_more_is_read_than_is_shown(two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def reading(path: Path, columns: list[str], **options: str) -> pa.Table:
+        asked.append(list(columns))
+        return read_figures(path, columns, **options)
+
+    monkeypatch.setattr(changes, "read_figures", reading)
+    assert changes_of(find_arms(two))
+    assert len(asked) == 2
+    assert all(len(columns) < len(pq.read_schema(two[0] / "toy.queries.parquet").names) / 2 for columns in asked)
+    table = pq.read_table(two[0] / "toy.queries.parquet").drop_columns(["r@10"])
+    pq.write_table(table, two[0] / "toy.queries.parquet")
+    assert changes_of(find_arms(two)) == {}
 
 
 def test_there_are_none_for_one_arm_or_three(two: tuple[Path, Path], tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from triglot.files import InputError, atomic_write, nearest, read_json, write_js
 from triglot.measures import FORMER, current, reported
 from triglot.measures.result import Result
 from triglot.names import check_name
-from triglot.parquet import read_table
+from triglot.parquet import column_names, read_table
 from triglot.shapes import shaped
 
 if TYPE_CHECKING:
@@ -153,6 +153,15 @@ def read_figures(path: Path, columns: Sequence[str] | None = None, *, what: str 
             known = read_figures(path, what=what).column_names
             raise InputError(f"{path}: no column {name!r}{nearest(name, known)}")
     return table.select(list(columns))
+
+
+def figure_names(path: Path, *, what: str = "") -> list[str]:
+    """The columns of a per-query or per-item file by their names of now; its rows are not read.
+
+    Raises:
+        InputError: no such file, no Parquet, or damaged.
+    """
+    return [current(name) for name in column_names(path, what=what)]
 
 
 def _beside(folder: str | Path, name: str, suffix: str) -> Path:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import pyarrow.compute as pc
 
-from triglot.evaluate.results import read_figures, read_questions
+from triglot.evaluate.results import figure_names, read_figures, read_questions
 from triglot.report.runs import Arm
 from triglot.report.verdicts import ALPHA
 from triglot.stats import cluster_sums, holm, permutation_test
@@ -17,6 +18,7 @@ from triglot.stats import cluster_sums, holm, permutation_test
 FIRST = 10  # passages that a searcher looks at
 EXAMPLES = 3
 _COLUMNS = ("query_id", "query_lang", "cluster", "setting", "relevant", f"r@{FIRST}", "mrr")
+_WHAT = " of per-query results"
 
 
 @dataclass(frozen=True)
@@ -157,15 +159,13 @@ def _figures(arm: Arm, benchmark: str) -> dict[str, np.ndarray] | None:
         path = run.queries(benchmark)
         if path is None or not path.name.endswith(".queries.parquet"):
             return None
-        table = read_figures(path, what=" of per-query results")
-        if not set(_COLUMNS) <= set(table.column_names):  # of a run to a depth, say
+        if not set(_COLUMNS) <= set(figure_names(path, what=_WHAT)):  # of a run to a depth, say
             return None
-        table = table.select(_COLUMNS)
+        table = read_figures(path, _COLUMNS, what=_WHAT).filter(pc.field("setting") == "multi")
         columns = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
-        rows = columns["setting"] == "multi"
-        if not rows.any() or np.isnan(columns[f"r@{FIRST}"][rows].astype(float)).any():
+        if not len(table) or np.isnan(columns[f"r@{FIRST}"].astype(float)).any():
             return None
-        seeds.append({name: column[rows] for name, column in columns.items()})
+        seeds.append(columns)
     first = seeds[0]
     if not all(np.array_equal(first["query_id"], one["query_id"]) for one in seeds):
         return None
