@@ -9,14 +9,16 @@ import pytest
 
 from tests.command import triglot
 from tests.writing import inputs
+from triglot.commands.debias import strengths
 from triglot.corpus.formats import bitext
 from triglot.corpus.formats.pairs import read_training
 from triglot.debias.fit import UNTRIED, debias
 from triglot.debias.settings import DebiasSettings
 from triglot.debias.steps import linear_maps
-from triglot.debias.strength import LOSS, best, halved, trial_set
+from triglot.debias.strength import LOSS, best, choose_strength, halved, trial_set
 from triglot.encoder.languages import Removal, read_removal, write_removal
-from triglot.files import InputError
+from triglot.evaluate.evaluator import evaluate_embeddings
+from triglot.files import InputError, SettingError
 
 CODES = ("de", "en", "ru")
 
@@ -111,6 +113,78 @@ def test_the_strength_is_chosen_on_text_that_was_not_fitted_on(lines: Path) -> N
     assert fair.strength <= 0.25
     given = debias(Known(4.0), corpus, DebiasSettings(method="centre", strength=0.5))
     assert (given.strength, given.choice, given.texts) == (0.5, None, dict.fromkeys(CODES, 400))
+
+
+class Foreign(Known):
+    """A bias in German alone; Russian and English differ by nothing but what their texts are about."""
+
+    def encode(self, texts: list[str], *, side: str, progress: bool = False) -> np.ndarray:
+        out = super().encode(texts, side=side)
+        out[:, 31:34] = 0
+        return out / np.linalg.norm(out, axis=1, keepdims=True)
+
+
+def test_a_strength_is_chosen_for_each_language(lines: Path) -> None:
+    corpus, _ = bitext.read_training(lines)
+    settings = DebiasSettings(method="centre", strength=None, by_language=True)
+    fitted = debias(Foreign(4.0), corpus, settings)
+    assert fitted.choice is not None
+    assert set(fitted.strengths) == set(CODES)
+    assert fitted.strengths["de"] > 0
+    assert fitted.strengths == fitted.choice.languages
+    removal = fitted.encoder.removal
+    expected = np.float32([fitted.strengths[code] for code in removal.languages])
+    np.testing.assert_array_equal(removal.strengths, np.stack([expected, expected]))
+    assert any(line.startswith("by language: de ") for line in fitted.choice.lines())
+
+
+def test_languages_tried_alone_lose_nothing(lines: Path) -> None:
+    """Trying each language on the same texts never ends below the strength that is best for all."""
+    corpus, _ = bitext.read_training(lines)
+    encoder = Foreign(4.0)
+    aside = np.arange(60)
+    removal = debias(encoder, corpus, DebiasSettings(method="centre")).encoder.removal
+    one = choose_strength(encoder, removal, corpus, aside)
+    each = choose_strength(encoder, removal, corpus, aside, by_language=True)
+    assert (one.curve, one.chosen, one.languages) == (each.curve, each.chosen, {})
+    at = np.float32([each.languages[code] for code in removal.languages])
+    trial, _ = trial_set(corpus, aside)
+    vectors = [encoder.encode(texts.texts, side="query") for texts in (trial.queries, trial.passages)]
+    scores = []
+    for strength in (one.chosen, np.stack([at, at])):
+        step = removal.at(strength)
+        moved = [
+            step.apply(part, np.array([removal.number(trial.languages[one]) for one in texts.lang]), side)
+            for part, texts, side in zip(vectors, (trial.queries, trial.passages), ("query", "passage"), strict=True)
+        ]
+        scores.append(evaluate_embeddings(*moved, trial, bias=False).summary["multi"]["map"])
+    assert scores[1] >= scores[0]
+
+
+def test_strengths_of_single_languages_are_given(lines: Path) -> None:
+    corpus, _ = bitext.read_training(lines)
+    fitted = debias(Known(3.0), corpus, DebiasSettings(method="centre", strength=0.5, strengths={"ru": 0.0}))
+    removal = fitted.encoder.removal
+    np.testing.assert_array_equal(removal.strengths, np.float32([[0.5, 0.5, 0.0]] * 2))
+    with pytest.raises(SettingError, match="nothing was fitted on 'rn'"):
+        debias(Known(3.0), corpus, DebiasSettings(method="centre", strengths={"rn": 0.0}))
+    with pytest.raises(SettingError, match="same for all languages"):
+        DebiasSettings(method="lsar", strengths={"ru": 0.5})
+    with pytest.raises(SettingError, match="goes with a strength that is chosen"):
+        DebiasSettings(method="centre", by_language=True)
+
+
+def test_the_option_says_strengths() -> None:
+    assert strengths("") == {"strength": None, "strengths": {}, "by_language": False}
+    assert strengths("0.8, de=0.5,fr=1") == {
+        "strength": 0.8,
+        "strengths": {"de": 0.5, "fr": 1.0},
+        "by_language": False,
+    }
+    assert strengths("by-language") == {"strength": None, "strengths": {}, "by_language": True}
+    for wrong, message in (("half", "'half' is not"), ("de=2", "'de=2' is not"), ("0.1,0.2", "two numbers")):
+        with pytest.raises(InputError, match=message):
+            strengths(wrong)
 
 
 @pytest.mark.parametrize("method", ["centre", "lir", "shift", "map"])
@@ -234,6 +308,10 @@ def test_vectors_by_the_step_of_a_model(tmp_path: Path) -> None:
         (["--vectors", "in.npy", "--languages", "langs.txt", "--out", "out.npy", "--strength", "2"], "--strength"),
         (["--vectors", "in.npy", "--languages", "langs.txt", "--out", "out.npy", "--strength", "-0.5"], "strength"),
         (["--vectors", "in.npy", "--languages", "langs.txt", "--out", "out.npy", "--sides", "query"], "sides"),
+        (
+            ["--vectors", "in.npy", "--languages", "langs.txt", "--out", "out.npy", "--strength", "by-language"],
+            "lsar is the same for all languages",
+        ),
     ],
 )
 def test_bad_requests(tmp_path: Path, words: list[str], message: str) -> None:

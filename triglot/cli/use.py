@@ -25,7 +25,7 @@ from triglot.cli.app import (
 )
 from triglot.debias.methods import METHODS
 from triglot.language_tags import language
-from triglot.ranges import Count, Rank, Seed, Share, Top
+from triglot.ranges import Count, Rank, Seed, Top
 
 
 def _methods(between: str, trait: str = "name") -> str:
@@ -101,12 +101,13 @@ def debias(
     ] = None,
     method: Annotated[str, typer.Option(help=f"Debiasing method: {_methods(' | ')}.")] = "lsar",
     strength: Annotated[
-        float | None,
+        str,
         typer.Option(
-            help="How much of it to apply, 0 to 1; by default chosen on text held out from DATA.",
-            callback=within(Share),
+            metavar="NUMBER | LANG=NUMBER,... | by-language",
+            help="How much of it to apply, 0 to 1, also to single languages (0.8,de=0.5); by default chosen on text "
+            "held out from DATA, with by-language for each language.",
         ),
-    ] = None,
+    ] = "",
     sides: Annotated[
         str,
         typer.Option(help=f"Whether queries have offsets of their own ({_methods(', ', 'sides')}): both | passage."),
@@ -155,7 +156,7 @@ def debias(
 ) -> None:
     """Remove the language from a model's vectors, without training."""
     progress = listen(quiet)
-    from triglot.commands.debias import debias_model, debias_vectors
+    from triglot.commands.debias import debias_model, debias_vectors, strengths
     from triglot.commands.sources import named_paths
     from triglot.files import InputError
 
@@ -165,7 +166,7 @@ def debias(
         "texts": sample,
         "pivot": language(pivot),
         "sides": sides,
-        "strength": strength,
+        **strengths(strength),
     }
     if out is None or not (vectors or (model and texts)):
         raise InputError("debias: give MODEL DATA --out FOLDER, or --vectors IN.npy --languages FILE --out OUT.npy")

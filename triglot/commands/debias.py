@@ -88,6 +88,35 @@ def debias_model(
     return line
 
 
+def strengths(text: str) -> dict[str, Any]:
+    """What `--strength` says: `0.8`, `de=0.5,fr=1`, both, or `by-language`; empty: to be chosen.
+
+    Returns:
+        the settings `strength`, `strengths` and `by_language`.
+
+    Raises:
+        InputError: anything else, or a number that is not from 0 to 1.
+    """
+    if text == "by-language":
+        return {"strength": None, "strengths": {}, "by_language": True}
+    for_all, own = None, {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        code, equals, number = part.rpartition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value <= 1:
+            raise InputError(f"--strength: {part!r} is not a number from 0 to 1, LANG=NUMBER or by-language")
+        if equals:
+            own[language(code, "--strength")] = value
+        elif for_all is None:
+            for_all = value
+        else:
+            raise InputError(f"--strength: two numbers for all languages, {for_all:g} and {value:g}")
+    return {"strength": for_all, "strengths": own, "by_language": False}
+
+
 def debias_vectors(
     vectors: str,
     languages: str,
@@ -115,7 +144,7 @@ def debias_vectors(
     Raises:
         InputError: files that do not fit each other or the model, or a method that needs texts.
     """
-    from triglot.debias.fit import UNTRIED, step_of
+    from triglot.debias.fit import UNTRIED, step_of, strengths_of
     from triglot.debias.settings import DebiasSettings
     from triglot.document import Document
     from triglot.encoder.languages import read_removal
@@ -133,11 +162,14 @@ def debias_vectors(
                     f"{model}: has no step for each language; debias it by centre, lir, shift or map first"
                 )
         else:
+            if chosen.by_language:
+                raise InputError("--strength by-language: needs text to choose on, and vectors alone have none")
             strength = UNTRIED if chosen.strength is None else chosen.strength
             samples = {
                 code: array[[row for row, one in enumerate(spoken) if one == code]] for code in sorted({*spoken} - {""})
             }
-            step = step_of(chosen, samples).at(strength)
+            step = step_of(chosen, samples)
+            step = step.at(strengths_of(step, strength, chosen.strengths))
         if step.offsets.shape[1] != array.shape[1]:
             raise InputError(
                 f"{vectors}: vectors of {array.shape[1]} dimensions, but {model} has {step.offsets.shape[1]}"

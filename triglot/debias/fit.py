@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -43,6 +43,7 @@ class Fitted:
         texts: language -> texts (of `shift`: pairs) that were used.
         held_out: texts passed over because they are evaluated on.
         strength: that was applied.
+        strengths: language -> strength, where it has one of its own.
         choice: how the strength was chosen; None where it was given, or there was nothing to choose it on.
     """
 
@@ -51,6 +52,7 @@ class Fitted:
     held_out: int
     strength: float = 1.0
     choice: Choice | None = None
+    strengths: dict[str, float] = field(default_factory=dict)
 
 
 def debias(
@@ -100,11 +102,16 @@ def debias(
     removal = _fit(settings, rows, encode)
     strength, choice = settings.strength, None
     if strength is None:
-        choice = choose_strength(encoder, removal, corpus, aside, progress=progress) if len(aside) else None
+        if len(aside):
+            choice = choose_strength(
+                encoder, removal, corpus, aside, by_language=settings.by_language, progress=progress
+            )
         strength = choice.chosen if choice else UNTRIED
         if not choice:
             log.warning("strength: no text in two languages to choose it on; it is %g", strength)
-    if strength == 0:
+    own = {**(choice.languages if choice else {}), **settings.strengths}
+    at = strengths_of(removal, strength, own)
+    if not np.any(at):
         log.warning(
             "strength: nothing that %s takes away helps on the text held back; the model stays as it is",
             settings.method,
@@ -113,9 +120,29 @@ def debias(
         language = removal.directions[0].astype(np.float64)
         projection = np.eye(language.shape[1]) - strength * language.T @ language
         return Fitted(with_linear(encoder, projection), counts, hidden, strength, choice)
-    return Fitted(
-        ByLanguage(encoder, removal if strength == 1 else removal.at(strength)), counts, hidden, strength, choice
-    )
+    debiased = ByLanguage(encoder, removal if np.all(at == 1) else removal.at(at))
+    return Fitted(debiased, counts, hidden, strength, choice, own)
+
+
+def strengths_of(removal: Removal, strength: float, own: Mapping[str, float]) -> np.ndarray:
+    """(2, languages) float32 strengths of a step, of both sides.
+
+    Args:
+        removal: the step.
+        strength: of every language without one of its own.
+        own: language -> strength.
+
+    Raises:
+        SettingError: a language that the step was not fitted on.
+    """
+    for code in own:
+        if code not in removal.languages:
+            known = ", ".join(removal.languages)
+            raise SettingError(
+                "strengths", f"nothing was fitted on {code!r}{nearest(code, removal.languages)}; {known}"
+            )
+    each = [own.get(code, strength) for code in removal.languages]
+    return np.broadcast_to(np.float32(each), (2, len(each))).astype(np.float32)
 
 
 def _say_lacking(corpus: ParallelCorpus, counts: Mapping[str, int], settings: DebiasSettings) -> None:

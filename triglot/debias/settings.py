@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from triglot.debias.methods import METHODS
@@ -22,6 +22,8 @@ class DebiasSettings:
         texts: of each language at most; pairs of each language for `shift` and `map`.
         pivot: of `shift` and `map`: its vectors stay as they are.
         strength: how much of it is applied; None to have it chosen on a fifth of the data, which is then not fitted on.
+        strengths: language -> how much of it is applied there, in place of `strength`.
+        by_language: whether, once `strength` is chosen, one is chosen for each language in turn.
         sides: `both`: queries and passages have steps of their own; `passage`: queries have that of passages.
         source: label of the source whose texts are used; empty for all sources of natural text.
     """
@@ -32,6 +34,8 @@ class DebiasSettings:
     pivot: str = "en"
     source: str = ""
     strength: Share | None = 1.0
+    strengths: dict[str, Share] = field(default_factory=dict)
+    by_language: bool = False
     sides: Literal["passage", "both"] = "passage"
 
     def __post_init__(self) -> None:
@@ -41,3 +45,9 @@ class DebiasSettings:
         if self.rank and self.method and not METHODS[self.method].ranked:
             having = " and ".join(method.name for method in METHODS if method.ranked)
             raise SettingError("rank", f"{self.method} has none; {having} have")
+        everywhere = bool(self.method) and METHODS[self.method].everywhere
+        for key, value in (("strengths", self.strengths), ("by_language", self.by_language)):
+            if value and everywhere:
+                raise SettingError(key, f"{self.method} is the same for all languages; its strength is one for all")
+        if self.by_language and self.strength is not None:
+            raise SettingError("by_language", "goes with a strength that is chosen, and one is given")

@@ -4,7 +4,7 @@ beside it."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ class Choice:
         curve: strength -> `mono`, `cross`, `multi` (mAP) and `rank_distance`.
         chosen: the strength with the highest mAP in the pool of all languages among those that cost at most `LOSS`
             within a language.
+        languages: language -> the strength that was then chosen for it alone; empty where one was not asked for.
         groups: of texts that were tried.
         data: what was asked and found: `questions` and their passages, or `halves` of texts.
     """
@@ -40,17 +41,20 @@ class Choice:
     chosen: float
     groups: int
     data: str
+    languages: dict[str, float] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
         """For the terminal: a line for each strength, the chosen one marked."""
-        found = []
+        lines = []
         for strength, figures in self.curve.items():
             listed = "  ".join(f"{name} {value:.3f}" for name, value in figures.items() if name != "rank_distance")
             distance = f"  rank distance {figures['rank_distance']:,.0f}" if "rank_distance" in figures else ""
-            found.append(
+            lines.append(
                 f"strength {strength:.2f}  {listed}{distance}{'  (chosen)' if strength == self.chosen else ''}"
             )
-        return found
+        if self.languages:
+            lines.append("by language: " + ", ".join(f"{code} {value:g}" for code, value in self.languages.items()))
+        return lines
 
 
 def trial_set(corpus: ParallelCorpus, groups: np.ndarray) -> tuple[RetrievalSet, str]:
@@ -142,6 +146,7 @@ def choose_strength(
     groups: np.ndarray,
     *,
     strengths: Sequence[float] = STRENGTHS,
+    by_language: bool = False,
     progress: bool = False,
 ) -> Choice:
     """Try strengths on groups that the step was not fitted on.
@@ -152,6 +157,8 @@ def choose_strength(
         corpus: see `trial_set`.
         groups: see `trial_set`.
         strengths: to try; 0 is always among them.
+        by_language: try them on each language alone as well, in the order of the step, those before it at what was
+            chosen for them and those after it at what was chosen for all.
         progress: show bars.
 
     Raises:
@@ -163,14 +170,30 @@ def choose_strength(
         for side, texts in (("query", trial.queries), ("passage", trial.passages))
     }
     numbers = np.array([removal.number(code) for code in trial.languages])
-    curve = {}
-    for strength in sorted({0.0, *strengths}):
+    candidates = sorted({0.0, *strengths})
+
+    def tried(strength: float | np.ndarray) -> dict[str, float]:
         step = removal.at(strength)
         queries = step.apply(vectors["query"], numbers[trial.queries.lang], "query")
         passages = step.apply(vectors["passage"], numbers[trial.passages.lang], "passage")
-        found = evaluate_embeddings(queries, passages, trial, bias=False)
-        curve[strength] = _figures(found.summary)
-    return Choice(curve, best(curve), len(np.unique(trial.queries.group)), data)
+        return _figures(evaluate_embeddings(queries, passages, trial, bias=False).summary)
+
+    curve = {strength: tried(strength) for strength in candidates}
+    chosen = best(curve)
+    own: dict[str, float] = {}
+    if by_language:
+        least = curve[0.0].get("mono", -np.inf) - LOSS
+        at, now = np.full((2, len(removal.languages)), chosen, np.float32), curve[chosen]
+        for number, code in enumerate(removal.languages):
+            alone = {chosen: now}
+            for strength in candidates:
+                if strength != chosen:
+                    moved = at.copy()
+                    moved[:, number] = strength
+                    alone[strength] = tried(moved)
+            own[code] = highest(alone, least)
+            at[:, number], now = own[code], alone[own[code]]
+    return Choice(curve, chosen, len(np.unique(trial.queries.group)), data, own)
 
 
 def _figures(summary: Mapping[str, Any]) -> dict[str, float]:
@@ -181,6 +204,13 @@ def _figures(summary: Mapping[str, Any]) -> dict[str, float]:
 def best(curve: Mapping[float, Mapping[str, float]]) -> float:
     """The strength with the highest mAP in the pool of all languages that costs at most `LOSS` within a language; the
     lower of equals."""
-    least = curve[0.0].get("mono", -np.inf) - LOSS
+    return highest(dict(sorted(curve.items())), curve[0.0].get("mono", -np.inf) - LOSS)
+
+
+def highest(curve: Mapping[float, Mapping[str, float]], least: float) -> float:
+    """The strength with the highest mAP in the pool of all languages whose mAP within a language is `least` or more;
+    the first of equals, and where none has it the one that comes nearest."""
     allowed = [strength for strength, figures in curve.items() if figures.get("mono", np.inf) >= least]
-    return max(sorted(allowed), key=lambda strength: curve[strength]["multi"])
+    if not allowed:
+        return max(curve, key=lambda strength: curve[strength].get("mono", 0.0))
+    return max(allowed, key=lambda strength: curve[strength]["multi"])

@@ -85,7 +85,7 @@ def evaluated_texts(benchmarks: Iterable[tuple[Benchmark, Opened]]) -> set[str]:
 def fit_facts(settings: DebiasSettings, fitted: Fitted, source: str) -> Mapping[str, Any]:
     """For summaries."""
     facts = {"method": settings.method, "rank": settings.rank, "source": source, "texts": fitted.texts}
-    facts |= {"held_out": fitted.held_out, "strength": fitted.strength}
+    facts |= {"held_out": fitted.held_out, "strength": fitted.strength, "strengths": fitted.strengths}
     return facts | (
         {"curve": {f"{one:g}": found for one, found in fitted.choice.curve.items()}} if fitted.choice else {}
     )
@@ -96,6 +96,8 @@ def fit_line(settings: DebiasSettings, fitted: Fitted, source: str) -> str:
     listed = ", ".join(f"{code} {count:,}" for code, count in fitted.texts.items())
     held = f"; {fitted.held_out:,} texts passed over because they are evaluated on" if fitted.held_out else ""
     strength = f" at strength {fitted.strength:g}" if fitted.strength != 1 else ""
+    if fitted.strengths:
+        strength += " (" + ", ".join(f"{code} {value:g}" for code, value in fitted.strengths.items()) + ")"
     if fitted.choice:
         strength += f", chosen on {fitted.choice.groups:,} {fitted.choice.data} held back"
     return f"debiased by {settings.method}{strength}, fitted on {source} ({listed}){held}"
