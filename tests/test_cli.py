@@ -199,7 +199,7 @@ def test_compare(study: Path, tmp_path: Path) -> None:
     done = triglot("compare", study / "arms" / "x-x", study / "arms" / "x-y", "--report", tmp_path / "r")
     assert (done.code, "x-x x2" in done.out) == (0, True)
     assert (tmp_path / "r" / "report.html").is_file()
-    done = triglot("compare", study, "--format", "markdown", "--measure", "r@1")
+    done = triglot("compare", study, "--output-format", "markdown", "--measure", "r@1")
     assert done.out.splitlines()[2].startswith("| arm | Monolingual R@1")
     assert triglot("compare", study, "--measure", "r@l").code == 2
 

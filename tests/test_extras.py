@@ -58,7 +58,7 @@ def test_vectors_are_evaluated_and_compared_by_the_base_install(tmp_path: Path) 
     done = run(COMMAND, "evaluate", "vectors", *words, refused=refused, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Multilingual mAP" in done.stdout
-    done = run(COMMAND, "compare", "run", "--format", "markdown", refused=refused, cwd=tmp_path)
+    done = run(COMMAND, "compare", "run", "--output-format", "markdown", refused=refused, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     done = run(COMMAND, "compare", "run", "--report", "report", refused=refused, cwd=tmp_path)
     assert done.returncode == 2

@@ -97,7 +97,7 @@ def test_killed_anywhere(server: Server, root: Path, tmp_path: Path, name: str, 
         now = held(place)
         check(name, now, old, new, target)
         if name == "evaluate" and (place / target / "results.json").exists():
-            told = server.run(["compare", place / target, "--format", "json"])
+            told = server.run(["compare", place / target, "--output-format", "json"])
             assert told.code == 0, told.output
             assert json.loads((place / target / "results.json").read_bytes())["model"] in map(
                 str, (root / "model", root / "second")

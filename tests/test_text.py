@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from triglot.augment.codeswitch import join_units
 from triglot.bm25 import tokenise
-from triglot.text import HAN_BLOCKS, RUNS, THAI_BLOCKS, UNSPACED, normalise, ranges, said, within
+from triglot.text import HAN_BLOCKS, RUNS, THAI_BLOCKS, UNSPACED, in_one, normalise, ranges, said, titled, within
 
 
 def test_blocks_hold_the_letters_of_the_scripts_and_little_else() -> None:
@@ -77,3 +78,10 @@ def test_case_and_white_space_alone_make_no_difference_to_what_is_said() -> None
     numbers = said(pa.array(["C  is\told", "c is old ", "C++ is old", "C is old!"], pa.large_string()))
     assert numbers[0] == numbers[1]
     assert len(set(numbers.tolist())) == 3
+
+
+@given(st.lists(st.text(max_size=5), max_size=4))
+def test_a_text_of_several_parts_holds_each_of_them(parts: list[str]) -> None:
+    assert in_one(parts) == " ".join(part.strip() for part in parts if part.strip())
+    for title, text in pairwise(parts):
+        assert in_one([title, text]) == titled(title.strip(), text.strip())

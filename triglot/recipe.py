@@ -418,10 +418,26 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
 
 def recipe_of(document: Document, overrides: Sequence[str] = ()) -> Recipe:
     """The recipe of a document; see `load_recipe`."""
-    document, words = renamed_document(document), [_renamed_word(*split_word(word)) for word in overrides]
+    written = document = renamed_document(document)
+    words = [_renamed_word(*split_word(word)) for word in overrides]
     for key, value in words:
         document = _apply(document, key, value, COMMAND_LINE, [other for other, _ in words])
-    return parse_recipe(document)
+    try:
+        return parse_recipe(document)
+    except InputError:
+        if not words or not _stands(written):
+            raise
+        # The file is well without the words: what is wrong came with them, whatever line it shows in.
+        told = {key: place for key, place in document.lines.items() if place == COMMAND_LINE}
+        return parse_recipe(Document(document.value, COMMAND_LINE, told))
+
+
+def _stands(document: Document) -> bool:
+    try:
+        parse_recipe(document)
+    except InputError:
+        return False
+    return True
 
 
 def arm_recipe(recipe: Recipe, arm: str, seed: int) -> Recipe:

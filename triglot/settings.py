@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import difflib
 import re
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -22,6 +23,7 @@ from triglot.ranges import Range, hints_of, ranges_in, shown
 
 T = TypeVar("T")
 _ANY_NUMBER = Range(-(2.0**63), 2.0**63)
+_MOST_MEANT = 3  # keys that one hint names
 
 
 def _shapes(kind: Any) -> Iterable[Any]:
@@ -35,8 +37,44 @@ def _shapes(kind: Any) -> Iterable[Any]:
         yield kind
 
 
-def _unknown(kind: Any, value: Any, prefix: str) -> Iterable[tuple[str, str]]:
-    """Yield (dotted key, what is wrong) for keys that no dataclass knows."""
+def dotted_keys(kind: Any, above: str = "") -> Iterator[str]:
+    """The dotted keys that a dataclass has at any depth; of a list, those of its first entry (`sources.0.path`)."""
+    for shape in _shapes(kind):
+        if dataclasses.is_dataclass(shape):
+            hints = hints_of(shape)
+            for entry in dataclasses.fields(shape):
+                if entry.init:
+                    yield joined(above, entry.name)
+                    yield from dotted_keys(hints[entry.name], joined(above, entry.name))
+        elif get_origin(shape) in (list, tuple, Sequence) and get_args(shape):
+            yield from dotted_keys(get_args(shape)[0], joined(above, 0))
+
+
+@cache
+def _by_name(kind: Any) -> dict[str, tuple[str, ...]]:
+    """Last part of a key -> the dotted keys that end in it, the shortest ones alone."""
+    found: dict[str, list[str]] = {}
+    for key in dotted_keys(kind):
+        found.setdefault(key.rpartition(".")[2], []).append(key)
+    depth = {name: min(key.count(".") for key in keys) for name, keys in found.items()}
+    return {name: tuple(key for key in keys if key.count(".") == depth[name]) for name, keys in found.items()}
+
+
+def _meant(name: str, known: Sequence[str], root: Any) -> str:
+    """A hint for an unknown key: those of this very name at other places of the tree, the nearest beside it, or the
+    nearest anywhere."""
+    elsewhere = _by_name(root) if root is not None else {}
+    last = name.rpartition(".")[2]
+    if last not in elsewhere and (hint := nearest(name, known, listed=False)):
+        return hint
+    close = [last] if last in elsewhere else difflib.get_close_matches(last, elsewhere, n=1)
+    if not close:
+        return nearest(name, known)
+    return f"; did you mean {' or '.join(repr(key) for key in elsewhere[close[0]][:_MOST_MEANT])}?"
+
+
+def _unknown(kind: Any, value: Any, prefix: str, root: Any) -> Iterable[tuple[str, str]]:
+    """Yield (dotted key, what is wrong) for keys that no dataclass knows; `root` has all keys that may be meant."""
     for shape in _shapes(kind):
         origin = get_origin(shape) or shape
         if isinstance(value, Mapping) and dataclasses.is_dataclass(shape):
@@ -44,15 +82,15 @@ def _unknown(kind: Any, value: Any, prefix: str) -> Iterable[tuple[str, str]]:
             known = [entry.name for entry in dataclasses.fields(shape) if entry.init]
             for key, child in value.items():
                 if key not in known:
-                    yield joined(prefix, key), f"no such setting{nearest(str(key), known)}"
+                    yield joined(prefix, key), f"no such setting{_meant(str(key), known, root)}"
                 else:
-                    yield from _unknown(hints[key], child, joined(prefix, key))
+                    yield from _unknown(hints[key], child, joined(prefix, key), root)
         elif isinstance(value, Mapping) and origin in (dict, Mapping) and get_args(shape):
             for key, child in value.items():
-                yield from _unknown(get_args(shape)[1], child, joined(prefix, key))
+                yield from _unknown(get_args(shape)[1], child, joined(prefix, key), root)
         elif isinstance(value, (list, tuple)) and origin in (list, tuple, Sequence) and get_args(shape):
             for number, child in enumerate(value):
-                yield from _unknown(get_args(shape)[0], child, joined(prefix, number))
+                yield from _unknown(get_args(shape)[0], child, joined(prefix, number), root)
 
 
 def _hint(kind: Any, path: Sequence[Any]) -> Any:
@@ -109,9 +147,9 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def _made(kind: Any, value: Any, prefix: str) -> tuple[Any, dict[str, str]]:
+def _made(kind: Any, value: Any, prefix: str, root: Any = None) -> tuple[Any, dict[str, str]]:
     """What plain values make, and dotted key -> what is wrong with it; of the two, one is empty."""
-    wrong = dict(_unknown(kind, value, prefix)) or dict(_wrong_numbers(kind, value, prefix))
+    wrong = dict(_unknown(kind, value, prefix, root or kind)) or dict(_wrong_numbers(kind, value, prefix))
     if wrong:
         return None, wrong
     try:
@@ -173,7 +211,7 @@ def changed(settings: T, document: Document, inside: str = "") -> T:
     for key, value in document.value.items():
         _nest(changes, key.split("."), value, document.where(key))
     wrong: dict[str, str] = {}
-    made = _changed(settings, type(settings), changes, "", wrong)
+    made = _changed(settings, type(settings), changes, "", wrong, type(settings))
     if wrong:
         raise _refusal(document, inside, wrong)
     return made
@@ -204,17 +242,17 @@ def _unnest(changes: Any) -> Any:
     return {key: _unnest(child) for key, child in changes.items()}
 
 
-def _changed(value: Any, kind: Any, changes: Any, key: str, wrong: dict[str, str]) -> Any:
+def _changed(value: Any, kind: Any, changes: Any, key: str, wrong: dict[str, str], root: Any) -> Any:
     """A value with changes below it; what is wrong with them goes into `wrong` by its dotted key."""
     if isinstance(changes, _Whole) or value is None:
-        made, found = _made(kind, _unnest(changes), key)
+        made, found = _made(kind, _unnest(changes), key, root)
         wrong.update(found)
         return made
     if isinstance(value, Mapping):
         below = {name: _unnest(child) for name, child in changes.items()}
         return {**value, **below}
     if isinstance(value, tuple):
-        return _changed_items(value, kind, changes, key, wrong)
+        return _changed_items(value, kind, changes, key, wrong, root)
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         wrong[joined(key, next(iter(changes)))] = f"{key} is {shown(value)} and holds no settings"
         return value
@@ -222,9 +260,9 @@ def _changed(value: Any, kind: Any, changes: Any, key: str, wrong: dict[str, str
     below = {}
     for name, child in changes.items():
         if name in names:
-            below[name] = _changed(getattr(value, name), hints[name], child, joined(key, name), wrong)
+            below[name] = _changed(getattr(value, name), hints[name], child, joined(key, name), wrong, root)
         else:
-            wrong[joined(key, name)] = f"no such setting{nearest(name, names)}"
+            wrong[joined(key, name)] = f"no such setting{_meant(name, names, root)}"
     if wrong:
         return value
     try:
@@ -237,13 +275,13 @@ def _changed(value: Any, kind: Any, changes: Any, key: str, wrong: dict[str, str
 
 
 def _changed_items(
-    value: tuple[Any, ...], kind: Any, changes: Mapping[str, Any], key: str, wrong: dict[str, str]
+    value: tuple[Any, ...], kind: Any, changes: Mapping[str, Any], key: str, wrong: dict[str, str], root: Any
 ) -> tuple[Any, ...]:
     items = list(value)
     of_items = next(get_args(shape)[0] for shape in _shapes(kind) if get_origin(shape) is tuple)
     for name, child in changes.items():
         if re.fullmatch(r"[0-9]{1,9}", name) and int(name) < len(items):
-            items[int(name)] = _changed(items[int(name)], of_items, child, joined(key, name), wrong)
+            items[int(name)] = _changed(items[int(name)], of_items, child, joined(key, name), wrong, root)
         else:
             wrong[joined(key, name)] = (
                 f"the list has the entries 0 to {len(items) - 1}" if items else "the list is empty"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 def titled(title: str, text: str) -> str:
     """What is encoded of a document: its title before its text, as in BEIR. A title without a text is a text."""
     return f"{title} {text}".strip() if title.strip() else text
+
+
+def in_one(parts: Sequence[str]) -> str:
+    """What is encoded of a document with any number of parts, a title, a summary and a body for one: as `titled`."""
+    first, *rest = parts or ("",)
+    return titled(first.strip(), in_one(rest)) if rest else first.strip()
 
 
 # --- scripts without spaces between words

@@ -62,7 +62,7 @@ def test_lists_are_learned_and_used(pairs: Path, tmp_path: Path) -> None:
         tmp_path / "lists",
         "--rate",
         "1",
-        "--sample",
+        "--examples",
         "1",
         "--into",
         "de,en",

@@ -38,6 +38,7 @@ def test_from_tables_to_pairs_and_a_benchmark(here: Path) -> None:
     assert report["questions"]["train"] == len(read_training("prepared")[0])
     assert report["articles"]["test"] == 10
     again = json.loads(triglot("data", "prepare", "data.yaml", "--out", "prepared", "--json", "-q").out)
+    assert (again.pop("command"), again.pop("out")) == ("data prepare", "prepared")
     assert again == {key: value for key, value in report.items() if key != "record"}
 
 

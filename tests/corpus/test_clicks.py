@@ -1,15 +1,16 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests import help_centre
-from triglot.corpus.clicks import TEST, TRAIN, Prepared, joined, prepare
+from triglot.corpus.clicks import TEST, TRAIN, Prepared, prepare
 from triglot.corpus.description import ArticleColumns, Articles, ClickColumns, Clicks, Description
+from triglot.corpus.formats.passages import read_passages
 from triglot.files import InputError
 from triglot.text import normalise
 
@@ -179,9 +180,24 @@ def test_too_little_is_an_error() -> None:
     assert not of(TWENTY, ASKED[:1], replace(TABLES, test_size=0.0)).test
 
 
-@given(st.lists(st.text(max_size=8), max_size=4))
-def test_joined_texts_hold_all_parts(parts: list[str]) -> None:
-    text = joined(parts)
-    assert all(part.strip() in text for part in parts)
-    assert joined(["Title", "Body"]) == "Title. Body"
-    assert joined(["Why?", "", "So."]) == "Why? So."
+def test_html_is_taken_out_and_counted() -> None:
+    articles = [
+        article(1, text="<p>Open &quot;My pages&quot;</p><ul><li>a<li>b</ul>"),
+        *TWENTY[2:],
+        article(99, text="a < b"),
+    ]
+    made = of(articles, [*ASKED[1:], click("less", "99")])
+    assert made.texts["id-1", "en"] == 't1 Open "My pages" a b'
+    assert made.texts["id-99", "en"] == "t99 a < b"
+    assert made.tally.read["articles with HTML (tags and entities taken out)"] == 1
+    kept = of(articles, ASKED[1:], replace(TABLES, strip_html=False))
+    assert kept.texts["id-1", "en"].startswith("t1 <p>")
+
+
+def test_what_is_trained_on_is_what_is_searched(tmp_path: Path) -> None:
+    """One door for the text of an article: `data prepare`, and the passages of `encode` and `search`."""
+    rows = [article(n, text=f"<p>body &amp; soul {n}</p> ") for n in range(20)]
+    made = of(rows, ASKED)
+    (tmp_path / "articles.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    ids, texts = read_passages(tmp_path / "articles.jsonl")
+    assert {(f"id-{one}", "en"): text for one, text in zip(ids, texts, strict=True)} == dict(made.texts)

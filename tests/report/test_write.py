@@ -38,14 +38,14 @@ def test_a_report_has_the_tables_that_would_be_made_again(study: Path, tmp_path:
 
 
 def test_compare_works_its_report_out_once(study: Path, tmp_path: Path, read: Read) -> None:
-    done = command("compare", study, "--report", tmp_path / "report", "--format", "csv")
+    done = command("compare", study, "--report", tmp_path / "report", "--output-format", "csv")
     assert done.code == 0, done.err
     assert "toy,x-y,3,multi,map," in done.out
     assert set(read.values()) == {1}
 
 
 def test_nothing_is_written_where_the_form_or_the_measure_is_unknown(study: Path, tmp_path: Path) -> None:
-    for options in (["--format", "cvs"], ["--measure", "mapp"]):
+    for options in (["--output-format", "cvs"], ["--measure", "mapp"]):
         done = command("compare", study, "--report", tmp_path / "report", *options)
         assert done.code == 2
         assert "did you mean" in done.err

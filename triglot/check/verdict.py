@@ -61,7 +61,12 @@ def measure(name: str) -> Measure:
         return replace(row, name=name, title=f"{row.title} {_PLACES[setting]}")
     if name in known():
         return known()[name]
-    raise InputError(f"no measure {name!r}{nearest(name, (*_OF_CHECK, *known().names()))}")
+    raise InputError(f"no measure {name!r}{nearest(name, measure_names())}")
+
+
+def measure_names() -> tuple[str, ...]:
+    """What `measure` knows."""
+    return (*_OF_CHECK, *known().names())
 
 
 @dataclass(frozen=True)

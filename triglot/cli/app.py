@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
+from triglot.cli import complete
 from triglot.extras import MissingExtra, named
 from triglot.files import InputError, expand
 from triglot.language_tags import wanted
@@ -25,7 +26,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,  # rich takes two thirds of the time that --help would need
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 data_app = typer.Typer(help="Inspect data, and prepare your own.", no_args_is_help=True, rich_markup_mode=None)
@@ -36,19 +36,6 @@ app.add_typer(data_app, name="data")
 app.add_typer(recipes_app, name="recipes")
 
 
-class NamesMeasures(TyperCommand):
-    """A command whose help names the measures in place of `{measures}`: they are loaded when the help is asked for, and
-    not before."""
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        from triglot.report.tables import measure_names
-
-        for option in self.params:
-            if text := getattr(option, "help", None):
-                option.help = text.replace("{measures}", ", ".join(measure_names()))  # type: ignore[attr-defined]
-        super().format_help(ctx, formatter)
-
-
 # Options that had another name before: command -> old name -> name of today.
 RENAMED = {
     "augment": {
@@ -56,6 +43,8 @@ RENAMED = {
         "--translate": "--translation-model",
         "--beams": "--num-beams",
         "--shape": "--output-format",
+        "--sample": "--examples",
+        "--cache": "--translation-cache",
     },
     "mine": {"--layout": "--output-format"},
     "lists": {"--score": "--min-score", "--most": "--max-translations", "--least": "--min-count"},
@@ -65,6 +54,7 @@ RENAMED = {
     "encode": {"--lang": "--language"},
     "search": {"--lang": "--language", "--top": "--top-k"},
     "debias": {"--texts": "--max-texts"},
+    "compare": {"--format": "--output-format"},
 }
 
 
@@ -80,6 +70,19 @@ class Command(TyperCommand):
                 typer.echo(f"triglot: {old} is now called {renamed[old]}", err=True)
                 args = [*args[:place], f"{renamed[old]}{equals}{value}", *args[place + 1 :]]
         return super().parse_args(ctx, args)
+
+
+class NamesMeasures(Command):
+    """A command whose help names the measures in place of `{measures}`: they are loaded when the help is asked for, and
+    not before."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        from triglot.report.tables import measure_names
+
+        for option in self.params:
+            if text := getattr(option, "help", None):
+                option.help = text.replace("{measures}", ", ".join(measure_names()))  # type: ignore[attr-defined]
+        super().format_help(ctx, formatter)
 
 
 def at_home(value: Any) -> Any:
@@ -113,12 +116,20 @@ Force = Annotated[
 Settings = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="KEY=VALUE", help="Settings that override the recipe, such as batches.kind=xy.", callback=at_home
+        metavar="KEY=VALUE",
+        help="Settings that override the recipe, such as batches.kind=xy.",
+        callback=at_home,
+        autocompletion=complete.keys,
     ),
 ]
 RecipeName = Annotated[
     str,
-    typer.Argument(metavar="RECIPE", help="A YAML file, or a name that `triglot recipes ls` lists.", callback=at_home),
+    typer.Argument(
+        metavar="RECIPE",
+        help="A YAML file, or a name that `triglot recipes ls` lists.",
+        callback=at_home,
+        autocompletion=complete.recipes,
+    ),
 ]
 RecipeOrData = Annotated[
     str,
@@ -126,6 +137,7 @@ RecipeOrData = Annotated[
         metavar="RECIPE|DATA",
         help="A recipe (a YAML file, or a name that `triglot recipes ls` lists); or data, with --model.",
         callback=at_home,
+        autocompletion=complete.recipes,
     ),
 ]
 ModelName = Annotated[
@@ -149,6 +161,7 @@ Benchmarks = Annotated[
         metavar="NAME=PATH",
         help="A benchmark: a path, or hub:OWNER/NAME:xx for a data set on the Hub. Can be given several times.",
         callback=at_home,
+        autocompletion=complete.data,
     ),
 ]
 TextFile = Annotated[
@@ -169,7 +182,14 @@ LanguageOfTexts = Annotated[
         help="Language of the texts, for a model debiased by language; by default detected for each text.",
     ),
 ]
-Format = Annotated[str, typer.Option("--format", help="Format of the data; by default detected from the file names.")]
+Format = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        help="Format of the data; by default detected from the file names.",
+        autocompletion=complete.formats,
+    ),
+]
 CandidateText = Annotated[
     str,
     typer.Option(
@@ -193,7 +213,68 @@ Cache = Annotated[
         callback=at_home,
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings and errors only.")]
+
+
+def _quiet(ctx: typer.Context, value: bool) -> bool:
+    """`-q` of the command, or of the words before it: `triglot -q train`."""
+    above: Any = ctx.parent
+    return value or bool(above and above.params.get("quiet"))
+
+
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet", "-q", help="Show warnings and errors only; before the command or after it.", callback=_quiet
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object in place of text; logs stay on stderr.")]
+OutputFormat = Annotated[
+    str,
+    typer.Option(
+        "--output-format",
+        help="Output format: table | markdown | csv | latex | json.",
+        autocompletion=complete.output_formats,
+    ),
+]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from triglot import __version__
+
+        typer.echo(f"triglot {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _everywhere(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train, evaluate and search with one multilingual retriever that is not biased towards a language."""
+
+
+@data_app.callback()
+def _of_data(quiet: Quiet = False) -> None:
+    """Inspect data, and prepare your own."""
+
+
+@recipes_app.callback()
+def _of_recipes(quiet: Quiet = False) -> None:
+    """List, show and copy the recipes that come with Triglot."""
+
+
+def put(command: str, value: Mapping[str, Any], out: Path | None = None) -> None:
+    """What `--json` prints, the same shape for every command: one object with `command`, with `out` where something was
+    written, and beside them what the command found, under the keys of the file that it writes."""
+    import json
+
+    from triglot.settings import plain
+
+    head: dict[str, Any] = {"command": command} | ({"out": str(out)} if out else {})
+    typer.echo(json.dumps(head | plain(value), indent=1, ensure_ascii=False, default=str))
 
 
 def listen(quiet: bool) -> bool:
@@ -250,7 +331,7 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         with named():
-            app()
+            app(prog_name="triglot")
     except (InputError, MissingExtra) as error:
         print(f"triglot: {error}", file=sys.stderr)
         sys.exit(2)

@@ -11,6 +11,7 @@ from triglot.cli.app import (
     Command,
     Force,
     Format,
+    Json,
     Languages,
     ListsFolder,
     Pairs,
@@ -20,6 +21,7 @@ from triglot.cli.app import (
     at_home,
     codes,
     listen,
+    put,
     within,
     words,
 )
@@ -108,7 +110,10 @@ def augment(
     cache: Annotated[
         str,
         typer.Option(
-            metavar="FILE", help="File that keeps the translations; by default beside the output.", callback=at_home
+            "--translation-cache",
+            metavar="FILE",
+            help="File that keeps the translations; by default beside the output.",
+            callback=at_home,
         ),
     ] = "",
     languages: Languages = "",
@@ -122,15 +127,18 @@ def augment(
     sample: Annotated[
         int | None,
         typer.Option(
+            "--examples",
             help="Write nothing, and show this many texts of each kind and language before and after the change.",
             callback=within(Count),
         ),
     ] = None,
+    as_json: Json = False,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Write training pairs with changed copies: typos, code-switching, synonyms, translations."""
     progress = listen(quiet)
+    import io
     import sys
 
     from triglot.commands import augment as augmenting
@@ -162,8 +170,11 @@ def augment(
     )
     examples_to = None if quiet else sys.stderr
     if sample is not None:
-        examples_to = sys.stdout
+        examples_to = io.StringIO() if as_json else sys.stdout
     report = augmenting.augment(job, force=force, progress=progress, stream=examples_to)
+    if as_json:
+        shown = {"examples": examples_to.getvalue().splitlines()} if isinstance(examples_to, io.StringIO) else {}
+        return put("augment", {**report, **shown}, out)
     for name, file in report.get("files", {}).items():
         path = out if out is None or out.name == name else out / name
         typer.echo(f"{path}: {file['lines']} lines, factor {file['factor']:g}")
@@ -198,6 +209,7 @@ def mine(
     ] = "tevatron",
     languages: Languages = "",
     option: ReaderOptions = None,
+    as_json: Json = False,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -217,6 +229,8 @@ def mine(
         force=force,
         progress=progress,
     )
+    if as_json:
+        return put("mine", report, out)
     typer.echo(f"{out}: {report['written']} lines, {report['negatives']} negatives")
 
 
@@ -260,6 +274,7 @@ def lists(
         ),
     ] = "",
     format: Format = "",
+    as_json: Json = False,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -272,6 +287,8 @@ def lists(
     verdicts = lists_from(
         paths, out, settings, pivot=pivot, languages=codes(languages), format=format, against=against, force=force
     )
+    if as_json:
+        return put("lists", {"against": {"-".join(pair): one for pair, one in verdicts.items()}}, out)
     for line in verdict_lines(verdicts) if verdicts else ():
         typer.echo(line)
     typer.echo(out)

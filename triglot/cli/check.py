@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from triglot.cli.app import Cache, Force, Languages, ModelName, Quiet, app, at_home, codes, listen, within
+from triglot.cli import complete
+from triglot.cli.app import (
+    Cache,
+    Force,
+    Json,
+    Languages,
+    ModelName,
+    Quiet,
+    app,
+    at_home,
+    codes,
+    listen,
+    put,
+    within,
+)
 from triglot.ranges import Count, Seed
 
 
@@ -46,12 +60,13 @@ def check(
         typer.Option(
             metavar="MEASURE=VALUE",
             help="Exit with status 1 if a measure is past this value. Can be given several times.",
+            autocompletion=complete.limits,
         ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder to write check.json and check.html to.", callback=at_home)
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print check.json instead of the verdict.")] = False,
+    as_json: Json = False,
     seed: Annotated[int, typer.Option(help="Random seed of the sample.", callback=within(Seed))] = 1,
     cache: Cache = "",
     force: Force = False,
@@ -59,8 +74,6 @@ def check(
 ) -> None:
     """Report in plain words how much a model prefers some languages, and what would reduce it."""
     progress = listen(quiet)
-    import json
-
     from triglot.check.settings import CheckSettings
     from triglot.commands.check import as_json as to_json
     from triglot.commands.check import check_model, limits_of
@@ -84,7 +97,7 @@ def check(
         progress=progress,
     )
     if as_json:
-        typer.echo(json.dumps(to_json(model, reports), indent=1, ensure_ascii=False))
+        put("check", to_json(model, reports), out)
     else:
         for report in reports:
             questions_asked, passages = (report.check.counts[key] for key in ("queries", "passages"))

@@ -8,16 +8,19 @@ from typing import Annotated
 
 import typer
 
+from triglot.cli import complete
 from triglot.cli.app import (
     Benchmarks,
     Cache,
     CandidateText,
     Command,
     Force,
+    Json,
     Languages,
     ListsFolder,
     NamesMeasures,
     Out,
+    OutputFormat,
     Quiet,
     app,
     at_home,
@@ -25,9 +28,11 @@ from triglot.cli.app import (
     listen,
     print_results,
     print_tables,
+    put,
     within,
 )
 from triglot.corpus.formats.registry import formats_for
+from triglot.files import read_json
 from triglot.ranges import Depth
 
 
@@ -48,7 +53,8 @@ def evaluate(
         str,
         typer.Option(
             help=f"Format of the benchmarks: {formats_for(['retrieval', 'classification'])}; by default detected from "
-            "the file names."
+            "the file names.",
+            autocompletion=complete.formats,
         ),
     ] = "",
     candidate_text: CandidateText = "",
@@ -93,6 +99,7 @@ def evaluate(
         bool, typer.Option("--save-run", help="Write the run and the judgements of every benchmark as TREC files.")
     ] = False,
     cache: Cache = "",
+    as_json: Json = False,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -119,6 +126,8 @@ def evaluate(
         force=force,
         progress=progress,
     )
+    if as_json:
+        return put("evaluate", read_json(path), out)
     print_results(out)
     typer.echo(path)
 
@@ -128,14 +137,15 @@ def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run, arm or study folders.", callback=at_home)],
     measure: Annotated[
         str,
-        typer.Option(help="Measure that the tables show; `bias` is all measures of language bias: {measures}."),
+        typer.Option(
+            help="Measure that the tables show; `bias` is all measures of language bias: {measures}.",
+            autocompletion=complete.measures,
+        ),
     ] = "map",
     reference: Annotated[
         str, typer.Option(help="Arm that the others are compared with; by default the first one that was trained.")
     ] = "",
-    output: Annotated[
-        str, typer.Option("--format", help="Output format: table | markdown | csv | latex | json.")
-    ] = "table",
+    output: OutputFormat = "table",
     report: Annotated[
         Path | None, typer.Option(help="Folder to write report.html, report.md and report.json to.", callback=at_home)
     ] = None,
@@ -149,11 +159,15 @@ def compare(
             help="Folder to write results to as MTEB does, results/MODEL/REVISION/TASK.json.", callback=at_home
         ),
     ] = None,
+    as_json: Json = False,
     force: Force = False,
+    quiet: Quiet = False,
 ) -> None:
     """Say what changed from one model to another for whom, and compare any number of runs with intervals."""
+    listen(quiet)
     from triglot import outputs
     from triglot.report import changes_of, check_format, find_arms, render, tables_of, write_mteb, write_report
+    from triglot.report.plain import table_to_json
 
     check_format(output)
     arms = find_arms(runs)
@@ -166,7 +180,11 @@ def compare(
         if place:
             written = write_report(arms, place, title="Comparison", command=command, reference=reference)
             tables = tables or written.tables
-        if output == "table":
+        if as_json:
+            found = {table.benchmark: table_to_json(table) for table in tables}
+            changes = {name: told.sentences for name, told in changes_of(arms).items()}
+            put("compare", {"changes": changes, "tables": found}, report)
+        elif output == "table":
             for told in changes_of(arms).values():
                 typer.echo("\n".join([*told.lines, ""]))
             print_tables(tables)

@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from triglot.cli import complete
 from triglot.cli.app import (
     Command,
     Force,
     Format,
+    Json,
     Out,
     Quiet,
     RecipeName,
@@ -21,14 +23,16 @@ from triglot.cli.app import (
     listen,
     print_report,
     print_results,
+    put,
     within,
     words,
 )
+from triglot.files import read_json
 from triglot.ranges import Dim, Heads, Layers, Seed, Vocab
 
 
 @app.command()
-def demo(settings: Settings = None, out: Out = Path("runs/demo"), quiet: Quiet = False) -> None:
+def demo(settings: Settings = None, out: Out = Path("runs/demo"), as_json: Json = False, quiet: Quiet = False) -> None:
     """Train and compare three models on the built-in corpus, then search with one of them."""
     progress = listen(quiet)
     from triglot.commands.demo import examples
@@ -38,10 +42,13 @@ def demo(settings: Settings = None, out: Out = Path("runs/demo"), quiet: Quiet =
     recipe = load_recipe("demo", settings or [])
     command = " ".join(["triglot", "demo", *(settings or []), "--out", str(out)])
     report = study(recipe, out, command=command, progress=progress)
-    print_report(report)
     arm = list(recipe.arms)[-1]
+    found = examples(out / "arms" / arm / f"seed-{recipe.seeds[0]}" / "model", recipe)
+    if as_json:
+        return put("demo", {**read_json(out / "report.json"), "searches": found}, out)
+    print_report(report)
     typer.echo(f"\nSearches with {arm}, question and answer in different languages:")
-    for example in examples(out / "arms" / arm / f"seed-{recipe.seeds[0]}" / "model", recipe):
+    for example in found:
         gloss = f"\n      ({example.gloss})" if example.gloss else ""
         verdict = "right" if example.right else "wrong"
         typer.echo(f"\n  {example.question_lang}  {example.question}{gloss}")
@@ -68,6 +75,7 @@ def init(
     heads: Annotated[int, typer.Option(help="Number of attention heads of a transformer.", callback=within(Heads))] = 4,
     seed: Annotated[int, typer.Option(help="Random seed for the initial weights.", callback=within(Seed))] = 1,
     format: Format = "",
+    as_json: Json = False,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -76,7 +84,10 @@ def init(
     from triglot.commands.init import fresh_encoder
 
     settings = {"kind": kind, "dim": dim, "vocab": vocab, "layers": layers, "heads": heads}
-    typer.echo(fresh_encoder(paths, out, settings, format=format, seed=seed, force=force))
+    made = fresh_encoder(paths, out, settings, format=format, seed=seed, force=force)
+    if as_json:
+        return put("init", {**settings, "seed": seed}, made)
+    typer.echo(made)
 
 
 TrainedModel = Annotated[
@@ -101,8 +112,11 @@ DryRun = Annotated[
 ]
 
 
-def _print_dry(lines: list[str], complete: bool) -> None:
-    typer.echo("\n".join(lines))
+def _print_dry(command: str, lines: list[str], complete: bool, as_json: bool) -> None:
+    if as_json:
+        put(command, {"dry_run": lines, "complete": complete})
+    else:
+        typer.echo("\n".join(lines))
     if not complete:
         typer.echo("triglot: something is missing, see above", err=True)
         raise typer.Exit(2)
@@ -120,6 +134,7 @@ def init_recipe(
     ],
     model: TrainedModel = "static",
     on: More = None,
+    as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Print a recipe for your own data, with settings that suit the kind of model and comments on what to change."""
@@ -129,7 +144,12 @@ def init_recipe(
 
     words = ["triglot", "init-recipe", data, "--model", model, *(word for one in on or [] for word in ("--on", one))]
     benchmarks = named_paths(on) if on else None
-    typer.echo(recipe_text(data, model, on=benchmarks, command=" ".join(words)), nl=False)
+    text = recipe_text(data, model, on=benchmarks, command=" ".join(words))
+    if as_json:
+        from triglot.document import parse_yaml
+
+        return put("init-recipe", {"recipe": parse_yaml(text, "recipe").value})
+    typer.echo(text, nl=False)
 
 
 @app.command()
@@ -140,6 +160,7 @@ def train(
     model: TrainedModel = "",
     on: More = None,
     dry_run: DryRun = False,
+    as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Train and evaluate one model. Started again, it resumes where it stopped."""
@@ -160,12 +181,14 @@ def train(
     if dry_run:
         from triglot.commands.dry import dry_run as dry
 
-        return _print_dry(*dry(loaded))
+        return _print_dry("train", *dry(loaded), as_json)
     if out is None:
         raise InputError("Missing option '--out', the folder to write the run to")
     from triglot.study.run import run
 
     results = run(loaded, out, progress=progress)
+    if as_json:
+        return put("train", {**results, "model": str(out / "model")}, out) if results else None
     if results.get("benchmarks"):
         print_results(out)
     if results:
@@ -177,9 +200,16 @@ def study(
     recipe: RecipeName,
     out: Annotated[Path | None, typer.Option("--out", help="Folder to write the results to.", callback=at_home)] = None,
     settings: Settings = None,
-    arms: Annotated[str, typer.Option(help="Run only these arms, a comma-separated list of names.")] = "",
+    arms: Annotated[
+        str,
+        typer.Option(
+            help="Run only these arms, a comma-separated list of names.",
+            autocompletion=complete.arms,
+        ),
+    ] = "",
     seeds: Annotated[str, typer.Option(help="Run only these seeds, a comma-separated list of numbers.")] = "",
     dry_run: DryRun = False,
+    as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Run every arm of a recipe with every seed and write a report. Started again, it resumes where it stopped."""
@@ -194,9 +224,11 @@ def study(
         from triglot.commands.dry import dry_run as dry
 
         chosen, several = choose(loaded, words(arms), numbers)
-        return _print_dry(*dry(loaded, arms=chosen, seeds=several))
+        return _print_dry("study", *dry(loaded, arms=chosen, seeds=several), as_json)
     if out is None:
         raise InputError("Missing option '--out', the folder to write the study to")
     command = " ".join(["triglot", "study", recipe, *(settings or []), "--out", str(out)])
     report = run_study(loaded, out, arms=words(arms), seeds=numbers, command=command, progress=progress)
+    if as_json:
+        return put("study", read_json(out / "report.json"), out) if report else None
     print_report(report)

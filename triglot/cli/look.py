@@ -9,6 +9,7 @@ import typer
 
 from triglot.cli.app import (
     Force,
+    Json,
     Languages,
     Out,
     Quiet,
@@ -18,6 +19,7 @@ from triglot.cli.app import (
     codes,
     data_app,
     listen,
+    put,
     recipes_app,
     within,
 )
@@ -47,16 +49,18 @@ def data_inspect(
             callback=at_home,
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
     strict: Annotated[bool, typer.Option("--strict", help="Treat a record that cannot be used as an error.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Show the format, languages, counts, parallel coverage, duplicates and leakage of data."""
-    import json
-
+    listen(quiet)
     from triglot.corpus.inspect import inspect_paths, render
 
     report = inspect_paths(paths, against or [], strict=strict)
-    typer.echo(json.dumps(report, indent=2, ensure_ascii=False) if as_json else render(report))
+    if as_json:
+        return put("data inspect", report)
+    typer.echo(render(report))
 
 
 @data_app.command("describe")
@@ -70,6 +74,7 @@ def data_describe(
         ),
     ],
     columns: Columns = None,
+    as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Guess what the columns of your own tables are, and print it as YAML to look at and keep."""
@@ -77,6 +82,10 @@ def data_describe(
     from triglot.commands.data import described, guess_lines
 
     text, guesses = described(paths, columns or [])
+    if as_json:
+        from triglot.document import parse_yaml
+
+        return put("data describe", parse_yaml(text, "data.yaml").value)
     typer.echo(text, nl=False)
     if not quiet:
         typer.echo("\n".join(guess_lines(guesses)), err=True)
@@ -104,15 +113,13 @@ def data_prepare(
         typer.Option(help="Clicks from which on a question belongs to an article.", callback=within(Several)),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed of the draw.", callback=within(Seed))] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print prepared.json.")] = False,
+    as_json: Json = False,
     strict: Annotated[bool, typer.Option("--strict", help="Treat a row that cannot be used as an error.")] = False,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Make training pairs and a benchmark of articles and the clicks of a search log."""
     listen(quiet)
-    import json
-
     from triglot.commands.data import next_steps, prepare_data
 
     made = prepare_data(
@@ -126,18 +133,24 @@ def data_prepare(
         strict=strict,
         force=force,
     )
-    typer.echo(json.dumps(made.report, indent=1, ensure_ascii=False) if as_json else str(made))
-    if not quiet and not as_json:
+    if as_json:
+        return put("data prepare", made.report, out)
+    typer.echo(str(made))
+    if not quiet:
         typer.echo("\n".join(["", *next_steps(out)]), err=True)
 
 
 @recipes_app.command("ls")
-def recipes_ls() -> None:
+def recipes_ls(as_json: Json = False, quiet: Quiet = False) -> None:
     """List the recipes that come with Triglot."""
+    listen(quiet)
     from triglot import recipes
 
-    for name in recipes.names():
-        typer.echo(f"{name:14s}  {recipes.summary(recipes.find(name))}")
+    found = {name: recipes.summary(recipes.find(name)) for name in recipes.names()}
+    if as_json:
+        return put("recipes ls", {"recipes": found})
+    for name, summary in found.items():
+        typer.echo(f"{name:14s}  {summary}")
 
 
 @recipes_app.command("show")
@@ -147,14 +160,20 @@ def recipes_show(
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Print every setting, including defaults and what KEY=VALUE overrides.")
     ] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Print a recipe."""
+    listen(quiet)
     from triglot import recipes
 
-    if resolved or settings:
+    if resolved or settings or as_json:
         from triglot.recipe import load_recipe, to_yaml
 
-        typer.echo(to_yaml(load_recipe(recipe, settings or [])), nl=False)
+        loaded = load_recipe(recipe, settings or [])
+        if as_json:
+            return put("recipes show", {"recipe": loaded})
+        typer.echo(to_yaml(loaded), nl=False)
     else:
         typer.echo(recipes.find(recipe).read_text(encoding="utf-8"), nl=False)
 
@@ -163,8 +182,17 @@ def recipes_show(
 def recipes_cp(
     recipe: RecipeName,
     target: Annotated[Path, typer.Argument(help="File or folder to copy it to.", callback=at_home)] = Path(),
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a copy that is as it was written; no other file is ever replaced.")
+    ] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Copy a recipe, as a start for one of your own."""
+    listen(quiet)
     from triglot import recipes
 
-    typer.echo(recipes.copy(recipe, target))
+    place = recipes.copy(recipe, target, force=force)
+    if as_json:
+        return put("recipes cp", {"recipe": recipe}, place)
+    typer.echo(place)

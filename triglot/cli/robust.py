@@ -13,6 +13,7 @@ from triglot.cli.app import (
     Command,
     Force,
     Format,
+    Json,
     Languages,
     ListsFolder,
     ModelName,
@@ -22,7 +23,9 @@ from triglot.cli.app import (
     codes,
     listen,
     print_results,
+    put,
 )
+from triglot.files import read_json
 
 
 @app.command(cls=Command)
@@ -52,6 +55,7 @@ def attack(
     candidate_text: CandidateText = "",
     languages: Languages = "",
     cache: Cache = "",
+    as_json: Json = False,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -77,5 +81,7 @@ def attack(
         force=force,
         progress=progress,
     )
+    if as_json:
+        return put("attack", read_json(path), out)
     print_results(out)
     typer.echo(path)

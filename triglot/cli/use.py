@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
+from triglot.cli import complete
 from triglot.cli.app import (
     Cache,
     Command,
     Force,
     Format,
+    Json,
     LanguageOfTexts,
     ModelName,
     Quiet,
@@ -21,6 +23,7 @@ from triglot.cli.app import (
     codes,
     listen,
     one_line,
+    put,
     within,
 )
 from triglot.debias.methods import METHODS
@@ -40,6 +43,7 @@ def encode(
     out: Annotated[Path, typer.Option("--out", help="The .npy file to write; row i is text i.", callback=at_home)],
     side: Annotated[str, typer.Option(help="Encode the texts as query | passage.")] = "passage",
     lang: LanguageOfTexts = "",
+    as_json: Json = False,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -48,6 +52,8 @@ def encode(
     from triglot.commands.encode import encode_file
 
     rows, dim = encode_file(model, texts, out, side=side, lang=lang, force=force, progress=progress)
+    if as_json:
+        return put("encode", {"rows": rows, "dim": dim}, out)
     typer.echo(f"{out}: {rows} x {dim}")
 
 
@@ -99,7 +105,9 @@ def debias(
             "--out", help="Folder to write the new model to; with --vectors, the .npy file.", callback=at_home
         ),
     ] = None,
-    method: Annotated[str, typer.Option(help=f"Debiasing method: {_methods(' | ')}.")] = "lsar",
+    method: Annotated[
+        str, typer.Option(help=f"Debiasing method: {_methods(' | ')}.", autocompletion=complete.methods)
+    ] = "lsar",
     strength: Annotated[
         str,
         typer.Option(
@@ -151,6 +159,7 @@ def debias(
     ] = "",
     seed: Annotated[int, typer.Option(help="Random seed for drawing the texts.", callback=within(Seed))] = 1,
     cache: Cache = "",
+    as_json: Json = False,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -188,4 +197,6 @@ def debias(
             force=force,
             progress=progress,
         )
+    if as_json:
+        return put("debias", {"done": line}, out)
     typer.echo(f"{out}: {line}")

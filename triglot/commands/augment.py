@@ -198,7 +198,7 @@ def job(
     if recipe and (kinds or parts):
         raise InputError("recipe: has its own kinds; leave out --kind and --part, or the recipe")
     if out is None and sample is None:
-        raise InputError("--out: is missing (or --sample 3, to look only)")
+        raise InputError("--out: is missing (or --examples 3, to look only)")
     changes, own_seed = of_recipe(recipe, settings) if recipe else (compose(kinds, parts, **given), 1)
     output_format = check_output_format(output_format, "--output-format")
     asked = Job(

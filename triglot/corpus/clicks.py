@@ -9,7 +9,6 @@ whole help centre, as it is when somebody searches.
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,13 +20,14 @@ import numpy as np
 from triglot.corpus import tables
 from triglot.corpus.description import Articles, Clicks, Description, roles_of
 from triglot.corpus.formats import beir
+from triglot.corpus.markup import is_html, plain_text
 from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus
 from triglot.corpus.tally import Tally
 from triglot.files import InputError
 from triglot.graph import components
 from triglot.language_tags import language
 from triglot.seeds import bits
-from triglot.text import normalise
+from triglot.text import in_one, normalise
 
 TRAIN, TEST = "train", "test"
 Rows = Mapping[str, Iterator[tables.Record]]
@@ -92,13 +92,6 @@ class Prepared:
         return found
 
 
-def joined(parts: Sequence[str]) -> str:
-    """The text of several columns, a title and a body for one: sentences after one another."""
-    parts = [part.strip() for part in parts if part.strip()]
-    ends = [part if unicodedata.category(part[-1]).startswith("P") else f"{part}." for part in parts[:-1]]
-    return " ".join([*ends, *parts[-1:]])
-
-
 def prepare(
     description: Description, base: str | Path = "", *, strict: bool = False, given: Rows | None = None
 ) -> Prepared:
@@ -119,6 +112,9 @@ def prepare(
     articles, questions = _Articles(tally, wanted), _Questions(tally, wanted)
     for table in description.articles:
         for where, record in _records(table, base, given):
+            if description.strip_html and is_html(record["text"]):
+                tally.count("articles with HTML (tags and entities taken out)")
+                record["text"] = plain_text(record["text"])
             articles.add(table, record, where, questions)
     tally.count("articles", len(articles.texts))
     tally.count("groups of translations", len({group for group, _ in articles.texts}))
@@ -164,7 +160,7 @@ def _records(table: Articles | Clicks, base: str | Path, given: Rows | None) -> 
         yield (
             where,
             {
-                role: joined([_string(record.get(name)) for name in columns])
+                role: in_one([_string(record.get(name)) for name in columns])
                 if role == "text"
                 else record.get(columns[0])
                 for role, columns in roles.items()

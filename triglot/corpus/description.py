@@ -117,6 +117,7 @@ class Description:
             does not.
         min_clicks: clicks from which on a question belongs to an article.
         seed: of the draw.
+        strip_html: whether tags and entities of HTML are taken out of articles.
     """
 
     articles: tuple[Articles, ...]
@@ -125,7 +126,8 @@ class Description:
     test_size: Annotated[float, Range(0, 1, below=True, hint="a fifth is 0.2")] = 0.2
     min_clicks: Several = 1
     seed: Seed = 1
-    SETTINGS: ClassVar = ("languages", "test_size", "min_clicks", "seed")
+    strip_html: bool = True
+    SETTINGS: ClassVar = ("languages", "test_size", "min_clicks", "seed", "strip_html")
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -341,6 +343,7 @@ def to_yaml(description: Description, guesses: Sequence[Guess] = (), command: st
         "test_size": "share of the clicked articles that the benchmark gets",
         "min_clicks": "a question belongs to an article from so many clicks",
         "seed": "of the draw",
+        "strip_html": "tags and entities are taken out of articles",
     }
     for key in Description.SETTINGS:
         lines.append(f"{dump_yaml({key: getattr(description, key)}).rstrip():<19} # {about[key]}")

@@ -30,7 +30,8 @@ def find(name_or_path: str) -> Path:
         raise InputError(f"{name_or_path}: no such recipe{nearest(path.name, siblings)}")
     shipped = FOLDER / f"{name_or_path}.yaml"
     if not shipped.is_file():
-        here = f" (a recipe of your own needs its ending: {path}.yaml)" if path.with_suffix(".yaml").is_file() else ""
+        own = f"{path}.yaml"
+        here = f" (a recipe of your own needs its ending: {own})" if Path(own).is_file() else ""
         raise InputError(f"no recipe {name_or_path!r}{nearest(name_or_path, names())}{here}")
     return shipped
 
@@ -44,12 +45,20 @@ def summary(path: Path) -> str:
     return ""
 
 
-def copy(name_or_path: str, target: Path) -> Path:
-    """Copy a recipe to a file or into a folder. Raises InputError where the file is already there."""
+def copy(name_or_path: str, target: Path, *, force: bool = False) -> Path:
+    """Copy a recipe to a file or into a folder.
+
+    Raises:
+        InputError: the file is already there; with `force`, it is something else than a recipe that comes with Triglot.
+    """
     source = find(name_or_path)
     target = target / source.name if target.is_dir() else target
     place = resolve(target, "file")
     if place.exists():
-        raise InputError(f"{target}: is already there; name another file")
+        shipped = {path.read_bytes() for path in FOLDER.glob("*.yaml")}
+        if place.read_bytes() not in shipped:
+            raise InputError(f"{target}: is already there, and no copy as it was made; name another file")
+        if not force:
+            raise InputError(f"{target}: is already there; --force replaces it, or name another file")
     write_text(place, source.read_text(encoding="utf-8"))
     return target

@@ -69,7 +69,7 @@ def _with_columns(tables: Sequence[Table], measure: str) -> list[Table]:
 def check_format(output: str, known: Sequence[str] = ("table", *FORMATS)) -> None:
     """Raise InputError for a form of tables that is not known."""
     if output not in known:
-        raise InputError(f"--format: {output!r} is unknown{nearest(output, ('table', *FORMATS))}")
+        raise InputError(f"--output-format: {output!r} is unknown{nearest(output, ('table', *FORMATS))}")
 
 
 def render(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from triglot.corpus import tables
+from triglot.corpus.markup import is_html, plain_text
 from triglot.files import InputError, open_bytes, read_lines
 from triglot.language_tags import language
 from triglot.text import titled
@@ -38,16 +39,18 @@ class _Row:
     id: str
     text: str
     lang: str = ""
+    was_html: bool = False
 
 
 def read_passages(path: str | Path) -> tuple[list[str], list[str]]:
     """Ids and texts of a file, plain or gzip.
 
-    `.jsonl`, `.json` (a list, or lines) and `.parquet`: an id (`_id`, `id`, `docid`, ...; else the number of the line
-    or row) and a `text` (or `contents`, `passage`, `body`, ...); a `title` is put before the text. `.csv`, and `.tsv`
-    with a header: the same as columns, and cells in quotes may have line breaks. `.tsv` without a header: id, tab,
-    text. `.txt` or no suffix: one text a line, blank lines are passed over. What was taken for what is logged. Ids that
-    repeat in other languages get their language in front, `de-1`.
+    `.jsonl`, `.json` (a list, or lines) and `.parquet`: an id (`_id`, `id`, `docid`, ...; else the number of the
+    line or row) and a `text` (or `contents`, `passage`, `body`, ...); a `title` is put before the text. `.csv`, and
+    `.tsv` with a header: the same as columns, and cells in quotes may have line breaks. `.tsv` without a header:
+    id, tab, text. HTML in the texts of all these becomes what a reader sees. `.txt` or no suffix: one text a line,
+    blank lines are passed over. What was taken for what is logged. Ids that repeat in other languages get their
+    language in front, `de-1`.
 
     Raises:
         InputError: names file and line: another kind of file, no text, an id that is empty or occurred before, or
@@ -185,19 +188,23 @@ def _row(value: Any, number: int, where: str) -> _Row:
         number,
         where,
         identifier,
-        titled(title or "", text),
+        titled(plain_text(title or ""), plain_text(text)),
         language(lang, where) if lang else "",
+        is_html(text),
     )
 
 
 def _records(path: Path, values: Iterable[tuple[int, str, Any]]) -> Iterator[_Row]:
-    told = False
+    told, with_html = False, 0
     for number, where, value in values:
         row = _row(value, number, where)
         if not told and isinstance(value, dict):
             _tell(path, _roles(value, where), value)
             told = True
+        with_html += row.was_html
         yield row
+    if with_html:
+        log.info("%s: HTML in %s texts, tags and entities taken out", path, f"{with_html:,}")
 
 
 def _parquet(path: Path) -> Iterator[_Row]:
