@@ -51,7 +51,8 @@ def init_encoder(
         raise InputError(f"a fresh {settings.kind} encoder needs texts to make its tokenizer from")
     from triglot.encoder.tokenizer import train_tokenizer
 
-    if settings.kind == "transformer":  # the layers are known before the tokenizer is made
+    # The layers are known before the tokenizer is made.
+    if settings.kind == "transformer":
         check_fits(
             48 * settings.layers * settings.dim**2,
             f"encoder.layers x encoder.dim: {settings.layers:,} x {settings.dim:,}",
@@ -85,7 +86,8 @@ def _trainable(encoder: StaticEncoder | TransformerEncoder) -> StaticEncoder | T
             log.warning("%s: its prompts are left out in training, where a prefix would shift every bag", encoder.name)
             encoder = encoder.without_prefixes()
     else:
-        encoder.features([], [])  # raises where training cannot know its pooling
+        # Raises where training cannot know its pooling.
+        encoder.features([], [])
     return encoder
 
 
@@ -141,7 +143,8 @@ def load_encoder(
     name = name or (folder.resolve().name if Path(path_or_name).exists() else str(path_or_name))
     if is_static(folder):
         if settings is not None:
-            replace(settings, kind="static", model="")  # prefixes are refused here as they are for a fresh one
+            # Prefixes are refused here as they are for a fresh one.
+            replace(settings, kind="static", model="")
         encoder = load_static(folder, name=name)
     else:
         with named():

@@ -212,7 +212,8 @@ def _arrays(removal: Removal) -> dict[str, np.ndarray]:
 def write_removal(removal: Removal, folder: Path) -> None:
     """Put the step of each language into a model folder, in bytes that depend on it alone."""
     about = json.dumps({"languages": removal.languages, "method": removal.method})
-    told = {"removal": about}  # one entry: safetensors writes several in any order
+    # One entry: safetensors writes several in any order.
+    told = {"removal": about}
     arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in _arrays(removal).items()}
     save_file(arrays, folder / FILE, metadata=told)
 

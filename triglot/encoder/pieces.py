@@ -20,10 +20,10 @@ from triglot.extras import named
 from triglot.files import InputError
 from triglot.text import HAN_BLOCKS, THAI_BLOCKS, within
 
-_MOST_CHARACTERS = (
-    12_000_000  # of distinct words; beyond it the rarest words are left out, which bounds time and memory
-)
-_HAN, _THAI = 6, 12  # characters of a candidate in scripts without spaces, where a "word" is a whole clause
+# Characters of distinct words; beyond it the rarest words are left out, which bounds time and memory.
+_MOST_CHARACTERS = 12_000_000
+# Characters of a candidate in scripts without spaces, where a "word" is a whole clause.
+_HAN, _THAI = 6, 12
 
 
 def learn_pieces(
@@ -68,11 +68,13 @@ def learn_pieces(
                 input_format="tsv",
                 model_type="unigram",
                 seed_sentencepieces_file=path,
-                vocab_size=size + 1,  # and its own <unk>, which is dropped below
+                # And its own <unk>, which is dropped below.
+                vocab_size=size + 1,
                 hard_vocab_limit=False,
                 character_coverage=character_coverage,
                 max_sentencepiece_length=longest,
-                shrinking_factor=0.5,  # of .75, which takes half as long again, the vocabularies were as good
+                # With .75, which takes half as long again, the vocabularies were as good.
+                shrinking_factor=0.5,
                 normalization_rule_name="identity",
                 add_dummy_prefix=False,
                 remove_extra_whitespaces=False,
@@ -82,7 +84,8 @@ def learn_pieces(
                 bos_id=-1,
                 eos_id=-1,
                 pad_id=-1,
-                num_threads=1,  # sums are taken thread by thread, so another number gives other last digits
+                # Sums are taken thread by thread, so another number gives other last digits.
+                num_threads=1,
                 minloglevel=2,
             )
         except RuntimeError as error:
@@ -119,7 +122,8 @@ def seed_pieces(
     characters = np.frombuffer(text.encode("utf-32-le"), np.uint32)
     lengths = np.fromiter(map(len, words), np.int64, len(words))
     at = np.arange(len(characters))
-    room = np.repeat(np.cumsum(lengths), lengths) - at  # characters from here to the end of the word
+    # Characters from here to the end of the word.
+    room = np.repeat(np.cumsum(lengths), lengths) - at
     room = np.minimum(room, _limits(characters, longest))
     weight = np.repeat(np.asarray(weights, np.int64), lengths)
     times = np.repeat(np.asarray(seen, np.int64), lengths)

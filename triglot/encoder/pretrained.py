@@ -121,21 +121,17 @@ def _explained(folder: Path, staged: Path | None = None) -> Iterator[None]:
         yield
     except (InputError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
-    except (
-        BaseException
-    ) as error:  # each broken file ends in an error of another library; that of Rust's panics is no Exception
-        told = str(error).replace(str(staged), str(folder)).strip().splitlines()
-        raise InputError(f"{folder}: cannot be loaded as a transformer ({told[0] if told else repr(error)})") from error
+    except BaseException as error:
+        # Each broken file ends in an error of another library; that of Rust's panics is no Exception.
+        message = str(error).replace(str(staged), str(folder)).strip().splitlines()
+        reason = message[0] if message else repr(error)
+        raise InputError(f"{folder}: cannot be loaded as a transformer ({reason})") from error
 
 
 def _loaded(stage: Stage, folder: Path, device: str | None) -> SentenceTransformer:
     """The model of a staged folder, each of whose weights came out of its files."""
-    with (
-        _explained(folder, stage.path),
-        _seeded(0),
-        quiet(),
-        reports() as found,
-    ):  # a pooler that the file lacks is drawn at random, and never read
+    # Seeded, since a pooler that the file lacks is drawn at random; it is never read.
+    with _explained(folder, stage.path), _seeded(0), quiet(), reports() as loads:
         model = SentenceTransformer(
             str(stage.path),
             device=device,
@@ -143,8 +139,8 @@ def _loaded(stage: Stage, folder: Path, device: str | None) -> SentenceTransform
             trust_remote_code=False,
             model_kwargs={"use_safetensors": True, "dtype": torch.float32},
         )
-    for one, report in found:
-        if foreign := check_loaded(report, one, str(folder)):
+    for loaded, report in loads:
+        if foreign := check_loaded(report, loaded, str(folder)):
             log.info("%s: %d weights of a head are left out: %s", folder, len(foreign), ", ".join(foreign[:3]))
     check_finite(model.state_dict().items(), str(folder))
     return model

@@ -265,9 +265,8 @@ def bag_means(embeddings: np.ndarray, ids: np.ndarray, offsets: np.ndarray) -> n
     # One gather and one sum a bag stays in the cache: as fast as a sparse product, several times faster than reduceat
     # over many bags.
     for row, (start, end) in enumerate(itertools.pairwise(bounds)):
-        if (
-            end - start > _ROWS
-        ):  # in parts, the sum so far first: the same sum, row by row, without a copy of every row at once
+        if end - start > _ROWS:
+            # In parts, the sum so far first: the same sum, row by row, without a copy of every row at once.
             for at in range(start, end, _ROWS):
                 np.add.reduce(
                     np.concatenate([out[row : row + 1], embeddings[ids[at : min(at + _ROWS, end)]]]),
@@ -352,7 +351,8 @@ def read_tokenizer(file: Path) -> Tokenizer:
         tokenizer.encode("a b", add_special_tokens=False)
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:  # tokenizers raises plain Exception, and panics of Rust are none of those
+    except BaseException as error:
+        # tokenizers raises plain Exception, and panics of Rust are none of those.
         raise InputError(f"{file}: not a tokenizer ({str(error) or type(error).__name__})") from None
     return tokenizer
 

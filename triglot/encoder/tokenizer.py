@@ -242,8 +242,10 @@ class WordTokenizer:
 
     def _forget(self) -> None:
         self._chunks: dict[str, int] = {}
-        self._known = 0  # chunks with tokens
-        self._ids = np.empty(0, np.int32)  # both grow by doubling; what lies behind the last known chunk means nothing
+        # Chunks with tokens.
+        self._known = 0
+        # Both grow by doubling; what lies behind the last known chunk means nothing.
+        self._ids = np.empty(0, np.int32)
         self._starts = np.zeros(1, np.int64)
 
     def __call__(self, texts: Iterable[str], *, most: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -281,7 +283,8 @@ class WordTokenizer:
         try:
             return self._cut(text, most)
         except (UnicodeEncodeError, TypeError):
-            return text  # a lone surrogate, which is reported with the others
+            # A lone surrogate is reported with the others.
+            return text
 
     def _by_chunks(self, texts: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
         number = self._chunks.setdefault
@@ -321,16 +324,13 @@ class WordTokenizer:
         for block in _batches(texts, _AT_ONCE):
             try:
                 encodings = self.tokenizer.encode_batch_fast(block, add_special_tokens=False)
-            except (
-                UnicodeEncodeError,
-                TypeError,
-            ):  # all are str, so a TypeError is a str that tokenizers cannot take over
+            except (UnicodeEncodeError, TypeError):
+                # All are str, so a TypeError is a str that tokenizers cannot take over.
                 raise InputError("a text holds a lone surrogate, which is not Unicode text") from None
             except (KeyboardInterrupt, SystemExit):
                 raise
-            except (
-                BaseException
-            ) as error:  # a plain Exception, or a panic of Rust: a tokenizer that does not fit together
+            except BaseException as error:
+                # A plain Exception, or a panic of Rust: a tokenizer that does not fit together.
                 raise InputError(
                     f"the tokenizer fails ({(str(error) or type(error).__name__).splitlines()[0]})"
                 ) from None

@@ -85,7 +85,8 @@ class VectorCache:
                 file.unlink()
             return None
         with suppress(OSError):
-            os.utime(file)  # what was used last goes last
+            # What was used last goes last.
+            os.utime(file)
         return np.frombuffer(data, np.float32).reshape(shape).copy()
 
     def put(self, key: str, vectors: np.ndarray) -> None:
@@ -113,14 +114,16 @@ class VectorCache:
         found = []
         with suppress(OSError):
             for entry in os.scandir(self.folder):
-                with suppress(OSError):  # another process may have removed it
+                # Another process may have removed it.
+                with suppress(OSError):
                     told = entry.stat()
                     if _NAME.fullmatch(entry.name):
                         found.append((told.st_mtime_ns, entry.name, told.st_size))
                     elif _leftover(entry.name) and time.time() - told.st_mtime > _FORGOTTEN:
                         os.unlink(entry.path)
         held = sum(size for *_, size in found)
-        for _, name, size in sorted(found)[:-1]:  # never the one that was just written
+        # Never the one that was just written.
+        for _, name, size in sorted(found)[:-1]:
             if held <= self.limit:
                 break
             with suppress(OSError):
@@ -149,7 +152,8 @@ class Attached:
     def __init__(self, cache: VectorCache, encoder: TransformerEncoder):
         self.cache = cache
         self._state = _state(encoder)
-        self._content = ""  # worked out when first needed, since it reads all weights
+        # Worked out when first needed, since it reads all weights.
+        self._content = ""
 
     def vectors(
         self, encoder: TransformerEncoder, texts: Sequence[str], side: str, encode: Callable[[], np.ndarray]

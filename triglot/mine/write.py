@@ -8,11 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from triglot.corpus.formats.pair_writer import Written, check_output_format, record, write_records
+from triglot.corpus.formats.pair_writer import (
+    OutputFormat,
+    Quoted,
+    Written,
+    check_output_format,
+    quoted_line,
+    record,
+    write_lines,
+)
 from triglot.mine.run import Mined
 
 
@@ -26,32 +33,46 @@ def write(path: str | Path, mined: Mined, *, output_format: str = "tevatron") ->
         InputError: no such format, or the file cannot be written.
     """
     name = check_output_format(output_format)
-    written = write_records(path, _records(mined, name))
+    written = write_lines(path, _lines(mined, name))
     return written, len(mined.lines) - written
 
 
-def _records(mined: Mined, output_format: Any) -> Iterator[dict[str, Any]]:
+def _lines(mined: Mined, output_format: OutputFormat) -> Iterator[str]:
     corpus = mined.corpus
     texts, ids, titles = corpus.texts.to_pylist(), corpus.group_ids.to_pylist(), corpus.group_titles.to_pylist()
     group, lang = corpus.text_group.tolist(), corpus.text_lang.tolist()
 
-    @cache  # a passage is the negative of many questions
-    def written(number: int) -> Written:
-        return Written(texts[number], corpus.languages[lang[number]], ids[group[number]], titles[group[number]])
+    # A passage is the negative of many questions.
+    @cache
+    def quoted(text: int) -> Quoted:
+        return Quoted(Written(texts[text], corpus.languages[lang[text]], ids[group[text]], titles[group[text]]))
 
     width = mined.text.shape[1]
-    scores, positive = _numbers(mined.score), _numbers(mined.positive[:, None])
     rows = zip(
-        mined.lines.query.tolist(), mined.lines.passage.tolist(), mined.text.tolist(), positive, scores, strict=True
+        mined.lines.query.tolist(),
+        mined.lines.passage.tolist(),
+        mined.text,
+        mined.positive[:, None],
+        mined.score,
+        strict=True,
     )
-    for query, passage, found, of_positive, of_negatives in rows:
-        negatives = [written(number) for number in found if number >= 0]
-        if output_format == "sentence-transformers" and len(negatives) < width:
+    scored = output_format != "sentence-transformers"
+    for query, passage, chosen, of_positive, of_negatives in rows:
+        negatives = [quoted(text) for text in chosen.tolist() if text >= 0]
+        if not scored and len(negatives) < width:
             continue
-        asked, answer = written(query), written(passage)
-        yield record(output_format, asked, answer, negatives, positive_score=of_positive, negative_scores=of_negatives)
+        yield quoted_line(
+            record(
+                output_format,
+                quoted(query),
+                quoted(passage),
+                negatives,
+                positive_score=_numbers(of_positive) if scored else (),
+                negative_scores=_numbers(of_negatives) if scored else (),
+            )
+        )
 
 
-def _numbers(values: np.ndarray) -> list[list[float]]:
-    """Six digits of each number, those that are NaN left out."""
-    return [[float(f"{one:.6g}") for one in row if one == one] for row in values.tolist()]
+def _numbers(values: np.ndarray) -> list[str]:
+    """Six digits of each number as JSON, those that are NaN left out."""
+    return [repr(float(f"{value:.6g}")) for value in values.tolist() if value == value]

@@ -6,8 +6,10 @@ import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 from triglot.corpus.parallel import ParallelCorpus, variant_id
 from triglot.files import atomic_write, check_choice
@@ -15,6 +17,9 @@ from triglot.files import atomic_write, check_choice
 log = logging.getLogger("triglot")
 OutputFormat = Literal["tevatron", "flag", "sentence-transformers"]
 OUTPUT_FORMATS = get_args(OutputFormat)
+# Lines handed on together: by single ones, writing takes a third longer.
+_AT_ONCE = 64
+_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,7 @@ class Variant:
     passage: Mapping[int, tuple[str, str]] | None = None
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(NamedTuple):
     """A text as a line has it.
 
     Attributes:
@@ -47,6 +51,49 @@ class Written:
     lang: str
     group: str
     title: str = ""
+
+    @property
+    def id(self) -> str:
+        """Of a question or passage."""
+        return f"{self.lang}-{self.group}"
+
+    @property
+    def passage(self) -> dict[str, str]:
+        """As `tevatron` has a passage."""
+        # Not under `title`: readers of this format put a title before the text, and the text here is what was trained
+        # on.
+        return {
+            "docid": self.id,
+            "title": "",
+            "text": self.text,
+            "lang": self.lang,
+            "group": self.group,
+            "article": self.title,
+        }
+
+
+class Quoted:
+    """What a `Written` has, as JSON made once each: for texts that stand in many lines.
+
+    Args:
+        written: the text.
+    """
+
+    __slots__ = ("_written", "group", "id", "lang", "passage", "text")
+    text: str
+    lang: str
+    group: str
+    id: str
+    passage: str
+
+    def __init__(self, written: Written):
+        self._written = written
+
+    def __getattr__(self, name: str) -> str:
+        # Asked for the first time: a slot that is filled does not come here.
+        quoted = _json(getattr(self._written, name))
+        setattr(self, name, quoted)
+        return quoted
 
 
 def check_output_format(name: str, key: str = "output_format") -> OutputFormat:
@@ -64,28 +111,29 @@ def check_output_format(name: str, key: str = "output_format") -> OutputFormat:
 
 def record(
     output_format: OutputFormat,
-    query: Written,
-    positive: Written,
-    negatives: Sequence[Written],
+    query: Written | Quoted,
+    positive: Written | Quoted,
+    negatives: Sequence[Written | Quoted],
     *,
-    positive_score: Sequence[float] = (),
-    negative_scores: Sequence[float] = (),
+    positive_score: Sequence[float | str] = (),
+    negative_scores: Sequence[float | str] = (),
     marks: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """One line for a question, its passage and hard negatives, in the keys that a trainer reads.
 
     `tevatron` and `flag` keep languages and groups, so that reading them back gives the same corpus, with scores where
-    there are some and `marks` at the end; `sentence-transformers` has plain columns only and loses all of them.
+    there are some and `marks` at the end; `sentence-transformers` has plain columns only and loses all of them. Of
+    `Quoted` texts and scores as text it is a record for `quoted_line`.
     """
     if output_format == "sentence-transformers":
-        columns = {f"negative_{number}": one.text for number, one in enumerate(negatives, 1)}
+        columns = dict(zip(_columns(len(negatives)), [one.text for one in negatives], strict=True))
         return {"anchor": query.text, "positive": positive.text, **columns}
     head = {"query": query.text, "query_lang": query.lang, "query_group": query.group}
     scores = [list(positive_score), list(negative_scores)]
     if output_format == "tevatron":
-        passages = {"positive_passages": [_object(positive)], "negative_passages": [_object(one) for one in negatives]}
+        passages = {"positive_passages": [positive.passage], "negative_passages": [one.passage for one in negatives]}
         scored = dict(zip(("positive_scores", "negative_scores"), scores, strict=True)) if any(scores) else {}
-        return {"query_id": f"{query.lang}-{query.group}", **head, **passages, **scored, **(marks or {})}
+        return {"query_id": query.id, **head, **passages, **scored, **(marks or {})}
     scored = dict(zip(("pos_scores", "neg_scores"), scores, strict=True)) if any(scores) else {}
     groups = {
         "passage_lang": positive.lang,
@@ -96,16 +144,18 @@ def record(
     return {**head, "pos": [positive.text], "neg": [one.text for one in negatives], **scored, **groups, **(marks or {})}
 
 
-def _object(passage: Written) -> dict[str, str]:
-    # Not under `title`: readers of this format put a title before the text, and the text here is what was trained on.
-    return {
-        "docid": f"{passage.lang}-{passage.group}",
-        "title": "",
-        "text": passage.text,
-        "lang": passage.lang,
-        "group": passage.group,
-        "article": passage.title,
-    }
+@cache
+def _columns(negatives: int) -> tuple[str, ...]:
+    return tuple(f"negative_{number}" for number in range(1, negatives + 1))
+
+
+def quoted_line(record: Mapping[str, str | Sequence[str]]) -> str:
+    """A record whose values, or the entries of its lists, are JSON already, as `json.dumps` writes it of plain ones."""
+    parts: list[str] = []
+    for key, value in record.items():
+        parts += (', "', key, '": ')
+        parts += (value,) if isinstance(value, str) else ("[", ", ".join(value), "]")
+    return "".join(('{"', *parts[1:], "}"))
 
 
 def records(corpus: ParallelCorpus, *, output_format: OutputFormat = "tevatron") -> Iterator[dict[str, Any]]:
@@ -197,9 +247,14 @@ def write(path: str | Path, corpus: ParallelCorpus, *, output_format: OutputForm
 
 def write_records(path: str | Path, lines: Iterable[Mapping[str, Any]]) -> int:
     """Write objects as JSON lines, atomically; returns their number."""
-    number = 0
+    return write_lines(path, map(_json, lines))
+
+
+def write_lines(path: str | Path, lines: Iterable[str]) -> int:
+    """Write lines, atomically; returns their number."""
+    number, rest = 0, iter(lines)
     with atomic_write(path) as handle:
-        for line in lines:
-            handle.write(json.dumps(line, ensure_ascii=False) + "\n")
-            number += 1
+        while block := list(islice(rest, _AT_ONCE)):
+            handle.write("\n".join(block) + "\n")
+            number += len(block)
     return number
