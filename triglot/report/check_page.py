@@ -11,6 +11,7 @@ from triglot.check.run import Check
 from triglot.check.verdict import Verdict, measure
 from triglot.report.bias import composition
 from triglot.report.heatmap import language_name
+from triglot.report.plots import in_both
 from triglot.report.templates import environment
 
 
@@ -31,13 +32,16 @@ def to_html(model: str, found: Sequence[tuple[Check, Verdict]]) -> str:
 
 
 def _picture(check: Check, number: int) -> str:
-    """Bars of the languages in the first passages, one for each query language, after one for the pool."""
+    """Bars of the languages in the first passages, one for each query language."""
     if not check.shares:
         return ""
     names = {code: f"{language_name(code)} ({code})" for code in check.shares}
     bars = {f"asked in {names[code]}": shares for code, shares in check.shares.items()}
     label = "Languages of the first ten texts, by the language of the question"
-    return composition(bars, label=label, prefix=f"check-{number}")
+    own = {f"asked in {names[code]}": code for code in check.shares}
+    return in_both(
+        lambda prefix, space: composition(bars, label=label, prefix=prefix, own=own, space=space), f"check-{number}"
+    )
 
 
 def _figures(check: Check) -> list[dict[str, object]]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from triglot.evaluate.bias.summary import TOP
 from triglot.measures import find, reported
 from triglot.report.changes import Changes, changes
 from triglot.report.resampling import by_language, read_arms
@@ -48,6 +49,7 @@ class Content:
         distances: benchmark -> arm -> query language -> rank distance with its interval.
         changes: benchmark -> what changed from the first of two arms to the second, in words; none for other numbers
             of arms.
+        examples: benchmark -> the same from the reference to the best other arm, where there are more than two.
         seen: what the arms saw in training.
         differences: setting -> arm -> value, where arms differ.
         licences, versions, warnings: of data, packages and runs.
@@ -69,6 +71,7 @@ class Content:
     warnings: tuple[str, ...]
     study: Mapping[str, Any] = field(default_factory=dict)
     changes: Mapping[str, Changes] = field(default_factory=dict)
+    examples: Mapping[str, Changes] = field(default_factory=dict)
 
 
 def gather(
@@ -113,8 +116,26 @@ def gather(
             )
         ),
         study=study or {},
-        changes=changes_of(arms),
+        changes=(changed := changes_of(arms)),
+        examples={} if changed else _examples(arms, tables),
     )
+
+
+def _examples(arms: Sequence[Arm], tables: Mapping[str, Table]) -> dict[str, Changes]:
+    """What changed from the reference of each table to the other arm with the highest multilingual mAP."""
+    by_name, found = {arm.name: arm for arm in arms}, {}
+    for benchmark, table in tables.items():
+        place = next((i for i, one in enumerate(table.columns) if (one.setting, one.measure) == ("multi", "map")), None)
+        if place is None or table.reference not in by_name:
+            continue
+        figures = {row.name: cell.value for row in table.rows if (cell := row.cells[place]) is not None}
+        figures.pop(table.reference, None)
+        for name in sorted(figures, key=figures.__getitem__, reverse=True):
+            told = changes([by_name[table.reference], by_name[name]], benchmark)
+            if told is not None:
+                found[benchmark] = told
+                break
+    return found
 
 
 def changes_of(arms: Sequence[Arm]) -> dict[str, Changes]:
@@ -249,6 +270,31 @@ def findings(table: Table) -> list[str]:
         about = " (these models)" if any(cell and cell.models and not cell.versus for cell in row.cells) else ""
         said.append(f"{row.name} against {table.reference}{about}: {'; '.join(parts)}.")
     return said
+
+
+def told_of(content: Content, benchmark: str) -> list[str]:
+    """`findings` of a benchmark, and after the first of them how far the languages of questions and passages agree."""
+    said = findings(content.tables[benchmark])
+    bias = _own_languages(content.arms, benchmark)
+    return [*said[:1], bias, *said[1:]] if bias else said
+
+
+def _own_languages(arms: Sequence[Arm], benchmark: str) -> str:
+    """`Of the first 10 passages 71 % (x-x), 33 % (x-y) are in the question's language; 9 % by chance.`"""
+    own, chance = find(f"same_language@{TOP}").name, find("pool_share").name
+    shares: dict[str, list[tuple[float, float]]] = {}
+    for arm in arms:
+        figures = [run.benchmarks.get(benchmark, {}).get("bias", {}) for run in arm.runs]
+        found = [(one[own], one[chance]) for one in figures if one.get(own) is not None and one.get(chance) is not None]
+        if found and len(found) == len(figures):
+            shares[arm.name] = found
+    if not shares:
+        return ""
+    parts = [f"{100 * np.mean([one for one, _ in found]):.0f} % ({name})" for name, found in shares.items()]
+    by_chance = 100 * np.mean([one for found in shares.values() for _, one in found])
+    return (
+        f"Of the first {TOP} passages {', '.join(parts)} are in the question's language; {by_chance:.0f} % by chance."
+    )
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from triglot.evaluate.bias.measures import TOP
 from triglot.measures import find
-from triglot.report.bias import composition, language_bars, mean_shares, rank_distributions
+from triglot.report.bias import language_bars, mean_shares, own_shares, rank_distributions
 from triglot.report.content import Content
-from triglot.report.plots import Bar, Curve, bars, curves
+from triglot.report.plots import Bar, Curve, bars, curves, in_both
 from triglot.report.runs import Arm
 from triglot.report.tables import TITLES, Table
 
 MAX_POINTS = 160
+
+
+def _both(draw: Callable[..., str], prefix: str, *given: Any, **options: Any) -> str:
+    """A drawing for a desk and one for a phone."""
+    return in_both(lambda name, space: draw(*given, **options, prefix=name, space=space), prefix)
 
 
 def loss_curve(arm: Arm, stage: str, key: str = "loss") -> tuple[list[float], list[float]]:
@@ -62,7 +69,7 @@ def training_curves(content: Content) -> list[tuple[str, str]]:
     for stage in _stages(content):
         found = [Curve(arm.name, *loss_curve(arm, stage), number) for number, arm in enumerate(content.arms)]
         panels[f"Loss, {stage}"] = [curve for curve in found if curve.x]
-    svg = curves(panels, label="Training loss by step, one line an arm", prefix="loss", log=True)
+    svg = _both(curves, "loss", panels, label="Training loss by step, one line an arm", log=True)
     if svg:
         figures.append(
             (
@@ -79,7 +86,7 @@ def training_curves(content: Content) -> list[tuple[str, str]]:
                 for i, arm in enumerate(content.arms)
             ]
             panels[f"{title} {find('map').title}"] = [curve for curve in found if curve.x]
-        svg = curves(panels, label=f"Validation mAP on {name} by step, one line an arm", prefix=f"v{number}")
+        svg = _both(curves, f"v{number}", panels, label=f"Validation mAP on {name} by step, one line an arm")
         if svg:
             figures.append((f"Validation on {name} ({stage}), mean over seeds.", svg))
     return figures
@@ -91,18 +98,17 @@ def _validations(content: Content) -> list[tuple[str, str]]:
 
 
 def bias_figures(content: Content, benchmark: str, prefix: str) -> list[tuple[str, str]]:
-    """(caption, SVG) of bias by query language, ranks by passage language, and languages of the top of rankings."""
+    """(caption, SVG) of bias by query language, and ranks by passage language."""
     present = [arm for arm in content.arms if benchmark in arm.benchmarks]
     names, figures = [arm.name for arm in content.arms], []
     label = f"Rank distance by query language on {benchmark}"
     found, below = content.distances.get(benchmark, {}), "rank distance (lower is better)"
-    svg = language_bars(found, names, label=label, prefix=f"{prefix}l", x_label=below)
+    svg = _both(language_bars, f"{prefix}l", found, names, label=label, x_label=below)
     if svg:
         figures.append((f"{label}, mean over seeds; lines: 95 % intervals over seeds and paragraphs.", svg))
     ranks = {arm.name: arm.runs[0].languages(benchmark).get("ranks", {}) for arm in present}
-    svg = rank_distributions(
-        ranks, label=f"Ranks of relevant passages by their language on {benchmark}", prefix=f"{prefix}r"
-    )
+    label = f"Ranks of relevant passages by their language on {benchmark}"
+    svg = _both(rank_distributions, f"{prefix}r", ranks, label=label)
     if svg:
         told = (
             "filled: for questions in the same language, open: for the others. Thick: middle half, thin: 5th to 95th "
@@ -111,24 +117,25 @@ def bias_figures(content: Content, benchmark: str, prefix: str) -> list[tuple[st
         figures.append(
             (f"Where relevant passages of each language stand in the pool of {benchmark} (first seed); {told}.", svg)
         )
-    shares = {arm.name: mean_shares(arm, benchmark) for arm in present}
-    rows = {
-        name: dict(zip(codes, np.nanmean(values, axis=0).tolist(), strict=True))
-        for name, (codes, values) in shares.items()
-        if codes
-    }
-    if rows:
-        passages = present[0].runs[0].languages(benchmark).get("passages", {})
-        whole = {code: number / max(sum(passages.values()), 1) for code, number in passages.items()}
-        svg = composition(
-            {"the pool": whole, **rows},
-            label=f"Languages of the first {TOP} passages on {benchmark}",
-            prefix=f"{prefix}c",
-        )
-        figures.append(
-            (f"Languages of the first {TOP} passages on {benchmark}, mean over query languages, against the pool.", svg)
-        )
     return figures
+
+
+def own_languages(content: Content, benchmark: str, prefix: str) -> str:
+    """The languages of the top of rankings by the language of the question, a panel an arm.
+
+    Averaged over the languages of questions, a model that finds its own language alone would look as mixed as the pool.
+    """
+    present = [arm for arm in content.arms if benchmark in arm.benchmarks]
+    found = {}
+    for arm in present:
+        codes, values = mean_shares(arm, benchmark)
+        found[arm.name] = {
+            code: dict(zip(codes, row, strict=True)) for code, row in zip(codes, values.tolist(), strict=True)
+        }
+    passages = present[0].runs[0].languages(benchmark).get("passages", {})
+    pool = {code: number / max(sum(passages.values()), 1) for code, number in passages.items()}
+    label = f"Languages of the first {TOP} passages on {benchmark} by the language of the question"
+    return _both(own_shares, prefix, found, pool, [arm.name for arm in content.arms], label=label)
 
 
 def bias_bars(table: Table, content: Content, prefix: str) -> str:
@@ -140,9 +147,5 @@ def bias_bars(table: Table, content: Content, prefix: str) -> str:
         for row in table.rows
         if (cell := row.cells[index]) is not None
     ]
-    return bars(
-        found,
-        label=f"Rank distance of each arm on {table.benchmark}",
-        prefix=prefix,
-        x_label="rank distance (lower is better)",
-    )
+    label = f"Rank distance of each arm on {table.benchmark}"
+    return _both(bars, prefix, found, label=label, x_label="rank distance (lower is better)")

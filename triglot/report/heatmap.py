@@ -46,13 +46,14 @@ def _pick(cell: Mapping[str, Any] | None, measure: str) -> float:
 
 @dataclass(frozen=True)
 class HeatCell:
-    """A cell: its text (empty without a figure), the share of the full colour in per cent, and its class in the style
-    sheet.
+    """A cell: its text (empty without a figure), the share of the full colour in per cent, its class in the style
+    sheet, and its figure.
     """
 
     text: str
     percent: float
     kind: str
+    value: float
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,9 @@ class HeatMap:
 
     def _cell(self, value: float, kind: str) -> HeatCell:
         if np.isnan(value):
-            return HeatCell("", 0.0, kind)
+            return HeatCell("", 0.0, kind, value)
         text = f"{value:.2f}".removeprefix("0") if value < 1 else "1.0"
-        return HeatCell(text, max(100 * value / self.top, 0.0) if self.top > 0 else 0.0, kind)
+        return HeatCell(text, max(100 * value / self.top, 0.0) if self.top > 0 else 0.0, kind, value)
 
 
 def heat_map(title: str, codes: Sequence[str], values: np.ndarray, top: float) -> str:

@@ -1,4 +1,5 @@
-"""The report as one HTML file that needs nothing else: no network, no script, readable on paper and without colour.
+"""The report as one HTML file that needs nothing else: no network, readable on paper, without colour and without its
+script, which sorts tables and saves them and the figures as files.
 
 What the page shows is collected here, one function a section; how it looks is in `templates/`, one file a section.
 """
@@ -14,8 +15,9 @@ from markupsafe import Markup
 from triglot.evaluate.bias.measures import TOP
 from triglot.measures import reported
 from triglot.report.bias import mean_shares
-from triglot.report.content import FIGURES, Content, Seen, findings
-from triglot.report.curves import bias_bars, bias_figures, training_curves
+from triglot.report.content import FIGURES, Content, Seen, told_of
+from triglot.report.curves import bias_bars, bias_figures, own_languages, training_curves
+from triglot.report.glossary import Word, glossary, key_of
 from triglot.report.heatmap import HeatMap, language_name, matrix
 from triglot.report.robustness import SUCCESS, lost
 from triglot.report.tables import Table
@@ -39,6 +41,7 @@ def comparison(table: Table, content: Content) -> Context:
         rows.append(
             {
                 "name": row.name,
+                "key": key_of("arm", arms.index(row.name)),
                 "seeds": row.seeds,
                 "colour": arms.index(row.name) % 8,
                 "first_trained": after_a_baseline and row.name in trained,
@@ -67,8 +70,9 @@ def _results(content: Content) -> Context:
             "name": name,
             "size": _size(content, name),
             "main": comparison(table, content),
-            "findings": findings(table),
+            "findings": told_of(content, name),
             "changes": content.changes.get(name),
+            "examples": content.examples.get(name),
             "others": [comparison(other, content) for other in content.more[name]],
             "micro": _micro(content, name),
         }
@@ -106,6 +110,7 @@ def _bias(content: Content) -> Context:
             {
                 "name": name,
                 "bars": bias_bars(table, content, f"b{place}") if has_distance else "",
+                "own": own_languages(content, name, f"o{place}"),
                 "measures": comparison(measures, content) if measures and several else None,
                 "figures": bias_figures(content, name, f"f{place}"),
                 "by_language": _bias_by_language(content, name) if has_distance else None,
@@ -229,6 +234,20 @@ def _sources(content: Content) -> Context:
     return {"warnings": content.warnings, "licences": content.licences, "versions": content.versions}
 
 
+def _glossary(content: Content) -> dict[str, list[Word]]:
+    """What the names on this page mean, by heading."""
+    attacked = [table for tables in content.attacks.values() for table in tables]
+    more = [table for tables in content.more.values() for table in tables]
+    tables = [*content.tables.values(), *more, *content.bias.values(), *attacked]
+    return glossary(
+        content.arms,
+        (column for table in tables for column in table.columns),
+        decided=any(cell.verdict for table in tables for row in table.rows for cell in row.cells if cell is not None),
+        attacks=bool(attacked),
+        micro=any(_micro(content, name) for name in content.tables),
+    )
+
+
 def _facts(content: Content) -> str:
     seeds = max((len(arm.runs) for arm in content.arms if arm.runs[0].recipe), default=0)
     listed = ", ".join(arm.name for arm in content.arms)
@@ -246,15 +265,17 @@ _SECTIONS: tuple[tuple[str, str, str, Callable[[Content], Mapping[str, Any]]], .
     ("seen", "What each arm saw", "What each arm saw", _seen),
     ("settings", "Settings", "Settings", _settings),
     ("sources", "Data and versions", "Data, licences and versions", _sources),
+    ("words", "Names", "What the names mean", lambda content: {}),
 )
 
 
 def to_html(content: Content) -> str:
     """The whole page; a section with nothing to show is left out."""
-    templates = environment()
+    templates, told = environment(), _glossary(content)
+    names = {"glossary": told, "words": {one.key: one for entries in told.values() for one in entries}}
     sections = []
     for name, short, title, context_of in _SECTIONS:
-        text = templates.get_template(f"{name}.html").render(context_of(content)).strip()
+        text = templates.get_template(f"{name}.html").render({**names, **context_of(content)}).strip()
         if text:
             sections.append({"id": name, "short": short, "title": title, "text": Markup(text)})
     return templates.get_template("page.html").render(

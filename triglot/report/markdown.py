@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from triglot.escapes import markdown, markdown_code
-from triglot.report.content import FIGURES, OTHERS, Content, findings
+from triglot.report.content import FIGURES, OTHERS, Content, told_of
 from triglot.report.tables import to_markdown
 
 
@@ -22,7 +22,7 @@ def to_page(content: Content) -> str:
         parts += [f"### {markdown(name)}"]
         parts += ["\n".join(f"- {markdown(sentence)}" for sentence in told.sentences)] if told else []
         parts += [to_markdown(table)]
-        parts.append("\n".join(f"- {markdown(text)}" for text in [*findings(table), *table.notes]))
+        parts.append("\n".join(f"- {markdown(text)}" for text in [*told_of(content, name), *table.notes]))
         parts += [OTHERS, *map(to_markdown, content.more[name])] if content.more[name] else []
         for attack in content.attacks.get(name, ()):
             parts += [f"### {markdown(attack.benchmark)}", to_markdown(attack)]

@@ -18,7 +18,7 @@ from triglot.measures.result import TITLES
 from triglot.report.plots import ARMS, INK, STYLE, to_svg
 from triglot.report.runs import Arm
 from triglot.report.tables import Cell, Table
-from triglot.report.templates import colours
+from triglot.report.templates import alone
 
 OWN, POOL = f"same_language@{TOP}", "pool_share"
 
@@ -102,5 +102,4 @@ def _shares(axes: Axes, shares: dict[str, float], pool: float | None, names: Seq
 
 def _alone(svg: str) -> str:
     """The figure with its own colours and font, since no page gives them."""
-    style = colours("ink", "rule", *(f"arm-{number}" for number in range(len(ARMS))))
-    return re.sub(r"(<svg[^>]*>)", rf"\1<style>{style} text {{ font-family: sans-serif }}</style>", svg, count=1)
+    return re.sub(r"(<svg[^>]*>)", rf"\1<style>{alone()}</style>", svg, count=1)

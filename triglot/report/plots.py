@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -15,9 +15,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
-INK, _RULE = "#010101", "#020202"  # stand for the page's colours until the SVG is written
+INK, _RULE, PAPER = "#010101", "#020202", "#030303"  # stand for the page's colours until the SVG is written
 ARMS = ["#0072b2", "#d55e00", "#009e73", "#a05a8c", "#4b7a1e", "#7a5c2e", "#3f6fb5", "#b04040"]
 _DASHES = [
     "-",
@@ -29,6 +29,7 @@ _DASHES = [
     (0, (1, 2.4)),
     (0, (6, 1.2, 1.2, 1.2, 1.2, 1.2)),
 ]
+THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.10g}")
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
 STYLE: dict[Any, Any] = {
     "text.parse_math": False,  # a $ in a name is a $
@@ -56,6 +57,28 @@ STYLE: dict[Any, Any] = {
 
 
 @dataclass(frozen=True)
+class Space:
+    """Room for a figure: its width in inches, and how many panels go side by side."""
+
+    width: float
+    columns: int
+
+
+WIDE, NARROW = Space(8.6, 3), Space(4.4, 1)
+
+
+def in_both(draw: Callable[[str, Space], str], prefix: str) -> str:
+    """A figure for a desk and one for a phone: the style sheet shows one. Empty where there is nothing to draw.
+
+    Args:
+        draw: from a prefix of ids and a space to an `svg` element.
+        prefix: makes the ids of this figure its own.
+    """
+    wide = draw(prefix, WIDE)
+    return f'<div class="wide">{wide}</div><div class="narrow">{draw(f"{prefix}n", NARROW)}</div>' if wide else ""
+
+
+@dataclass(frozen=True)
 class Curve:
     """One line of a plot: a name, x and y values, and which of the arms it is (its colour, dashes and marker)."""
 
@@ -76,7 +99,7 @@ def to_svg(figure: Figure, label: str, prefix: str) -> str:
     text = out.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}-", text)
-    text = text.replace(INK, "var(--ink)").replace(_RULE, "var(--rule)")
+    text = text.replace(INK, "var(--ink)").replace(_RULE, "var(--rule)").replace(PAPER, "var(--paper)")
     for number, colour in enumerate(ARMS):
         text = text.replace(colour, f"var(--arm-{number})")
     text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", text)
@@ -155,6 +178,7 @@ def curves(
     columns: int = 2,
     x_label: str = "step",
     log: bool = False,
+    space: Space = WIDE,
 ) -> str:
     """Panels of curves with a name at the end of each line.
 
@@ -162,18 +186,19 @@ def curves(
         panels: title -> curves.
         label: what the figure shows, for screen readers.
         prefix: makes the ids of this figure its own.
-        columns: panels side by side.
+        columns: panels side by side at most.
         x_label: below every panel.
         log: a logarithmic y axis, where all values are above 0.
+        space: for the figure.
     """
     panels = {title: [curve for curve in found if len(curve.x)] for title, found in panels.items()}
     panels = {title: found for title, found in panels.items() if found}
     if not panels:
         return ""
-    columns = min(columns, len(panels))
+    columns = min(columns, space.columns, len(panels))
     rows = -(-len(panels) // columns)
     with mpl.rc_context(STYLE):
-        width, height = 8.6, 2.5 * rows
+        width, height = space.width, 2.5 * rows
         # Inches that the longest name takes.
         names = 0.12 + 0.085 * max(len(curve.name) for found in panels.values() for curve in found)
         panel = (width - 0.55 - columns * names - (columns - 1) * 0.5) / columns
@@ -199,14 +224,15 @@ class Bar:
     arm: int
 
 
-def bars(found: Sequence[Bar], *, label: str, prefix: str, x_label: str) -> str:
+def bars(found: Sequence[Bar], *, label: str, prefix: str, x_label: str, space: Space = WIDE) -> str:
     """Horizontal bars from zero with the value written at the end of each, and its interval as a line."""
     if not found:
         return ""
     with mpl.rc_context(STYLE):
         height = 0.62 + 0.32 * len(found)
-        figure = Figure(figsize=(8.6, height))
-        figure.subplots_adjust(left=0.2, right=0.93, top=1 - 0.08 / height, bottom=0.5 / height)
+        figure = Figure(figsize=(space.width, height))
+        names = min(0.2 + 0.078 * max(len(bar.name) for bar in found), 0.4 * space.width)
+        figure.subplots_adjust(left=names / space.width, right=0.97, top=1 - 0.08 / height, bottom=0.5 / height)
         axes = figure.add_subplot()
         top = max(bar.high if bar.high is not None else bar.value for bar in found)
         for place, bar in enumerate(found):
@@ -222,6 +248,8 @@ def bars(found: Sequence[Bar], *, label: str, prefix: str, x_label: str) -> str:
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.set_ylim(len(found) - 0.5, -0.5)
-        axes.set_xlim(0, top * 1.1 or 1)
+        axes.set_xlim(0, top * (1 + 0.75 / space.width) or 1)
+        axes.xaxis.set_major_formatter(THOUSANDS)
+        axes.xaxis.set_major_locator(MaxNLocator(4 if space is NARROW else 8))
         axes.set_xlabel(x_label)
         return to_svg(figure, label, prefix)

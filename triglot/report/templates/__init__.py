@@ -1,5 +1,5 @@
 """The templates of the report: `page.html` and one file a section, filled by `triglot.report.html`; macros in
-`tables.html`."""
+`tables.html`, and in `page.js` what a reader can do with tables and figures."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from triglot.report.glossary import parts_of
+from triglot.report.plots import ARMS
 from triglot.report.tables import number
 
 
@@ -32,6 +34,13 @@ def colours(*names: str) -> str:
     return f":root {{ {told[0]}}} @media (prefers-color-scheme: dark) {{ :root {{ {told[1]}}} }}"
 
 
+def alone() -> str:
+    """The style sheet of a figure that stands in a file of its own, since no page gives it colours and a font."""
+    return (
+        f"{colours('ink', 'rule', 'paper', *(f'arm-{n}' for n in range(len(ARMS))))} text {{ font-family: sans-serif }}"
+    )
+
+
 @cache
 def environment() -> Environment:
     """Templates that escape whatever they are given, and fail on names that they were not given."""
@@ -42,6 +51,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"number": number, "amount": amount}
+    templates.filters |= {"number": number, "amount": amount, "parts": parts_of}
     templates.globals["style"] = Markup(_style())
+    templates.globals["script"] = Markup(templates.get_template("page.js").render(alone=alone()))
     return templates
