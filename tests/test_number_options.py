@@ -32,15 +32,18 @@ def number_options() -> Iterator[tuple[str, str]]:
 
 OPTIONS = sorted(number_options())
 POSITIONAL = {
+    "attack": ["m"],
     "augment": ["x"],
     "check": ["m"],
     "debias": ["m", "d"],
+    "encode": ["m", "t"],
     "evaluate": ["m"],
     "init": ["x"],
     "lists": ["x"],
+    "mine": ["x"],
     "search": ["m", "p", "q"],
 }
-NEEDED = {"evaluate": ["--on", "x=y"]}
+NEEDED = {"attack": ["--on", "x=y"], "evaluate": ["--on", "x=y"]}
 
 
 def test_the_options_are_found() -> None:

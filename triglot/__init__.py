@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from triglot.corpus.parallel import ParallelCorpus
     from triglot.corpus.retrieval import RetrievalSet
     from triglot.encoder.build import load_encoder
+    from triglot.encoder.computing import Computing
     from triglot.encoder.protocol import Encoder
     from triglot.evaluate import Evaluation, evaluate_encoder, write_results
     from triglot.files import InputError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "BatchSettings",
+    "Computing",
     "Encoder",
     "Evaluation",
     "GroupMaskedRankingLoss",
@@ -63,6 +65,7 @@ __all__ = [
 # Where each name lives; the imports above say the same to type checkers (a test holds the two together).
 _HOMES = {
     "BatchSettings": "triglot.batches:BatchSettings",
+    "Computing": "triglot.encoder.computing:Computing",
     "Encoder": "triglot.encoder.protocol:Encoder",
     "Evaluation": "triglot.evaluate:Evaluation",
     "GroupMaskedRankingLoss": "triglot.trainers:GroupMaskedRankingLoss",

@@ -20,6 +20,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, XLMRobe
 
 from tests.encoder.conftest import MIXED, TEXTS
 from triglot.encoder import EncoderSettings, init_encoder, load_encoder
+from triglot.encoder.computing import Computing
 from triglot.encoder.static import SIDES
 from triglot.encoder.transformer import TransformerEncoder, token_batches
 from triglot.files import InputError, SettingError
@@ -161,27 +162,36 @@ def test_windows(fresh, monkeypatch):
         fresh.encode([*ALL, "\ud800"], side="query")
 
 
-def test_bf16(fresh):
-    vectors, rough = fresh.encode(ALL, side="query"), fresh.encode(ALL, side="query", precision="bf16")
-    assert rough.dtype == np.float32
-    assert (vectors * rough).sum(1).min() > 0.999
-    assert not np.array_equal(vectors, rough)
-    assert next(fresh.model.parameters()).dtype == torch.float32
-
-
 def test_an_encoder_keeps_its_precision(fresh, tmp_path):
     fresh.save(tmp_path / "model")
-    plain, rough = load_encoder(tmp_path / "model"), load_encoder(tmp_path / "model", precision="bf16")
-    assert (plain.precision, rough.precision) == ("fp32", "bf16")
+    in_bf16 = Computing(precision="bf16")
+    plain, rough = load_encoder(tmp_path / "model"), load_encoder(tmp_path / "model", computing=in_bf16)
+    assert (plain.computing.precision, rough.computing.precision) == ("fp32", "bf16")
     exact, near = plain.encode(ALL, side="query"), rough.encode(ALL, side="query")
+    assert near.dtype == np.float32
+    assert (exact * near).sum(1).min() > 0.999
     assert not np.array_equal(exact, near)
-    np.testing.assert_array_equal(near, plain.encode(ALL, side="query", precision="bf16"))
-    np.testing.assert_array_equal(exact, rough.encode(ALL, side="query", precision="fp32"))
-    assert load_encoder(tmp_path / "model", settings=replace(SMALL, precision="bf16")).precision == "bf16"
-    with pytest.raises(InputError, match="known: fp32, bf16, auto"):
-        load_encoder(tmp_path / "model", precision="fp16")
+    assert next(rough.model.parameters()).dtype == torch.float32
+    np.testing.assert_array_equal(near, rough.by_cosine().encode(ALL, side="query"))
+    of_recipe = replace(SMALL, precision="bf16")
+    assert load_encoder(tmp_path / "model", settings=of_recipe).computing.precision == "bf16"
+    asked = load_encoder(tmp_path / "model", settings=of_recipe, computing=Computing(precision="fp32"))
+    assert asked.computing.precision == "fp32"
     with pytest.raises(SettingError, match="static"):
         EncoderSettings(precision="bf16")
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_batches_of_a_number_of_texts(fresh, tmp_path, monkeypatch, size):
+    fresh.save(tmp_path / "model")
+    encoder = load_encoder(tmp_path / "model", computing=Computing(batch_size=size))
+    seen = []
+    batch = encoder.batch
+    monkeypatch.setattr(
+        encoder, "batch", lambda ids, offsets, rows: seen.append(len(rows)) or batch(ids, offsets, rows)
+    )
+    np.testing.assert_allclose(encoder.encode(ALL, side="passage"), fresh.encode(ALL, side="passage"), atol=2e-6)
+    assert seen == [size] * (len(ALL) // size) + [len(ALL) % size] * (len(ALL) % size > 0)
 
 
 def test_features_are_what_encode_sees(fresh):
@@ -346,7 +356,6 @@ def test_damaged_models(fresh, tmp_path):
         (lambda e: e.encode(["a"], side="document"), "no side 'document'"),
         (lambda e: e.encode("a", side="query"), "a list of texts"),
         (lambda e: e.encode([1.5], side="query"), "text 0 is float"),
-        (lambda e: e.encode(["a"], side="query", precision="fp8"), "precision 'fp8'"),
     ],
 )
 def test_what_cannot_be_encoded(fresh, call, message):

@@ -12,6 +12,7 @@ import torch
 from tests.encoder.conftest import MIXED
 from triglot.encoder import EncoderSettings, init_encoder, load_encoder
 from triglot.encoder import vector_cache as kept
+from triglot.encoder.computing import Computing
 from triglot.encoder.languages import ByLanguage, Removal
 from triglot.encoder.once import encode_once
 
@@ -84,6 +85,19 @@ def test_a_copy_of_the_model_has_the_same_vectors_and_another_length_or_prefix_o
         next(other.model.parameters())[3, 0] += 1e-3
     other.lengths["query"] = 12
     assert kept.content_of(other) != kept.content_of(same)
+
+
+def test_another_way_of_computing_has_vectors_of_its_own(folder, tmp_path):
+    ways = [Computing(), Computing(precision="bf16"), Computing(batch_size=2)]
+    for computing in ways:
+        encoder = load_encoder(folder, computing=computing)
+        kept.attach(encoder, tmp_path / "cache")
+        encode_once(encoder, MIXED, "query")
+    assert len(files(tmp_path)) == len(ways)
+    encoder = load_encoder(folder, computing=Computing(device="cpu", precision="fp32"))
+    kept.attach(encoder, tmp_path / "cache")
+    encode_once(encoder, MIXED, "query")
+    assert len(files(tmp_path)) == len(ways) + torch.accelerator.is_available()
 
 
 def test_a_model_that_was_changed_after_it_got_its_cache_is_encoded_anew(counted, tmp_path):

@@ -25,6 +25,8 @@ from triglot.cli.app import (
     within,
     words,
 )
+from triglot.cli.computing import computes
+from triglot.encoder.computing import USUAL, Computing
 from triglot.ranges import Beams, Count, Half, MostWords, Seed, Several, Share
 
 SIDES = "query | passage | both"
@@ -181,6 +183,7 @@ def augment(
 
 
 @app.command(cls=Command)
+@computes
 def mine(
     source: Pairs,
     out: Annotated[
@@ -210,6 +213,7 @@ def mine(
     languages: Languages = "",
     option: ReaderOptions = None,
     as_json: Json = False,
+    computing: Computing = USUAL,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -226,6 +230,7 @@ def mine(
         output_format=output_format,
         languages=codes(languages),
         options=key_values(option or []),
+        computing=computing,
         force=force,
         progress=progress,
     )

@@ -22,10 +22,13 @@ from triglot.cli.app import (
     put,
     within,
 )
+from triglot.cli.computing import computes
+from triglot.encoder.computing import USUAL, Computing
 from triglot.ranges import Count, Seed
 
 
 @app.command()
+@computes
 def check(
     model: ModelName,
     on: Annotated[
@@ -69,6 +72,7 @@ def check(
     as_json: Json = False,
     seed: Annotated[int, typer.Option(help="Random seed of the sample.", callback=within(Seed))] = 1,
     cache: Cache = "",
+    computing: Computing = USUAL,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -93,6 +97,7 @@ def check(
         settings=settings,
         limits=limits,
         cache=cache,
+        computing=computing,
         force=force,
         progress=progress,
     )

@@ -31,12 +31,15 @@ from triglot.cli.app import (
     put,
     within,
 )
+from triglot.cli.computing import computes
 from triglot.corpus.formats.registry import formats_for
+from triglot.encoder.computing import USUAL, Computing
 from triglot.files import read_json
 from triglot.ranges import Depth
 
 
 @app.command(cls=Command)
+@computes
 def evaluate(
     model: Annotated[
         str,
@@ -100,6 +103,7 @@ def evaluate(
     ] = False,
     cache: Cache = "",
     as_json: Json = False,
+    computing: Computing = USUAL,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -123,6 +127,7 @@ def evaluate(
         classify=key_values(classify or []),
         subsets=[codes(languages_of_pool) for languages_of_pool in subset or []],
         cache=cache,
+        computing=computing,
         force=force,
         progress=progress,
     )

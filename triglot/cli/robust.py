@@ -25,10 +25,13 @@ from triglot.cli.app import (
     print_results,
     put,
 )
+from triglot.cli.computing import computes
+from triglot.encoder.computing import USUAL, Computing
 from triglot.files import read_json
 
 
 @app.command(cls=Command)
+@computes
 def attack(
     model: ModelName,
     on: Benchmarks,
@@ -56,6 +59,7 @@ def attack(
     languages: Languages = "",
     cache: Cache = "",
     as_json: Json = False,
+    computing: Computing = USUAL,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -78,6 +82,7 @@ def attack(
         format=format,
         options={key: value for key, value in reader.items() if value},
         cache=cache,
+        computing=computing,
         force=force,
         progress=progress,
     )

@@ -26,7 +26,9 @@ from triglot.cli.app import (
     put,
     within,
 )
+from triglot.cli.computing import computes
 from triglot.debias.methods import METHODS
+from triglot.encoder.computing import USUAL, Computing
 from triglot.language_tags import language
 from triglot.ranges import Count, Rank, Seed, Top
 
@@ -37,6 +39,7 @@ def _methods(between: str, trait: str = "name") -> str:
 
 
 @app.command(cls=Command)
+@computes
 def encode(
     model: ModelName,
     texts: TextFile,
@@ -44,6 +47,7 @@ def encode(
     side: Annotated[str, typer.Option(help="Encode the texts as query | passage.")] = "passage",
     lang: LanguageOfTexts = "",
     as_json: Json = False,
+    computing: Computing = USUAL,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -51,13 +55,16 @@ def encode(
     progress = listen(quiet)
     from triglot.commands.encode import encode_file
 
-    rows, dim = encode_file(model, texts, out, side=side, lang=lang, force=force, progress=progress)
+    rows, dim = encode_file(
+        model, texts, out, side=side, lang=lang, force=force, progress=progress, computing=computing
+    )
     if as_json:
         return put("encode", {"rows": rows, "dim": dim}, out)
     typer.echo(f"{out}: {rows} x {dim}")
 
 
 @app.command(cls=Command)
+@computes
 def search(
     model: ModelName,
     passages: TextFile,
@@ -67,6 +74,7 @@ def search(
     ] = 10,
     lang: LanguageOfTexts = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
+    computing: Computing = USUAL,
     quiet: Quiet = False,
 ) -> None:
     """Search a file of passages by exact nearest neighbours."""
@@ -76,7 +84,9 @@ def search(
 
     from triglot.commands.search import search as find
 
-    for query, hits in zip(queries, find(model, passages, queries, k=k, lang=lang, progress=progress), strict=True):
+    for query, hits in zip(
+        queries, find(model, passages, queries, k=k, lang=lang, progress=progress, computing=computing), strict=True
+    ):
         if not as_json:
             typer.echo(query)
         for hit in hits:
@@ -87,6 +97,7 @@ def search(
 
 
 @app.command(cls=Command)
+@computes
 def debias(
     model: Annotated[
         str, typer.Argument(metavar="[MODEL]", help="A model or run folder, or a hub name.", callback=at_home)
@@ -160,6 +171,7 @@ def debias(
     seed: Annotated[int, typer.Option(help="Random seed for drawing the texts.", callback=within(Seed))] = 1,
     cache: Cache = "",
     as_json: Json = False,
+    computing: Computing = USUAL,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -180,6 +192,7 @@ def debias(
     if out is None or not (vectors or (model and texts)):
         raise InputError("debias: give MODEL DATA --out FOLDER, or --vectors IN.npy --languages FILE --out OUT.npy")
     if vectors:
+        computing.refused("--vectors")
         if texts or held_out or not languages:
             raise InputError("--vectors: goes with --languages FILE, and with no DATA and no --held-out")
         line = debias_vectors(vectors, languages, out, settings, model=model, side=side, force=force)
@@ -194,6 +207,7 @@ def debias(
             held_out=named_paths(held_out or [], "--held-out"),
             seed=seed,
             cache=cache,
+            computing=computing,
             force=force,
             progress=progress,
         )

@@ -13,6 +13,7 @@ from triglot.attack.poison import PoisonSettings, check_poison, plant
 from triglot.benchmark import open_benchmark
 from triglot.commands.models import load_model, paths_of
 from triglot.commands.sources import source_path
+from triglot.encoder.computing import USUAL, Computing
 from triglot.encoder.once import encode_set
 from triglot.evaluate import write_results
 from triglot.files import write_json
@@ -32,6 +33,7 @@ def attack_model(
     format: str = "",
     options: Mapping[str, Any] | None = None,
     cache: str = "",
+    computing: Computing = USUAL,
     force: bool = False,
     progress: bool = False,
 ) -> Path:
@@ -48,6 +50,7 @@ def attack_model(
         format: of the benchmarks; empty to tell it from their names.
         options: of the format's reader (`candidate_text`, `languages`).
         cache: where vectors are kept, see `triglot.commands.models.load_model`.
+        computing: how the model computes.
         force: replace another model's results.
         progress: show bars.
 
@@ -67,7 +70,7 @@ def attack_model(
         for benchmark in sets.values():
             for one in plants:
                 check_poison(benchmark, one)
-        encoder = load_model(model, cache=cache)
+        encoder = load_model(model, cache=cache, computing=computing)
         languages = sorted({code for benchmark in sets.values() for code in benchmark.languages})
         lexicon_of = lexicons(lists, languages) if lists else None
         found = attacked(encoder, sets, attacks, place, lexicon_of=lexicon_of, progress=progress)

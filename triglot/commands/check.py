@@ -22,6 +22,7 @@ from triglot.corpus.formats import bitext
 from triglot.corpus.formats.passages import read_collection
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.document import split_word
+from triglot.encoder.computing import USUAL, Computing
 from triglot.encoder.languages import detect
 from triglot.files import InputError, write_json, write_text
 
@@ -61,6 +62,7 @@ def check_model(
     settings: CheckSettings | None = None,
     limits: Mapping[str, float] | None = None,
     cache: str = "",
+    computing: Computing = USUAL,
     force: bool = False,
     progress: bool = False,
 ) -> list[Checked]:
@@ -77,6 +79,7 @@ def check_model(
         settings: how much is looked at.
         limits: measure -> the figure that must not be passed.
         cache: where vectors are kept, see `triglot.commands.models.load_model`.
+        computing: how the model computes.
         force: replace what another command wrote.
         progress: show bars.
 
@@ -93,7 +96,7 @@ def check_model(
     named = _names(on or {}, parallel, texts)
     inputs = [*paths_of(model), *map(source_path, (on or {}).values()), parallel, texts, questions]
     how: dict[str, Any] = {"languages": languages, "settings": settings or CheckSettings(), "progress": progress}
-    how["cache"] = cache
+    how |= {"cache": cache, "computing": computing}
     with outputs.folder(out, "check", model=model, inputs=inputs, force=force) if out else nullcontext() as place:
         checks = _checks(model, named, questions, **how)
         past = _past([check for check, _ in checks], limits or {})
@@ -125,6 +128,7 @@ def _checks(
     languages: Sequence[str],
     settings: CheckSettings,
     cache: str,
+    computing: Computing,
     progress: bool,
 ) -> list[tuple[Check, str]]:
     """Each check, and the data that `triglot debias` can mend the model with.
@@ -144,7 +148,7 @@ def _checks(
             opened.append((open_benchmark(path, name=name, **more).in_memory(), held_out))
     collections = [data for data, _ in opened if isinstance(data, _Texts)]
     asked = _questions(questions, collections[0].languages) if questions else None
-    encoder = load_model(model, cache=cache)
+    encoder = load_model(model, cache=cache, computing=computing)
     found = []
     for data, mending in opened:
         log.info("%s: %s", data.name, ", ".join(data.languages))

@@ -13,6 +13,7 @@ from triglot import outputs
 from triglot.commands.models import load_model, model_folder, paths_of
 from triglot.commands.sources import read_source, source_path
 from triglot.corpus.formats.vectors import blocks
+from triglot.encoder.computing import USUAL, Computing
 from triglot.encoder.languages import UNKNOWN
 from triglot.files import InputError, read_lines
 from triglot.language_tags import language
@@ -31,6 +32,7 @@ def debias_model(
     held_out: Mapping[str, str] | None = None,
     seed: int = 1,
     cache: str = "",
+    computing: Computing = USUAL,
     force: bool = False,
     progress: bool = False,
 ) -> str:
@@ -46,6 +48,7 @@ def debias_model(
         held_out: name -> path of benchmarks; texts that occur there are not used.
         seed: of the sample.
         cache: where vectors are kept, see `triglot.commands.models.load_model`.
+        computing: how the model computes.
         force: replace what was made of another model.
         progress: show bars.
 
@@ -71,7 +74,14 @@ def debias_model(
         for name, benchmark_path in aside.items():
             benchmark = open_benchmark(benchmark_path, name=name, stream=False, classification=False).in_memory()
             hidden |= benchmark.judged_texts
-        fitted = debias(load_model(model, cache=cache), corpus, chosen, seed=seed, held_out=hidden, progress=progress)
+        fitted = debias(
+            load_model(model, cache=cache, computing=computing),
+            corpus,
+            chosen,
+            seed=seed,
+            held_out=hidden,
+            progress=progress,
+        )
         source = Path(source_path(path)).resolve().name
         line = fit_line(chosen, fitted, source)
         for tried in fitted.choice.lines() if fitted.choice else ():

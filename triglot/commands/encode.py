@@ -10,6 +10,7 @@ import numpy as np
 from triglot import outputs
 from triglot.commands.models import load_model, paths_of
 from triglot.encoder import protocol
+from triglot.encoder.computing import USUAL, Computing
 from triglot.encoder.protocol import Encoder
 from triglot.files import InputError, nearest
 from triglot.language_tags import language
@@ -27,7 +28,15 @@ def in_language(encoder: Encoder, lang: str) -> Encoder:
 
 
 def encode_file(
-    model: str, path: str, out: str | Path, *, side: str, lang: str = "", force: bool = False, progress: bool = False
+    model: str,
+    path: str,
+    out: str | Path,
+    *,
+    side: str,
+    lang: str = "",
+    force: bool = False,
+    progress: bool = False,
+    computing: Computing = USUAL,
 ) -> tuple[int, int]:
     """Encode the texts of a file into a `.npy` file, row i for text i, with their ids in `.ids.txt` beside it.
 
@@ -42,7 +51,7 @@ def encode_file(
     targets = {"vectors": out, "ids": ids_file(out)}
     with outputs.files(targets, "encode", inputs=[*paths_of(model), path], force=force) as place:
         ids, texts = read_passages(path)
-        vectors = in_language(load_model(model), lang).encode(texts, side=side, progress=progress)
+        vectors = in_language(load_model(model, computing=computing), lang).encode(texts, side=side, progress=progress)
         write_ids(place / out.name, ids)
         with (place / out.name).open("wb") as handle:
             np.save(handle, vectors)

@@ -10,6 +10,7 @@ from typing import Any
 from triglot import outputs
 from triglot.commands.models import paths_of, retriever
 from triglot.commands.sources import source_path
+from triglot.encoder.computing import USUAL, Computing
 from triglot.files import InputError
 from triglot.measures.result import Result
 
@@ -30,6 +31,7 @@ def evaluate_model(
     save_run: bool = False,
     subsets: Sequence[Sequence[str]] = (),
     cache: str = "",
+    computing: Computing = USUAL,
     force: bool = False,
     progress: bool = False,
 ) -> Path:
@@ -49,6 +51,7 @@ def evaluate_model(
         save_run: write NAME.run.gz and NAME.qrels.gz for every benchmark, and report the figures of the run.
         subsets: languages of smaller pools to report as well.
         cache: where vectors are kept, see `triglot.commands.models.load_model`.
+        computing: how the model computes.
         force: replace another model's results.
         progress: show bars.
 
@@ -64,6 +67,7 @@ def evaluate_model(
     with outputs.folder(out, "evaluate", model=model, inputs=inputs, force=force) as place:
         given = {"format": format, "options": options or {}, "classify": classify or {}, "lists": lists, "depth": depth}
         given |= {"similarity": similarity, "runs": place if save_run else None, "cache": cache}
+        given["computing"] = computing
         answers = _answers(model, on, **given, subsets=subsets, progress=progress)
         write_results(place, answers, model=model)
     return Path(out) / "results.json"
@@ -81,6 +85,7 @@ def _answers(
     similarity: str,
     runs: Path | None,
     cache: str,
+    computing: Computing,
     subsets: Sequence[Sequence[str]],
     progress: bool,
 ) -> dict[str, Result]:
@@ -98,7 +103,8 @@ def _answers(
     from triglot.evaluate.ranked import check_ids, judged
     from triglot.evaluate.retrievers import Bm25, Dense, evaluate
 
-    chosen = retriever(model, names=list(on), lists=lists, similarity=similarity, progress=progress, cache=cache)
+    how: dict[str, Any] = {"lists": lists, "similarity": similarity, "cache": cache, "computing": computing}
+    chosen = retriever(model, names=list(on), progress=progress, **how)
     needed = isinstance(chosen, Dense | Bm25)
     languages = options.get("languages")
     of_reader = {key: value for key, value in options.items() if key != "languages"}

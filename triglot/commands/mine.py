@@ -12,6 +12,7 @@ from triglot.commands.models import BM25, load_model, paths_of
 from triglot.commands.sources import read_source, source_path
 from triglot.corpus.formats.pair_writer import check_output_format
 from triglot.document import Document, key_values
+from triglot.encoder.computing import USUAL, Computing
 from triglot.files import InputError, write_json
 from triglot.mine import MineSettings, clear_parts, digest, mine, parts_folder, render, write
 from triglot.progress import Bar
@@ -57,6 +58,7 @@ def mine_source(
     output_format: str = "tevatron",
     languages: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
+    computing: Computing = USUAL,
     force: bool = False,
     progress: bool = False,
 ) -> dict[str, Any]:
@@ -72,6 +74,7 @@ def mine_source(
         output_format: of the lines, see `triglot.mine.write`.
         languages: read only these.
         options: of the format's reader.
+        computing: how the model computes.
         force: replace what another command wrote.
         progress: show a bar.
 
@@ -87,7 +90,9 @@ def mine_source(
     inputs = [source_path(source), *paths_of(model)]
     with outputs.files({"lines": out, "report": report}, "mine", inputs=inputs, force=force, report="report") as place:
         corpus = read_source(source, languages=languages, options=options)
-        encoder = load_model(model) if settings.needs_model else None
+        encoder = load_model(model, computing=computing) if settings.needs_model else None
+        if encoder is None:
+            computing.refused(model or settings.source)
         parts = parts_folder(out, digest(corpus, settings, encoder))
         with Bar("mining", progress) as bar:
             mined = mine(corpus, settings, encoder, parts=parts, progress=bar.reach)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from triglot.encoder.computing import USUAL, Computing
 from triglot.encoder.vector_cache import OFF, attach, place
 from triglot.files import InputError, check_choice
 
@@ -21,6 +22,7 @@ def retriever(
     similarity: str = "",
     progress: bool = False,
     cache: str = OFF,
+    computing: Computing = USUAL,
 ) -> Any:
     """A MODEL for `triglot.evaluate.retrievers.evaluate`.
 
@@ -34,23 +36,28 @@ def retriever(
             folder says.
         progress: show bars.
         cache: of the vectors of a model, see `load_model`.
+        computing: how a model computes; does not go with anything else.
 
     Raises:
         InputError: it is none of these, or cannot be loaded.
     """
-    from triglot.evaluate.retrievers import SIMILARITIES, Vectors
+    from triglot.evaluate.retrievers import SIMILARITIES, Dense, Vectors
 
     if similarity:
         check_choice("similarity", similarity, SIMILARITIES)
-    found = _told(model, names, lists, progress, cache)
+    found = _retriever(
+        model, names, lists, lambda: Dense(load_model(model, cache=cache, computing=computing), progress)
+    )
+    if not isinstance(found, Dense):
+        computing.refused(model)
     if similarity and not isinstance(found, Vectors):
         raise InputError(f"similarity: goes with embeddings made elsewhere; {model} says itself how it compares")
     return replace(found, similarity=similarity) if similarity else found
 
 
-def _told(model: str, names: Sequence[str], lists: str, progress: bool, cache: str) -> Any:
+def _retriever(model: str, names: Sequence[str], lists: str, dense: Callable[[], Any]) -> Any:
     from triglot.corpus.formats import vectors
-    from triglot.evaluate.retrievers import Bm25, Dense, RunFile, Vectors, run_files, run_name
+    from triglot.evaluate.retrievers import Bm25, RunFile, Vectors, run_files, run_name
 
     if model == BM25:
         return Bm25()
@@ -80,7 +87,7 @@ def _told(model: str, names: Sequence[str], lists: str, progress: bool, cache: s
             return Vectors(model)
         if not (path / "config.json").is_file() and run_files(path):
             return RunFile(path)
-    return Dense(load_model(model, cache=cache), progress)
+    return dense()
 
 
 def paths_of(model: str) -> list[str]:
@@ -88,18 +95,22 @@ def paths_of(model: str) -> list[str]:
     return [model, str(Path(model) / "model"), *model.split(",")]
 
 
-def load_model(model: str, *, cache: str = OFF) -> Any:
+def load_model(model: str, *, cache: str = OFF, computing: Computing = USUAL) -> Any:
     """An encoder from a model folder, a run folder (its `model/`) or a hub name.
 
     Args:
         model: which one.
         cache: where its vectors are kept, for a command that uses the model as it is: a folder, "" for the user's
             cache, `off` for none.
+        computing: on which device it computes, in which precision, and so on.
+
+    Raises:
+        InputError: there is no such model, or it cannot compute so.
     """
     from triglot.encoder import load_encoder
 
     name = Path(model).resolve().name if Path(model).exists() else model
-    encoder = load_encoder(model_folder(model), name=name)
+    encoder = load_encoder(model_folder(model), name=name, computing=computing)
     attach(encoder, place(cache))
     return encoder
 

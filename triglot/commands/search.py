@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from triglot.commands.encode import in_language
 from triglot.commands.models import load_model
+from triglot.encoder.computing import USUAL, Computing
 from triglot.files import InputError
 
 log = logging.getLogger("triglot")
@@ -24,7 +25,14 @@ class Hit:
 
 
 def search(
-    model: str, path: str, queries: Sequence[str], *, k: int = 10, lang: str = "", progress: bool = False
+    model: str,
+    path: str,
+    queries: Sequence[str],
+    *,
+    k: int = 10,
+    lang: str = "",
+    progress: bool = False,
+    computing: Computing = USUAL,
 ) -> list[list[Hit]]:
     """Exact search: the k passages of a file that the model's own similarity puts first, for each query; all of them
     where k is more.
@@ -41,7 +49,7 @@ def search(
             raise InputError(f"QUERY: number {number} is {'no text in UTF-8' if query.strip() else 'empty'}")
     if k < 1:
         raise InputError(f"-k: {k} is below 1")
-    encoder = load_model(model)
+    encoder = load_model(model, computing=computing)
     ids, texts = read_passages(path)
     k = within(k, len(texts), len(queries))
     vectors = encoder.encode(list(queries), side="query")

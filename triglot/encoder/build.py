@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from triglot.encoder.computing import USUAL, Computing
 from triglot.encoder.settings import EncoderSettings
 from triglot.extras import named
 from triglot.files import InputError
@@ -120,7 +121,7 @@ def load_encoder(
     *,
     settings: EncoderSettings | None = None,
     name: str | None = None,
-    precision: str | None = None,
+    computing: Computing = USUAL,
 ) -> StaticEncoder | TransformerEncoder | ByLanguage:
     """A saved encoder. A static one needs no torch; anything else is loaded through sentence-transformers.
 
@@ -130,11 +131,11 @@ def load_encoder(
         settings: pooling, prefixes and lengths for a transformer that does not say them itself; None keeps what the
             model says.
         name: shown in tables; None: the folder's or the hub's name.
-        precision: of a transformer, `fp32`, `bf16` or `auto`, see `EncoderSettings`; None: that of the settings.
+        computing: on which device it computes, in which precision, and so on.
 
     Raises:
         InputError: there is no such folder, or it does not hold a model that can be read without running its code or
-            unpickling.
+            unpickling; or it cannot compute so.
     """
     from triglot.encoder.languages import ByLanguage, read_removal
     from triglot.encoder.static import is_static, load_static
@@ -142,6 +143,7 @@ def load_encoder(
     folder = model_folder(path_or_name)
     name = name or (folder.resolve().name if Path(path_or_name).exists() else str(path_or_name))
     if is_static(folder):
+        computing.for_static(name)
         if settings is not None:
             # Prefixes are refused here as they are for a fresh one.
             replace(settings, kind="static", model="")
@@ -150,7 +152,7 @@ def load_encoder(
         with named():
             from triglot.encoder.pretrained import load_transformer
 
-        encoder = load_transformer(folder, settings=settings, name=name, precision=precision)
+        encoder = load_transformer(folder, settings=settings, name=name, computing=computing)
     if encoder.similarity != "cosine":
         log.info("%s: scores are by %s, as its similarity_fn_name says", name, encoder.similarity)
     removal = read_removal(folder)

@@ -6,6 +6,7 @@ import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from torch import nn
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from triglot import seeds
+from triglot.encoder.computing import USUAL, Computing, check_device
 from triglot.encoder.tokenizer import CLS, SEP, SPECIAL
 from triglot.encoder.transformer import TransformerEncoder, quiet
 from triglot.files import InputError
@@ -64,8 +66,7 @@ def load_transformer(
     *,
     settings: EncoderSettings | None = None,
     name: str,
-    device: str | None = None,
-    precision: str | None = None,
+    computing: Computing = USUAL,
 ) -> TransformerEncoder:
     """A sentence-transformers directory with all its modules, or a bare Hugging Face model with mean pooling.
 
@@ -73,15 +74,18 @@ def load_transformer(
         folder: with `modules.json` or `config.json`.
         settings: pooling (if it names one), prefixes (if not None) and lengths; None keeps what the model says.
         name: shown in tables.
-        device: None: a GPU if there is one.
-        precision: as in `EncoderSettings`; None: that of the settings.
+        computing: how it computes; a precision that it leaves open is that of the settings.
 
     Raises:
-        InputError: no model there, code of its own, weights that are not safetensors, do not fit `config.json` or are
-            not finite, or no fast tokenizer.
+        InputError: no such device, no model there, code of its own, weights that are not safetensors, do not fit
+            `config.json` or are not finite, or no fast tokenizer.
     """
+    if computing.device:
+        check_device(computing.device)
+    if settings is not None and not computing.precision:
+        computing = replace(computing, precision=settings.precision)
     with staged(folder) as stage:
-        model = _loaded(stage, folder, device)
+        model = _loaded(stage, folder, computing.device or None)
     first = model[0]
     if not isinstance(first, Transformer) or first.tokenizer is None:
         raise InputError(
@@ -107,7 +111,7 @@ def load_transformer(
             prefixes=prefixes,
             lengths=lengths,
             similarity=stage.told.similarity,
-            precision=precision or (settings.precision if settings else "fp32"),
+            computing=computing,
         )
         encoder.try_out()
     return encoder

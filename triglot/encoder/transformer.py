@@ -21,15 +21,14 @@ from transformers import PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 from triglot.ahead import ahead
-from triglot.encoder import precision as precisions
 from triglot.encoder.card import Card, card_text
+from triglot.encoder.computing import USUAL, Computing
 from triglot.encoder.static import SIDES, check_side, checked_texts, readable_by_all
 from triglot.encoder.tokenizer import WordTokenizer
 from triglot.files import InputError, atomic_folder, read_json
 from triglot.model_files.folder import KINDS
 from triglot.progress import Bar
 
-PRECISIONS = ("fp32", "bf16", "auto")
 _WINDOW = 16384  # texts sorted together; the next window is tokenised meanwhile
 _CPU_TOKENS, _GPU_TOKENS = 2048, 65536  # padded tokens of a batch
 
@@ -45,7 +44,7 @@ class TransformerEncoder:
         lengths: side -> tokens kept of a text, prefix and special tokens included.
         similarity: `cosine`, with vectors of unit length, or `dot`, with vectors as they come; either way their dot
             product is the score.
-        precision: `fp32` or `bf16`, in which texts are encoded; training has its own.
+        computing: how texts are encoded, its precision settled by the device; training has its own.
     """
 
     kind = "transformer"
@@ -58,7 +57,7 @@ class TransformerEncoder:
         prefixes: dict[str, str],
         lengths: dict[str, int],
         similarity: str = "cosine",
-        precision: str = "fp32",
+        computing: Computing = USUAL,
     ):
         """
         Args:
@@ -67,13 +66,11 @@ class TransformerEncoder:
             prefixes: see the class.
             lengths: see the class.
             similarity: see the class.
-            precision: see the class; `auto` is settled here, by the device of the model.
+            computing: see the class.
 
         Raises:
-            InputError: an unknown precision, or a model that is not of this kind.
+            InputError: a model that is not of this kind.
         """
-        if precision not in PRECISIONS:
-            raise InputError(f"no precision {precision!r}; known: {', '.join(PRECISIONS)}")
         first = model[0]
         if not isinstance(first, Transformer) or not isinstance(first.tokenizer, PreTrainedTokenizerFast):
             raise InputError(f"{name}: a transformer with a fast tokenizer (tokenizer.json) is needed")
@@ -95,7 +92,7 @@ class TransformerEncoder:
         self.lengths = dict(lengths)
         self.tokenizer = cast(Tokenizer, first.tokenizer.backend_tokenizer)
         self.pad = int(cast(int, first.tokenizer.pad_token_id or 0))
-        self.precision = precisions.chosen(precision, self.device, mixed=True, key="precision")
+        self.computing = computing.settled(self.device)
         self.dim = int(model.get_embedding_dimension() or 0)
         bare = Tokenizer.from_str(self.tokenizer.to_str())
         bare.no_truncation()
@@ -144,7 +141,7 @@ class TransformerEncoder:
             name=self.name,
             prefixes=self.prefixes,
             lengths=self.lengths,
-            precision=self.precision,
+            computing=self.computing,
         )
 
     @property
@@ -257,7 +254,6 @@ class TransformerEncoder:
         langs: Sequence[str] | None = None,
         progress: bool = False,
         tokens_per_batch: int | None = None,
-        precision: str | None = None,
     ) -> np.ndarray:
         """Vectors of texts, of unit length where the similarity is cosine.
 
@@ -266,31 +262,25 @@ class TransformerEncoder:
             side: "query" or "passage": which prefix and length.
             langs: make no difference.
             progress: a bar on stderr.
-            tokens_per_batch: tokens of a batch, padding included; None: what suits the device.
-            precision: "fp32", or "bf16" (products in bfloat16, three times as fast on CPUs with units for it; vectors
-                change by about 1e-5 in cosine); None: that of the encoder.
+            tokens_per_batch: tokens of a batch, padding included; None: as `computing` says.
 
         Returns:
             (texts, dim) float32.
 
         Raises:
-            InputError: an unknown side or precision, a text that is not Unicode text, or a vector that is not finite.
+            InputError: an unknown side, a text that is not Unicode text, or a vector that is not finite.
         """
         check_side(side)
-        precision = precision or self.precision
-        if precision not in ("fp32", "bf16"):
-            raise InputError(f"no precision {precision!r}; known: fp32, bf16")
         texts = checked_texts(texts)
-        device = self.device
-        budget = tokens_per_batch or (_CPU_TOKENS if device.type == "cpu" else _GPU_TOKENS)
+        device, rough = self.device, self.computing.precision == "bf16"
         out = np.empty((len(texts), self.dim), np.float32)
-        products = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
+        products = torch.autocast(device.type, torch.bfloat16) if rough else nullcontext()
         model, training = self.model, self.model.training
         model.eval()
         try:
             with torch.inference_mode(), products, Bar(f"encoding {side}", progress, len(texts)) as bar:
                 for first, ids, offsets in self._windows(texts, side):
-                    for rows in token_batches(np.diff(offsets), budget):
+                    for rows in self._batches(np.diff(offsets), tokens_per_batch):
                         input_ids, mask = self.batch(ids, offsets, rows)
                         vectors = embed(model, input_ids.to(device), mask.to(device), hidden=self._hidden[side])
                         out[first + rows] = found = vectors.float().cpu().numpy()
@@ -300,9 +290,23 @@ class TransformerEncoder:
                         bar.advance(len(rows))
         finally:
             model.train(training)
-        if precision == "bf16" and is_normalize(self.model[-1]):
+        if rough and is_normalize(self.model[-1]):
             out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
         return out
+
+    def _batches(self, lengths: np.ndarray, tokens: int | None) -> Iterator[np.ndarray]:
+        """Rows of each batch, for (texts,) lengths: of a number of texts if that was asked for, else of tokens."""
+        if tokens is None and self.computing.batch_size:
+            order = np.argsort(-lengths, kind="stable")
+            return (
+                order[at : at + self.computing.batch_size] for at in range(0, len(order), self.computing.batch_size)
+            )
+        return token_batches(lengths, tokens or self.batch_tokens)
+
+    @property
+    def batch_tokens(self) -> int:
+        """Tokens of a batch, padding included, where `computing` names no number of texts."""
+        return _CPU_TOKENS if self.device.type == "cpu" else _GPU_TOKENS
 
     def try_out(self) -> None:
         """Encode a text, so that what does not fit together is known before the work begins.
@@ -410,7 +414,7 @@ def with_dense(encoder: TransformerEncoder, weight: np.ndarray) -> TransformerEn
         name=encoder.name,
         prefixes=encoder.prefixes,
         lengths=encoder.lengths,
-        precision=encoder.precision,
+        computing=encoder.computing,
     )
 
 
@@ -435,7 +439,7 @@ def averaged(encoders: Sequence[TransformerEncoder], shares: Sequence[float]) ->
         prefixes=first.prefixes,
         lengths=first.lengths,
         similarity=first.similarity,
-        precision=first.precision,
+        computing=first.computing,
     )
 
 

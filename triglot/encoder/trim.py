@@ -256,5 +256,5 @@ def _with_vocabulary(
         prefixes=encoder.prefixes,
         lengths=encoder.lengths,
         similarity=encoder.similarity,
-        precision=encoder.precision,
+        computing=encoder.computing,
     )

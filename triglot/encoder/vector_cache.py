@@ -20,7 +20,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -241,7 +241,8 @@ def _key(content: str, encoder: TransformerEncoder, texts: Sequence[str], side: 
     import transformers
 
     machine = [torch.__version__, transformers.__version__, str(encoder.device), torch.get_num_threads()]
-    machine += [torch.backends.cpu.get_cpu_capability(), str(next(encoder.model.parameters()).dtype), encoder.precision]
+    machine += [torch.backends.cpu.get_cpu_capability(), str(next(encoder.model.parameters()).dtype)]
+    machine += [*astuple(replace(encoder.computing, device="")), encoder.batch_tokens]
     digest = hashlib.blake2b(digest_size=_DIGEST)
     digest.update(json.dumps([content, side, encoder.prefixes[side], encoder.lengths[side], machine]).encode())
     for text in texts:

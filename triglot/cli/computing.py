@@ -1,0 +1,71 @@
+"""The options of how a model computes, shared by all commands that load one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from triglot.cli.app import within
+from triglot.files import InputError, SettingError
+from triglot.ranges import BatchTexts
+
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device", help="Where the model computes: cpu, cuda, cuda:1, mps; by default on a GPU if there is one."
+    ),
+]
+BatchSize = Annotated[
+    int,
+    typer.Option(
+        "--batch-size",
+        help="Number of texts in a batch; by default as many as fit in 2,048 tokens on a CPU, 65,536 on a GPU.",
+        callback=within(BatchTexts),
+    ),
+]
+Precision = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        help="Precision: fp32 | bf16 | auto, which is bf16 where the processor has units for it; fp32 by default.",
+    ),
+]
+Backend = Annotated[str, typer.Option("--backend", help="What computes: torch.")]
+_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "device": (Device, ""),
+    "batch_size": (BatchSize, 0),
+    "precision": (Precision, ""),
+    "backend": (Backend, "torch"),
+}
+
+
+def computes(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A command that takes `computing: Computing`, with the options that make one in its place."""
+
+    @wraps(command)
+    def with_options(**given: Any) -> Any:
+        from triglot.encoder.computing import Computing
+
+        asked = {name: given.pop(name) for name in _OPTIONS}
+        try:
+            computing = Computing(**asked)
+        except SettingError as error:
+            raise InputError(f"--{error.key.replace('_', '-')}: {error.what}") from None
+        return command(**given, computing=computing)
+
+    hints = get_type_hints(command, include_extras=True)
+    parameters = []
+    for parameter in inspect.signature(command).parameters.values():
+        if parameter.name == "computing":
+            parameters += [
+                parameter.replace(name=name, annotation=kind, default=usual) for name, (kind, usual) in _OPTIONS.items()
+            ]
+        else:
+            parameters.append(parameter.replace(annotation=hints[parameter.name]))
+    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return with_options

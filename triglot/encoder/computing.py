@@ -1,0 +1,94 @@
+"""How a model computes: on which device, in batches of how many texts, in which precision, by which backend. Whoever
+loads an encoder may say it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+from triglot.files import InputError, SettingError, check_choice
+from triglot.ranges import BatchTexts, check_ranges
+
+if TYPE_CHECKING:
+    import torch
+
+log = logging.getLogger("triglot")
+PRECISIONS = ("fp32", "bf16", "int8", "auto")
+BACKENDS = {"torch": ("fp32", "bf16")}
+"""Backend -> the precisions that it has; `auto` takes the fastest."""
+
+
+@dataclass(frozen=True)
+class Computing:
+    """How an encoder computes. Nothing here is saved with a model.
+
+    Attributes:
+        device: as torch names it: `cpu`, `cuda`, `cuda:1`, `mps`; empty for a GPU if there is one.
+        batch_size: texts of a batch, of like length; 0 for as many as fit into a number of tokens that suits the
+            device, padding included.
+        precision: `fp32`, `bf16` (products of matrices in bfloat16; vectors change by about 1e-5 in cosine), or `auto`:
+            the fastest that the processor has units for. Empty for that of the encoder's settings, fp32 where they
+            name none.
+        backend: `torch`.
+    """
+
+    device: str = ""
+    batch_size: BatchTexts = 0
+    precision: str = ""
+    backend: str = "torch"
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        check_choice("backend", self.backend, BACKENDS)
+        if self.precision:
+            check_choice("precision", self.precision, PRECISIONS)
+        has = BACKENDS[self.backend]
+        if self.precision not in ("", "auto", *has):
+            raise SettingError("precision", f"{self.backend} computes in {' or '.join(has)}, not in {self.precision}")
+
+    def settled(self, device: torch.device) -> Computing:
+        """The same with a precision that is no longer open, for a transformer on this device."""
+        from triglot.encoder.precision import chosen
+
+        return replace(self, precision=chosen(self.precision or "fp32", device, mixed=True, key="precision"))
+
+    def for_static(self, name: str) -> None:
+        """A static model adds numbers up by NumPy: what it cannot do is an error, what changes nothing is said.
+
+        Raises:
+            InputError: another precision than fp32, or a backend.
+        """
+        if self.backend != "torch" or self.precision not in ("", "fp32", "auto"):
+            asked = self.precision if self.backend == "torch" else self.backend
+            raise InputError(f"{name}: {asked}: goes with transformers; a static model only adds numbers up, in fp32")
+        if self.batch_size or self.device not in ("", "cpu"):
+            log.warning("%s: static models are computed on the CPU, text by text, whatever the device and batch", name)
+
+    def refused(self, name: str) -> None:
+        """Where there is no model to compute.
+
+        Raises:
+            InputError: it says how something is to be computed.
+        """
+        asked = [f.name.replace("_", "-") for f in fields(self) if getattr(self, f.name) != f.default]
+        if asked:
+            raise InputError(f"{name}: computes no vectors; leave out --{', --'.join(asked)}")
+
+
+USUAL = Computing()
+
+
+def check_device(name: str) -> None:
+    """
+    Raises:
+        InputError: torch finds no such device here; the message names those that it finds.
+    """
+    import torch
+
+    found = ["cpu"]
+    if (accelerator := torch.accelerator.current_accelerator(check_available=True)) is not None:
+        count = torch.accelerator.device_count()
+        found += [accelerator.type, *(f"{accelerator.type}:{number}" for number in range(count))]
+    if name not in found:
+        raise InputError(f"device: {name!r} is not here; there is {', '.join(found)}")
