@@ -197,7 +197,7 @@ def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
 
     extras = {
         name: names(project["optional-dependencies"][name])
-        for name in ("train", "report", "augment", "hub", "trainers")
+        for name in ("train", "report", "augment", "hub", "trainers", "lora")
     }
     others = {"tensorboard", "accelerate"}  # torch imports the one, transformers' Trainer the other
     assert needed | others | {"triglot"} == names(project["dependencies"]).union(*extras.values())

@@ -34,7 +34,8 @@ def meanings(kind: type) -> dict[str, str]:
 
 def what(hint: Any) -> str:
     """What may stand at a key: choices, the range of a number, a type."""
-    if ranges := list(ranges_in(hint)):
+    lists = any(get_origin(one) is tuple for one in get_args(hint))
+    if (ranges := list(ranges_in(hint))) and not lists:
         words = " or ".join(allowed.in_words(whole) for allowed, whole in ranges).replace(
             "a whole number", "whole number"
         )

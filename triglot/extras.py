@@ -19,6 +19,7 @@ EXTRAS = {
     "pandas": "report",
     "anyascii": "augment",
     "huggingface_hub": "hub",
+    "peft": "lora",
 }
 
 

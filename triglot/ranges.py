@@ -168,7 +168,8 @@ def _numbers(hint: Any, value: Any, key: str) -> Iterator[tuple[str, Any, bool, 
         options = [option for option in get_args(hint) if option is not type(None)]
         words = {word for option in options if get_origin(option) is Literal for word in get_args(option)}
         if value is not None and not (isinstance(value, str) and (str in options or value in words)):
-            for option in options:
+            lists = [option for option in options if get_origin(option) in (tuple, list, Sequence)]
+            for option in lists if lists and isinstance(value, (tuple, list)) else options:
                 if option is not str:
                     yield from _numbers(option, value, key)
     elif origin in (tuple, list, Sequence) and isinstance(value, (tuple, list)):

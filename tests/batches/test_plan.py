@@ -326,6 +326,21 @@ def test_parallel_lines_are_shown_in_two_languages_beside_any_kind(kind: str):
     assert all(equal(a, b) for a, b in zip(questions, alone, strict=False))
 
 
+@pytest.mark.parametrize("kind", ["xx", "independent"])
+def test_a_line_may_stand_beside_itself_for_losses_that_ask_for_no_answer(kind: str):
+    languages = np.repeat([0b001, 0b011], [30, 30]).astype(np.uint64)
+    rows = Rows(np.arange(60), languages, languages, np.zeros(60, np.int16), np.ones(60, bool))
+    batches = BatchSettings(kind=kind, size=10, comparable=False, allow_small=True, bitext="itself")
+    plan = plan_run(rows, batches, steps=60, seed=3)
+    seen = Counter(int(row) for step in plan for row in step.rows)
+    assert set(seen) == set(range(60))
+    pairs = {pair for step in plan for pair in zip(step.query_lang.tolist(), step.passage_lang[:, 0].tolist())}
+    assert pairs == ({(0, 0), (1, 1)} if kind == "xx" else {(0, 0), (0, 1), (1, 0), (1, 1)})
+    with pytest.raises(InputError, match="one language only, and X-Y needs two"):
+        few = Rows(*(column[:30] for column in (rows.family, languages, languages, rows.source)), np.ones(30, bool))
+        plan_run(few, replace(batches, bitext="kind", kind="independent"), steps=6, seed=3)
+
+
 def test_lines_that_x_x_cannot_use_say_how_they_could_be():
     with pytest.raises(
         InputError, match=r"source 'lines': no row .*; batches\.bitext: xy shows them in two languages$"

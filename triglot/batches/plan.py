@@ -456,7 +456,7 @@ def _apart(rows: Rows, layout: Layout, subset: np.ndarray) -> Iterator[Layout]:
 
 def _of_bitext(batches: BatchSettings) -> BatchSettings:
     """The settings for a source of parallel lines."""
-    if batches.bitext == "kind":
+    if batches.bitext != "xy":
         return batches
     return replace(batches, kind="xy", by="row", comparable=False, alpha_end=None)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 By = Literal["row", "batch"]
 Sampling = Literal["equal", "size", "temperature"]
 Sources = Literal["weight", "size"]
-Bitext = Literal["kind", "xy"]
+Bitext = Literal["kind", "xy", "itself"]
 _CHOICES = {
     "by": get_args(By),
     "language_sampling": get_args(Sampling),
@@ -50,7 +50,8 @@ class BatchSettings:
             there are too many of them.
         allow_small: train although batches have on average less than half of the rows asked for.
         bitext: how sources are shown whose queries and passages are the same lines: kind (as `kind` says; X-X cannot
-            use them, since a line would find itself) | xy (in two languages in all of their batches).
+            use them, since a line would find itself) | xy (in two languages in all of their batches) | itself (as
+            `kind` says, also a line beside itself: for losses that ask for no answer, such as `keep` alone).
         drop_last: only batches of exactly `size` rows; the rows left over (others in every epoch) are counted in
             `dropped`.
 

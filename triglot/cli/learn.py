@@ -27,8 +27,8 @@ from triglot.cli.app import (
     within,
     words,
 )
-from triglot.files import read_json
-from triglot.ranges import Dim, Heads, Layers, Seed, Vocab
+from triglot.files import InputError, read_json
+from triglot.ranges import Count, Dim, Heads, Seed, Vocab
 
 
 @app.command()
@@ -55,35 +55,139 @@ def demo(settings: Settings = None, out: Out = Path("runs/demo"), as_json: Json 
         typer.echo(f"  {example.passage_lang}  {example.passage}\n      score {example.score:.3f}, {verdict}")
 
 
+NamedTexts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--texts",
+        metavar="NAME=PATH",
+        help="With --from: plain texts to learn the vectors of. Can be given several times.",
+        callback=at_home,
+    ),
+]
+NamedParallel = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--parallel",
+        metavar="NAME=PATH",
+        help="With --from: translations to learn the vectors of. Can be given several times.",
+        callback=at_home,
+    ),
+]
+OF_FRESH = ("kind", "dim", "vocab", "heads", "format")
+OF_SMALLER = ("trim", "texts", "parallel", "on", "steps", "held_out", "reference")
+
+
 @app.command(cls=Command)
 def init(
+    context: typer.Context,
+    out: Out,
     paths: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="PATH...",
-            help="Training data to build the tokenizer from; `atlas` is the built-in corpus.",
+            help="Training data to build the tokenizer from; `atlas` is the built-in corpus. With --from: KEY=VALUE "
+            "settings of the training, such as train.lr=1e-4.",
             callback=at_home,
         ),
-    ],
-    out: Out,
+    ] = None,
+    model: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            metavar="MODEL",
+            help="Make a smaller model of this one: a model folder, a run folder, or a name on the Hugging Face Hub.",
+            callback=at_home,
+        ),
+    ] = "",
     kind: Annotated[str, typer.Option(help="Kind of encoder: static | transformer.")] = "static",
     dim: Annotated[int, typer.Option(help="Dimensions of the vectors.", callback=within(Dim))] = 512,
     vocab: Annotated[
         int, typer.Option("--vocab-size", help="Number of tokens in the vocabulary.", callback=within(Vocab))
     ] = 65536,
-    layers: Annotated[int, typer.Option(help="Number of layers of a transformer.", callback=within(Layers))] = 4,
+    layers: Annotated[
+        str,
+        typer.Option(
+            help="Number of layers of a transformer, 4 for a fresh one. With --from: how many to keep, which (1,3,5), "
+            "or every-second."
+        ),
+    ] = "",
     heads: Annotated[int, typer.Option(help="Number of attention heads of a transformer.", callback=within(Heads))] = 4,
+    trim: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH",
+            help="With --from: keep only the tokens of these texts and of those learned from. Can be given several "
+            "times.",
+            callback=at_home,
+        ),
+    ] = None,
+    texts: NamedTexts = None,
+    parallel: NamedParallel = None,
+    on: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--on",
+            metavar="NAME=PATH",
+            help="With --from: a benchmark to compare both models on. Can be given several times.",
+            callback=at_home,
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(help="With --from: training steps; 0 only cuts. By default 300.", callback=within(Count)),
+    ] = None,
+    held_out: Annotated[
+        int,
+        typer.Option(
+            "--held-out",
+            help="With --from: first lines of each of the texts to measure on instead of learning from.",
+            callback=within(Count),
+        ),
+    ] = 100,
+    reference: Annotated[
+        str, typer.Option(help="With --from: draw translations to the vectors of this language too.")
+    ] = "",
     seed: Annotated[int, typer.Option(help="Random seed for the initial weights.", callback=within(Seed))] = 1,
     format: Format = "",
     as_json: Json = False,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Create an untrained encoder, with a tokenizer built from the texts of a corpus."""
-    listen(quiet)
-    from triglot.commands.init import fresh_encoder
+    """Create an untrained encoder, with a tokenizer built from the texts of a corpus; or a smaller model of a trained
+    one."""
+    progress = listen(quiet)
+    from triglot.commands.init import fresh_encoder, layers_of_fresh
+    from triglot.commands.sources import named_paths
 
-    settings = {"kind": kind, "dim": dim, "vocab": vocab, "layers": layers, "heads": heads}
+    for name in OF_FRESH if model else OF_SMALLER:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = {"vocab": "--vocab-size"}.get(name, f"--{name.replace('_', '-')}")
+            of_fresh = "is of a fresh encoder; --from takes what the model has"
+            raise InputError(f"{option}: {of_fresh if model else 'goes with --from MODEL'}")
+    if model:
+        from triglot.commands.smaller import KEPT, Cut, smaller_model
+
+        cut = Cut(
+            layers=layers,
+            trim=trim or (),
+            texts=named_paths(texts or [], "--texts"),
+            parallel=named_paths(parallel or [], "--parallel"),
+            on=named_paths(on or []),
+            steps=steps,
+            held_out=held_out,
+            reference=reference,
+            settings=paths or (),
+            seed=seed,
+        )
+        told = smaller_model(model, out, cut, force=force, progress=progress)
+        if as_json:
+            return put("init", read_json(out / KEPT), out)
+        typer.echo("\n".join([*told, str(out)]))
+        return None
+    if not paths:
+        raise InputError("Missing argument 'PATH...', training data to build the tokenizer from")
+    settings = {"kind": kind, "dim": dim, "vocab": vocab, "layers": layers_of_fresh(layers), "heads": heads}
     made = fresh_encoder(paths, out, settings, format=format, seed=seed, force=force)
     if as_json:
         return put("init", {**settings, "seed": seed}, made)
@@ -167,7 +271,6 @@ def train(
     progress = listen(quiet)
     from triglot.commands.sources import named_paths
     from triglot.commands.starter import is_data, starter
-    from triglot.files import InputError
     from triglot.recipe import load_recipe
 
     if is_data(recipe):
@@ -214,7 +317,6 @@ def study(
 ) -> None:
     """Run every arm of a recipe with every seed and write a report. Started again, it resumes where it stopped."""
     progress = listen(quiet)
-    from triglot.files import InputError
     from triglot.recipe import load_recipe
     from triglot.study.arms import choose, seed_numbers
     from triglot.study.arms import study as run_study

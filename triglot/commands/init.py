@@ -9,6 +9,9 @@ from typing import Any
 
 from triglot import outputs
 from triglot.commands.sources import read_source, source_path
+from triglot.encoder.settings import EncoderSettings
+from triglot.files import InputError
+from triglot.ranges import Layers, check_number
 
 log = logging.getLogger("triglot")
 
@@ -24,7 +27,7 @@ def fresh_encoder(
 ) -> Path:
     """A fresh encoder with a tokenizer made of the texts of training data, saved as a model folder."""
     from triglot.document import Document
-    from triglot.encoder import EncoderSettings, init_encoder
+    from triglot.encoder import init_encoder
     from triglot.encoder.card import Card
     from triglot.encoder.tokenizer import word_counts
     from triglot.settings import build
@@ -44,3 +47,13 @@ def fresh_encoder(
         card = Card(languages=sorted(texts), sources=sources, training=[made])
         init_encoder(chosen, word_counts(texts), seed=seed).save(place, card=card)
     return Path(out)
+
+
+def layers_of_fresh(asked: str) -> int:
+    """The number of layers of a fresh transformer. Raises InputError for what is none."""
+    if not asked:
+        return EncoderSettings.layers
+    if not asked.isdecimal() or len(asked) > 9:
+        raise InputError(f"--layers: {asked!r} is not a whole number; which layers to keep goes with --from MODEL")
+    check_number("--layers", int(asked), Layers)
+    return int(asked)

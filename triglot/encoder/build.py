@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from triglot.encoder.computing import USUAL, Computing
 from triglot.encoder.settings import EncoderSettings
 from triglot.extras import named
-from triglot.files import InputError
+from triglot.files import InputError, SettingError
 from triglot.memory import check_fits
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def init_encoder(
             raise InputError(
                 f"encoder.model: {settings.model} was debiased by language; start from the model that it was made of"
             )
-        return _trainable(encoder)
+        return _trainable(_cut(encoder, settings))
     if not words:
         raise InputError(f"a fresh {settings.kind} encoder needs texts to make its tokenizer from")
     from triglot.encoder.tokenizer import train_tokenizer
@@ -73,6 +73,25 @@ def init_encoder(
         from triglot.encoder.pretrained import fresh_transformer
 
     return fresh_transformer(settings, tokenizer, seed=seed)
+
+
+def _cut(encoder: StaticEncoder | TransformerEncoder, settings: EncoderSettings) -> StaticEncoder | TransformerEncoder:
+    """The encoder with the layers that the settings keep."""
+    if settings.keep_layers is None:
+        return encoder
+    from triglot.encoder.static import StaticEncoder
+
+    if isinstance(encoder, StaticEncoder):
+        raise InputError(f"encoder.keep_layers: goes with transformers; {encoder.name} is a static encoder")
+    from triglot.encoder.layers import chosen_layers, layer_count, with_layers
+
+    count = layer_count(encoder)
+    try:
+        kept = chosen_layers(settings.keep_layers, count)
+    except SettingError as error:
+        raise SettingError(f"encoder.{error.key}", f"{error.what} ({encoder.name})") from None
+    log.info("%s: %d of %d layers are kept: %s", encoder.name, len(kept), count, ", ".join(map(str, kept)))
+    return with_layers(encoder, kept)
 
 
 def _trainable(encoder: StaticEncoder | TransformerEncoder) -> StaticEncoder | TransformerEncoder:
@@ -146,7 +165,7 @@ def load_encoder(
         computing.for_static(name)
         if settings is not None:
             # Prefixes are refused here as they are for a fresh one.
-            replace(settings, kind="static", model="")
+            replace(settings, kind="static", model="", keep_layers=None)
         encoder = load_static(folder, name=name)
     else:
         with named():

@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from triglot.files import SettingError
 from triglot.ranges import Dim, Heads, Layers, Range, Share, Vocab, check_ranges
+
+
+@dataclass(frozen=True)
+class LoraSettings:
+    """Adapters of low rank in place of trained weights (LoRA, arXiv 2106.09685), through peft.
+
+    Attributes:
+        rank: of the adapters; 0 for none, so that the weights themselves are trained.
+        alpha: what an adapter says is multiplied by alpha / rank; None for twice the rank.
+        modules: which linear layers have one, by the ends of their names (`query`, `output.dense`); empty for all of
+            the layers that are not frozen.
+    """
+
+    rank: Annotated[int, Range(0, 4096)] = 0
+    alpha: Annotated[float, Range(0, 10**6, above=True)] | None = None
+    modules: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        for key, default in (("alpha", None), ("modules", ())):
+            if not self.rank and getattr(self, key) != default:
+                raise SettingError(key, "goes with a rank, and rank is 0, which is no LoRA")
+
+    @property
+    def scale(self) -> float:
+        """The alpha that adapters are made with."""
+        return 2.0 * self.rank if self.alpha is None else float(self.alpha)
 
 
 @dataclass(frozen=True)
@@ -23,12 +50,17 @@ class EncoderSettings:
             nothing.
         query_prefix, passage_prefix: put before every text of a transformer; None keeps the model's own prompts.
         query_length, passage_length: tokens kept of a text, special ones included (a static encoder keeps all).
+        keep_layers: of a pretrained transformer: start from some of its layers alone, so many, evenly spread, or these,
+            counted from 1. Draw it to its parent before it is used: `triglot init --from`, or a term `keep` of the loss
+            with the parent as its teacher.
         trim: of a pretrained transformer in training: the vocabulary holds the tokens of the texts that it is trained
-            and validated on, and no others; exact for these.
+            and validated on, and no others; exact for these. A list of files or folders of texts, inside the data
+            folder, keeps theirs as well.
         restore: whether the trained model has the whole vocabulary again (the other tokens as they were), or stays
             trimmed.
         freeze: of a transformer in training: `embeddings` leaves the table of tokens (and what is beside it) as it is,
             a number the lowest layers as well. Empty: all is trained.
+        lora: of a transformer in training: adapters are trained, and made part of the weights when the model is saved.
         precision: of a transformer when it encodes: `fp32`, `bf16` (products of matrices in bfloat16; vectors change by
             about 1e-5 in cosine), or `auto`: bf16 where the processor has units for it. Training has its own.
         layers, heads: of a fresh transformer.
@@ -49,9 +81,11 @@ class EncoderSettings:
     passage_prefix: str | None = None
     query_length: Annotated[int, Range(1, 2**17)] = 64
     passage_length: Annotated[int, Range(1, 2**17)] = 256
-    trim: bool = False
+    keep_layers: Layers | tuple[Layers, ...] | None = None
+    trim: bool | tuple[str, ...] = False
     restore: bool = True
     freeze: Annotated[int, Range(1, 1000)] | Literal["", "embeddings"] = ""
+    lora: LoraSettings = field(default_factory=LoraSettings)
     precision: Literal["fp32", "bf16", "auto"] = "fp32"
     layers: Layers = 4
     heads: Heads = 4
@@ -75,6 +109,13 @@ class EncoderSettings:
             raise SettingError("query_prefix", message)
         if self.kind != "pretrained" and self.trim:
             raise SettingError("trim", f"goes with pretrained models; a fresh {self.kind} one is made from the texts")
+        if self.kind != "pretrained" and self.keep_layers is not None:
+            raise SettingError("keep_layers", f"goes with pretrained models; a fresh {self.kind} one has `layers`")
+        if isinstance(self.trim, tuple) and self.trim and self.restore:
+            message = "files are for a model that stays trimmed; with restore: true it has the whole vocabulary again"
+            raise SettingError("trim", f"{message} (restore: false keeps it small)")
+        if self.kind == "static" and self.lora.rank:
+            raise SettingError("lora", "goes with transformers; a static encoder is its table")
         if self.kind == "static" and self.freeze:
             raise SettingError("freeze", "goes with transformers; a static encoder is its table")
         if self.kind == "static" and self.precision == "bf16":

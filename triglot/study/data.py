@@ -15,11 +15,12 @@ import numpy as np
 
 from triglot.augment.lexicon import Lexicon
 from triglot.benchmark import Opened, open_benchmark
-from triglot.corpus.formats.registry import read_training
+from triglot.corpus.formats.registry import read_training, split_spec
 from triglot.corpus.formats.wordlist import read_lists
 from triglot.corpus.hub import PREFIX
 from triglot.corpus.parallel import ParallelCorpus, concat
 from triglot.corpus.tally import say
+from triglot.corpus.texts import is_built_in, read_texts
 from triglot.encoder.build import model_folder
 from triglot.evaluate.bias.scope import check_subsets
 from triglot.files import InputError, nearest
@@ -83,6 +84,7 @@ class Data:
                 if attack.needs_lists and evaluation
             },
             fitting=self._fitting(recipe) if training and recipe.debias.method else None,
+            kept=self.kept(recipe) if trains else (),
         )
 
     def check(self, recipe: Recipe) -> None:
@@ -114,6 +116,7 @@ class Data:
         found += [("augment.lists", augment.lists) for augment in noisy]
         found.append(("lists", recipe.lists))
         found += [(f"benchmark {one.name!r}", one.path) for one in (*recipe.validation, *recipe.evaluate)]
+        found += [("encoder.trim", split_spec(spec)[1]) for spec in trim_files(recipe) if not is_built_in(spec)]
         inside = [(what, self._path(path)) for what, path in found if path and not path.startswith(PREFIX)]
         model = Path(recipe.encoder.model).expanduser()
         if recipe.encoder.model and (model.exists() or is_path(recipe.encoder.model)):
@@ -195,6 +198,16 @@ class Data:
         key = (tuple(map(repr, stage.sources)), tuple(languages), noise.lists, noise.half)
         return self._trainings.get(key, lambda: replace(training, lexicon=lexicon))
 
+    def kept(self, recipe: Recipe) -> tuple[str, ...]:
+        """The texts of `encoder.trim`, where it is a list. Raises InputError for one that cannot be read."""
+        found: dict[str, None] = {}
+        for spec in trim_files(recipe):
+            try:
+                found |= dict.fromkeys(read_texts(spec, base=self.folder))
+            except InputError as error:
+                raise InputError(f"encoder.trim: {error}") from None
+        return tuple(found)
+
     def _fitting(self, recipe: Recipe) -> tuple[str, ParallelCorpus]:
         source = fitting_source(recipe)
         return source.label, self.source(source, recipe.languages)
@@ -236,6 +249,11 @@ class Data:
             return opened
 
         return self._benchmarks.get((repr(benchmark), tuple(languages)), read)
+
+
+def trim_files(recipe: Recipe) -> tuple[str, ...]:
+    """The entries of `encoder.trim`."""
+    return recipe.encoder.trim if isinstance(recipe.encoder.trim, tuple) else ()
 
 
 def is_path(model: str) -> bool:

@@ -73,6 +73,7 @@ class Inputs:
         validation, evaluate: the benchmarks with their settings; none on a process that evaluates nothing.
         lexicons: half of the word lists -> translations, for attacks.
         fitting: label and texts of the source that a debiasing is fitted on.
+        kept: texts whose tokens a trimmed vocabulary keeps (`encoder.trim`).
     """
 
     alignment: Training | None = None
@@ -81,6 +82,7 @@ class Inputs:
     evaluate: Benchmarks = ()
     lexicons: Mapping[int | None, Lexicon] = field(default_factory=dict)
     fitting: tuple[str, ParallelCorpus] | None = None
+    kept: tuple[str, ...] = ()
 
 
 def texts_by_language(parts: Sequence[Training]) -> dict[str, list[str]]:

@@ -117,6 +117,7 @@ def align(recipe: Recipe, start: Path, out: Path, inputs: Inputs, *, progress: b
             inputs.alignment,
             out,
             validation=inputs.validation,
+            kept=inputs.kept,
             progress=progress,
         )
     finish(recipe, out, inputs, ALIGNMENT)
@@ -140,7 +141,15 @@ def fine_tune(recipe: Recipe, start: Path, out: Path, inputs: Inputs, *, model: 
     if not is_trained(out):
         assert inputs.fine_tuning is not None
         train_stage(
-            recipe, recipe, FINE_TUNING, start, inputs.fine_tuning, out, validation=inputs.validation, progress=progress
+            recipe,
+            recipe,
+            FINE_TUNING,
+            start,
+            inputs.fine_tuning,
+            out,
+            validation=inputs.validation,
+            kept=inputs.kept,
+            progress=progress,
         )
     finish(recipe, out, inputs, model)
     return out / "model"

@@ -21,7 +21,7 @@ from triglot.encoder.static import StaticEncoder
 from triglot.encoder.transformer import TransformerEncoder
 from triglot.encoder.trim import Trimmed, restored, trimmed
 from triglot.evaluate.results import versions
-from triglot.files import InputError
+from triglot.files import InputError, SettingError
 from triglot.losses import LOSSES, LossSettings
 from triglot.memory import check_fits
 from triglot.recipe import Recipe, Stage
@@ -47,8 +47,10 @@ VALIDATED = ("mono", "cross", "multi", "bias", "ranked", "classification", "gene
 
 def load(settings: EncoderSettings, folder: Path, name: str) -> Any:
     """An encoder that was begun with these settings, from a folder."""
-    as_saved = settings if settings.kind == "static" else replace(settings, kind="transformer", model="", trim=False)
-    return load_encoder(folder, settings=as_saved, name=name)
+    if settings.kind == "static":
+        return load_encoder(folder, settings=settings, name=name)
+    begun: dict[str, Any] = {"model": "", "trim": False, "keep_layers": None}
+    return load_encoder(folder, settings=replace(settings, kind="transformer", **begun), name=name)
 
 
 def train_stage(
@@ -60,6 +62,7 @@ def train_stage(
     out: Path,
     *,
     validation: Benchmarks,
+    kept: Sequence[str] = (),
     progress: bool,
 ) -> None:
     """Train a stage and save the model with the summary of the run.
@@ -72,6 +75,7 @@ def train_stage(
         training: its data.
         out: run folder.
         validation: benchmarks that are measured while training goes on.
+        kept: texts whose tokens a trimmed vocabulary keeps, beside those of training and validation.
         progress: show a bar.
     """
     encoder, trimming = load(recipe.encoder, start, recipe.name), None
@@ -80,15 +84,18 @@ def train_stage(
         lists = {source.label for source in stage.sources if source.format == "wordlist"}
         encoder = encoder.with_rows(anchor(encoder.embeddings, feed, lists, stage.pivot, stage.lexicon_init))
     if isinstance(encoder, StaticEncoder):
-        for key in ("trim", "freeze"):
-            if getattr(recipe.encoder, key):
+        for key, asked in (
+            ("trim", recipe.encoder.trim),
+            ("freeze", recipe.encoder.freeze),
+            ("lora", recipe.encoder.lora.rank),
+        ):
+            if asked:
                 raise InputError(f"encoder.{key}: goes with transformers; {recipe.encoder.model} is a static encoder")
         model = Bag(encoder, device())
     else:
         if recipe.encoder.trim:
-            trimming, encoder = _trimmed(encoder, training, validation)
-        options = {"dropout": recipe.encoder.dropout, "freeze": recipe.encoder.freeze}
-        model = Network(encoder, weight_decay=stage.train.weight_decay, device=device(), **options)
+            trimming, encoder = _trimmed(encoder, training, validation, kept)
+        model = _network(recipe, stage, encoder)
     corpus = training.corpus
     plan = plan_run(
         feed.rows(),
@@ -153,8 +160,9 @@ def train_stage(
         origin=origins,
         teachers=teachers,
     )
-    made = model.encoder()
-    if trimming is not None and recipe.encoder.restore:
+    trained = {"trained": model.trained} if isinstance(model, Network) else {}
+    made = model.finished()
+    if trimming is not None and (recipe.encoder.restore or name == ALIGNMENT):  # the next stage has other texts
         made = restored(trimming, load(recipe.encoder, start, recipe.name))
     threads = counted.pop("threads", 0)
     summary = {
@@ -163,6 +171,7 @@ def train_stage(
         "threads": threads,
         "licences": licences(recipe),
         "parameters": int(made.parameters),
+        **trained,
         **({"trimmed": {"tokens": len(trimming.kept), "of": trimming.whole}} if trimming is not None else {}),
         "coverage": dict(zip(training.switching, feed.coverage().values(), strict=True)),
         "warnings": warnings,
@@ -186,9 +195,24 @@ def _teacher_files(loss: LossSettings) -> dict[str, str]:
     return {name: checksum(origin(model_folder(name))) for name in names}
 
 
-def _trimmed(encoder: Any, training: Training, validation: Benchmarks) -> tuple[Trimmed, TransformerEncoder]:
-    """The encoder with the tokens of the texts of training and validation alone."""
-    texts = {text for column in texts_by_language([training]).values() for text in column}
+def _network(recipe: Recipe, stage: Stage, encoder: Any) -> Network:
+    """The trainable form of a transformer; what is not trained of it is said."""
+    settings = recipe.encoder
+    options = {"dropout": settings.dropout, "freeze": settings.freeze, "lora": settings.lora, "seed": recipe.seed}
+    try:
+        model = Network(encoder, weight_decay=stage.train.weight_decay, device=device(), **options)
+    except SettingError as error:
+        raise SettingError(f"encoder.{error.key}", error.what) from None
+    if settings.freeze or settings.lora.rank:
+        log.info("%s: %s numbers are trained", encoder.name, f"{model.trained:,}")
+    return model
+
+
+def _trimmed(
+    encoder: Any, training: Training, validation: Benchmarks, kept: Sequence[str]
+) -> tuple[Trimmed, TransformerEncoder]:
+    """The encoder with the tokens of the texts of training and validation alone, and of those that are kept beside."""
+    texts = {*kept} | {text for column in texts_by_language([training]).values() for text in column}
     for _, opened in validation:
         if isinstance(opened.retrieval, RetrievalSet):
             texts.update(opened.retrieval.queries.texts, opened.retrieval.passages.texts)

@@ -114,3 +114,7 @@ class Bag:
     def encoder(self) -> StaticEncoder:
         """The encoder as it is now (the rows are copied)."""
         return self._encoder.with_rows(self.rows.cpu().numpy().copy())
+
+    def finished(self) -> StaticEncoder:
+        """The encoder, trained."""
+        return self.encoder()

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from triglot.encoder.layers import layers_of
 from triglot.files import SettingError
 from triglot.memory import available, in_words
 
@@ -23,17 +24,16 @@ _IN_MEMORY = 2**29  # bytes of outputs; more go into a file
 _SHOWN = 1.5  # times that a text must be shown on average
 
 
-def layers_of(model: nn.Module, config: Any) -> tuple[nn.ModuleList, list[nn.Module]]:
+def layers_and_below(model: nn.Module, config: Any) -> tuple[nn.ModuleList, list[nn.Module]]:
     """The layers of a Hugging Face transformer, and the modules before them that texts go through (embeddings).
 
     Raises:
         SettingError: its layers cannot be told apart.
     """
-    count = getattr(config, "num_hidden_layers", None)
-    found = [(name, m) for name, m in model.named_modules() if isinstance(m, nn.ModuleList) and len(m) == count]
-    if not found:
+    found = layers_of(model, config)
+    if found is None:
         raise SettingError("freeze", f"the layers of a {config.model_type} model are not known; leave it out")
-    path, layers = found[0]
+    path, layers = found
     top = path.split(".")[0]
     before = []
     for name, child in model.named_children():
@@ -57,7 +57,7 @@ def freeze(model: nn.Module, config: Any, what: int | str) -> list[nn.Module]:
     Raises:
         SettingError: more layers than there are.
     """
-    layers, before = layers_of(model, config)
+    layers, before = layers_and_below(model, config)
     count = 0 if what == "embeddings" else int(what)
     if count > len(layers):
         raise SettingError("freeze", f"{count} layers, but the model has {len(layers)}")

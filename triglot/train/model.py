@@ -80,3 +80,7 @@ class Model(Protocol):
     def encoder(self) -> SavedEncoder:
         """The encoder as it is now."""
         ...
+
+    def finished(self) -> SavedEncoder:
+        """The encoder without what was for training alone; the model is not trained further."""
+        ...

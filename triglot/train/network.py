@@ -23,9 +23,11 @@ from triglot.train.distributed import World
 from triglot.train.frozen import Outputs
 from triglot.train.frozen import freeze as frozen_layers
 from triglot.train.lengths import by_length
+from triglot.train.lora import Adapters
 from triglot.train.rows import RowAdam, gathered, summed
 
 if TYPE_CHECKING:
+    from triglot.encoder.settings import LoraSettings
     from triglot.encoder.transformer import TransformerEncoder
 
 _ROWS = "rows."  # of the optimiser of the table, in a checkpoint
@@ -75,9 +77,12 @@ class Network:
         dropout: of all layers; None for what the model says.
         freeze: the embeddings ("embeddings"), or with them a number of the lowest layers, are left as they are; "" for
             none. What frozen layers make of a text is kept where it never changes (`foresee`).
+        lora: adapters that are trained in place of the weights; None or a rank of 0 for none.
+        seed: of their first weights.
 
     Raises:
-        SettingError: `freeze` asks for more layers than there are, or nothing would be left to train.
+        SettingError: `freeze` asks for more layers than there are, nothing would be left to train, or `lora` names no
+            linear layer.
     """
 
     needs_strings = True
@@ -91,19 +96,26 @@ class Network:
         device: torch.device | str = "cpu",
         dropout: float | None = None,
         freeze: int | str = "",
+        lora: LoraSettings | None = None,
+        seed: int = 0,
     ):
         self._encoder = encoder
         self.module = encoder.module.to(device)
         self.device = torch.device(device)
         self._outputs: Outputs | None = None
         self._still = dropout == 0
+        self._before = [(p, p.requires_grad) for p in self.module.parameters()]
+        transformer = cast(Any, encoder.model[0]).auto_model
+        frozen: list[nn.Module] = []
         if freeze != "":
-            transformer = cast(Any, encoder.model[0]).auto_model
             frozen = frozen_layers(transformer, transformer.config, freeze)
             if frozen:
                 self._outputs = Outputs(frozen, transformer.config.hidden_size)
             if not any(p.requires_grad for p in self.module.parameters()):
                 raise SettingError("freeze", f"{freeze} leaves nothing to train")
+        self._adapters: Adapters | None = None
+        if lora is not None and lora.rank:
+            self._adapters = Adapters(transformer, lora, frozen=frozen, seed=seed)
         table = encoder.input_embeddings
         self._table: nn.Embedding | None = (
             table if type(table) is nn.Embedding and table.weight.requires_grad and table.max_norm is None else None
@@ -342,6 +354,21 @@ class Network:
     def encoder(self) -> TransformerEncoder:
         """The encoder that is being trained."""
         return self._encoder
+
+    def finished(self) -> TransformerEncoder:
+        """The encoder with nothing frozen and adapters in its weights; not to be trained further."""
+        if self._adapters is not None:
+            self._adapters.merge()
+            self._adapters = None
+        for parameter, learned in self._before:
+            parameter.requires_grad_(learned)
+        return self._encoder
+
+    @property
+    def trained(self) -> int:
+        """Numbers that are trained."""
+        rows = 0 if self._table is None else self._table.weight.numel()
+        return rows + sum(p.numel() for p in self._parameters)
 
 
 def _attention(device: torch.device) -> Any:

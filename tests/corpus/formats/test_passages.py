@@ -194,3 +194,16 @@ def test_texts_without_pairs_are_a_corpus_without_rows(tmp_path: Path) -> None:
     path.write_text("id,lang,text\n1,,Der Fluss\n", "utf-8")
     with pytest.raises(InputError, match=r"texts\.csv: 1: has no language; give it in a column `lang`"):
         read_training(path, format="passages")
+
+
+def test_texts_can_be_their_own_rows(tmp_path: Path) -> None:
+    (tmp_path / "texts.csv").write_text("id,text,lang\n1,eins,de\n2,two,\n3,drei,de\n4,four,en\n", encoding="utf-8")
+    corpus, _ = read_training(tmp_path / "texts.csv", format="passages", itself=True)
+    assert corpus.languages == ("de", "en", "und")
+    assert len(corpus) == 4
+    assert (corpus.query == corpus.passage).all()
+    corpus, tally = read_training(tmp_path / "texts.csv", format="passages", itself=True, skip=1, limit=2)
+    assert corpus.texts.to_pylist() == ["two", "drei"]
+    assert tally.read["texts"] == 2
+    with pytest.raises(InputError, match=r"skip: 9 texts are passed over, and .* has 4"):
+        read_training(tmp_path / "texts.csv", format="passages", itself=True, skip=9)

@@ -14,6 +14,7 @@ from triglot.corpus import tables
 from triglot.corpus.markup import is_html, plain_text
 from triglot.files import InputError, open_bytes, read_lines
 from triglot.language_tags import language
+from triglot.ranges import Count, Several
 from triglot.text import titled
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from triglot.corpus.tally import Tally
 
 log = logging.getLogger(__name__)
+UNDETERMINED = "und"  # in BCP 47
 
 _ID = ("_id", "id", "docid", "doc_id", "docno", "document_id", "pid", "passage_id", "qid", "query_id")
 _TEXT = ("text", "contents", "content", "passage", "body", "sentence", "query", "question")
@@ -81,26 +83,43 @@ def is_layout(path: Path) -> bool:
     return path.is_file() and re.fullmatch(r".*\.(csv|parquet)(\.gz)?", path.name) is not None
 
 
-def read_training(path: str | Path, *, languages: Sequence[str] | None = None) -> tuple[ParallelCorpus, Tally]:
+def read_training(
+    path: str | Path,
+    *,
+    languages: Sequence[str] | None = None,
+    itself: bool = False,
+    skip: Count = 0,
+    limit: Several | None = None,
+) -> tuple[ParallelCorpus, Tally]:
     """Texts without any pairs: each is a group of its own, and there are no rows.
 
     Args:
         path: as `read_passages`.
         languages: only these.
+        itself: each text is a row, query and passage in one, for losses that ask for no answer (a term `keep`); one
+            whose language is not named is in `und`, undetermined.
+        skip: pass over so many texts, which are kept for something else.
+        limit: read at most so many of those that follow.
 
     Raises:
-        InputError: as `read_passages`; a text whose language is not named; or none in these languages.
+        InputError: as `read_passages`; a text whose language is not named; or none that is left.
     """
     from triglot.corpus.parallel import CorpusBuilder
     from triglot.corpus.tally import Tally
 
     tally, builder = Tally(), CorpusBuilder("passages")
-    for identifier, text, lang in zip(*read_collection(path), strict=True):
-        if not lang:
+    texts = list(zip(*read_collection(path), strict=True))
+    for identifier, text, lang in texts[skip : None if limit is None else skip + limit]:
+        if not lang and not itself:
             raise InputError(f"{path}: {identifier}: has no language; give it in a column `lang`")
+        lang = lang or UNDETERMINED
         if languages is None or lang in languages:
             builder.text(identifier, lang, text)
+            if itself:
+                builder.row(identifier, identifier)
             tally.count("texts")
+    if skip >= len(texts):
+        raise InputError(f"skip: {skip:,} texts are passed over, and {path} has {len(texts):,}")
     if not tally.read["texts"]:
         raise InputError(f"{path}: no text in {', '.join(languages or ())}")
     return builder.build(), tally
