@@ -88,26 +88,26 @@ def open_benchmark(
         InputError: no such data, data that cannot be read, an unknown format, option or language; or nothing that was
             asked for.
     """
-    found = locate(spec, format=format, passages=passages, base=base)
-    name = name or _name_of(spec, found)
-    row, task = FORMATS[found.format], None
-    of_reader: dict[str, Any] | None = {**found.options, **(options or {})}
+    located = locate(spec, format=format, passages=passages, base=base)
+    name = name or _name_of(spec, located)
+    row, task = FORMATS[located.format], None
+    of_reader: dict[str, Any] | None = {**located.options, **(options or {})}
     if classification and row.classification:
         more = {"languages": languages, "among": among, "licence": licence, "base": base}
         of_reader, task = read_parts(
-            found.path, format=row.name, name=name, options={**of_reader, **(heads or {})}, **more
+            located.path, format=row.name, name=name, options={**of_reader, **(heads or {})}, **more
         )
     if of_reader is None:
         return Opened(name, row.name, task=task)
     wanted = languages if languages is not None else among or None
     of_reader |= {"name": name} | ({"languages": list(wanted)} if wanted else {})
-    retrieval = row.read("streamed" if stream and row.streamed else "retrieval", found.path, of_reader)
+    retrieval = row.read("streamed" if stream and row.streamed else "retrieval", located.path, of_reader)
     check_languages(name, languages, retrieval.languages)
     return Opened(name, row.name, replace(retrieval, licence=licence or retrieval.licence), task)
 
 
-def _name_of(spec: str | Path, found: Located) -> str:
+def _name_of(spec: str | Path, located: Located) -> str:
     """A name for files, from a path or a hub name."""
-    words = str(spec).partition("@")[0] if str(spec).startswith("hub:") else str(found.path) or found.format
+    words = str(spec).partition("@")[0] if str(spec).startswith("hub:") else str(located.path) or located.format
     last = Path(words.replace(":", "/")).name
     return check_name("benchmark", last.partition(".")[0] or last, str(spec))

@@ -183,11 +183,11 @@ def split_word(word: str) -> tuple[str, Any]:
 
 def key_values(words: Sequence[str]) -> dict[str, Any]:
     """Words such as `head.hidden=64` as nested values. Raises InputError as `split_word` and `put`."""
-    found: dict[str, Any] = {}
+    document: dict[str, Any] = {}
     for word in words:
         key, value = split_word(word)
-        put(found, key.split("."), value, COMMAND_LINE)
-    return found
+        put(document, key.split("."), value, COMMAND_LINE)
+    return document
 
 
 def put(value: dict[str, Any], path: Sequence[str], new: Any, where: str) -> None:

@@ -317,10 +317,10 @@ def blamed(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
     except Exception as error:
         # safetensors and tokenizers report what the system said, a full disk for one, as an error of their own kind
-        found = re.search(r"(?:I/O error: )?([^:()]+) \(os error (\d+)\)", str(error))
-        if found is None or isinstance(error, InputError) or int(found[2]) not in _OF_WRITING:
+        reason = re.search(r"(?:I/O error: )?([^:()]+) \(os error (\d+)\)", str(error))
+        if reason is None or isinstance(error, InputError) or int(reason[2]) not in _OF_WRITING:
             raise
-        raise InputError(f"{path}: cannot be written ({found[1].strip()})") from error
+        raise InputError(f"{path}: cannot be written ({reason[1].strip()})") from error
 
 
 @contextmanager

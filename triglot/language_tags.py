@@ -28,11 +28,11 @@ def _shorter() -> dict[str, str]:
     """Codes of three letters -> of two, and those of a language's usual member (`cmn`, `arb`, `swh`) too."""
     from babel.core import get_global
 
-    found = {
+    codes = {
         long: short for long, short in get_global("language_aliases").items() if len(long) == 3 and len(short) == 2
     }
     # CLDR has them under `ak` and `fil`, which data sets keep apart from them.
-    return found | {
+    return codes | {
         "twi": "tw",
         "tgl": "tl",
     }
@@ -168,13 +168,13 @@ def two_of_name(stem: str, where: str) -> tuple[str, str] | None:
     ):
         if len(ways) > 1:
             ways = [way for way in ways if better(*way)] or ways
-    found = [(tag(a) or "", tag(b) or "") for a, b in ways]
-    if len(found) > 1:
-        told = " or ".join(f"{a} and {b}" for a, b in found)
+    readings = [(tag(a) or "", tag(b) or "") for a, b in ways]
+    if len(readings) > 1:
+        meanings = " or ".join(f"{a} and {b}" for a, b in readings)
         raise InputError(
-            f"{where}: its name means {told}; write region and language with an underscore, as in xx-pt_BR"
+            f"{where}: its name means {meanings}; write region and language with an underscore, as in xx-pt_BR"
         )
-    return found[0] if found and found[0][0] != found[0][1] else None
+    return readings[0] if readings and readings[0][0] != readings[0][1] else None
 
 
 def _capitals(text: str) -> bool:

@@ -26,15 +26,15 @@ def in_words(size: float) -> str:
 
 def _numbers(path: Path) -> dict[str, int]:
     """`key number` lines of a file of the system; a lone number has the key ''. Empty where the file cannot be read."""
-    found = {}
+    numbers = {}
     try:
         for line in path.read_text().splitlines():
             *key, number = line.removesuffix(" kB").rsplit(maxsplit=1)
             if number.isdigit():
-                found[key[0].rstrip(":") if key else ""] = int(number) * (1024 if line.endswith(" kB") else 1)
+                numbers[key[0].rstrip(":") if key else ""] = int(number) * (1024 if line.endswith(" kB") else 1)
     except (OSError, UnicodeDecodeError):
         return {}
-    return found
+    return numbers
 
 
 def _left_in_groups(proc: Path, groups: Path) -> Iterator[int]:

@@ -307,15 +307,15 @@ def _check(
 
 def _names(folder: Path) -> list[str]:
     """Names of all files and empty folders below a folder, leftovers of killed writes aside."""
-    found = []
+    files = []
     for root, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not is_leftover(Path(name))]
         links = [name for name in folders if os.path.islink(os.path.join(root, name))]
         here = [*names, *links] or ([] if folders or Path(root) == folder else [""])
-        found += [
+        files += [
             Path(root, name).relative_to(folder).as_posix() for name in here if not (name and is_leftover(Path(name)))
         ]
-    return sorted(found)
+    return sorted(files)
 
 
 def _written(path: Path) -> Written:

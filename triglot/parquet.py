@@ -87,7 +87,7 @@ def batches(
     for name in needed:
         if name not in known:
             raise InputError(f"{path}: no column {name!r}{nearest(name, known)}")
-    found = 0
+    rows = 0
     while True:
         with _blame(path, what):
             batch = next(parts, None)
@@ -95,10 +95,10 @@ def batches(
                 batch.validate(full=True)
         if batch is None:
             break
-        found += len(batch)
+        rows += len(batch)
         yield batch
-    if found != claimed:
-        raise InputError(f"{path}: a damaged Parquet file ({found} rows can be read, its footer says {claimed})")
+    if rows != claimed:
+        raise InputError(f"{path}: a damaged Parquet file ({rows} rows can be read, its footer says {claimed})")
 
 
 def column_names(path: str | os.PathLike[str], *, what: str = "") -> list[str]:

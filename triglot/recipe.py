@@ -428,8 +428,8 @@ def recipe_of(document: Document, overrides: Sequence[str] = ()) -> Recipe:
         if not words or not _stands(written):
             raise
         # The file is well without the words: what is wrong came with them, whatever line it shows in.
-        told = {key: place for key, place in document.lines.items() if place == COMMAND_LINE}
-        return parse_recipe(Document(document.value, COMMAND_LINE, told))
+        given_lines = {key: place for key, place in document.lines.items() if place == COMMAND_LINE}
+        return parse_recipe(Document(document.value, COMMAND_LINE, given_lines))
 
 
 def _stands(document: Document) -> bool:

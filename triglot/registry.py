@@ -111,12 +111,12 @@ class Registry(Generic[Row]):
 
     def _of_others(self) -> dict[str, EntryPoint]:
         """Rows of other packages, by name. Raises InputError where a name is taken twice."""
-        found: dict[str, EntryPoint] = {}
+        points: dict[str, EntryPoint] = {}
         for point in _installed(f"triglot.{self.group}", tuple(sys.path)) if self.group else ():
-            if point.name in found or point.name in self._rows:
+            if point.name in points or point.name in self._rows:
                 raise InputError(f"{_origin(point)}: there is a {self.what} {point.name!r} already")
-            found[point.name] = point
-        return found
+            points[point.name] = point
+        return points
 
     def _load(self, point: EntryPoint) -> Row:
         try:

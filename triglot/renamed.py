@@ -40,7 +40,7 @@ def renamed(value: Any, tell: Callable[[str, str], None] | None = None, inside: 
         return [renamed(child, tell, f"{inside}{number}.") for number, child in enumerate(value)]
     if not isinstance(value, Mapping):
         return value
-    found: dict[str, Any] = {}
+    current: dict[str, Any] = {}
     for key, child in value.items():
         old = f"{inside}{key}"
         now = new_name(old)
@@ -48,5 +48,5 @@ def renamed(value: Any, tell: Callable[[str, str], None] | None = None, inside: 
             tell(old, now)
         name = now[len(inside) :] if now.count(".") == old.count(".") and now.startswith(inside) else str(key)
         if name == key or name not in value:
-            found[name] = renamed(child, tell, f"{now}.")
-    return found
+            current[name] = renamed(child, tell, f"{now}.")
+    return current

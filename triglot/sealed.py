@@ -37,8 +37,8 @@ def file_checksum(path: str | os.PathLike[str]) -> str:
 def checksums(folder: Path, leave_out: Iterable[str] = ()) -> dict[str, str]:
     """Path inside the folder -> checksum, for every file below it but those that are left out."""
     left = set(leave_out)
-    found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return {name: file_checksum(folder / name) for name in found if name not in left}
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return {name: file_checksum(folder / name) for name in names if name not in left}
 
 
 def check_files(folder: Path, sums: Mapping[str, str]) -> None:
@@ -68,10 +68,10 @@ def read_sealed(path: str | os.PathLike[str]) -> dict[str, Any]:
         InputError: it cannot be read, or is not what was written.
     """
     value = read_json(path)
-    told = value.pop(_KEY, None) if isinstance(value, dict) else None
-    if told is None:
+    recorded = value.pop(_KEY, None) if isinstance(value, dict) else None
+    if recorded is None:
         raise InputError(f"{path}: has no checksum")
-    if told != checksum(value):
+    if recorded != checksum(value):
         raise InputError(f"{path}: damaged or changed (its checksum is another)")
     return value
 

@@ -53,11 +53,11 @@ def dotted_keys(kind: Any, above: str = "") -> Iterator[str]:
 @cache
 def _by_name(kind: Any) -> dict[str, tuple[str, ...]]:
     """Last part of a key -> the dotted keys that end in it, the shortest ones alone."""
-    found: dict[str, list[str]] = {}
+    keys_of: dict[str, list[str]] = {}
     for key in dotted_keys(kind):
-        found.setdefault(key.rpartition(".")[2], []).append(key)
-    depth = {name: min(key.count(".") for key in keys) for name, keys in found.items()}
-    return {name: tuple(key for key in keys if key.count(".") == depth[name]) for name, keys in found.items()}
+        keys_of.setdefault(key.rpartition(".")[2], []).append(key)
+    depth = {name: min(key.count(".") for key in keys) for name, keys in keys_of.items()}
+    return {name: tuple(key for key in keys if key.count(".") == depth[name]) for name, keys in keys_of.items()}
 
 
 def _meant(name: str, known: Sequence[str], root: Any) -> str:
@@ -245,8 +245,8 @@ def _unnest(changes: Any) -> Any:
 def _changed(value: Any, kind: Any, changes: Any, key: str, wrong: dict[str, str], root: Any) -> Any:
     """A value with changes below it; what is wrong with them goes into `wrong` by its dotted key."""
     if isinstance(changes, _Whole) or value is None:
-        made, found = _made(kind, _unnest(changes), key, root)
-        wrong.update(found)
+        made, faults = _made(kind, _unnest(changes), key, root)
+        wrong.update(faults)
         return made
     if isinstance(value, Mapping):
         below = {name: _unnest(child) for name, child in changes.items()}

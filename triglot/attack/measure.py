@@ -20,12 +20,12 @@ def success_rate(clean: Evaluation, attacked: Evaluation, k: int) -> dict[str, f
     """
     setting = clean.rows["setting"]
     before, after = (np.minimum(one.rows[f"r@{k}"] * one.rows["relevant"], 1.0) for one in (clean, attacked))
-    found = {}
+    rates = {}
     for number, name in enumerate(SETTINGS):
         rows = setting == number
         if rows.any() and before[rows].sum() > 0:
-            found[name] = float((before[rows] * (1 - after[rows])).sum() / before[rows].sum())
-    return found
+            rates[name] = float((before[rows] * (1 - after[rows])).sum() / before[rows].sum())
+    return rates
 
 
 def jaccard(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -138,13 +138,13 @@ def _targets(benchmark: RetrievalSet, settings: PoisonSettings) -> tuple[np.ndar
 
 def _payloads(benchmark: RetrievalSet, query: int, lang: int) -> np.ndarray:
     """Passages of a language that answer another question than this one. Raises InputError where there is none."""
-    found = np.flatnonzero(
+    payloads = np.flatnonzero(
         (benchmark.passages.lang == lang) & (benchmark.passages.cluster != benchmark.queries.cluster[query])
     )
-    if not len(found):
+    if not len(payloads):
         where = f"no passage in {benchmark.languages[lang]} that could be a payload"
         raise InputError(f"{benchmark.name}: {where}; all of them answer the question aimed at")
-    return found
+    return payloads
 
 
 def _mean(values: np.ndarray) -> float | None:

@@ -103,13 +103,13 @@ def attack_queries(
     done = []
     for attack in attacks:
         lexicon = lexicon_of(attack.half) if attack.needs_lists else None
-        found = SEARCHES[attack.search].find(target, attack, lexicon)
-        vectors = target.encode(found.texts) if found.vectors is None else found.vectors
+        result = SEARCHES[attack.search].find(target, attack, lexicon)
+        vectors = target.encode(result.texts) if result.vectors is None else result.vectors
         evaluation = evaluate_embeddings(vectors, passages, benchmark, bias=False, notes=notes)
-        changed = np.array([a != b for a, b in zip(found.texts, benchmark.queries.texts, strict=True)])
-        if found.vectors is not None:
+        changed = np.array([a != b for a, b in zip(result.texts, benchmark.queries.texts, strict=True)])
+        if result.vectors is not None:
             changed = np.ones(len(changed), bool)
-        measured = robustness(clean, evaluation, queries, vectors, passages, changed=changed, calls=found.calls)
+        measured = robustness(clean, evaluation, queries, vectors, passages, changed=changed, calls=result.calls)
         evaluation = replace(evaluation, summary=evaluation.summary | {"robustness": measured})
-        done.append(Attacked(attack, evaluation, found.texts, before, target.margins(vectors, everyone), found.calls))
+        done.append(Attacked(attack, evaluation, result.texts, before, target.margins(vectors, everyone), result.calls))
     return clean, done

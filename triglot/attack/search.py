@@ -109,19 +109,19 @@ def candidates_of(langs: Sequence[str], attack: AttackSettings, lexicon: Lexicon
     def candidates(query: int, place: int, unit: str) -> list[str]:
         lang = langs[query]
         if (lang, unit) not in kept:
-            found: list[str] = []
+            texts: list[str] = []
             for kind in attack.kinds:
                 if kind == CODESWITCH:
                     assert lexicon is not None
-                    found += [
+                    texts += [
                         one for into in attack.into or lexicon.languages for one in lexicon.candidates(unit, lang, into)
                     ]
                 elif unit[0].isalnum():
                     many = [unit] * attack.tries
-                    found += perturb(
+                    texts += perturb(
                         many, [lang] * len(many), kind, rate=1.0, seed=attack.seed, purpose=f"attack-form-{unit}"
                     )
-            kept[lang, unit] = [one for one in dict.fromkeys(found) if one and one != unit]
+            kept[lang, unit] = [one for one in dict.fromkeys(texts) if one and one != unit]
         return kept[lang, unit]
 
     return candidates

@@ -242,7 +242,7 @@ def examples(corpus: ParallelCorpus, augmenter: Augmenter, number: int) -> list[
         augmenter: changes it.
         number: of each kind and language.
     """
-    found: dict[tuple[str, str], list[Example]] = {}
+    shown_of: dict[tuple[str, str], list[Example]] = {}
     for side, touched in _touched(augmenter).items():
         if not touched:
             continue
@@ -253,8 +253,8 @@ def examples(corpus: ParallelCorpus, augmenter: Augmenter, number: int) -> list[
             for text, (after, kind) in _change(
                 corpus, augmenter, has[::step][:_SHOWN], side, 1, Expansion(), code
             ).items():
-                shown = found.setdefault((kind, corpus.languages[code]), [])
+                shown = shown_of.setdefault((kind, corpus.languages[code]), [])
                 if len(shown) < number:
                     shown.append(Example(kind, corpus.languages[code], side, corpus.texts[text].as_py(), after))
     kinds = [kind for part in augmenter.settings.parts for kind in part.kinds]
-    return [one for key in sorted(found, key=lambda key: (kinds.index(key[0]), key[1])) for one in found[key]]
+    return [one for key in sorted(shown_of, key=lambda key: (kinds.index(key[0]), key[1])) for one in shown_of[key]]

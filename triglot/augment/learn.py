@@ -165,15 +165,17 @@ def words_of(texts: Sequence[str], least: int = 2) -> tuple[list[str], Ragged]:
                     here[known.setdefault(word, len(known))] = None
         flat.extend(here)
         ends.append(len(flat))
-    found, offsets = np.array(flat, np.int32), np.array(ends, np.int64)
-    times = np.bincount(found, minlength=len(known))
+    numbers, offsets = np.array(flat, np.int32), np.array(ends, np.int64)
+    times = np.bincount(numbers, minlength=len(known))
     order = np.argsort(-times, kind="stable")
     order = order[times[order] >= least]
     new = np.full(len(known), -1, np.int32)
     new[order] = np.arange(len(order), dtype=np.int32)
-    found = new[found]
+    numbers = new[numbers]
     names = list(known)
-    return [names[i] for i in order.tolist()], Ragged(found[found >= 0], np.append(0, np.cumsum(found >= 0))[offsets])
+    return [names[i] for i in order.tolist()], Ragged(
+        numbers[numbers >= 0], np.append(0, np.cumsum(numbers >= 0))[offsets]
+    )
 
 
 @dataclass(frozen=True)

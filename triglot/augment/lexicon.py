@@ -88,24 +88,24 @@ class Lexicon:
         return self._once(word, lang, lang)
 
     def _shared(self, low: str, lang: str) -> list[str]:
-        found: Counter[str] = Counter()
+        translations: Counter[str] = Counter()
         if lang == self.pivot:
             for other, table in self._into.items():
                 for translation in table.get(low, ()):
-                    found.update(self._from[other].get(translation.lower(), ()))
+                    translations.update(self._from[other].get(translation.lower(), ()))
         else:
             for pivot in self._from.get(lang, {}).get(low, ()):
-                found.update(self._into[lang].get(pivot, ()))
-        return [one for one, _ in found.most_common() if one.lower() != low][: self.most]
+                translations.update(self._into[lang].get(pivot, ()))
+        return [one for one, _ in translations.most_common() if one.lower() != low][: self.most]
 
     def _candidates(self, low: str, lang: str, into: str) -> list[str]:
         pivots = [low] if lang == self.pivot else self._from.get(lang, {}).get(low, [])
         if into == self.pivot:
-            found = pivots
+            translations = pivots
         else:
             table = self._into.get(into, {})
-            found = [translation for pivot in pivots for translation in table.get(pivot, ())]
-        return [one for one in dict.fromkeys(found) if one.lower() != low][: self.most]
+            translations = [translation for pivot in pivots for translation in table.get(pivot, ())]
+        return [one for one in dict.fromkeys(translations) if one.lower() != low][: self.most]
 
 
 def split_words(text: str, lang: str, lexicon: Lexicon) -> tuple[list[str], list[str]]:
@@ -128,13 +128,13 @@ def split_words(text: str, lang: str, lexicon: Lexicon) -> tuple[list[str], list
 
 def _words(run: str, lang: str, lexicon: Lexicon) -> list[str]:
     letters = _LETTER.findall(run)
-    found, start = [], 0
+    words, start = [], 0
     while start < len(letters):
         ends = range(min(start + _LONGEST, len(letters)), start, -1)
         end = next((end for end in ends if lexicon.knows("".join(letters[start:end]), lang)), start + 1)
-        found.append("".join(letters[start:end]))
+        words.append("".join(letters[start:end]))
         start = end
-    return found
+    return words
 
 
 def switch(

@@ -50,7 +50,7 @@ def columns(corpora: Iterable[ParallelCorpus], *, pivot: str, languages: Sequenc
     Raises:
         InputError: no text in the pivot or in a language asked for, or nothing in two languages.
     """
-    found: Columns = {}
+    by_pair: Columns = {}
     spoken: set[str] = set()
     for corpus in corpora:
         spoken.update(corpus.languages)
@@ -63,15 +63,15 @@ def columns(corpora: Iterable[ParallelCorpus], *, pivot: str, languages: Sequenc
             right = corpus.text_of[:, corpus.languages.index(code)]
             rows = (left >= 0) & (right >= 0)
             if rows.any():
-                sides = found.setdefault((pivot, code), ([], []))
+                sides = by_pair.setdefault((pivot, code), ([], []))
                 for side, texts in zip(sides, (left, right), strict=True):
                     side.extend(corpus.texts.take(pa.array(texts[rows])).to_pylist())
     for code in (pivot, *languages):
         if code not in spoken:
             raise InputError(f"no text in {code!r}{nearest(code, spoken)}")
-    if not found:
+    if not by_pair:
         raise InputError(f"nothing is there in {pivot!r} and in another language")
-    return dict(sorted(found.items()))
+    return dict(sorted(by_pair.items()))
 
 
 def learn_lists(sides: Columns, settings: LearnSettings | None = None) -> dict[tuple[str, str], Learned]:
@@ -79,14 +79,14 @@ def learn_lists(sides: Columns, settings: LearnSettings | None = None) -> dict[t
 
     Raises InputError that names the pair of which nothing can be learned.
     """
-    found = {}
+    learned = {}
     for (a, b), (left, right) in sides.items():
         try:
-            found[a, b] = learn(left, right, settings)
+            learned[a, b] = learn(left, right, settings)
         except InputError as error:
             raise InputError(f"{a}-{b}: {error}") from None
-        found[b, a] = found[a, b].reverse()
-    return found
+        learned[b, a] = learned[a, b].reverse()
+    return learned
 
 
 def write_lists(folder: str | Path, lists: Mapping[tuple[str, str], Learned]) -> list[Path]:
@@ -103,7 +103,7 @@ def write_lists(folder: str | Path, lists: Mapping[tuple[str, str], Learned]) ->
         with atomic_write(paths[-1]) as handle:
             for word, translation in zip(learned.sources, learned.targets, strict=True):
                 handle.write(f"{word}\t{translation}\n")
-    told = {
+    scores = {
         f"{a}-{b}": {
             "entries": len(one),
             "sentences": one.sentences,
@@ -113,7 +113,7 @@ def write_lists(folder: str | Path, lists: Mapping[tuple[str, str], Learned]) ->
         }
         for (a, b), one in lists.items()
     }
-    write_json(folder / "scores.json", told)
+    write_json(folder / "scores.json", scores)
     return paths
 
 
@@ -153,9 +153,9 @@ def judge_lists(lists: Mapping[tuple[str, str], Learned], gold: Gold) -> dict[tu
 
     Pairs that it lacks are left out.
     """
-    found = {}
+    judged = {}
     for (a, b), learned in lists.items():
         forth, back = gold.get((a, b), ((), ())), gold.get((b, a), ((), ()))
         if len(forth[0]) or len(back[0]):
-            found[a, b] = judge(learned, [*forth[0], *back[1]], [*forth[1], *back[0]])
-    return found
+            judged[a, b] = judge(learned, [*forth[0], *back[1]], [*forth[1], *back[0]])
+    return judged

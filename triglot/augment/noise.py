@@ -243,7 +243,7 @@ def perturb(
         ]
     assert how.word is not None
     spans = [word_spans(text, typo=how.typo) for text in texts]
-    many = np.array([len(found) for found in spans])
+    many = np.array([len(one) for one in spans])
     number = np.repeat(numbers, 1 + 4 * many)
     starts = np.cumsum(1 + 4 * many) - (1 + 4 * many)
     # For each text: a number that rounds the count of changes, one a word that orders the words, three a word for the

@@ -24,12 +24,12 @@ class Splits:
 
     def __init__(self, pieces: Sequence[str]):
         place = {piece: number for number, piece in enumerate(pieces)}
-        found: list[list[int]] = []
+        splits: list[list[int]] = []
         for piece in pieces:
             first = 2 if piece.startswith("▁") else 1
             parts = [(place.get(piece[:cut]), place.get(piece[cut:])) for cut in range(first, len(piece))]
-            found.append([number for a, b in parts if a is not None and b is not None for number in (a, b)])
-        self._pairs = Ragged.of(found)  # (first, second), (first, second), ... of each token
+            splits.append([number for a, b in parts if a is not None and b is not None for number in (a, b)])
+        self._pairs = Ragged.of(splits)  # (first, second), (first, second), ... of each token
 
     def apply(self, tokens: Ragged, keys: np.ndarray, *, rate: float, seed: int, epoch: int, rounds: int = 2) -> Ragged:
         """Token sequences with some tokens parted.

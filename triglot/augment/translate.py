@@ -92,13 +92,13 @@ def find_code(lang: str, codes: Sequence[str]) -> str:
     if lang in bare:
         return bare[lang]
     wanted = get_global("language_aliases").get(lang, lang)
-    found = [code for code in codes if plain_code(code) == wanted]
-    if not found:
+    fitting = [code for code in codes if plain_code(code) == wanted]
+    if not fitting:
         raise InputError(
             f"into: the model has no language {lang!r}{nearest(lang, {plain_code(code) for code in codes} - {''})}"
         )
     usual = get_global("likely_subtags").get(wanted, "").split("_")
-    return next((code for code in found if _script(code) in usual), found[0])
+    return next((code for code in fitting if _script(code) in usual), fitting[0])
 
 
 class Translator:
@@ -203,7 +203,7 @@ class Translator:
         source: str,
         target: str,
         *,
-        done: Callable[[Sequence[int], Sequence[str]], Any] = lambda rows, found: None,
+        done: Callable[[Sequence[int], Sequence[str]], Any] = lambda rows, translations: None,
     ) -> list[str]:
         """Translations of sentences, batched by length.
 
@@ -234,11 +234,13 @@ class Translator:
             }
             with torch.inference_mode(), _explained(self.path, "cannot translate"):
                 ids = self.model.generate(**batch, **options)
-            found = self.tokenizer.batch_decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-            found = [one.strip() for one in found]
-            for row, one in zip(rows, found, strict=True):
+            translations = self.tokenizer.batch_decode(
+                ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+            )
+            translations = [one.strip() for one in translations]
+            for row, one in zip(rows, translations, strict=True):
                 result[row] = one
-            done(rows, found)
+            done(rows, translations)
         return result
 
     def too_long(self, texts: Sequence[str], target: str) -> int:
@@ -287,8 +289,8 @@ def _explained(path: Path, what: str, staged: Path | None = None) -> Iterator[No
     except (InputError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # panics of Rust are no Exception
-        told = str(error).replace(str(staged), str(path)).strip().splitlines()
-        raise InputError(f"{path} {what} ({told[0] if told else type(error).__name__})") from error
+        message = str(error).replace(str(staged), str(path)).strip().splitlines()
+        raise InputError(f"{path} {what} ({message[0] if message else type(error).__name__})") from error
 
 
 def _loaded(path: Path, place: Path) -> tuple[Any, Any]:
@@ -299,13 +301,13 @@ def _loaded(path: Path, place: Path) -> tuple[Any, Any]:
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     try:
-        with warnings.catch_warnings(), reports() as found, _explained(path, "cannot be loaded", place):
+        with warnings.catch_warnings(), reports() as loads, _explained(path, "cannot be loaded", place):
             warnings.simplefilter("ignore")  # Marian's tokenizer asks for a package that only changes quotation marks
             tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=True)
             model = AutoModelForSeq2SeqLM.from_pretrained(place, local_files_only=True, use_safetensors=True)
     finally:
         transformers_logging.set_verbosity(verbosity)
-    for one, report in found:
+    for one, report in loads:
         check_loaded(report, one, str(path))
     check_finite(model.state_dict().items(), str(path))
     return tokenizer, model
@@ -324,8 +326,8 @@ def _check_folder(path: Path) -> None:
     config = path / "config.json"
     if not config.is_file():
         raise InputError(f"translate: {path}: holds no config.json, so it is no folder of a translation model")
-    told = read_json(config)
-    kind = told.get("model_type", "") if isinstance(told, dict) else ""
+    settings = read_json(config)
+    kind = settings.get("model_type", "") if isinstance(settings, dict) else ""
     if kind not in ("marian", "m2m_100", "mbart"):
         raise InputError(f"translate: {path}: holds a model of type {kind!r}; known: marian, m2m_100 (NLLB too), mbart")
     if not any(path.glob("*.safetensors")):

@@ -242,12 +242,12 @@ def translate_corpus(
 
         def keep(
             rows: Sequence[int],
-            found: Sequence[str],
+            translations: Sequence[str],
             missing: list[str] = missing,
             keys: dict[str, str] = keys,
             each: float = each,
         ) -> None:
-            store.add({keys[missing[row]]: text for row, text in zip(rows, found, strict=True)})
+            store.add({keys[missing[row]]: text for row, text in zip(rows, translations, strict=True)})
             advance(len(rows) * each)
 
         if not missing:

@@ -194,8 +194,8 @@ def _arrange(stocks: dict[int, Stock], size: int, least: int, most: int) -> _Pla
 
     None where that is not enough.
     """
-    found = {number: stock.deal(size, least, most) for number, stock in stocks.items()}
-    deals = {number: deal for number, deal in found.items() if deal}
+    dealt = {number: stock.deal(size, least, most) for number, stock in stocks.items()}
+    deals = {number: deal for number, deal in dealt.items() if deal}
     thin = [number for number in stocks if number not in deals]
     if not thin:
         return _Plan(deals)

@@ -207,16 +207,16 @@ def _small(layouts: Mapping[int, Layout], sizes: Sizes, sources: Sequence[str]) 
     short = sum(float(layout.size.mean()) < NEAR * sizes.asked for layout in layouts.values())
     if not short and sizes.min >= FULL * sizes.asked:
         return []
-    told = (
+    warning = (
         f"batches.size: {sizes.asked:,} rows a batch were asked for, they have {sizes.mean:.1f} on average, the "
         f"smallest {sizes.min}"
     )
     if len(layouts) > 1:
-        told += (
+        warning += (
             f"; {short} of {len(layouts)} sources have less than {NEAR:.0%}, {_called(sizes.source, sources)} "
             f"{sizes.worst:.1f}"
         )
-    return [told]
+    return [warning]
 
 
 def _checked(layouts: Mapping[int, Layout], sizes: Sizes, sources: Sequence[str] = ()) -> None:
@@ -272,10 +272,10 @@ class RunPlan:
 
         def added(values: Mapping[int, Any]) -> dict[int, Any]:
             """Lane -> value as source -> sum."""
-            found: dict[int, Any] = {}
+            sums: dict[int, Any] = {}
             for lane, value in values.items():
-                found[of[lane]] = found.get(of[lane], 0) + value
-            return found
+                sums[of[lane]] = sums.get(of[lane], 0) + value
+            return sums
 
         self.shares = added(shares)
         self.epochs = added({s: len(layout.group) for s, layout in layouts.items()})

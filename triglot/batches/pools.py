@@ -82,11 +82,11 @@ class Layout:
         pool, stratum = self._group(rows, slice(None) if subset is None else subset)
         inside = np.flatnonzero(pool >= 0)
         if not len(inside):
-            told = [
+            reasons = [
                 *(f"{reason}: {n:,} rows" for reason, n in self.unusable.items()),
                 *([self.cure] if self.cure else []),
             ]
-            raise InputError("; ".join(["no row can be used", *told]))
+            raise InputError("; ".join(["no row can be used", *reasons]))
         small = np.uint32 if len(rows) < 2**32 else np.uint64
         self.rows, self.pool = (
             (inside if subset is None else subset[inside]).astype(small),
@@ -306,7 +306,7 @@ class Layout:
 
     def moved(self) -> list[tuple[int, int]]:
         """(source, language) whose share X-Y cannot give."""
-        found = set()
+        changes = set()
         used = range(len(self.groups)) if self.own is None or self.batches.comparable else np.unique(self.own).tolist()
         for number, group in ((number, self.groups[number]) for number in used):
             if not self.batches.comparable and group.query.bit_count() == 1:
@@ -314,8 +314,8 @@ class Layout:
             meant = marginals(group, self._sizes[group.source], self.batches)
             for before, after in zip(meant[:2], self.marginals(number)[:2], strict=True):
                 if np.abs(before - after).max() > 1e-9:
-                    found.add((group.source, int(np.argmax(before - after))))
-        return sorted(found)
+                    changes.add((group.source, int(np.argmax(before - after))))
+        return sorted(changes)
 
     def cells(self, group: int, kind: str) -> Cells:
         """The joint distribution of a kind in a group; made once."""

@@ -79,20 +79,20 @@ def cure(strata: Table, batches: BatchSettings) -> str:
     used = int(
         strata.count[serves(replace(strata, query=both, passage=both) if batches.comparable else strata, batches)].sum()
     )
-    best, told = used, ""
+    best, advice = used, ""
     for kind in (batches.kind, *KINDS.names()):
         other = replace(batches, kind=kind, comparable=False)
         could = int(strata.count[serves(strata, other)].sum())
         if could > best:
             changes = ["batches.comparable: false"] if batches.comparable else []
             change = " and ".join([*changes, *([f"batches.kind: {kind}"] if kind != batches.kind else [])])
-            best, told = (
+            best, advice = (
                 could,
                 f"{change} can use {could:,} of them" if not used else f"{change} can use {could - used:,} more",
             )
             if kind == batches.kind:
                 break
-    return told
+    return advice
 
 
 Serving = Callable[[Table, BatchSettings], np.ndarray]

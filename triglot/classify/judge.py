@@ -195,7 +195,7 @@ def _tabulate(
     predicted, target = scores.argmax(1), test.target[item].astype(np.int64)
     cells = _cells(pairs, target, predicted, test)
     summary: dict[str, Any] = {
-        name: found for name, same in zip(SETTINGS, (True, False), strict=True) if (found := _macro(cells, same))
+        name: figures for name, same in zip(SETTINGS, (True, False), strict=True) if (figures := _macro(cells, same))
     }
     by_language: dict[str, Any] = {"languages": list(task.codes), "mono": {}, "cross": {}}
     for (a, b), cell in cells.items():
@@ -206,8 +206,8 @@ def _tabulate(
     for name, constant in majority.items():
         baseline = _cells(pairs, target, constant[item], test)
         summary[name] = _macro(baseline, True) or _macro(baseline, False)
-    told = ("pairs", "languages", "penalty", "hidden", "iterations", "converged", "train", "share", "split_seed")
-    summary["head"] = {key: head.facts[key] for key in told if key in head.facts}
+    facts = ("pairs", "languages", "penalty", "hidden", "iterations", "converged", "train", "share", "split_seed")
+    summary["head"] = {key: head.facts[key] for key in facts if key in head.facts}
     summary["counts"] = dict(counts)
     summary["notes"] = [*task.notes, *notes]
     summary["licence"] = task.licence

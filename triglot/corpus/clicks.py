@@ -86,10 +86,10 @@ class Prepared:
         )
 
     def _by_group(self) -> dict[str, dict[str, str]]:
-        found: dict[str, dict[str, str]] = defaultdict(dict)
+        by_group: dict[str, dict[str, str]] = defaultdict(dict)
         for (group, lang), text in self.texts.items():
-            found[group][lang] = text
-        return found
+            by_group[group][lang] = text
+        return by_group
 
 
 def prepare(
@@ -123,19 +123,19 @@ def prepare(
             questions.click(table, record, where, articles)
     if not articles.texts:
         raise InputError(f"no article can be used; {'; '.join(tally.lines())}")
-    found = questions.clicked(description.min_clicks)
-    if not found:
+    asked = questions.clicked(description.min_clicks)
+    if not asked:
         raise InputError(f"no click can be used; {'; '.join(tally.lines())}")
-    test = _draw(articles.texts, found, description)
-    parts = _divide(found, test, tally)
+    test = _draw(articles.texts, asked, description)
+    parts = _divide(asked, test, tally)
     for part, share in ((TRAIN, 1 - description.test_size), (TEST, description.test_size)):
         if share and not parts[part]:
             raise InputError(
-                f"no question is left for {'training' if part == TRAIN else 'the benchmark'}: {len(found):,} questions "
-                f"with clicks on {len({group for one in found for group in one.clicks}):,} articles are too few for "
+                f"no question is left for {'training' if part == TRAIN else 'the benchmark'}: {len(asked):,} questions "
+                f"with clicks on {len({group for one in asked for group in one.clicks}):,} articles are too few for "
                 f"test_size={description.test_size:g}"
             )
-    spoken = {lang for _, lang in articles.texts} | {lang for one in found for lang in one.texts}
+    spoken = {lang for _, lang in articles.texts} | {lang for one in asked for lang in one.texts}
     return Prepared(tuple(sorted(spoken)), articles.texts, test, parts, tally)
 
 
@@ -145,16 +145,16 @@ def _records(table: Articles | Clicks, base: str | Path, given: Rows | None) -> 
     place = Path(base) / Path(table.path).expanduser()
     names = [name for columns in roles.values() for name in columns]
     if given and table.path in given:
-        found = given[table.path]
+        rows = given[table.path]
     elif not place.exists() and Path(table.path).exists():
         raise InputError(f"{place}: no such file; paths in a description are relative to its own folder")
     else:
-        found = tables.records(place, names)
+        rows = tables.records(place, names)
     if "language" not in roles and not table.language:
         raise InputError(f"{place}: no column tells the language; give `language: xx` beside its path, or the column")
     if given is None or table.path not in given:
         tables.check_columns(place, names, tables.columns_of(place))
-    for _, where, record in found:
+    for _, where, record in rows:
         if not isinstance(record, dict):
             raise InputError(f"{where}: an object was expected")
         yield (
@@ -258,7 +258,7 @@ class _Questions:
 
     def clicked(self, least: int) -> list[Question]:
         """The questions with their articles, each pair once, and those with too few clicks left out."""
-        found = []
+        clicked = []
         for question in self.found.values():
             few = [group for group, clicks in question.clicks.items() if clicks < least]
             for group in few:
@@ -271,26 +271,28 @@ class _Questions:
                     len(few),
                 )
             if question.clicks:
-                found.append(question)
-        pairs, clicks = sum(len(one.clicks) for one in found), sum(sum(one.clicks.values()) for one in found)
+                clicked.append(question)
+        pairs, clicks = sum(len(one.clicks) for one in clicked), sum(sum(one.clicks.values()) for one in clicked)
         if clicks > pairs:
             self.tally.count("clicks that repeat a question and its article (counted once)", clicks - pairs)
         for group, asked in self.own.items():
             if all(len(texts) == 1 for texts in asked.values()):  # translations of one another, as the articles are
-                found.append(Question({lang: texts[0] for lang, texts in asked.items()}, {group: 1}))
+                clicked.append(Question({lang: texts[0] for lang, texts in asked.items()}, {group: 1}))
             else:
-                found += [Question({lang: text}, {group: 1}) for lang, texts in asked.items() for text in texts]
-        return found
+                clicked += [Question({lang: text}, {group: 1}) for lang, texts in asked.items() for text in texts]
+        return clicked
 
 
-def _draw(texts: Mapping[tuple[str, str], str], found: Sequence[Question], description: Description) -> frozenset[str]:
+def _draw(
+    texts: Mapping[tuple[str, str], str], questions: Sequence[Question], description: Description
+) -> frozenset[str]:
     """The groups of the benchmark: of those that belong to a question, a share, drawn by name, so that a new article
     changes the part of no other but the last."""
     number = {group: place for place, group in enumerate(dict.fromkeys(group for group, _ in texts))}
     first: dict[str, int] = {}
     same = [(first.setdefault(normalise(text), number[group]), number[group]) for (group, _), text in texts.items()]
     of_group = components(len(number), *(np.array(side) for side in zip(*same, strict=True)))
-    asked = sorted({of_group[number[group]] for one in found for group in one.clicks})
+    asked = sorted({of_group[number[group]] for one in questions for group in one.clicks})
     named: dict[int, str] = {}
     for group, place in number.items():
         named[of_group[place]] = min(group, named.get(of_group[place], group))
@@ -300,15 +302,15 @@ def _draw(texts: Mapping[tuple[str, str], str], found: Sequence[Question], descr
     return frozenset(group for group, place in number.items() if of_group[place] in chosen)
 
 
-def _divide(found: Sequence[Question], test: frozenset[str], tally: Tally) -> dict[str, dict[str, Question]]:
+def _divide(questions: Sequence[Question], test: frozenset[str], tally: Tally) -> dict[str, dict[str, Question]]:
     """The questions of training and of the benchmark."""
-    keys = [{normalise(text) or text for text in one.texts.values()} for one in found]
+    keys = [{normalise(text) or text for text in one.texts.values()} for one in questions]
     trains = set[str]()
-    for one, own in zip(found, keys, strict=True):
+    for one, own in zip(questions, keys, strict=True):
         if not test.issuperset(one.clicks):
             trains |= own
     parts: dict[str, dict[str, Question]] = {TRAIN: {}, TEST: {}}
-    for number, (one, own) in enumerate(zip(found, keys, strict=True), 1):
+    for number, (one, own) in enumerate(zip(questions, keys, strict=True), 1):
         part = TEST if own.isdisjoint(trains) else TRAIN
         kept = {group: clicks for group, clicks in one.clicks.items() if (group in test) == (part == TEST)}
         if len(kept) < len(one.clicks):

@@ -139,10 +139,10 @@ def read_retrieval(
     """
     tally = Tally(strict=strict)
     parts, without = _parts(Path(path), split, corpus, language, languages, tally, passages=True)
-    found = _in_memory(Collection(name, parts, titles, licence=licence), tally)
-    if not (found.judgements[:, 2] > 0).any():
+    benchmark = _in_memory(Collection(name, parts, titles, licence=licence), tally)
+    if not (benchmark.judgements[:, 2] > 0).any():
         raise InputError(f"{name}: no topic has a relevant passage in {split}; {'; '.join(tally.lines())}")
-    return replace(found, notes=(*_left(without, split), *tally.notes()))
+    return replace(benchmark, notes=(*_left(without, split), *tally.notes()))
 
 
 def _left(without: int, split: str) -> tuple[str, ...]:
@@ -161,16 +161,18 @@ def _parts(
 ) -> tuple[dict[str, Part], int]:
     """What is judged in each language (nothing, where no topic has a relevant passage), and how many topics have
     none."""
-    found = trec.find_topics(folder, split, language, tally)
-    codes = [code for code in found if languages is None or code in languages]
+    topic_files = trec.find_topics(folder, split, language, tally)
+    codes = [code for code in topic_files if languages is None or code in languages]
     if not codes:
-        raise InputError(f"{folder}: none of the languages {list(languages or ())}; the folder has {', '.join(found)}")
+        raise InputError(
+            f"{folder}: none of the languages {list(languages or ())}; the folder has {', '.join(topic_files)}"
+        )
     files = _corpus(folder if corpus is None else Path(corpus), codes, needed=passages)
     parts: dict[str, Part] = {}
     without = 0
     for code in codes:
-        topics = trec.read_topics(found[code]["topics"], tally)
-        qrels = trec.read_qrels(found[code]["qrels"], tally)
+        topics = trec.read_topics(topic_files[code]["topics"], tally)
+        qrels = trec.read_qrels(topic_files[code]["qrels"], tally)
         for row, query in enumerate(qrels.queries):
             if query not in topics:
                 tally.leave_out("judgement that names an unknown topic", qrels.where(row))
@@ -221,9 +223,9 @@ def _in_memory(collection: Collection, tally: Tally) -> RetrievalSet:
     cluster = components(len(queries) + len(passages), relevant[:, 0], relevant[:, 1] + len(queries))
     of_queries, of_passages = np.split(cluster, [len(queries)])
     answers = np.isin(np.arange(len(passages)), relevant[:, 1])
-    absent.sort(key=lambda one: one[0])
-    lacking = np.array([one[:3] for one in absent], np.int64).reshape(-1, 3)
-    itself = sorted((query_row[one], passage_row[one]) for one in same)
+    absent.sort(key=lambda judgement: judgement[0])
+    lacking = np.array([judgement[:3] for judgement in absent], np.int64).reshape(-1, 3)
+    itself = sorted((query_row[pair], passage_row[pair]) for pair in same)
     return RetrievalSet(
         name=collection.name,
         languages=collection.languages,
@@ -232,14 +234,14 @@ def _in_memory(collection: Collection, tally: Tally) -> RetrievalSet:
         judgements=triples,
         parallel=False,
         licence=collection.licence,
-        absent=Absent(lacking[:, 0], lacking[:, 1], lacking[:, 2], [one[3] for one in absent]),
+        absent=Absent(lacking[:, 0], lacking[:, 1], lacking[:, 2], [judgement[3] for judgement in absent]),
         same=np.array(itself, np.int64).reshape(-1, 2),
     )
 
 
-def _texts(found: Mapping[str, tuple[str, int]], group: np.ndarray, cluster: np.ndarray) -> Texts:
-    lang = np.array([number for _, number in found.values()], np.int16)
-    return Texts(list(found), [text for text, _ in found.values()], lang, group, cluster)
+def _texts(texts: Mapping[str, tuple[str, int]], group: np.ndarray, cluster: np.ndarray) -> Texts:
+    lang = np.array([number for _, number in texts.values()], np.int16)
+    return Texts(list(texts), [text for text, _ in texts.values()], lang, group, cluster)
 
 
 def _corpus(root: Path, codes: Sequence[str], *, needed: bool) -> dict[str, list[Path]]:

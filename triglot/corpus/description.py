@@ -153,8 +153,8 @@ def _listed(columns: str | Iterable[str]) -> list[str]:
 
 def roles_of(table: Articles | Clicks) -> dict[str, list[str]]:
     """Role -> the columns that play it, those that the table has."""
-    found = {entry.name: _listed(getattr(table.columns, entry.name)) for entry in fields(table.columns)}
-    return {role: names for role, names in found.items() if names}
+    columns = {entry.name: _listed(getattr(table.columns, entry.name)) for entry in fields(table.columns)}
+    return {role: names for role, names in columns.items() if names}
 
 
 def read_description(path: str | Path) -> Description:
@@ -204,75 +204,81 @@ def split_columns(word: str) -> dict[str, str | tuple[str, ...]]:
         InputError: not role=column; a role that there is not, with the nearest.
     """
     known = {entry.name for kind in (ArticleColumns, ClickColumns) for entry in fields(kind)}
-    found: dict[str, str | tuple[str, ...]] = {}
+    columns: dict[str, str | tuple[str, ...]] = {}
     for part in word.split(","):
         role, equals, column = (text.strip() for text in part.partition("="))
         if not equals or not role or not column:
             raise InputError(f"--columns {word}: {part!r} is not ROLE=COLUMN")
         if role not in known:
             raise InputError(f"--columns {word}: there is no role {role!r}{nearest(role, known)}")
-        found[role] = tuple(column.split("+")) if role == "text" and "+" in column else column
-    return found
+        columns[role] = tuple(column.split("+")) if role == "text" and "+" in column else column
+    return columns
 
 
-def guess(samples: Mapping[str, Mapping[str, Sequence[Any]]], told: Sequence[str] = ()) -> list[Guess]:
+def guess(samples: Mapping[str, Mapping[str, Sequence[Any]]], column_words: Sequence[str] = ()) -> list[Guess]:
     """What tables and their columns are, by the names that such columns usually have.
 
     Args:
         samples: path of a table -> column -> its first values.
-        told: columns by their roles (`split_columns`), of articles, of clicks (`article=...`), or both; the rest is
-            guessed. They go to the tables that have these columns.
+        column_words: columns by their roles (`split_columns`), of articles, of clicks (`article=...`), or both; the
+            rest is guessed. They go to the tables that have these columns.
 
     Raises:
         InputError: a table in which no text is found and no clicked article, with its columns; told columns that no
             table has.
     """
-    words = [split_columns(word) for word in told]
+    words = [split_columns(word) for word in column_words]
     used = [False] * len(words)
-    found = []
+    guesses = []
     for path, columns in samples.items():
         mine: dict[str, str | tuple[str, ...]] = {}
         for number, word in enumerate(words):
             if all(name in columns for value in word.values() for name in _listed(value)):
                 mine |= word
                 used[number] = True
-        found.append(_guess(path, columns, mine))
-    for word, was, text in zip(words, used, told, strict=True):
+        guesses.append(_guess(path, columns, mine))
+    for word, was, text in zip(words, used, column_words, strict=True):
         if not was:
             names = [name for value in word.values() for name in _listed(value)]
             every = {name for columns in samples.values() for name in columns}
             lacking = next((name for name in names if name not in every), "")
             why = f"no column {lacking!r}{nearest(lacking, every)}" if lacking else "no table has all of these columns"
             raise InputError(f"--columns {text}: {why}")
-    return found
+    return guesses
 
 
-def _guess(path: str, columns: Mapping[str, Sequence[Any]], told: Mapping[str, Any]) -> Guess:
+def _guess(path: str, columns: Mapping[str, Sequence[Any]], named: Mapping[str, Any]) -> Guess:
     by_name: dict[str, str] = {}
     for name in columns:
         by_name.setdefault(re.sub(r"[\W_]+", "", name).lower(), name)
-    found = {role: next((by_name[one] for one in known.split() if one in by_name), "") for role, known in NAMES.items()}
-    spoken = "" if told.get("language") or found["language"] else (of_name(Path(path).name.split(".csv")[0]) or "")
-    is_log = "article" in told or (not told and bool(found["query"] and found["article"]) and not found["text"])
-    if is_log or (not (told.get("text") or found["text"]) and found["query"] and found["article"]):
-        taken = {role: told.get(role, found[role]) for role in ("query", "article", "language", "clicks")}
+    recognised = {
+        role: next((by_name[one] for one in known.split() if one in by_name), "") for role, known in NAMES.items()
+    }
+    spoken = (
+        "" if named.get("language") or recognised["language"] else (of_name(Path(path).name.split(".csv")[0]) or "")
+    )
+    is_log = "article" in named or (
+        not named and bool(recognised["query"] and recognised["article"]) and not recognised["text"]
+    )
+    if is_log or (not (named.get("text") or recognised["text"]) and recognised["query"] and recognised["article"]):
+        taken = {role: named.get(role, recognised[role]) for role in ("query", "article", "language", "clicks")}
         if not taken["query"] or not taken["article"]:
             _nothing(path, columns, "query" if not taken["query"] else "article")
         table: Articles | Clicks = Clicks(ClickColumns(**taken), path, spoken)
     else:
-        text = told.get("text") or found["text"]
+        text = named.get("text") or recognised["text"]
         if not text:
             _nothing(path, columns, "text")
-        if "text" not in told and found["title"]:
-            text = (found["title"], text)
-        taken = {role: told.get(role, found[role]) for role in ("id", "language", "group", "query")}
+        if "text" not in named and recognised["title"]:
+            text = (recognised["title"], text)
+        taken = {role: named.get(role, recognised[role]) for role in ("id", "language", "group", "query")}
         if taken["query"] in _listed(text):
             taken["query"] = ""
         table = Articles(ArticleColumns(text=text, **taken), path, spoken)
     roles = {name for names in roles_of(table).values() for name in names}
     first = {name: next((str(one) for one in columns[name] if one not in (None, "")), "") for name in roles}
     rows = max(map(len, columns.values()))
-    return Guess(table, first, rows, tuple(name for name in columns if name not in roles), bool(told))
+    return Guess(table, first, rows, tuple(name for name in columns if name not in roles), bool(named))
 
 
 def _nothing(path: str, columns: Iterable[str], role: str) -> None:
@@ -284,19 +290,21 @@ def _nothing(path: str, columns: Iterable[str], role: str) -> None:
 
 
 def describe(
-    paths: Sequence[str], told: Sequence[str] = (), tables_in_memory: Mapping[str, Mapping[str, Sequence[Any]]] = {}
+    paths: Sequence[str],
+    column_words: Sequence[str] = (),
+    tables_in_memory: Mapping[str, Mapping[str, Sequence[Any]]] = {},
 ) -> tuple[Description, list[Guess]]:
     """A description of tables.
 
     Args:
         paths: the tables.
-        told: as in `guess`.
+        column_words: as in `guess`.
         tables_in_memory: name -> columns, of tables that are no files.
 
     Raises:
         InputError: a table cannot be read, no text is found in one, or there are no articles.
     """
-    guesses = guess({**{path: tables.columns_of(Path(path)) for path in paths}, **tables_in_memory}, told)
+    guesses = guess({**{path: tables.columns_of(Path(path)) for path in paths}, **tables_in_memory}, column_words)
     articles = tuple(one.table for one in guesses if isinstance(one.table, Articles))
     clicks = tuple(one.table for one in guesses if isinstance(one.table, Clicks))
     if not articles:
@@ -332,9 +340,9 @@ def to_yaml(description: Description, guesses: Sequence[Guess] = (), command: st
             for role, names in roles_of(table).items():
                 value = dump_yaml({role: names if len(names) > 1 else names[0]}).rstrip("\n")
                 first = " ".join((guessed.first[names[0]] if guessed and names[0] in guessed.first else "").split())
-                told = f"      {value}"
+                entry = f"      {value}"
                 lines.append(
-                    f"{told:<40}  # {first[:46]}{'...' if len(first) > 46 else ''}".rstrip() if first else told
+                    f"{entry:<40}  # {first[:46]}{'...' if len(first) > 46 else ''}".rstrip() if first else entry
                 )
             if guessed and guessed.others:
                 lines.append(f"    # not read: {', '.join(guessed.others)}"[:110])

@@ -25,9 +25,9 @@ def retrieval_set(
     *,
     languages: str | Mapping[str, str],
     groups: Mapping[str, str] | None,
-    **more: Any,
+    **fields: Any,
 ) -> RetrievalSet:
-    """See `RetrievalSet.from_dicts`; `more` are fields of the set."""
+    """See `RetrievalSet.from_dicts`; `fields` are those of the set."""
     judged = {query: _grades(query, answers) for query, answers in qrels.items()}
     _check_ids(judged, queries, corpus)
     answered = [query for query in queries if any(grade > 0 for grade in judged.get(query, {}).values())]
@@ -70,7 +70,7 @@ def retrieval_set(
         ),
         judgements=triples,
         notes=(f"{left_out} queries have no relevant passage",) if left_out else (),
-        **more,
+        **fields,
     )
 
 
@@ -113,12 +113,12 @@ def _titled(identifier: str, passage: str | Mapping[str, str]) -> str:
 def _languages(ids: Iterable[str], languages: str | Mapping[str, str]) -> dict[str, str]:
     if isinstance(languages, str):
         return dict.fromkeys(ids, language_of(languages, "languages"))
-    found = {}
+    codes = {}
     for identifier in ids:
         if identifier not in languages:
             raise InputError(f"languages: has no entry for {identifier!r}")
-        found[identifier] = language_of(languages[identifier], f"languages: {identifier}")
-    return found
+        codes[identifier] = language_of(languages[identifier], f"languages: {identifier}")
+    return codes
 
 
 def _numbers(values: Iterable[Any]) -> np.ndarray:
@@ -147,8 +147,8 @@ def corpus_of_rows(
 
     def group(row: Mapping[str, Any], number: int, column: str, spoken: str, named: str, prefix: str) -> str:
         """The group of a row's question or passage, with its texts."""
-        told = row.get(named)
-        key = f"{prefix}/{told}" if told not in (None, "") else f"{prefix}/row-{number}"
+        value = row.get(named)
+        key = f"{prefix}/{value}" if value not in (None, "") else f"{prefix}/row-{number}"
         _give(
             builder, texts, key, _by_language(row, number, column, spoken, language), str(row.get(title) or ""), number
         )
@@ -201,14 +201,14 @@ def _by_language(row: Mapping[str, Any], number: int, column: str, spoken: str, 
         raise InputError(f"row {number}: has no {column!r}{nearest(column, row)}")
     value = row[column]
     if isinstance(value, Mapping):
-        found = {language_of(code, f"row {number}"): text for code, text in value.items() if text is not None}
+        texts = {language_of(code, f"row {number}"): text for code, text in value.items() if text is not None}
     else:
-        found = {language_of(str(row.get(spoken) or default), f"row {number}"): value}
-    for text in found.values():
+        texts = {language_of(str(row.get(spoken) or default), f"row {number}"): value}
+    for text in texts.values():
         _text(f"row {number}: {column}", text)
-    if not found:
+    if not texts:
         raise InputError(f"row {number}: {column}: an empty text")
-    return found
+    return texts
 
 
 def rows_of_table(data: Any, columns: Iterable[str] | None = None, block: int = 4096) -> Iterator[dict[str, Any]]:

@@ -111,10 +111,10 @@ def local(name: str, *, passages: bool = True) -> tuple[Path, dict[str, Any]]:
         else ["corpus/*", "queries/*", "qrels/*", "default/*"]
     )
     lines = ["corpus*.jsonl*", "queries*.jsonl*", "qrels/*", "data/*.parquet"]
-    found = fetch(spec.repo, [*tables, *([f"{part}/{line}" for line in lines] if part else lines)], spec.revision)
-    if part and (found / part).is_dir():
-        return found / part, {"language": part}
-    return found, {"config": part} if part else {}
+    fetched = fetch(spec.repo, [*tables, *([f"{part}/{line}" for line in lines] if part else lines)], spec.revision)
+    if part and (fetched / part).is_dir():
+        return fetched / part, {"language": part}
+    return fetched, {"config": part} if part else {}
 
 
 def _code(spec: Spec) -> str:
@@ -125,15 +125,15 @@ def _code(spec: Spec) -> str:
 
 def _apart(spec: Spec, folder: str, corpus: str, corpus_folder: str, passages: bool) -> tuple[Path, dict[str, Any]]:
     """Topics and judgements of one data set, passages of another."""
-    found = (
+    repository = (
         fetch(spec.repo, [f"{folder}/topics/*", f"{folder}/qrels/*", f"{folder}/ir-format-data/*"], spec.revision)
         / folder
     )
-    if not found.is_dir():
+    if not repository.is_dir():
         raise InputError(f"{PREFIX}{spec.repo}: has no {folder}, so no {spec.part!r}")
     if not passages:
-        return found, {}
+        return repository, {}
     place = fetch(corpus, [f"{corpus_folder}/*.jsonl.gz"]) / corpus_folder
     if not place.is_dir():
         raise InputError(f"{PREFIX}{corpus}: has no {corpus_folder}")
-    return found, {"corpus": place}
+    return repository, {"corpus": place}

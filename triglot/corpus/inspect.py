@@ -245,11 +245,11 @@ def _leakage(train: Inventory, known: _Known, evaluation: Inventory) -> dict[str
     parts = [(lang, text) for lang, text, key in every if key in known.sentences]
     titles = [title for title in sorted(evaluation.titles) if normalise(title) in known.titles]
 
-    def by_text(found: list[tuple[str, str]], total: int) -> dict[str, Any]:
+    def by_text(leaks: list[tuple[str, str]], total: int) -> dict[str, Any]:
         return {
             "total": total,
-            "by_text": len(found),
-            "languages": dict(sorted(Counter(lang for lang, _ in found).items())),
+            "by_text": len(leaks),
+            "languages": dict(sorted(Counter(lang for lang, _ in leaks).items())),
         }
 
     examples = [f"question id {one}" for one in ids[:EXAMPLES]]
@@ -319,10 +319,10 @@ def _describe_lines(one: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _each(found: dict[str, Any]) -> str:
+def _each(leak: dict[str, Any]) -> str:
     """What was found by text in each language, where there is any."""
-    told = ", ".join(f"{code} {number:,}" for code, number in found["languages"].items())
-    return f" ({told})" if told else ""
+    counts = ", ".join(f"{code} {number:,}" for code, number in leak["languages"].items())
+    return f" ({counts})" if counts else ""
 
 
 def _leakage_lines(one: dict[str, Any]) -> list[str]:

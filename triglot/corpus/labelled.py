@@ -104,12 +104,12 @@ class Labelled:
             usable = np.flatnonzero(has_second[place] & (left >= 0))
             items.append(usable)
             pairs.append(np.column_stack([chosen[left[usable]], np.full(len(usable), chosen[place])]))
-        found = np.concatenate(items)
-        if not len(found):
+        drawn = np.concatenate(items)
+        if not len(drawn):
             raise InputError(
                 f"no item has both texts in {', '.join(self.languages[i] for i in chosen)} for pairs {kind}"
             )
-        return found, np.concatenate(pairs)
+        return drawn, np.concatenate(pairs)
 
     def rows(self, items: np.ndarray, pairs: np.ndarray) -> np.ndarray:
         """(rows, 2) indices into `first` and `second` of items in these languages."""

@@ -142,16 +142,16 @@ class ParallelCorpus:
         wanted = [columns.get(name, str(one.default)) for name, one in known.items() if name not in of_rows]
         return cls.from_rows(dicts.rows_of_table(data, wanted), **columns)
 
-    def hash_into(self, found: hashlib.blake2b) -> None:
+    def hash_into(self, checksum: hashlib.blake2b) -> None:
         """Feed a hash all texts, what they belong to, and the rows with their hard negatives."""
         columns = [self.text_lang, self.text_group, self.query, self.passage]
         if self.negatives is not None:
             columns += [np.asarray(self.negatives.flatten()), np.asarray(self.negatives.value_lengths())]
         for column in columns:
-            found.update(np.ascontiguousarray(column).tobytes())
+            checksum.update(np.ascontiguousarray(column).tobytes())
         for buffer in pa.concat_arrays([self.texts]).buffers():
             if buffer is not None:
-                found.update(buffer)
+                checksum.update(buffer)
 
     def __len__(self) -> int:
         return len(self.query)

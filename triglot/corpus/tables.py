@@ -53,8 +53,8 @@ def records(path: Path, columns: Sequence[str] | None = None) -> Iterator[Record
     header = first_line(path)
     if not header:
         raise InputError(f"{path}: is empty; a line with the names of the columns was expected")
-    found = {delimiter: cells_of(header, delimiter) for delimiter in (("\t",) if kind == "tsv" else DELIMITERS)}
-    delimiter, names = max(found.items(), key=lambda item: len(item[1]))
+    names_by = {delimiter: cells_of(header, delimiter) for delimiter in (("\t",) if kind == "tsv" else DELIMITERS)}
+    delimiter, names = max(names_by.items(), key=lambda item: len(item[1]))
     if not all(_NAME.fullmatch(name.strip()) for name in names):
         raise InputError(f"{path}:1: its first line does not name columns ({header[:60]!r})")
     return table(path, tab_separated(path, len(names)) if kind == "tsv" else quoted(path, delimiter))
@@ -186,17 +186,17 @@ def columns_of(path: Path, sample: int = 1000) -> dict[str, list[Any]]:
     Raises:
         InputError: as `records`; a record that is no object; or no record at all.
     """
-    found: dict[str, list[Any]] = {}
+    columns: dict[str, list[Any]] = {}
     for number, where, record in records(path):
         if not isinstance(record, dict):
             raise InputError(f"{where}: an object was expected")
         for name, value in record.items():
-            found.setdefault(name, []).append(value)
+            columns.setdefault(name, []).append(value)
         if number >= sample:
             break
-    if not found:
+    if not columns:
         raise InputError(f"{path}: has no rows")
-    return found
+    return columns
 
 
 def check_columns(where: object, wanted: Iterable[str], known: Iterable[str]) -> None:

@@ -217,12 +217,12 @@ def _samples(
     corpus: ParallelCorpus, usable: np.ndarray, order: np.ndarray, settings: DebiasSettings
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Language -> rows of texts in it, and nothing beside them."""
-    found = {}
+    samples = {}
     for number, code in enumerate(corpus.languages):
         mine = order[(corpus.text_lang[order] == number) & usable[order]][: settings.texts]
         if len(mine):
-            found[code] = (mine, mine[:0])
-    return found
+            samples[code] = (mine, mine[:0])
+    return samples
 
 
 def _usable(texts: list[str], held_out: Collection[str]) -> np.ndarray:
@@ -241,12 +241,12 @@ def _pairs(
     # (texts,) the translation of each text
     of_pivot = corpus.text_of[:, corpus.languages.index(settings.pivot)][corpus.text_group]
     paired = (of_pivot >= 0) & usable & usable[of_pivot]
-    found = {}
+    pairs = {}
     for number, code in enumerate(corpus.languages):
         own = order[(corpus.text_lang[order] == number) & paired[order]][: settings.texts]
         if code != settings.pivot and len(own):
-            found[code] = (own, of_pivot[own])
-    return found
+            pairs[code] = (own, of_pivot[own])
+    return pairs
 
 
 def _check(counts: Mapping[str, int], settings: DebiasSettings, least: int) -> None:

@@ -34,11 +34,11 @@ def shift(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]], pivot: str) -> Rem
             pivot language.
         pivot: gets an offset of zero.
     """
-    found = {
+    offsets = {
         code: (own.astype(np.float64) - other).mean(axis=0) for code, (own, other) in pairs.items() if code != pivot
     }
-    found[pivot] = np.zeros_like(next(iter(found.values())))
-    return _removal(found, "shift", offsets=np.stack(list(found.values())))
+    offsets[pivot] = np.zeros_like(next(iter(offsets.values())))
+    return _removal(offsets, "shift", offsets=np.stack(list(offsets.values())))
 
 
 def linear_maps(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]], pivot: str) -> Removal:
@@ -52,7 +52,7 @@ def linear_maps(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]], pivot: str) 
         pairs: as for `shift`.
         pivot: gets the identity.
     """
-    found: dict[str, np.ndarray] = {}
+    map_of: dict[str, np.ndarray] = {}
     for code, (own, other) in pairs.items():
         if code == pivot:
             continue
@@ -67,11 +67,11 @@ def linear_maps(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]], pivot: str) 
             )
         gram = own.T @ own
         ridge = np.trace(gram) / dim * np.eye(dim)
-        found[code] = np.linalg.solve(gram + ridge, own.T @ other + ridge)
-    found[pivot] = np.eye(next(iter(found.values())).shape[0])
-    maps = np.stack(list(found.values())).astype(np.float32)
-    empty = np.zeros((len(found), maps.shape[1]), np.float32)
-    return Removal(tuple(found), empty, np.zeros((len(found), 0, maps.shape[1]), np.float32), "map", maps=maps)
+        map_of[code] = np.linalg.solve(gram + ridge, own.T @ other + ridge)
+    map_of[pivot] = np.eye(next(iter(map_of.values())).shape[0])
+    maps = np.stack(list(map_of.values())).astype(np.float32)
+    empty = np.zeros((len(map_of), maps.shape[1]), np.float32)
+    return Removal(tuple(map_of), empty, np.zeros((len(map_of), 0, maps.shape[1]), np.float32), "map", maps=maps)
 
 
 def lir(samples: Mapping[str, np.ndarray], rank: int = 1) -> Removal:

@@ -61,22 +61,24 @@ def _metrics(scores: Scores) -> Iterator[tuple[str, str, str, float]]:
 
 def _model_index(title: str, scores: Scores) -> list[dict[str, object]]:
     """The results as model hubs read them."""
-    found: dict[str, list[dict[str, object]]] = {}
+    metrics_of: dict[str, list[dict[str, object]]] = {}
     for name, setting, measure, value in _metrics(scores):
         metric = {
             "type": f"{setting}_{measure}".replace("@", "_at_"),
             "value": value,
             "name": f"{SETTINGS[setting]} {measure}",
         }
-        found.setdefault(name, []).append(metric)
-    kinds = {name: "text-classification" if "classification" in scores[name] else "text-retrieval" for name in found}
+        metrics_of.setdefault(name, []).append(metric)
+    kinds = {
+        name: "text-classification" if "classification" in scores[name] else "text-retrieval" for name in metrics_of
+    }
     results = [
         {
             "task": {"type": kinds[name], "name": kinds[name].replace("-", " ")},
             "dataset": {"name": name, "type": name},
             "metrics": metrics,
         }
-        for name, metrics in found.items()
+        for name, metrics in metrics_of.items()
     ]
     return [{"name": title or "Multilingual retriever", "results": results}] if results else []
 

@@ -213,9 +213,9 @@ def write_removal(removal: Removal, folder: Path) -> None:
     """Put the step of each language into a model folder, in bytes that depend on it alone."""
     about = json.dumps({"languages": removal.languages, "method": removal.method})
     # One entry: safetensors writes several in any order.
-    told = {"removal": about}
+    metadata = {"removal": about}
     arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in _arrays(removal).items()}
-    save_file(arrays, folder / FILE, metadata=told)
+    save_file(arrays, folder / FILE, metadata=metadata)
 
 
 def read_removal(folder: Path) -> Removal | None:
@@ -247,12 +247,12 @@ class About(TypedDict):
     method: str
 
 
-def _about(told: Mapping[str, str], file: Path) -> About:
+def _about(metadata: Mapping[str, str], file: Path) -> About:
     """The words of a file, also as the first version wrote them: an entry each. Raises KeyError or InputError."""
-    if "removal" in told:
-        return shaped(parse_json(told["removal"], file), About, str(file))
-    languages = shaped(parse_json(told["languages"], file), list[str], str(file))
-    return {"languages": languages, "method": told.get("method", "")}
+    if "removal" in metadata:
+        return shaped(parse_json(metadata["removal"], file), About, str(file))
+    languages = shaped(parse_json(metadata["languages"], file), list[str], str(file))
+    return {"languages": languages, "method": metadata.get("method", "")}
 
 
 def detect(texts: Sequence[str], among: Sequence[str] = ()) -> list[str]:
@@ -269,8 +269,8 @@ def detect(texts: Sequence[str], among: Sequence[str] = ()) -> list[str]:
     Raises:
         InputError: py3langid knows none of the languages.
     """
-    told = _identifier(tuple(among))
-    return [told.names[told.identifier.classify(text)[0]] for text in texts]
+    identifier = _identifier(tuple(among))
+    return [identifier.names[identifier.identifier.classify(text)[0]] for text in texts]
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from triglot.encoder.vector_cache import cached
 
 def encode_set(encoder: Encoder, benchmark: RetrievalSet, *, progress: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Embeddings of queries and passages; each different text is encoded once, so equal texts have equal vectors."""
-    found = []
+    vectors = []
     for side, texts in (("query", benchmark.queries), ("passage", benchmark.passages)):
         langs = [benchmark.languages[lang] for lang in texts.lang.tolist()]
-        found.append(encode_once(encoder, texts.texts, side, progress, langs))
-    return found[0], found[1]
+        vectors.append(encode_once(encoder, texts.texts, side, progress, langs))
+    return vectors[0], vectors[1]
 
 
 def encode_once(

@@ -128,7 +128,7 @@ def seed_pieces(
     weight = np.repeat(np.asarray(weights, np.int64), lengths)
     times = np.repeat(np.asarray(seen, np.int64), lengths)
     key = np.zeros(len(characters), np.uint64)
-    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    pieces: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for length in range(1, longest + 1):
         long_enough = room[at] >= length
         at, key = at[long_enough], key[long_enough]
@@ -141,14 +141,14 @@ def seed_pieces(
         first = np.flatnonzero(np.diff(key[order], prepend=~key[order[:1]]))
         often = np.add.reduceat(times[at[order]], first) >= (1 if length == 1 else 2)
         total = np.add.reduceat(weight[at[order]], first)
-        found.append((at[order[first]][often], np.full(int(often.sum()), length), total[often]))
+        pieces.append((at[order[first]][often], np.full(int(often.sum()), length), total[often]))
         # What was seen once starts nothing longer that was seen twice.
         alive = np.empty(len(at), bool)
         alive[order] = np.repeat(often, np.diff(first, append=len(at)))
         at, key = at[alive], key[alive]
-    if not found:
+    if not pieces:
         return []
-    start, length, total = (np.concatenate(column) for column in zip(*found, strict=True))
+    start, length, total = (np.concatenate(column) for column in zip(*pieces, strict=True))
     top = np.lexsort((start, length, -(total * length), length > 1))[:most]
     return [
         (text[s : s + n], w)

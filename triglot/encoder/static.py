@@ -306,7 +306,7 @@ def load_static(path: str | os.PathLike[str], *, name: str | None = None) -> Sta
     first, *others = read_parts(folder)
     if first.kind != "StaticEmbedding":
         raise InputError(f"{folder / 'modules.json'}: not a static encoder (its first module is {first.kind})")
-    told = read_told(folder)
+    settings = read_told(folder)
     tokenizer = read_tokenizer(first.folder / "tokenizer.json")
     weights = first.folder / "model.safetensors"
     rows = _rows(weights)
@@ -329,14 +329,14 @@ def load_static(path: str | os.PathLike[str], *, name: str | None = None) -> Sta
             raise InputError(f"{part.folder / 'config.json'}: a static encoder has a sentence_embedding only")
         previous = part.kind
     # The dot product of unit vectors is their cosine; so it is with a Normalize module at the end.
-    similarity = "cosine" if others and others[-1].kind == "Normalize" else told.similarity
+    similarity = "cosine" if others and others[-1].kind == "Normalize" else settings.similarity
     if similarity == "dot" and after:
         raise InputError(
             f"{folder / 'modules.json'}: a static encoder compared by dot product cannot end in a Dense module"
         )
     name = name or folder.resolve().name
     try:
-        return StaticEncoder(tokenizer, rows, after=after, name=name, prefixes=told.prefixes, similarity=similarity)
+        return StaticEncoder(tokenizer, rows, after=after, name=name, prefixes=settings.prefixes, similarity=similarity)
     except InputError as error:
         raise InputError(f"{folder}: {error}") from None
 
@@ -382,13 +382,13 @@ def _shapes(file: Path) -> dict[str, tuple[int, ...]]:
 
 
 def _affine(part: Part) -> Affine:
-    config, told, file = read_settings(part), part.folder / "config.json", part.folder / "model.safetensors"
-    if check_activation(config, told) != "Identity" or config.get("use_residual"):
-        raise InputError(f"{told}: activation_function must be Identity in a static encoder, and use_residual not set")
+    config, place, file = read_settings(part), part.folder / "config.json", part.folder / "model.safetensors"
+    if check_activation(config, place) != "Identity" or config.get("use_residual"):
+        raise InputError(f"{place}: activation_function must be Identity in a static encoder, and use_residual not set")
     if {config.get("module_input_name"), config.get("module_output_name")} - {"sentence_embedding", None}:
-        raise InputError(f"{told}: a static encoder has a sentence_embedding only")
+        raise InputError(f"{place}: a static encoder has a sentence_embedding only")
     shapes = _shapes(file)
-    check_numbers(config, shapes, str(told))
+    check_numbers(config, shapes, str(place))
     wanted: dict[str, tuple[int, ...]] = {"linear.weight": (config["out_features"], config["in_features"])}
     if config.get("bias", True):
         wanted["linear.bias"] = (config["out_features"],)

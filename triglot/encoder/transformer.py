@@ -127,12 +127,12 @@ class TransformerEncoder:
         """Side -> tokens of its prefix that pooling leaves out (`include_prompt: false`, as of INSTRUCTOR)."""
         if all(module.include_prompt for module in self.model if isinstance(module, Pooling)):
             return dict.fromkeys(SIDES, 0)
-        found = {}
+        tokens = {}
         special = set(cast(Any, cast(Transformer, self.model[0]).tokenizer).all_special_ids)
         for side in SIDES:
             ids = self.tokenize([""], side=side)[0].tolist() if self.prefixes[side] else []
-            found[side] = len(ids) - (bool(ids) and ids[-1] in special)
-        return found
+            tokens[side] = len(ids) - (bool(ids) and ids[-1] in special)
+        return tokens
 
     def by_cosine(self) -> TransformerEncoder:
         """A copy with vectors of unit length."""
@@ -283,9 +283,9 @@ class TransformerEncoder:
                     for rows in self._batches(np.diff(offsets), tokens_per_batch):
                         input_ids, mask = self.batch(ids, offsets, rows)
                         vectors = embed(model, input_ids.to(device), mask.to(device), hidden=self._hidden[side])
-                        out[first + rows] = found = vectors.float().cpu().numpy()
-                        if not np.isfinite(found).all():
-                            row = int(first + rows[~np.isfinite(found).all(axis=1)][0])
+                        out[first + rows] = rows_made = vectors.float().cpu().numpy()
+                        if not np.isfinite(rows_made).all():
+                            row = int(first + rows[~np.isfinite(rows_made).all(axis=1)][0])
                             raise InputError(f"{self.name}: the vector of {texts[row]!r:.80} is not finite")
                         bar.advance(len(rows))
         finally:

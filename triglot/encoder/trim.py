@@ -147,9 +147,9 @@ def _bytes(vocab: Iterable[str]) -> set[str]:
 
 def _wordpiece(encoder: TransformerEncoder, model: dict[str, Any], used: np.ndarray, texts: Sequence[str]) -> set[str]:
     vocab, unknown, prefix = model["vocab"], model["unk_token"], model["continuing_subword_prefix"]
-    found = {unknown}
+    kept = {unknown}
     if vocab.get(unknown) not in used:
-        return found
+        return kept
     normalizer, splitter = encoder.tokenizer.normalizer, encoder.tokenizer.pre_tokenizer
     words: set[str] = set()
     for text in {*texts, *encoder.prefixes.values()}:
@@ -161,11 +161,11 @@ def _wordpiece(encoder: TransformerEncoder, model: dict[str, Any], used: np.ndar
             lead = prefix if start else ""
             end = next((e for e in range(len(word), start, -1) if lead + word[start:e] in vocab), None)
             if end is None:
-                found |= matched
+                kept |= matched
                 break
             matched.add(lead + word[start:end])
             start = end
-    return found
+    return kept
 
 
 def _bpe(encoder: TransformerEncoder, model: dict[str, Any], used: np.ndarray, texts: Sequence[str]) -> set[str]:
@@ -178,15 +178,15 @@ def _bpe(encoder: TransformerEncoder, model: dict[str, Any], used: np.ndarray, t
         made_of.setdefault(left + right, []).append((left, right))
     tokens = {i: token for token, i in model["vocab"].items()}
     todo = [tokens[i] for i in used.tolist() if i in tokens]
-    found = {token for token in model["vocab"] if len(token) == 1} | _bytes(model["vocab"])
-    found |= {model["unk_token"]} if model.get("unk_token") else set()
+    single = {token for token in model["vocab"] if len(token) == 1} | _bytes(model["vocab"])
+    single |= {model["unk_token"]} if model.get("unk_token") else set()
     seen: set[str] = set()
     while todo:
         token = todo.pop()
         if token not in seen:
             seen.add(token)
             todo += [part for pair in made_of.get(token, ()) for part in pair]
-    return found | seen
+    return single | seen
 
 
 _NEEDED = {"Unigram": _unigram, "WordPiece": _wordpiece, "BPE": _bpe}
@@ -214,15 +214,15 @@ def _placed(value: Any, place: dict[int, int]) -> Any:
         return [_placed(item, place) for item in value]
     if not isinstance(value, dict):
         return value
-    found = {}
+    placed = {}
     for key, item in value.items():
         if key == "ids" and isinstance(item, list):
-            found[key] = [place[i] for i in item]
+            placed[key] = [place[i] for i in item]
         elif key in ("sep", "cls") and isinstance(item, list) and len(item) == 2:
-            found[key] = [item[0], place[item[1]]]
+            placed[key] = [item[0], place[item[1]]]
         else:
-            found[key] = _placed(item, place)
-    return found
+            placed[key] = _placed(item, place)
+    return placed
 
 
 def _with_vocabulary(

@@ -76,10 +76,10 @@ class VectorCache:
         file = self._file(key)
         try:
             with file.open("rb") as handle:
-                told, data = handle.readline(4096), handle.read()
+                head, data = handle.readline(4096), handle.read()
         except OSError:
             return None
-        if told != _head(shape, data):
+        if head != _head(shape, data):
             log.warning("%s: damaged; its texts are encoded again", file)
             with suppress(OSError):
                 file.unlink()
@@ -111,19 +111,19 @@ class VectorCache:
 
     def _trim(self) -> None:
         """Remove leftovers of killed writers, then the files that are too many. Others' files are not touched."""
-        found = []
+        files = []
         with suppress(OSError):
             for entry in os.scandir(self.folder):
                 # Another process may have removed it.
                 with suppress(OSError):
-                    told = entry.stat()
+                    status = entry.stat()
                     if _NAME.fullmatch(entry.name):
-                        found.append((told.st_mtime_ns, entry.name, told.st_size))
-                    elif _leftover(entry.name) and time.time() - told.st_mtime > _FORGOTTEN:
+                        files.append((status.st_mtime_ns, entry.name, status.st_size))
+                    elif _leftover(entry.name) and time.time() - status.st_mtime > _FORGOTTEN:
                         os.unlink(entry.path)
-        held = sum(size for *_, size in found)
+        held = sum(size for *_, size in files)
         # Never the one that was just written.
-        for _, name, size in sorted(found)[:-1]:
+        for _, name, size in sorted(files)[:-1]:
             if held <= self.limit:
                 break
             with suppress(OSError):
@@ -137,8 +137,8 @@ def _leftover(name: str) -> bool:
 
 def _head(shape: tuple[int, ...], data: bytes) -> bytes:
     """The first line of a file."""
-    told = {"shape": list(shape), "checksum": hashlib.blake2b(data, digest_size=_DIGEST).hexdigest()}
-    return json.dumps(told).encode() + b"\n"
+    head = {"shape": list(shape), "checksum": hashlib.blake2b(data, digest_size=_DIGEST).hexdigest()}
+    return json.dumps(head).encode() + b"\n"
 
 
 class Attached:
@@ -163,11 +163,11 @@ class Attached:
             return encode()
         self._content = self._content or content_of(encoder)
         key = _key(self._content, encoder, texts, side)
-        found = self.cache.get(key, (len(texts), encoder.dim))
-        if found is None:
-            found = encode()
-            self.cache.put(key, found)
-        return found
+        vectors = self.cache.get(key, (len(texts), encoder.dim))
+        if vectors is None:
+            vectors = encode()
+            self.cache.put(key, vectors)
+        return vectors
 
 
 _attached: WeakKeyDictionary[Any, Attached] = WeakKeyDictionary()
@@ -185,8 +185,8 @@ def attach(encoder: Any, folder: Path | None) -> None:
 
 def cached(encoder: Any, texts: Sequence[str], side: str, encode: Callable[[], np.ndarray]) -> np.ndarray:
     """The vectors of texts by an encoder: from its cache where it has one, else by `encode`."""
-    found = _attached.get(encoder) if _attached else None
-    return encode() if found is None else found.vectors(encoder, texts, side, encode)
+    attached = _attached.get(encoder) if _attached else None
+    return encode() if attached is None else attached.vectors(encoder, texts, side, encode)
 
 
 def _state(encoder: TransformerEncoder) -> tuple[Any, ...]:
@@ -207,7 +207,7 @@ def _settings(encoder: TransformerEncoder) -> dict[str, Any]:
         settings = getattr(module, "get_config_dict", dict)
         modules.append([type(module).__name__, dict(settings())])
     config = getattr(getattr(encoder.model[0], "auto_model", None), "config", None)
-    of_model = {} if config is None else {key: told for key, told in config.to_dict().items() if key not in volatile}
+    of_model = {} if config is None else {key: value for key, value in config.to_dict().items() if key not in volatile}
     return {
         "modules": modules,
         "config": of_model,

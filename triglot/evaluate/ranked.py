@@ -341,9 +341,9 @@ class Judge:
         is."""
         qrels = self._against.qrels
         judged = zip(qrels.queries, qrels.documents, qrels.grades.tolist(), strict=True)
-        found = self._themselves - {query for query, document, grade in judged if query == document and grade > 0}
+        twins = self._themselves - {query for query, document, grade in judged if query == document and grade > 0}
         what = "queries have the passage of their own id in the run (ArguAna's, for one, is the query itself)"
-        return [f"{len(found)} {what}; BEIR leaves it out, here it counts (first: {min(found)})"] if found else []
+        return [f"{len(twins)} {what}; BEIR leaves it out, here it counts (first: {min(twins)})"] if twins else []
 
 
 @dataclass(frozen=True)
@@ -402,17 +402,17 @@ class _Results:
         key = self.asked[inside] * width + self.wanted[inside]
         at = np.searchsorted(keys[:-1], key)
         match = keys[at] == key
-        found = np.zeros(len(self.wanted), bool)
-        found[inside[match]] = True
+        retrieved = np.zeros(len(self.wanted), bool)
+        retrieved[inside[match]] = True
         hit = order[at[match]]
         blocks = tie_blocks(
-            self.asked[found],
+            self.asked[retrieved],
             above[hit],
             tied[hit],
             queries=self.queries,
-            grade=self.grade[found],
-            missing_query=self.asked[~found],
-            missing_grade=self.grade[~found],
+            grade=self.grade[retrieved],
+            missing_query=self.asked[~retrieved],
+            missing_grade=self.grade[~retrieved],
         )
         return blocks, int((tied[hit] > 0).sum())
 

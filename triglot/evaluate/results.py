@@ -28,13 +28,13 @@ _PACKAGES = ("triglot", "numpy", "torch", "transformers", "sentence-transformers
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that can move a figure, without importing them."""
-    found = {"python": platform.python_version()}
+    of_package = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            of_package[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return of_package
 
 
 def write_results(folder: str | Path, evaluations: Mapping[str, Result], *, model: str) -> Path:

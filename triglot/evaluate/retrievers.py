@@ -61,10 +61,10 @@ class RunFile:
         """The run of a benchmark. Raises InputError where the folder has none."""
         if not self.path.is_dir():
             return self.path
-        found = [path for path in run_files(self.path) if run_name(path) == name]
-        if len(found) != 1:
-            raise InputError(f"{self.path}: {len(found) or 'no'} files such as {name}.run.gz")
-        return found[0]
+        files = [path for path in run_files(self.path) if run_name(path) == name]
+        if len(files) != 1:
+            raise InputError(f"{self.path}: {len(files) or 'no'} files such as {name}.run.gz")
+        return files[0]
 
 
 @dataclass(frozen=True)
@@ -130,8 +130,8 @@ def run_name(path: Path) -> str | None:
 
 def run_files(folder: Path) -> list[Path]:
     """The runs in a folder."""
-    found = (path for path in sorted(folder.iterdir()) if path.name.removesuffix(".gz").endswith((".run", ".trec")))
-    return [path for path in found if path.is_file()]
+    files = (path for path in sorted(folder.iterdir()) if path.name.removesuffix(".gz").endswith((".run", ".trec")))
+    return [path for path in files if path.is_file()]
 
 
 Keep = Callable[[Run], None]
@@ -257,19 +257,19 @@ def _judge_collection(
     tag: str,
     keep: Keep | None,
 ) -> Outcome | Evaluation:
-    notes, sizes, found = [], {}, False
+    notes, sizes, any_run = [], {}, False
     judge = Judge(judged(collection), extra=extra)
     for code, part in collection.parts.items():
         tally = Tally()
         try:
             made, sizes[code] = _run_of_part(retriever, collection, code, part, tally, depth, tag)
-            found |= _show(judge, made.runs, keep)
+            any_run |= _show(judge, made.runs, keep)
         except InputError as error:
             raise InputError(f"{collection.name}, {code}: {error}") from None
         label = f"{code}: " if collection.prefix(code) else ""
         notes += [f"{label}{note}" for note in [*made.notes, *tally.notes()]]
         log.info("%s, %s: %d queries, %d passages", collection.name, code, len(part.topics), sizes[code])
-    if not found:
+    if not any_run:
         raise InputError(f"{collection.name}: {_NOTHING}")
     return judge.outcome(notes=notes, passages=sizes)
 
@@ -307,7 +307,7 @@ def _run_of_part(
     if isinstance(retriever, Bm25):
         held = _held(collection.name, code, topics, watched(texts()), itself, tally)
         score, said = bm25_scores(held)
-        made, notes, size = parts_of_scores(score, held, depth, above=0.0, tag=tag), [*said], len(held.passages)
+        parts, notes, size = parts_of_scores(score, held, depth, above=0.0, tag=tag), [*said], len(held.passages)
     else:
         if isinstance(retriever, Dense):
             retriever = replace(retriever, encoder=in_language(retriever.encoder, code))
@@ -320,7 +320,7 @@ def _run_of_part(
             queries = retriever.compared(_finite(files[0], queries, list(part.topics), "query"))
             encoded = _with_ids(files[1], prefix, retriever, lengths)
         stream = stream_of_blocks(query_ids, queries, watched(encoded), depth, itself)
-        made, size = stream.parts(tag=tag), stream.passages
+        parts, size = stream.parts(tag=tag), stream.passages
         notes = [*notes, *(retriever.notes(*_extremes(lengths)) if isinstance(retriever, Vectors) else [])]
     if unseen and unseen == judged_ids:
         first = min(unseen)
@@ -329,8 +329,8 @@ def _run_of_part(
         )
 
     def noted() -> Iterator[Run]:
-        yield from made.runs
-        notes.extend(made.notes)
+        yield from parts.runs
+        notes.extend(parts.notes)
         if unseen:
             notes.append(
                 f"{len(unseen)} relevant passages are not in the corpus and count as not found (first: {min(unseen)})"

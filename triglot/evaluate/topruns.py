@@ -110,10 +110,10 @@ class Stream:
 
     def _alive(self) -> list[int]:
         """Places of the passages in the rankings, ascending."""
-        found: set[int] = set()
+        alive: set[int] = set()
         for here in _parts(len(self.query_ids), self._best.index.shape[1]):
-            found.update(np.unique(self._best.index[here]).tolist())
-        return sorted(found - {-1})
+            alive.update(np.unique(self._best.index[here]).tolist())
+        return sorted(alive - {-1})
 
     def parts(self, *, tag: str = "triglot") -> Parts:
         """The ranking.
@@ -162,8 +162,8 @@ class Stream:
 
 def zero_notes(queries: int, passages: int) -> list[str]:
     """Notes about zero vectors, none where there are none."""
-    found = (("query", queries), ("passage", passages))
-    return [f"{number} {what} embeddings are zero: all their scores are 0 and tie" for what, number in found if number]
+    zeros = (("query", queries), ("passage", passages))
+    return [f"{number} {what} embeddings are zero: all their scores are 0 and tie" for what, number in zeros if number]
 
 
 def _parts(queries: int, width: int) -> Iterator[slice]:

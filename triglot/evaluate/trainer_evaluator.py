@@ -146,23 +146,26 @@ class MultilingualRetrievalEvaluator(SentenceEvaluator):
         return evaluate_scores(score, self.benchmark, **options)
 
     def _metrics(self, evaluation: Evaluation) -> dict[str, float]:
-        summary, found = evaluation.summary, {}
+        summary, metrics = evaluation.summary, {}
         for setting in self.settings:
-            found |= {f"{setting}_{name}": float(value) for name, value in summary.get(setting, {}).items()}
-        found |= {f"bias_{name}": float(value) for name, value in summary.get("bias", {}).items()}
+            metrics |= {f"{setting}_{name}": float(value) for name, value in summary.get(setting, {}).items()}
+        metrics |= {f"bias_{name}": float(value) for name, value in summary.get("bias", {}).items()}
         if self.by_language:
             for setting in self.settings:
                 for code, cell in evaluation.by_language.get(setting, {}).items():
                     cells = {f"_{other}": one for other, one in cell.items()} if setting == "cross" else {"": cell}
-                    found |= {f"{setting}_map_{code}{other}": float(one["map"]) for other, one in cells.items()}
-        return found
+                    metrics |= {f"{setting}_map_{code}{other}": float(one["map"]) for other, one in cells.items()}
+        return metrics
 
     def get_config_dict(self) -> dict[str, Any]:
         """What the model card tells of the evaluation."""
-        told: dict[str, Any] = {"languages": list(self.benchmark.languages), "truncate_dim": self.encoding.truncate_dim}
+        config: dict[str, Any] = {
+            "languages": list(self.benchmark.languages),
+            "truncate_dim": self.encoding.truncate_dim,
+        }
         for side, name in (("query", "query"), ("passage", "corpus")):
-            told |= {f"{name}_{key}": value for key, value in self.encoding.prompts.get(side, {}).items()}
-        return {key: value for key, value in told.items() if value is not None}
+            config |= {f"{name}_{key}": value for key, value in self.encoding.prompts.get(side, {}).items()}
+        return {key: value for key, value in config.items() if value is not None}
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

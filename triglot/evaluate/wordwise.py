@@ -81,7 +81,7 @@ class Translator:
 
     def coverage(self) -> float:
         """Share of the words met so far that had a translation."""
-        known = sum(found for found, _ in self.words.values())
+        known = sum(translated for translated, _ in self.words.values())
         return known / max(1, sum(met for _, met in self.words.values()))
 
     def _table(self, step: tuple[str, str]) -> dict[str, list[str]]:
@@ -100,9 +100,9 @@ class Translator:
         table = self._table(step)
         out: dict[str, float] = {}
         for word, weight in meanings.items():
-            found = table.get(word, ())
-            for meaning in found:
-                out[meaning] = out.get(meaning, 0.0) + weight / len(found)
+            translations = table.get(word, ())
+            for meaning in translations:
+                out[meaning] = out.get(meaning, 0.0) + weight / len(translations)
         return out
 
     def _cut(self, text: str, step: tuple[str, str]) -> list[str]:

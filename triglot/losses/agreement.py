@@ -69,7 +69,7 @@ def jsd(batch: BatchVectors, settings: JsdTerm) -> Tensor:
     Over `scores` a query is a distribution over the passages of the batch, and a passage one over the queries of its
     rows; over `dimensions` a text is the softmax of its vector over the temperature.
     """
-    t, found = _temperature(batch, settings), []
+    t, divergences = _temperature(batch, settings), []
     for need in settings.translations:
         rows, translated = batch.translations[need]
         if not len(rows):
@@ -81,8 +81,8 @@ def jsd(batch: BatchVectors, settings: JsdTerm) -> Tensor:
             others = batch.passages if need.side == "query" else batch.queries[: batch.rows]
             ignored = batch.ignored[rows] if need.side == "query" else batch.ignored[: batch.rows, rows].T
             p, q = (log_shares(vectors, others, ignored, t) for vectors in (own, translated))
-        found.append(jensen_shannon(p, q))
-    return torch.stack(found).mean() if found else batch.nothing()
+        divergences.append(jensen_shannon(p, q))
+    return torch.stack(divergences).mean() if divergences else batch.nothing()
 
 
 def clear(batch: BatchVectors, settings: ClearTerm) -> Tensor:
@@ -101,6 +101,6 @@ def clear(batch: BatchVectors, settings: ClearTerm) -> Tensor:
     d, translated = pivot[torch.isin(with_pivot, rows)], other[torch.isin(with_other, rows)]
     ignored, t = batch.of_rows(rows), _temperature(batch, settings)
     reverse = log_shares(d, translated, ignored.T, t)
-    found = nn.functional.nll_loss(reverse, torch.arange(len(rows), device=rows.device))
+    reverse_loss = nn.functional.nll_loss(reverse, torch.arange(len(rows), device=rows.device))
     forward = log_shares(batch.queries[rows], d, ignored, t)
-    return settings.reverse * found + settings.agreement * divergence(reverse, forward)
+    return settings.reverse * reverse_loss + settings.agreement * divergence(reverse, forward)

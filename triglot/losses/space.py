@@ -29,7 +29,7 @@ def distillation(batch: BatchVectors, settings: TaughtTerm) -> Tensor:
 def mean_matching(batch: BatchVectors, settings: MeanTerm) -> Tensor:
     """Squared distance of each language's mean from the mean of these means: over the languages of a side, then over
     the sides. 0 in a batch of one language."""
-    found = []
+    distances = []
     for side, of_side in (("query", ~batch.passage), ("passage", batch.passage)):
         if settings.side not in (side, "both"):
             continue
@@ -40,5 +40,5 @@ def mean_matching(batch: BatchVectors, settings: MeanTerm) -> Tensor:
                 means.append(batch.vectors[part].float().mean(0))
         if len(means) > 1:
             stacked = torch.stack(means)
-            found.append((stacked - stacked.mean(0)).square().sum(1).mean())
-    return torch.stack(found).mean() if found else batch.nothing()
+            distances.append((stacked - stacked.mean(0)).square().sum(1).mean())
+    return torch.stack(distances).mean() if distances else batch.nothing()

@@ -127,15 +127,15 @@ def pools_of(corpus: ParallelCorpus, lines: Lines, *, most: int = 0, seed: int =
     )
     family = components(int(node[-1]), a, b)[:groups]
 
-    found: list[np.ndarray] = []
+    pools: list[np.ndarray] = []
     for lang in range(len(corpus.languages)):
         mine = texts[corpus.text_lang[texts] == lang]
         mine = np.sort(mine[np.unique(key[mine], return_index=True)[1]])
         if most and len(mine) > most:
             draw = seeds.bits(seed, "mine.pool", mine)
             mine = np.sort(mine[np.argsort(draw, kind="stable")[:most]])
-        found.append(mine)
-    return Pools(found, [family[corpus.text_group[one]] for one in found], [key[one] for one in found], family, key)
+        pools.append(mine)
+    return Pools(pools, [family[corpus.text_group[one]] for one in pools], [key[one] for one in pools], family, key)
 
 
 def quotas(corpus: ParallelCorpus, lines: Lines, pools: Pools, mine: MineSettings) -> np.ndarray:

@@ -13,7 +13,7 @@ from triglot.mine.settings import MineSettings
 
 
 def report_of(
-    corpus: ParallelCorpus, lines: Lines, pools: Pools, quota: np.ndarray, found: Chosen, mine: MineSettings
+    corpus: ParallelCorpus, lines: Lines, pools: Pools, quota: np.ndarray, chosen: Chosen, mine: MineSettings
 ) -> dict[str, Any]:
     """Plain values.
 
@@ -24,20 +24,20 @@ def report_of(
         of all passages; `positive` {lines, first, first_10, looked_at, within, median}, its rank among the passages of
         its language, where that was searched; `scores` {positive, negative}, means.
     """
-    has = found.text >= 0
+    has = chosen.text >= 0
     number = has.sum(axis=1)
-    langs = np.bincount(corpus.text_lang[found.text[has]], minlength=len(corpus.languages))
+    langs = np.bincount(corpus.text_lang[chosen.text[has]], minlength=len(corpus.languages))
     sizes = np.array([len(texts) for texts in pools.texts])
     asked = np.full(len(sizes), np.nan) if mine.negative_languages == "any" else quota.sum(axis=0) / max(quota.sum(), 1)
     wanted = len(lines) * mine.negatives
     short = number < mine.negatives
     values, counts = np.unique(number[short], return_counts=True)
-    told: dict[str, Any] = {
+    report: dict[str, Any] = {
         "lines": len(lines),
         "wanted": wanted,
         "negatives": int(has.sum()),
         "short": {str(value): int(count) for value, count in zip(values, counts, strict=True)},
-        "left_out": {"candidates": int(found.dropped.sum()), "lines": int((found.dropped > 0).sum())},
+        "left_out": {"candidates": int(chosen.dropped.sum()), "lines": int((chosen.dropped > 0).sum())},
         "languages": {
             corpus.languages[lang]: {
                 "negatives": int(langs[lang]),
@@ -49,11 +49,11 @@ def report_of(
             for lang in np.flatnonzero(sizes + langs).tolist()
         },
     }
-    known = found.rank[found.rank >= 0]
+    known = chosen.rank[chosen.rank >= 0]
     if len(known):
         ranks = np.where(known == 0, np.iinfo(np.int64).max, known)
         median = int(np.sort(ranks)[(len(ranks) - 1) // 2])
-        told["positive"] = {
+        report["positive"] = {
             "lines": len(known),
             "first": round(float((ranks == 1).mean()), 4),
             "first_10": round(float((ranks <= 10).mean()), 4) if mine.reach >= 10 else None,
@@ -62,11 +62,11 @@ def report_of(
             "median": median if median <= mine.reach else None,
         }
     if mine.source != "random" and has.any():
-        told["scores"] = {
-            "positive": round(float(np.nanmean(found.positive)), 4) if not np.isnan(found.positive).all() else None,
-            "negative": round(float(found.score[has].mean()), 4),
+        report["scores"] = {
+            "positive": round(float(np.nanmean(chosen.positive)), 4) if not np.isnan(chosen.positive).all() else None,
+            "negative": round(float(chosen.score[has].mean()), 4),
         }
-    return told
+    return report
 
 
 def render(report: dict[str, Any]) -> str:

@@ -105,17 +105,17 @@ def mine(
     block = _block_of(settings, pools, quota)
     turns = np.flatnonzero(quota.any(axis=0)).tolist()
     for begin in range(0, len(lines), block):
-        here = order[begin : begin + block]
+        rows = order[begin : begin + block]
         file = parts / f"block-{begin // block:05d}.npz" if parts else None
-        found = _load(file)
-        if found is None:
-            chosen = choose(corpus, lines.select(here), pools, quota[here], search, settings, turns)
-            found = {name: getattr(chosen, name) for name in _FIELDS}
-            _save(file, found)
-        for name, value in found.items():
+        fields = _load(file)
+        if fields is None:
+            chosen = choose(corpus, lines.select(rows), pools, quota[rows], search, settings, turns)
+            fields = {name: getattr(chosen, name) for name in _FIELDS}
+            _save(file, fields)
+        for name, value in fields.items():
             if not begin:
                 done[name] = np.empty((len(lines), *value.shape[1:]), value.dtype)
-            done[name][here] = value
+            done[name][rows] = value
         if progress:
             progress(min(begin + block, len(lines)), len(lines))
     whole = Chosen(**done)
@@ -177,10 +177,10 @@ def _load(file: Path | None) -> dict[str, np.ndarray] | None:
         raise InputError(f"{file}: cannot be read ({error}); delete it, and it is made again") from None
 
 
-def _save(file: Path | None, found: dict[str, np.ndarray]) -> None:
+def _save(file: Path | None, fields: dict[str, np.ndarray]) -> None:
     if file is not None:
         with atomic_write(file, "wb") as handle:
-            np.savez(handle, **found)  # type: ignore[arg-type]
+            np.savez(handle, **fields)  # type: ignore[arg-type]
 
 
 def _embedder(corpus: ParallelCorpus, encoder: Encoder | None, parts: Path | None) -> Embed:
@@ -216,15 +216,15 @@ def digest(corpus: ParallelCorpus, settings: MineSettings, encoder: Encoder | No
 
     The model is known by the vectors that it gives a few of the texts.
     """
-    found = hashlib.blake2b(json.dumps(plain(settings), sort_keys=True).encode(), digest_size=8)
-    found.update(repr((corpus.languages, BLOCK, ENCODED)).encode())
-    corpus.hash_into(found)
+    checksum = hashlib.blake2b(json.dumps(plain(settings), sort_keys=True).encode(), digest_size=8)
+    checksum.update(repr((corpus.languages, BLOCK, ENCODED)).encode())
+    corpus.hash_into(checksum)
     if settings.needs_model:
         sample = np.unique(np.linspace(0, len(corpus.texts) - 1, 32).astype(np.int64))
         embed = _embedder(corpus, encoder, None)
         for side in ("query", "passage"):
-            found.update(np.ascontiguousarray(embed(sample, side)).tobytes())
-    return found.hexdigest()
+            checksum.update(np.ascontiguousarray(embed(sample, side)).tobytes())
+    return checksum.hexdigest()
 
 
 def parts_folder(out: Path, key: str) -> Path:

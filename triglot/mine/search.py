@@ -123,11 +123,11 @@ class Barred:
     def of(self, lines: Lines, lang: int) -> tuple[np.ndarray, np.ndarray]:
         """(line, place) pairs, ascending by line; a pair may occur twice."""
         corpus, pools = self._corpus, self._pools
-        found = [
+        results = [
             self._find(lang, False, pools.family[corpus.text_group[texts]]) for texts in (lines.passage, lines.query)
         ]
-        found.append(self._find(lang, True, pools.key[lines.query]))
-        line, place = (np.concatenate(column) for column in zip(*found, strict=True))
+        results.append(self._find(lang, True, pools.key[lines.query]))
+        line, place = (np.concatenate(column) for column in zip(*results, strict=True))
         order = np.argsort(line, kind="stable")
         return line[order], place[order]
 

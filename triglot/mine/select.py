@@ -65,12 +65,12 @@ def choose(
     together = mine.negative_languages == "any"  # one ranking of all languages
     for lang in spoken:
         rows = np.flatnonzero(quota[:, lang])
-        found = _candidates(lines.select(rows), lang, search, mine)
+        candidates = _candidates(lines.select(rows), lang, search, mine)
         if mine.source != "random":
-            here = np.flatnonzero((lines.lang[rows] == lang) & ~np.isnan(positive[rows]))
-            above = (found[0].score[here] > positive[rows[here], None]).sum(axis=1)
-            rank[rows[here]] = np.where(above == found[0].place.shape[1], 0, above + 1)
-        place, score = _interleaved([_window(one, mine) for one in found])
+            own_lines = np.flatnonzero((lines.lang[rows] == lang) & ~np.isnan(positive[rows]))
+            above = (candidates[0].score[own_lines] > positive[rows[own_lines], None]).sum(axis=1)
+            rank[rows[own_lines]] = np.where(above == candidates[0].place.shape[1], 0, above + 1)
+        place, score = _interleaved([_window(one, mine) for one in candidates])
         bad = (place >= 0) & ((score > ceiling[rows, None]) | (score < floor))
         dropped[rows] += bad.sum(axis=1)
         text = np.where((place >= 0) & ~bad, pools.texts[lang][place], -1)
@@ -126,28 +126,28 @@ def _bounds(positive: np.ndarray, mine: MineSettings) -> tuple[np.ndarray, float
 def _candidates(lines: Lines, lang: int, search: Search, mine: MineSettings) -> list[Candidates]:
     if mine.source == "random":
         return [search.random(lines, lang, mine.depth, mine.seed)]
-    found = [search.dense(lines, lang, mine.reach)] if mine.needs_model else []
+    dense = [search.dense(lines, lang, mine.reach)] if mine.needs_model else []
     if mine.source == "dense":
-        return found
+        return dense
     words = search.bm25(lines, lang, mine.reach)
     if mine.source == "bm25":
         return [words]
-    return [*found, Candidates(words.place, search.vectors.score(lines, lang, words.place))]
+    return [*dense, Candidates(words.place, search.vectors.score(lines, lang, words.place))]
 
 
-def _window(found: Candidates, mine: MineSettings) -> Candidates:
+def _window(candidates: Candidates, mine: MineSettings) -> Candidates:
     """Less what is skipped."""
     skip = 0 if mine.source == "random" or mine.negative_languages == "any" else mine.skip
-    return Candidates(found.place[:, skip:], found.score[:, skip:])
+    return Candidates(candidates.place[:, skip:], candidates.score[:, skip:])
 
 
-def _interleaved(found: list[Candidates]) -> tuple[np.ndarray, np.ndarray]:
+def _interleaved(lists: list[Candidates]) -> tuple[np.ndarray, np.ndarray]:
     """One list of several, in turn."""
-    if len(found) == 1:
-        return found[0].place, found[0].score
+    if len(lists) == 1:
+        return lists[0].place, lists[0].score
     place, score = (
         np.stack(column, axis=2).reshape(len(column[0]), -1)
-        for column in zip(*((one.place, one.score) for one in found))
+        for column in zip(*((one.place, one.score) for one in lists))
     )
     return place, score
 

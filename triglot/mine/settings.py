@@ -108,16 +108,16 @@ class MineSettings:
 
 def _shares(text: str) -> dict[str, float]:
     """`de:1,en:2` as numbers."""
-    found = {}
+    shares = {}
     for part in text.split(","):
         code, _, share = part.strip().partition(":")
         try:
-            found[code.strip()] = float(share)
+            shares[code.strip()] = float(share)
         except ValueError:
             raise SettingError(
                 "negative_languages", f"{part.strip()!r} is not a language and its share; shares are written de:1,en:2"
             ) from None
-    return found
+    return shares
 
 
 @dataclass(frozen=True)

@@ -140,8 +140,8 @@ def read_parts(folder: Path) -> list[Part]:
     file = folder / "modules.json"
     if not present(file):
         if present(config := folder / "config.json"):
-            told = shaped(read_json(config), dict[str, Any], str(config))
-            return [Part("StaticEmbedding" if told.get("model_type") == "model2vec" else "Transformer", folder)]
+            settings = shaped(read_json(config), dict[str, Any], str(config))
+            return [Part("StaticEmbedding" if settings.get("model_type") == "model2vec" else "Transformer", folder)]
         raise InputError(f"{folder}: no model (neither modules.json nor config.json)")
     modules = shaped(read_json(file), list[documents.Module], f"{file}: not a list of modules with type and path")
     if not modules:
@@ -165,17 +165,17 @@ def read_parts(folder: Path) -> list[Part]:
 def read_told(folder: Path) -> Told:
     """What the model says of prompts and similarity. Raises InputError for a similarity that is not used here."""
     file = folder / "config_sentence_transformers.json"
-    told: documents.Model = shaped(read_json(file), documents.Model, str(file)) if present(file) else {}
-    if (kind := told.get("model_type", "SentenceTransformer")) != "SentenceTransformer":
+    settings: documents.Model = shaped(read_json(file), documents.Model, str(file)) if present(file) else {}
+    if (kind := settings.get("model_type", "SentenceTransformer")) != "SentenceTransformer":
         raise InputError(f"{file}: holds a {kind!r:.80}; a SentenceTransformer is needed")
-    similarity = told.get("similarity_fn_name") or "cosine"
+    similarity = settings.get("similarity_fn_name") or "cosine"
     if similarity in _OTHER_SIMILARITIES:
         raise InputError(
             f"{file}: similarity_fn_name: {similarity} is not supported (cosine and dot are); "
             "triglot.evaluate.for_sentence_transformers judges such a model"
         )
     check_choice(f"{file}: similarity_fn_name", similarity, SIMILARITIES)
-    prompts = told.get("prompts") or {}
+    prompts = settings.get("prompts") or {}
     # As E5 names its prompts; sentence-transformers would find the empty default of "document" first.
     passage = prompts.get("document") or prompts.get("passage") or ""
     if passage and prompts.get("document") == "":
@@ -269,9 +269,9 @@ def stage_transformer(folder: Path, root: Path) -> Shapes:
 
 def read_plain(file: Path, shapes: Shapes) -> dict[str, Any]:
     """An object whose numbers can belong to weights of these shapes."""
-    told = shaped(read_json(file), dict[str, Any], str(file))
-    check_numbers(told, shapes, str(file))
-    return told
+    settings = shaped(read_json(file), dict[str, Any], str(file))
+    check_numbers(settings, shapes, str(file))
+    return settings
 
 
 def weight_files(folder: Path) -> list[Path]:

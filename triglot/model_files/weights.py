@@ -43,15 +43,15 @@ def shapes_of(files: Sequence[Path]) -> Shapes:
     for file in files:
         try:
             with safe_open(file, framework="numpy") as held:
-                found = {key: tuple(held.get_slice(key).get_shape()) for key in held.keys()}  # noqa: SIM118
+                shapes_here = {key: tuple(held.get_slice(key).get_shape()) for key in held.keys()}  # noqa: SIM118
         except (SafetensorError, OSError, ValueError, OverflowError) as error:
             raise InputError(f"{file}: cannot be read as safetensors ({error})") from None
-        if not found:
+        if not shapes_here:
             raise InputError(f"{file}: holds no weights")
-        for key, shape in found.items():
+        for key, shape in shapes_here.items():
             if 0 in shape:
                 raise InputError(f"{file}: {key}: has no numbers in it, its shape is {' x '.join(map(str, shape))}")
-        shapes |= found
+        shapes |= shapes_here
     check_fits(4 * sum(int(np.prod(shape, dtype=float)) for shape in shapes.values()), f"{files[0]}: weights")
     return shapes
 
@@ -157,7 +157,7 @@ def reports() -> Iterator[list[tuple[Any, dict[str, Any]]]]:
     """
     from transformers import PreTrainedModel
 
-    found: list[tuple[Any, dict[str, Any]]] = []
+    loads: list[tuple[Any, dict[str, Any]]] = []
     with _LOCK:
         kept = PreTrainedModel.__dict__["from_pretrained"]
 
@@ -166,12 +166,12 @@ def reports() -> Iterator[list[tuple[Any, dict[str, Any]]]]:
             model, report = kept.__func__(
                 cls, *args, **{**kwargs, "output_loading_info": True, "ignore_mismatched_sizes": True}
             )
-            found.append((model, report))
+            loads.append((model, report))
             return model
 
         PreTrainedModel.from_pretrained = classmethod(from_pretrained)  # type: ignore[assignment]
         try:
-            yield found
+            yield loads
         finally:
             PreTrainedModel.from_pretrained = kept
 

@@ -78,12 +78,12 @@ class LanguageAdversary:
 
     def state(self) -> dict[str, Tensor]:
         """Weights and moments, for a checkpoint."""
-        found = {f"network.{name}": value.detach().clone() for name, value in self.network.state_dict().items()}
+        tensors = {f"network.{name}": value.detach().clone() for name, value in self.network.state_dict().items()}
         for number, parameter in enumerate(self._parameters):
-            found |= {
+            tensors |= {
                 f"adam.{number}.{key}": value.clone() for key, value in self._optimizer.state.get(parameter, {}).items()
             }
-        return found
+        return tensors
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """From a checkpoint."""
@@ -92,9 +92,9 @@ class LanguageAdversary:
         )
         for number, parameter in enumerate(self._parameters):
             mine = {key.split(".", 2)[2]: value for key, value in state.items() if key.startswith(f"adam.{number}.")}
-            found = {
+            moments = {
                 key: value.clone() if key == "step" else value.clone().to(parameter.device)
                 for key, value in mine.items()
             }
-            if found:
-                self._optimizer.state[parameter] = found
+            if moments:
+                self._optimizer.state[parameter] = moments

@@ -67,21 +67,23 @@ def record(out: Path, recipe: Recipe, arm: str, seed: int | None, results: Path)
         return
     path = out / EVALUATIONS
     key, before = digest(recipe), path.read_bytes() if path.is_file() else b""
-    lines, found = _evaluations(before, path), read_json(results)["benchmarks"]
-    if found and not any((line["recipe"], line["arm"], line["seed"]) == (key, arm, seed) for line in lines):
+    lines, benchmarks = _evaluations(before, path), read_json(results)["benchmarks"]
+    if benchmarks and not any((line["recipe"], line["arm"], line["seed"]) == (key, arm, seed) for line in lines):
         now = datetime.now(UTC).isoformat(timespec="seconds")
         headline = {
             name: {s: entry[s]["map"] for s in ("mono", "cross", "multi") if s in entry}
-            for name, entry in found.items()
+            for name, entry in benchmarks.items()
         }
-        lines.append({"time": now, "recipe": key, "arm": arm, "seed": seed, "benchmarks": list(found), "map": headline})
+        lines.append(
+            {"time": now, "recipe": key, "arm": arm, "seed": seed, "benchmarks": list(benchmarks), "map": headline}
+        )
     if (text := "".join(json.dumps(line) + "\n" for line in lines)).encode() != before:
         write_text(path, text)
 
 
 def _evaluations(data: bytes, path: Path) -> list[dict[str, Any]]:
     """The lines of `evaluations.jsonl`; what is none is said and left out, since it would stop the study for good."""
-    found = []
+    lines = []
     for number, text in enumerate(data.split(b"\n"), 1):
         if not text:
             continue
@@ -91,8 +93,8 @@ def _evaluations(data: bytes, path: Path) -> list[dict[str, Any]]:
         except (InputError, ValueError, RecursionError):
             log.warning("%s:%d: is cut or damaged, and left out", path, number)
             continue
-        found.append(line)
-    return found
+        lines.append(line)
+    return lines
 
 
 def seed_numbers(words: Sequence[str]) -> list[int]:
@@ -217,14 +219,14 @@ def baseline(recipe: Recipe, name: str, out: Path, data: Data) -> None:
     }
     if not ((folder / RESULTS).is_file() and _made_with(folder / BASELINE) == plain(asked)):
         log.info("baseline %s", name)
-        found: dict[str, Any] = {}
+        evaluations: dict[str, Any] = {}
         for one, opened in data.benchmarks(recipe.evaluate, recipe.languages):
             if opened.retrieval is None:
                 log.info("%s: nothing to retrieve, and %s does not classify", one.name, name)
                 continue
             retriever = Bm25() if name == "bm25" else Bm25(lambda codes: data.lists(recipe.lists, codes))
-            found[one.name] = evaluate(retriever, opened.retrieval, depth=one.depth, subsets=one.subsets)
-        write_results(folder, found, model=name)
+            evaluations[one.name] = evaluate(retriever, opened.retrieval, depth=one.depth, subsets=one.subsets)
+        write_results(folder, evaluations, model=name)
         write_sealed(folder / BASELINE, plain(asked))
     record(out, recipe, name, None, folder / RESULTS)
 

@@ -38,16 +38,16 @@ def attacked(
     for name in benchmarks:
         for one in attacks:
             check_name("benchmark", f"{name}+{one.label}", "attacks")
-    found: dict[str, Evaluation] = {}
+    evaluations: dict[str, Evaluation] = {}
     for name, benchmark in benchmarks.items():
         log.info("attacking %s: %s", name, ", ".join(attack.label for attack in attacks))
         before = (clean or {}).get(name)
-        found[name], done = attack_queries(
+        evaluations[name], done = attack_queries(
             encoder, benchmark, attacks, lexicon_of=lexicon_of, clean=before, progress=progress
         )
         for one in done:
             label = f"{name}+{one.attack.label}"
-            found[label] = one.evaluation
+            evaluations[label] = one.evaluation
             if SEARCHES[one.attack.search].of_texts:
                 one.write_texts(out / "attacks" / f"{label}.jsonl")
-    return found
+    return evaluations

@@ -106,18 +106,18 @@ class Data:
 
     def places(self, recipe: Recipe) -> list[tuple[str, Path]]:
         """What a run reads, and where that lies; what is built in or of the hub has no place."""
-        found: list[tuple[str, str]] = []
+        places: list[tuple[str, str]] = []
         stages = [recipe.alignment, recipe] if recipe.alignment else [recipe]
         for source in (source for stage in stages for source in stage.sources):
-            found.append((f"source {source.label!r}", source.path))
+            places.append((f"source {source.label!r}", source.path))
             if source.codeswitch:
-                found.append((f"source {source.label!r}: codeswitch.lists", source.codeswitch.lists))
+                places.append((f"source {source.label!r}: codeswitch.lists", source.codeswitch.lists))
         noisy = [stage.augment for stage in stages if stage.augment.active and stage.augment.needs_lists]
-        found += [("augment.lists", augment.lists) for augment in noisy]
-        found.append(("lists", recipe.lists))
-        found += [(f"benchmark {one.name!r}", one.path) for one in (*recipe.validation, *recipe.evaluate)]
-        found += [("encoder.trim", split_spec(spec)[1]) for spec in trim_files(recipe) if not is_built_in(spec)]
-        inside = [(what, self._path(path)) for what, path in found if path and not path.startswith(PREFIX)]
+        places += [("augment.lists", augment.lists) for augment in noisy]
+        places.append(("lists", recipe.lists))
+        places += [(f"benchmark {one.name!r}", one.path) for one in (*recipe.validation, *recipe.evaluate)]
+        places += [("encoder.trim", split_spec(spec)[1]) for spec in trim_files(recipe) if not is_built_in(spec)]
+        inside = [(what, self._path(path)) for what, path in places if path and not path.startswith(PREFIX)]
         model = Path(recipe.encoder.model).expanduser()
         if recipe.encoder.model and (model.exists() or is_path(recipe.encoder.model)):
             inside.append(("encoder.model", model))
@@ -130,9 +130,9 @@ class Data:
         """Word lists by (source language, target language), in both directions; all or half of the entries."""
 
         def read() -> Lists:
-            found, tally = read_lists(self._path(path), languages=list(languages) or None, both=True, half=half)
+            lists_read, tally = read_lists(self._path(path), languages=list(languages) or None, both=True, half=half)
             say(path, tally)
-            return found
+            return lists_read
 
         return self._lists.get((path, tuple(languages), half), read)
 
@@ -200,13 +200,13 @@ class Data:
 
     def kept(self, recipe: Recipe) -> tuple[str, ...]:
         """The texts of `encoder.trim`, where it is a list. Raises InputError for one that cannot be read."""
-        found: dict[str, None] = {}
+        texts: dict[str, None] = {}
         for spec in trim_files(recipe):
             try:
-                found |= dict.fromkeys(read_texts(spec, base=self.folder))
+                texts |= dict.fromkeys(read_texts(spec, base=self.folder))
             except InputError as error:
                 raise InputError(f"encoder.trim: {error}") from None
-        return tuple(found)
+        return tuple(texts)
 
     def _fitting(self, recipe: Recipe) -> tuple[str, ParallelCorpus]:
         source = fitting_source(recipe)

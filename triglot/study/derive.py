@@ -50,7 +50,7 @@ def derive(
         )
         named = [f"{weight:g} x {name}" for weight, name in zip(recipe.of_weights, recipe.of, strict=False)]
         parts = ", ".join(named or recipe.of)
-        told = [f"{recipe.name}, {model}: {'mean of ' if len(recipe.of) > 1 else ''}{parts}, seed {recipe.seed}"]
+        training = [f"{recipe.name}, {model}: {'mean of ' if len(recipe.of) > 1 else ''}{parts}, seed {recipe.seed}"]
         summary: dict[str, Any] = {"of": list(recipe.of), "of_weights": list(recipe.of_weights), "stages": {}}
         sources = [*(recipe.alignment.sources if recipe.alignment else ()), *recipe.sources]
         own = {source.label: source.licence for source in sources}
@@ -60,8 +60,8 @@ def derive(
             fitted = debias(encoder, corpus, recipe.debias, seed=recipe.seed, held_out=held_out, progress=progress)
             encoder = fitted.encoder
             summary["debias"] = fit_facts(recipe.debias, fitted, source)
-            told.append(fit_line(recipe.debias, fitted, source))
-        encoder.save(out / "model", card=Card(languages=recipe.languages, sources=own, training=told))
+            training.append(fit_line(recipe.debias, fitted, source))
+        encoder.save(out / "model", card=Card(languages=recipe.languages, sources=own, training=training))
         facts = {
             "versions": versions(),
             "licences": licences(recipe),
@@ -75,11 +75,11 @@ def derive(
 
 def evaluated_texts(benchmarks: Iterable[tuple[Benchmark, Opened]]) -> set[str]:
     """The texts of the benchmarks that lie in memory, but for passages that answer none of their questions."""
-    found: set[str] = set()
+    texts: set[str] = set()
     for _, opened in benchmarks:
         if isinstance(opened.retrieval, RetrievalSet):
-            found |= opened.retrieval.judged_texts
-    return found
+            texts |= opened.retrieval.judged_texts
+    return texts
 
 
 def fit_facts(settings: DebiasSettings, fitted: Fitted, source: str) -> Mapping[str, Any]:
@@ -87,7 +87,9 @@ def fit_facts(settings: DebiasSettings, fitted: Fitted, source: str) -> Mapping[
     facts = {"method": settings.method, "rank": settings.rank, "source": source, "texts": fitted.texts}
     facts |= {"held_out": fitted.held_out, "strength": fitted.strength, "strengths": fitted.strengths}
     return facts | (
-        {"curve": {f"{one:g}": found for one, found in fitted.choice.curve.items()}} if fitted.choice else {}
+        {"curve": {f"{one:g}": curve_value for one, curve_value in fitted.choice.curve.items()}}
+        if fitted.choice
+        else {}
     )
 
 

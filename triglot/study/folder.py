@@ -69,11 +69,11 @@ def _whole(out: Path) -> Path:
 
 def _files(out: Path) -> list[str]:
     """Paths of the files below a folder, leftovers of killed writes aside."""
-    found = []
+    files = []
     for root, folders, names in os.walk(out):
         folders[:] = [name for name in folders if not is_leftover(Path(name))]
-        found += [Path(root, name).relative_to(out).as_posix() for name in names if not is_leftover(Path(name))]
-    return sorted(found)
+        files += [Path(root, name).relative_to(out).as_posix() for name in names if not is_leftover(Path(name))]
+    return sorted(files)
 
 
 def _others(out: Path) -> list[str]:

@@ -55,13 +55,13 @@ class Training:
         """Of all that training sees of it: a run that was stopped goes on with the same data or not at all."""
         corpus = self.corpus
         switching = {name: (how.pivot, dict(how.lists), how.p, how.languages) for name, how in self.switching.items()}
-        found = hashlib.blake2b(
+        digest = hashlib.blake2b(
             repr((corpus.languages, corpus.sources, self.weights, switching)).encode(), digest_size=16
         )
         for column in (corpus.source, corpus.family):
-            found.update(np.ascontiguousarray(column).tobytes())
-        corpus.hash_into(found)
-        return found.hexdigest()
+            digest.update(np.ascontiguousarray(column).tobytes())
+        corpus.hash_into(digest)
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,12 @@ class Inputs:
 
 def texts_by_language(parts: Sequence[Training]) -> dict[str, list[str]]:
     """Every text that a tokenizer must know: those of the corpora, and the words that code-switching puts in."""
-    found: dict[str, list[str]] = {}
+    texts_of: dict[str, list[str]] = {}
     for part in parts:
         texts = part.corpus.texts.to_pylist()
         for text, lang in zip(texts, part.corpus.text_lang.tolist(), strict=True):
-            found.setdefault(part.corpus.languages[lang], []).append(text)
+            texts_of.setdefault(part.corpus.languages[lang], []).append(text)
         for how in part.switching.values():
             for lang in how.languages or how.lists:
-                found.setdefault(lang, []).extend(dict.fromkeys(word for _, word in how.lists[lang]))
-    return found
+                texts_of.setdefault(lang, []).extend(dict.fromkeys(word for _, word in how.lists[lang]))
+    return texts_of

@@ -22,15 +22,15 @@ log = logging.getLogger("triglot")
 
 def evaluate_all(encoder: Encoder, benchmarks: Benchmarks, *, ranked: bool | None = None) -> dict[str, Result]:
     """An encoder on benchmarks; `ranked` as for `evaluate.retrievers.evaluate`."""
-    found: dict[str, Result] = {}
+    results: dict[str, Result] = {}
     for asked, opened in benchmarks:
         if opened.retrieval is not None:
-            found[asked.name] = evaluate(
+            results[asked.name] = evaluate(
                 Dense(encoder), opened.retrieval, ranked=ranked, depth=asked.depth, subsets=asked.subsets
             )
         if opened.task is not None:
-            found[opened.task.name] = evaluate_task(encoder, opened.task)
-    return found
+            results[opened.task.name] = evaluate_task(encoder, opened.task)
+    return results
 
 
 def judge(
@@ -50,12 +50,12 @@ def judge(
         write_results(out / "validation", evaluate_all(encoder, inputs.validation), model=model)
     if inputs.evaluate:
         log.info("evaluating %s on %s", model, ", ".join(asked.name for asked, _ in inputs.evaluate))
-    found = evaluate_all(encoder, inputs.evaluate, ranked=False if attacks else None)
+    results = evaluate_all(encoder, inputs.evaluate, ranked=False if attacks else None)
     if attacks:
-        whole = {name: one for name, one in found.items() if isinstance(one, Evaluation)}
-        for name in found.keys() - whole:
+        whole = {name: one for name, one in results.items() if isinstance(one, Evaluation)}
+        for name in results.keys() - whole:
             log.warning("%s is streamed or classified, and not attacked", name)
         sets = {name: one.benchmark for name, one in whole.items()}
-        found |= attacked(encoder, sets, attacks, out, lexicon_of=inputs.lexicons.__getitem__, clean=whole)
-    add_scores(out / "model", title, {name: one.summary for name, one in found.items() if "+" not in name})
-    write_results(out, found, model=model)
+        results |= attacked(encoder, sets, attacks, out, lexicon_of=inputs.lexicons.__getitem__, clean=whole)
+    add_scores(out / "model", title, {name: one.summary for name, one in results.items() if "+" not in name})
+    write_results(out, results, model=model)

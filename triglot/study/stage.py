@@ -124,9 +124,9 @@ def train_stage(
             )
 
     def validate(encoder: Encoder) -> dict[str, Any]:
-        found = evaluate_all(encoder, validation)
+        results = evaluate_all(encoder, validation)
         return {
-            key: {part: one.summary[part] for part in VALIDATED if part in one.summary} for key, one in found.items()
+            key: {part: one.summary[part] for part in VALIDATED if part in one.summary} for key, one in results.items()
         }
 
     origins: dict[str, Any] = {}
@@ -161,16 +161,16 @@ def train_stage(
         teachers=teachers,
     )
     trained = {"trained": model.trained} if isinstance(model, Network) else {}
-    made = model.finished()
+    finished = model.finished()
     if trimming is not None and (recipe.encoder.restore or name == ALIGNMENT):  # the next stage has other texts
-        made = restored(trimming, load(recipe.encoder, start, recipe.name))
+        finished = restored(trimming, load(recipe.encoder, start, recipe.name))
     threads = counted.pop("threads", 0)
     summary = {
         "stages": {name: {**counted, "batch_rows": batch_rows}},
         "versions": versions(),
         "threads": threads,
         "licences": licences(recipe),
-        "parameters": int(made.parameters),
+        "parameters": int(finished.parameters),
         **trained,
         **({"trimmed": {"tokens": len(trimming.kept), "of": trimming.whole}} if trimming is not None else {}),
         "coverage": dict(zip(training.switching, feed.coverage().values(), strict=True)),
@@ -178,7 +178,7 @@ def train_stage(
     }
     with main_first():
         if is_main():
-            _save(recipe, stage, name, made, out, summary)
+            _save(recipe, stage, name, finished, out, summary)
 
 
 def _load_teacher(name: str) -> Encoder:
@@ -218,9 +218,9 @@ def _trimmed(
             texts.update(opened.retrieval.queries.texts, opened.retrieval.passages.texts)
         else:
             log.warning("encoder.trim: texts of %s are not read for it; some may have other tokens", opened.name)
-    found = trimmed(encoder, sorted(texts))
-    log.info("encoder.trim: %d of %d tokens, those of %d texts", len(found.kept), found.whole, len(texts))
-    return found, found.encoder
+    trimming = trimmed(encoder, sorted(texts))
+    log.info("encoder.trim: %d of %d tokens, those of %d texts", len(trimming.kept), trimming.whole, len(texts))
+    return trimming, trimming.encoder
 
 
 def _feed(stage: Stage, training: Training, encoder: Any, seed: int) -> Feed:
@@ -237,13 +237,13 @@ def _feed(stage: Stage, training: Training, encoder: Any, seed: int) -> Feed:
 
 def warnings_of(plan: RunPlan, sources: Sequence[str]) -> list[str]:
     """What the plan warns of, and the rows that it leaves out."""
-    found = list(plan.warnings)
+    warnings = list(plan.warnings)
     for number, reasons in plan.unusable.items():
         cure = f"; {plan.cures[number]}" if plan.cures[number] else ""
-        found += [
+        warnings += [
             f"source {sources[number]!r}: {count:,} rows left out: {reason}{cure}" for reason, count in reasons.items()
         ]
-    return found
+    return warnings
 
 
 def _save(recipe: Recipe, stage: Stage, name: str, encoder: SavedEncoder, out: Path, summary: dict[str, Any]) -> None:
@@ -258,8 +258,11 @@ def _save(recipe: Recipe, stage: Stage, name: str, encoder: SavedEncoder, out: P
         begun = f"started from the folder {Path(recipe.encoder.model).name}"
     else:
         begun = "" if base else "started from fresh weights"
-    told = [*([begun] if begun else []), *(_told(recipe, stage, key, seen) for key, seen in summary["stages"].items())]
-    encoder.save(out / "model", card=Card(languages=recipe.languages, base=base, sources=own, training=told))
+    training = [
+        *([begun] if begun else []),
+        *(_told(recipe, stage, key, seen) for key, seen in summary["stages"].items()),
+    ]
+    encoder.save(out / "model", card=Card(languages=recipe.languages, base=base, sources=own, training=training))
     save_summary(out, summary)
 
 
@@ -294,15 +297,15 @@ def _told_loss(loss: LossSettings) -> str:
     """The loss in words."""
     parts = []
     if loss.weight or loss.weight_end:
-        told = f"{LOSSES[loss.name].title} with temperature {loss.temperature:g}"
-        told += f", {loss.symmetric:g} of it from passage to query" if loss.symmetric else ""
-        parts.append((loss, told))
+        loss_text = f"{LOSSES[loss.name].title} with temperature {loss.temperature:g}"
+        loss_text += f", {loss.symmetric:g} of it from passage to query" if loss.symmetric else ""
+        parts.append((loss, loss_text))
     parts += [(term, LOSSES[term.name].title) for term in loss.beside]
     if len(parts) == 1 and (loss.weight, loss.weight_end) == (1.0, None):
         return parts[0][1]
     return " + ".join(
-        f"{one.weight:g} {f'to {one.weight_end:g} ' if one.weight_end is not None else ''}x {told}"
-        for one, told in parts
+        f"{one.weight:g} {f'to {one.weight_end:g} ' if one.weight_end is not None else ''}x {loss_text}"
+        for one, loss_text in parts
     )
 
 

@@ -73,8 +73,8 @@ def clear(out: Path, stage: str) -> None:
 
 def steps(out: Path, stage: str) -> list[int]:
     """Steps of the stage's checkpoints, ascending."""
-    found = (out / "checkpoints").glob(f"{stage}-step-????????")
-    return sorted(int(path.name[-8:]) for path in found if path.is_dir() and path.name[-8:].isdigit())
+    folders = (out / "checkpoints").glob(f"{stage}-step-????????")
+    return sorted(int(path.name[-8:]) for path in folders if path.is_dir() and path.name[-8:].isdigit())
 
 
 def latest(out: Path, stage: str, settings: Mapping[str, Any]) -> tuple[State, dict[str, Tensor]] | None:
@@ -83,8 +83,8 @@ def latest(out: Path, stage: str, settings: Mapping[str, Any]) -> tuple[State, d
     Raises:
         InputError: it was made with other settings.
     """
-    found = steps(out, stage)
-    for number, step in enumerate(reversed(found), 1):
+    numbers = steps(out, stage)
+    for number, step in enumerate(reversed(numbers), 1):
         folder = folder_of(out, stage, step)
         try:
             state = _state(folder, stage, step)
@@ -94,7 +94,7 @@ def latest(out: Path, stage: str, settings: Mapping[str, Any]) -> tuple[State, d
             log.warning(
                 "%s; %s",
                 error,
-                "going on from the checkpoint before" if number < len(found) else "training starts anew",
+                "going on from the checkpoint before" if number < len(numbers) else "training starts anew",
             )
             continue
         before = renamed(state["settings"])

@@ -30,10 +30,10 @@ def layers_and_below(model: nn.Module, config: Any) -> tuple[nn.ModuleList, list
     Raises:
         SettingError: its layers cannot be told apart.
     """
-    found = layers_of(model, config)
-    if found is None:
+    layers_at = layers_of(model, config)
+    if layers_at is None:
         raise SettingError("freeze", f"the layers of a {config.model_type} model are not known; leave it out")
-    path, layers = found
+    path, layers = layers_at
     top = path.split(".")[0]
     before = []
     for name, child in model.named_children():
@@ -192,13 +192,13 @@ class Outputs:
         if not self._places:
             return None
         ids = input_ids.numpy()
-        found = np.zeros((*ids.shape, self._width), np.float32)
+        outputs = np.zeros((*ids.shape, self._width), np.float32)
         for row, length in enumerate(lengths.tolist()):
             place = self._places.get(ids[row, :length].tobytes())
             if place is None:
                 return None
-            found[row, :length] = self._kept[place[0] : place[0] + length]
-        return torch.from_numpy(found).to(self._dtype)
+            outputs[row, :length] = self._kept[place[0] : place[0] + length]
+        return torch.from_numpy(outputs).to(self._dtype)
 
     def forget(self) -> None:
         """Keep nothing."""

@@ -57,20 +57,20 @@ def further_texts(
         where = number if passage else np.arange(rows)[:, None]
         if need.language:
             code = np.full(rows, corpus.languages.index(need.language))
-            found = np.where(has == code[:, None], where, -1).max(axis=1)
+            texts_at = np.where(has == code[:, None], where, -1).max(axis=1)
             able = (masks[groups] >> code.astype(np.uint64)) & np.uint64(1) > 0
         else:
             own = np.bitwise_or.reduce(
                 np.where(has >= 0, np.uint64(1) << np.maximum(has, 0).astype(np.uint64), np.uint64(0)), axis=1
             )
             code = _drawn(masks[groups] & ~own, len(corpus.languages), step, passage, seed)
-            found, able = np.full(rows, -1), code >= 0
-        new = np.flatnonzero(able & (found < 0))
-        found[new] = before + sum(map(len, group)) + np.arange(len(new))
+            texts_at, able = np.full(rows, -1), code >= 0
+        new = np.flatnonzero(able & (texts_at < 0))
+        texts_at[new] = before + sum(map(len, group)) + np.arange(len(new))
         group.append(groups[new])
         lang.append(code[new])
         sides.append(np.full(len(new), passage))
-        places[need] = found
+        places[need] = texts_at
     empty = np.zeros(0, np.int64)
     return Further(
         np.concatenate([empty, *group]),

@@ -76,7 +76,7 @@ class RunLog:
         self._bar = self._writer = self._file = None
         if not enabled:
             return
-        told: LogState | None = shaped(before, LogState, f"{out}: the log of a checkpoint") if before else None
+        kept: LogState | None = shaped(before, LogState, f"{out}: the log of a checkpoint") if before else None
         path = out / "metrics.jsonl"
         try:
             out.mkdir(parents=True, exist_ok=True)
@@ -84,10 +84,10 @@ class RunLog:
             self._file = path.open("a", encoding="utf-8")
         except OSError as error:
             raise InputError(f"{path}: cannot be written ({error.strerror})") from None
-        if told:
-            self._losses, self._parts, self._pairs = told["losses"], told["parts"], told["pairs"]
-            self._start -= told["seconds"]
-            if told["lines"] != self._lines.hexdigest():
+        if kept:
+            self._losses, self._parts, self._pairs = kept["losses"], kept["parts"], kept["pairs"]
+            self._start -= kept["seconds"]
+            if kept["lines"] != self._lines.hexdigest():
                 log.warning("%s: its lines up to step %d are not those that were written", path, first)
         if train.tensorboard:
             self._writer = _events(out / "tensorboard", path)

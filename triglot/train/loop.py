@@ -230,8 +230,8 @@ def run(
     before: Mapping[str, Any] | None = None
     if train.negatives:
         totals |= {"missing_negatives": 0}
-    if resume and (found := checkpoint.latest(out, stage, settings)):
-        state, tensors = found
+    if resume and (checkpointed := checkpoint.latest(out, stage, settings)):
+        state, tensors = checkpointed
         _check_tensors(tensors, model.state() | objective.state(), checkpoint.folder_of(out, stage, state["step"]))
         model.load_state(tensors)
         objective.load_state(tensors)
@@ -326,11 +326,11 @@ def _settings(
     return settings
 
 
-def _check_tensors(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], folder: Path) -> None:
+def _check_tensors(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], folder: Path) -> None:
     """Raise InputError where a checkpoint lacks a tensor of the model, or has one of another shape; moments may come or
     be absent."""
     for name, tensor in wanted.items():
-        has = found.get(name)
+        has = tensors.get(name)
         if has is None or has.shape != tensor.shape or has.dtype != tensor.dtype:
             what = (
                 "is missing"
@@ -345,7 +345,7 @@ def _summary(train: TrainSettings, totals: dict[str, Any], counts: Counter, corp
     negatives = {corpus.languages[lang]: n for (kind, lang, _), n in sorted(counts.items()) if kind == NEGATIVE}
     shown = {key: n for key, n in counts.items() if key[0] != NEGATIVE}
     named = [[corpus.sources[s], corpus.languages[q], corpus.languages[p], n] for (s, q, p), n in sorted(shown.items())]
-    told = {
+    summary = {
         "steps": train.steps,
         **totals,
         "seconds": round(totals["seconds"], 3),
@@ -353,7 +353,7 @@ def _summary(train: TrainSettings, totals: dict[str, Any], counts: Counter, corp
         "threads": torch.get_num_threads(),
         "precision": train.precision,
     }
-    return told | ({"negatives": negatives} if train.negatives else {})
+    return summary | ({"negatives": negatives} if train.negatives else {})
 
 
 def _count(totals: dict[str, Any], counts: Counter, ready: _Ready, model: Model, feed: Feed, world: World) -> None:

@@ -181,15 +181,17 @@ class Network:
             return "not kept: negatives that are mined on the way are not known ahead"
         if not self._still:
             return "not kept: dropout changes them (encoder.dropout=0 would not)"
-        found = (ids[:n] for one in texts() for ids, n in zip(one.input_ids.numpy(), one.lengths.tolist(), strict=True))
+        shown_ids = (
+            ids[:n] for one in texts() for ids, n in zip(one.input_ids.numpy(), one.lengths.tolist(), strict=True)
+        )
         with torch.no_grad(), autocast(), _attention(self.device):
-            told = self._outputs.keep(found, self._lower, folder)
+            summary = self._outputs.keep(shown_ids, self._lower, folder)
         if not self._outputs.known:
-            return told
+            return summary
         if not self._outputs_hold(self._outputs.known[:2], autocast):
             self._outputs.forget()
             return "not kept: the layers of this model depend on more than the layer below"
-        return told
+        return summary
 
     def _outputs_hold(self, texts: Sequence[np.ndarray], autocast: Callable[[], Any]) -> bool:
         """Whether kept outputs give the vectors of some texts."""
@@ -259,8 +261,8 @@ class Network:
             return None
         leaf = gathered(self._table.weight.detach(), prepared.unique.to(self.device), self._gradients)
         pad = self._table.padding_idx
-        found = [] if pad is None else (prepared.unique == pad).nonzero()[:, 0].tolist()
-        return leaf, found[0] if found else None
+        padding = [] if pad is None else (prepared.unique == pad).nonzero()[:, 0].tolist()
+        return leaf, padding[0] if padding else None
 
     @contextmanager
     def _embedded(self, leaf: tuple[Tensor, int | None] | None, place: Tensor, added: Tensor | None) -> Iterator[None]:
@@ -390,5 +392,5 @@ class _Attention(TorchFunctionMode):
             return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value
 
         with torch.autocast("cpu", enabled=False):
-            found = func(*map(wide, args), **{key: wide(value) for key, value in (kwargs or {}).items()})
-        return found.to(kept)
+            product = func(*map(wide, args), **{key: wide(value) for key, value in (kwargs or {}).items()})
+        return product.to(kept)

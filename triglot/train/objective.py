@@ -85,13 +85,13 @@ class Objective:
 
 def _by_name(loss: LossSettings) -> dict[str, TermSettings]:
     """The terms by the names that they have in logs; the second of a name has a number."""
-    found: dict[str, TermSettings] = {}
+    by_name: dict[str, TermSettings] = {}
     seen = Counter([loss.name.replace("-", "_")])
     for term in loss.beside:
         name = term.name.replace("-", "_")
         seen[name] += 1
-        found[name if seen[name] == 1 else f"{name}_{seen[name]}"] = term
-    return found
+        by_name[name if seen[name] == 1 else f"{name}_{seen[name]}"] = term
+    return by_name
 
 
 @dataclass(frozen=True)
@@ -175,23 +175,23 @@ class Terms:
 
     def _taught(self, vectors: Tensor, projections: dict[str, Tensor]) -> dict[Target, tuple[Tensor, Tensor, Tensor]]:
         """`BatchVectors.targets`, with these maps into the teachers' spaces."""
-        found = {}
+        vectors_of = {}
         for target, (places, teacher) in self._targets.items():
             own = vectors[places]
             if target.teacher in projections:
                 own = own.float() @ projections[target.teacher]
-            found[target] = own, teacher, self._passage[places]
-        return found
+            vectors_of[target] = own, teacher, self._passage[places]
+        return vectors_of
 
     def named(self, vectors: Tensor) -> dict[str, Tensor]:
         """The losses of (texts, dim) vectors of the batch, times their weights: the ranking loss first."""
         loss, seen = self._objective.loss, self._seen(vectors)
-        weight, found = weight_at(loss, self._done), {}
+        weight, terms = weight_at(loss, self._done), {}
         if weight:
-            found[loss.name.replace("-", "_")] = weight * LOSSES[loss.name].function(seen, loss)
+            terms[loss.name.replace("-", "_")] = weight * LOSSES[loss.name].function(seen, loss)
         for name, term in self._objective.terms.items():
-            found[name] = weight_at(term, self._done) * LOSSES[term.name].function(seen, term)
-        return found
+            terms[name] = weight_at(term, self._done) * LOSSES[term.name].function(seen, term)
+        return terms
 
     def value(self, vectors: Tensor) -> Tensor:
         """The loss of (texts, dim) vectors: queries, passages, views, further translations."""
@@ -200,10 +200,10 @@ class Terms:
     def opening(self, vectors: Tensor) -> Opening:
         """The loss of the first vectors of a step, with the terms that are taken once."""
         named = self.named(vectors)
-        told = {name: float(term.detach()) for name, term in named.items()} if self._objective.terms else {}
+        parts = {name: float(term.detach()) for name, term in named.items()} if self._objective.terms else {}
         against, known, own = self._reversed(vectors)
         loss = functools.reduce(torch.add, named.values(), (vectors * 0).sum()) + against
-        return Opening(loss, vectors.detach(), told | known, own, self._of_projections(vectors.detach()))
+        return Opening(loss, vectors.detach(), parts | known, own, self._of_projections(vectors.detach()))
 
     def _of_projections(self, vectors: Tensor) -> dict[str, Tensor]:
         """Teacher -> gradient of the map into its space."""
@@ -216,8 +216,8 @@ class Terms:
         for term in objective.terms.values():
             if term.target is not None and term.target.teacher in maps:
                 total = total + weight_at(term, self._done) * LOSSES[term.name].function(seen, term)
-        found = torch.autograd.grad(total, list(maps.values()), allow_unused=True, materialize_grads=True)
-        return dict(zip(maps, found, strict=True))
+        gradients = torch.autograd.grad(total, list(maps.values()), allow_unused=True, materialize_grads=True)
+        return dict(zip(maps, gradients, strict=True))
 
     def divergence(self, clean: Tensor, noisy: Tensor) -> Tensor:
         """Symmetric KL, KL(p || q) + KL(q || p), between the distributions over passages that clean and noisy vectors
@@ -246,8 +246,8 @@ class Terms:
         known, language = self._languages(leaf)
         value, accuracy = adversary.loss(known, language, self._done)
         gradient, *own = torch.autograd.grad(value, [leaf, *adversary.parameters])
-        told = {"language_loss": float(value.detach()), "language_accuracy": accuracy}
-        return ((vectors - vectors.detach()) * gradient).sum(), told, own
+        figures = {"language_loss": float(value.detach()), "language_accuracy": accuracy}
+        return ((vectors - vectors.detach()) * gradient).sum(), figures, own
 
     def learn(self, opening: Opening) -> None:
         """One step of what is learned beside the encoder: the adversary's own, those of the maps into teachers' spaces,

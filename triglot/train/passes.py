@@ -124,16 +124,16 @@ class Pass:
             the gradients of the chunks' shifts.
         """
         gradient = gradient[self._passes.mine]
-        found: Shifts = {}
+        gradients: Shifts = {}
         for number in chunks:
             shift = self._shifts.get(number)
             vectors = self._made.pop(number) if number in self._made else self._passes.embed(number, shift)
             part = gradient[self._passes._chunks[number][1]]
             if not weights:
                 assert shift is not None
-                (found[number],) = torch.autograd.grad(vectors, shift, part)
+                (gradients[number],) = torch.autograd.grad(vectors, shift, part)
                 continue
             vectors.backward(part)
             if shift is not None and shift.grad is not None:
-                found[number], shift.grad = shift.grad, None
-        return found
+                gradients[number], shift.grad = shift.grad, None
+        return gradients

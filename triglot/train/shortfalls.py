@@ -20,22 +20,22 @@ def shortfalls(loss: LossSettings, feed: Feed, batches: BatchSettings, *, views:
         batches: of the stage.
         views: whether the feed gives changed copies of queries.
     """
-    found = []
+    lines = []
     if "several positives" in LOSSES[loss.name].needs and batches.positives == 1:
-        found.append(f"loss {loss.name}: every query has one answer in a batch (batches.positives: 1)")
+        lines.append(f"loss {loss.name}: every query has one answer in a batch (batches.positives: 1)")
     for term in loss.beside:
-        found += [f"loss term {term.name}: {line}" for line in _of(term, feed, batches, views)]
-    return found
+        lines += [f"loss term {term.name}: {line}" for line in _of(term, feed, batches, views)]
+    return lines
 
 
 def _of(term: TermSettings, feed: Feed, batches: BatchSettings, views: bool) -> list[str]:
-    corpus, needs, found = feed.corpus, LOSSES[term.name].needs, []
+    corpus, needs, lines = feed.corpus, LOSSES[term.name].needs, []
     if "views" in needs and not views:
-        found.append("there are no changed copies of queries (augment.mode: view gives them), so it does nothing")
+        lines.append("there are no changed copies of queries (augment.mode: view gives them), so it does nothing")
     if "several positives" in needs and batches.positives == 1:
-        found.append("every query has one answer in a batch (batches.positives: 1)")
+        lines.append("every query has one answer in a batch (batches.positives: 1)")
     if "languages" in needs and [kind.name for kind in parts_of(batches)] == ["xx"]:
-        found.append("every batch is in one language (batches.kind: xx), so it does nothing")
+        lines.append("every batch is in one language (batches.kind: xx), so it does nothing")
     for need in term.translations:
         masks = feed.masks[corpus.passage if need.side == "passage" else corpus.query]
         if need.language:
@@ -44,15 +44,15 @@ def _of(term: TermSettings, feed: Feed, batches: BatchSettings, views: bool) -> 
             what = f"no {need.side} in {need.language}"
         else:
             lacks, what = np.bitwise_count(masks) < 2, f"no {need.side} in a second language"
-        found += _counted(lacks, what, "left out of it")
+        lines += _counted(lacks, what, "left out of it")
     if isinstance(term, DistillationTerm) and term.reference in corpus.languages:
         code = np.uint64(corpus.languages.index(term.reference))
         instead = "drawn to the teacher's vector of themselves" if term.missing == "own" else "left out of it"
         for side, groups in (("query", corpus.query), ("passage", corpus.passage)):
             if term.side in (side, "both"):
                 lacks = (corpus.group_languages[groups] >> code) & np.uint64(1) == 0
-                found += _counted(lacks, f"no {side} in {term.reference}", instead)
-    return found
+                lines += _counted(lacks, f"no {side} in {term.reference}", instead)
+    return lines
 
 
 def _counted(lacks: np.ndarray, what: str, instead: str) -> list[str]:

@@ -51,8 +51,8 @@ class Taught:
 
     def places(self, keys: np.ndarray) -> np.ndarray:
         """Rows of `vectors`, -1 for what the teacher did not read."""
-        found = np.minimum(np.searchsorted(self.keys, keys), max(len(self.keys) - 1, 0))
-        return np.where(self.keys[found] == keys, found, -1) if len(self.keys) else np.full(len(keys), -1)
+        places = np.minimum(np.searchsorted(self.keys, keys), max(len(self.keys) - 1, 0))
+        return np.where(self.keys[places] == keys, places, -1) if len(self.keys) else np.full(len(keys), -1)
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ def read_texts(corpus: ParallelCorpus, target: Target, group: np.ndarray, lang: 
     own = corpus.text_of[group, lang].astype(np.int64)
     if not target.reference:
         return own
-    found = corpus.text_of[group, corpus.languages.index(target.reference)].astype(np.int64)
-    return np.where(found < 0, own, found) if target.missing == "own" else found
+    texts = corpus.text_of[group, corpus.languages.index(target.reference)].astype(np.int64)
+    return np.where(texts < 0, own, texts) if target.missing == "own" else texts
 
 
 def check_references(corpus: ParallelCorpus, loss: LossSettings) -> None:
@@ -140,7 +140,7 @@ def prepare(
         return None
     check_references(corpus, loss)
     wanted = _wanted(loss, corpus, plan)
-    found = {}
+    vectors = {}
     for number, (name, keys) in enumerate(sorted(wanted.items())):
         place = folder / str(number)
         facts = {**made, "teacher": name, "texts": hashlib.blake2b(keys.tobytes(), digest_size=16).hexdigest()}
@@ -148,8 +148,8 @@ def prepare(
             if is_main() and not _is_whole(place, facts):
                 teacher = load(name) if name else student
                 _write(place, corpus, keys, teacher, student, facts, progress)
-            found[name] = _read(place, keys)
-    return Teachers(corpus, found)
+            vectors[name] = _read(place, keys)
+    return Teachers(corpus, vectors)
 
 
 def clear(folder: Path) -> None:

@@ -90,14 +90,14 @@ def _keys(row: Any, query: Any, passage: Any) -> Any:
     return (row * 64 + query) * 64 + passage
 
 
-def _check_pairs(rows: Rows, same: np.ndarray, found: np.ndarray, names: np.ndarray) -> None:
+def _check_pairs(rows: Rows, same: np.ndarray, shown: np.ndarray, names: np.ndarray) -> None:
     """Raise InputError where a row cannot be shown in every pair of its languages."""
     query, passage = rows.query_languages, rows.passage_languages
     wanted = np.bitwise_count(query).astype(np.int64) * np.bitwise_count(passage)
     wanted -= np.where(same, np.bitwise_count(query & passage), 0)
-    for row in np.flatnonzero(found != wanted)[:1]:
+    for row in np.flatnonzero(shown != wanted)[:1]:
         raise InputError(
-            f"row {names[row]} has {found[row]} lines for the {wanted[row]} pairs of its languages, and a batch "
+            f"row {names[row]} has {shown[row]} lines for the {wanted[row]} pairs of its languages, and a batch "
             "may take "
             "any of them; make the dataset with triglot.to_dataset(corpus)"
         )

@@ -140,18 +140,18 @@ def _cities(locales: list[Locale]) -> Iterator[tuple[str, list[str | None]]]:
 def _read_names() -> tuple[dict[Entity, tuple[str, ...]], list[tuple[str, str]]]:
     """Names in all languages, unambiguous in each, and what was left out."""
     locales = [Locale.parse(code) for code in LANGUAGES]
-    found: dict[Entity, list[str | None]] = {}
+    names_of: dict[Entity, list[str | None]] = {}
     for kind, attribute in _NAMED.items():
         tables = [getattr(locale, attribute) for locale in locales]
         for code in sorted(tables[LANGUAGES.index("en")]):
-            found[kind, code] = [table.get(code) for table in tables]
+            names_of[kind, code] = [table.get(code) for table in tables]
     for zone, cities in _cities(locales):
         if not _NOT_TOWNS.match(zone):
-            found["city", zone] = cities
+            names_of["city", zone] = cities
     for zone in sorted(set(get_global("meta_zones").values())):
-        found["zone", zone] = [locale.meta_zones.get(zone, {}).get("long", {}).get("standard") for locale in locales]
+        names_of["zone", zone] = [locale.meta_zones.get(zone, {}).get("long", {}).get("standard") for locale in locales]
     for day in range(7):
-        found["day", str(day)] = [locale.days["format"]["wide"][day] for locale in locales]
+        names_of["day", str(day)] = [locale.days["format"]["wide"][day] for locale in locales]
 
     left_out: list[tuple[str, str]] = []
     names: dict[Entity, tuple[str, ...]] = {}
@@ -161,7 +161,7 @@ def _read_names() -> tuple[dict[Entity, tuple[str, ...]], list[tuple[str, str]]]
         "script": lambda code: code not in _NO_SCRIPT,
         "currency": lambda code: code in _currencies_in_use(),
     }
-    for entity, each in found.items():
+    for entity, each in names_of.items():
         kind, code = entity
         if not wanted.get(kind, bool)(code):
             continue

@@ -61,8 +61,8 @@ class Wording:
     def fill(self, template: str, forms: dict[str, str]) -> str:
         """The finished text, its first letter a capital where the script has them."""
         text = template.format_map(forms)
-        for found, replacement in self.replace.items():
-            text = text.replace(found, replacement)
+        for part, replacement in self.replace.items():
+            text = text.replace(part, replacement)
         if self.language == "tr" and text[0] == "i":
             return "İ" + text[1:]
         return text[0].upper() + text[1:]

@@ -24,15 +24,15 @@ def starts(raw: dict[str, Any], context: str, where: str, tally: Tally) -> list[
     if not isinstance(answers, list) or not answers:
         tally.leave_out("question without an answer (its paragraph can still be used)", f"{where}.answers")
         return []
-    found: list[int] = []
+    places: list[int] = []
     for k, answer in enumerate(answers):
         if not isinstance(answer, dict) or not isinstance(answer.get("text"), str):
             tally.leave_out("answer without a text field", f"{where}.answers[{k}]")
         elif not answer["text"].strip():
             continue  # `places` counts the question if no answer is left and its unit needs one
         elif (start := _start(answer, context, f"{where}.answers[{k}].answer_start", tally)) is not None:
-            found.append(start)
-    return list(dict.fromkeys(found))
+            places.append(start)
+    return list(dict.fromkeys(places))
 
 
 def _start(answer: dict[str, Any], context: str, where: str, tally: Tally) -> int | None:

@@ -50,10 +50,10 @@ class Records:
 
     def languages_of(self) -> dict[str, list[str]]:
         """Languages of each id, in file order."""
-        found: dict[str, list[str]] = {}
+        languages_of_id: dict[str, list[str]] = {}
         for identifier, lang in self.texts:
-            found.setdefault(identifier, []).append(lang)
-        return found
+            languages_of_id.setdefault(identifier, []).append(lang)
+        return languages_of_id
 
 
 @dataclass
@@ -134,10 +134,10 @@ def add_record(
 
 def asked(queries: Records) -> dict[str, set[str]]:
     """Query id -> its texts in all languages, stripped."""
-    found: dict[str, set[str]] = {}
+    texts_of: dict[str, set[str]] = {}
     for (identifier, _), text in queries.texts.items():
-        found.setdefault(identifier, set()).add(text.strip())
-    return found
+        texts_of.setdefault(identifier, set()).add(text.strip())
+    return texts_of
 
 
 def _read_records(
@@ -234,7 +234,7 @@ Judgements = list[tuple[str, str, int]]
 def known_judgements(
     corpus: Records,
     queries: Records,
-    found: Iterable[tuple[str, str, int, str]],
+    given_grades: Iterable[tuple[str, str, int, str]],
     tally: Tally,
     *,
     absent: str = NOT_FOUND,
@@ -247,7 +247,7 @@ def known_judgements(
     """
     known_queries, known_documents = corpus_ids(queries), corpus_ids(corpus)
     judgements: dict[tuple[str, str], int] = {}
-    for query, document, grade, where in found:
+    for query, document, grade, where in given_grades:
         elsewhere = (query in queries.elsewhere and query not in known_queries) or (
             document in corpus.elsewhere and document not in known_documents
         )
@@ -439,11 +439,11 @@ def _absent(
             return languages
         return [lang[row]] if lang[row] in languages else languages[:1]
 
-    found = sorted(
+    missing = sorted(
         (row, number, grade, f"{code_of[number]}-{document}" if len(languages) > 1 else document)
         for query, document, grade in contents.absent
         for row in rows_of.get(query_group.get(query, -1), ())
         for number in languages_for(row)
     )
-    numbers = np.array([one[:3] for one in found], np.int64).reshape(-1, 3)
-    return Absent(numbers[:, 0], numbers[:, 1], numbers[:, 2], [one[3] for one in found])
+    numbers = np.array([one[:3] for one in missing], np.int64).reshape(-1, 3)
+    return Absent(numbers[:, 0], numbers[:, 1], numbers[:, 2], [one[3] for one in missing])

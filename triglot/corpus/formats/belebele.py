@@ -32,11 +32,11 @@ def _files(path: Path) -> list[tuple[str, Path]]:
 
 def is_layout(path: Path) -> bool:
     """Whether a file, or the first of a folder, is named and filled as Belebele's are."""
-    found = _files(path)
-    if not found:
+    files = _files(path)
+    if not files:
         return False
     try:
-        record = next(iter(read_jsonl(found[0][1])))[1]
+        record = next(iter(read_jsonl(files[0][1])))[1]
     except (InputError, StopIteration):
         return False
     return isinstance(record, dict) and all(key in record for key in _KEYS)
@@ -107,5 +107,5 @@ def read_retrieval(
         raise InputError(f"{folder}: no question in {', '.join(languages or ())}; {'; '.join(tally.lines())}")
     qrels = {query: answers[key] for query, key in groups.items()}
     more = {"name": name, "parallel": True, "licence": licence, "candidate_text": "paragraph"}
-    found = dicts.retrieval_set(queries, corpus, qrels, languages=spoken, groups=groups, **more)
-    return replace(found, notes=(*found.notes, *tally.notes()))
+    benchmark = dicts.retrieval_set(queries, corpus, qrels, languages=spoken, groups=groups, **more)
+    return replace(benchmark, notes=(*benchmark.notes, *tally.notes()))

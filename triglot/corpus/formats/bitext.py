@@ -52,17 +52,17 @@ def find_pairs(
     path: Path, languages: Sequence[str] | None = None, tally: Tally | None = None, *, pattern: re.Pattern[str] = PAIR
 ) -> list[tuple[Path, str, str]]:
     """(file, source language, target language) of the files named so. Raises InputError where there is none."""
-    found = []
+    files = []
     suffixes = (".tsv", ".tsv.gz") if pattern is PAIR else (".tsv", ".tsv.gz", ".txt", ".txt.gz")
     for file in sorted(path.iterdir()) if path.is_dir() else [path]:
         match = pattern.fullmatch(file.name)
         if match and (two := two_of_name(match[1], str(file))) is not None:
-            found.append((file, *two))
+            files.append((file, *two))
         elif tally is not None and file.name.endswith(suffixes):
             tally.pass_over("file whose name tells no two languages", file)
-    kept = [(p, a, b) for p, a, b in found if languages is None or (a in languages and b in languages)]
+    kept = [(p, a, b) for p, a, b in files if languages is None or (a in languages and b in languages)]
     if not kept:
-        why = f" with both sides in {list(languages)}" if found and languages is not None else ""
+        why = f" with both sides in {list(languages)}" if files and languages is not None else ""
         raise InputError(f"{path}: no file such as `xx-yy{suffixes[-2]}` or `xx-yy{suffixes[1]}`{why}")
     return kept
 
@@ -104,15 +104,15 @@ def read_aligned(
     path: Path, tally: Tally, *, languages: Sequence[str] | None = None, skip: int = 0, limit: int | None = None
 ) -> Lines:
     """One group a line number. Raises InputError where the files have different numbers of lines."""
-    found: dict[str, Path] = {}
+    file_of: dict[str, Path] = {}
     for file in sorted(path.iterdir()):
         match = ALIGNED.fullmatch(file.name)
         code = tag(match[1]) if match else None
-        if code is not None and found.setdefault(code, file) != file:
-            raise InputError(f"{file}: a second file in {code}, beside {found[code].name}")
+        if code is not None and file_of.setdefault(code, file) != file:
+            raise InputError(f"{file}: a second file in {code}, beside {file_of[code].name}")
         if code is None and file.name.endswith((".txt", ".txt.gz")):
             tally.pass_over("file whose name is no language", file)
-    kept = [(file, code) for code, file in sorted(found.items()) if languages is None or code in languages]
+    kept = [(file, code) for code, file in sorted(file_of.items()) if languages is None or code in languages]
     if len(kept) < 2:
         raise InputError(
             f"{path}: fewer than two files such as `xx.txt`{f' in {list(languages)}' if languages is not None else ''}"

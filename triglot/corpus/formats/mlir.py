@@ -132,27 +132,27 @@ def read_retrieval(
         raise InputError(f"{folder}: no query has a relevant passage; {'; '.join(tally.lines())}")
     groups = {query: _meaning(query, asked_in[query]) for query in queries}
     more = {"name": name, "parallel": _translations(qrels, spoken), "licence": licence, "candidate_text": "paragraph"}
-    found = dicts.retrieval_set(queries, corpus, qrels, languages=asked_in | spoken, groups=groups, **more)
-    return replace(found, notes=(*found.notes, *tally.notes()))
+    benchmark = dicts.retrieval_set(queries, corpus, qrels, languages=asked_in | spoken, groups=groups, **more)
+    return replace(benchmark, notes=(*benchmark.notes, *tally.notes()))
 
 
 def _judgements(
     folder: Path, queries: Mapping[str, str], corpus: Mapping[str, str], tally: Tally, *, partial: bool
 ) -> dict[str, dict[str, int]]:
     """Query -> passage -> grade, of what is there; `partial`: texts in other languages were left out on purpose."""
-    found: dict[str, dict[str, int]] = {}
+    grades: dict[str, dict[str, int]] = {}
     for where, record in _objects(folder, "qrels", tally):
         for query, answers in record.items():
             for passage, value in answers.items() if isinstance(answers, dict) else [(None, None)]:
                 if passage is None or (grade := grade_of(value, where)) is None:
                     tally.leave_out(MALFORMED, where)
                 elif query in queries and passage in corpus:
-                    found.setdefault(query, {})[passage] = grade
+                    grades.setdefault(query, {})[passage] = grade
                     tally.count("judgements")
                 elif not partial:
                     what = "query" if query not in queries else "document"
                     tally.leave_out(f"judgement that names an unknown {what}", where)
-    return found
+    return grades
 
 
 def _translations(qrels: Mapping[str, Mapping[str, int]], spoken: Mapping[str, str]) -> bool:

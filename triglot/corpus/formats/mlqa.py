@@ -31,17 +31,17 @@ def find_files(
 
     Raises InputError where there is none.
     """
-    found = []
+    files = []
     for file in sorted(path.iterdir()) if path.is_dir() else [path]:
         match = NAME.fullmatch(file.name)
         context, question = (tag(match[1]), tag(match[2])) if match else (None, None)
         if context is not None and question is not None:
-            found.append((file, context, question))
+            files.append((file, context, question))
         elif tally is not None and file.name.endswith((".json", ".json.gz")):
             tally.pass_over("file whose name tells no languages of context and question", file)
-    kept = [(p, c, q) for p, c, q in found if languages is None or (c in languages and q in languages)]
+    kept = [(p, c, q) for p, c, q in files if languages is None or (c in languages and q in languages)]
     if not kept:
-        why = f" in the languages {list(languages)}" if found and languages is not None else ""
+        why = f" in the languages {list(languages)}" if files and languages is not None else ""
         raise InputError(f"{path}: no file such as `test-context-xx-question-yy.json[.gz]`{why}")
     return kept
 

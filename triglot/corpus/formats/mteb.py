@@ -25,8 +25,8 @@ def configs(folder: Path) -> list[str]:
     """Languages (or other parts) of a folder in this layout, `` for one without parts; empty where it is none."""
     if not folder.is_dir():
         return []
-    found = ((match[1] or "", path) for path in sorted(folder.iterdir()) if (match := _FOLDER.fullmatch(path.name)))
-    return [config for config, path in found if any(path.glob("*.parquet"))]
+    folders = ((match[1] or "", path) for path in sorted(folder.iterdir()) if (match := _FOLDER.fullmatch(path.name)))
+    return [config for config, path in folders if any(path.glob("*.parquet"))]
 
 
 def is_layout(folder: Path) -> bool:

@@ -59,13 +59,13 @@ def _rows(file: Path, tally: Tally) -> Iterator[tuple[str, dict[str, str]]]:
 
 def _titles(row: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     """Language -> id and title of the debate."""
-    found = {}
+    titles = {}
     for column, title in row.items():
         kind, _, code = column.partition("_")
         debate = row.get(f"qid_{code}", "").partition("#")[0].strip()
         if kind == "title" and (spoken := tag(code)) is not None and title.strip() and debate:
-            found[spoken] = debate, title.strip()
-    return found
+            titles[spoken] = debate, title.strip()
+    return titles
 
 
 def read_retrieval(
@@ -123,13 +123,13 @@ def read_retrieval(
         raise InputError(f"{file}: no speech of a debate in {', '.join(languages or ())}; {'; '.join(tally.lines())}")
     spoken |= {query: code for query, (code, _) in titles.items()}
     qrels = {query: speeches[debate] for query, debate in debate_of.items()}
-    more = {"name": name, "parallel": False, "licence": licence, "candidate_text": "paragraph"}
-    found = dicts.retrieval_set(
+    traits = {"name": name, "parallel": False, "licence": licence, "candidate_text": "paragraph"}
+    benchmark = dicts.retrieval_set(
         {query: title for query, (_, title) in titles.items()},
         corpus,
         qrels,
         languages=spoken,
         groups=debate_of,
-        **more,
+        **traits,
     )
-    return replace(found, notes=(*found.notes, *tally.notes()))
+    return replace(benchmark, notes=(*benchmark.notes, *tally.notes()))

@@ -81,21 +81,21 @@ def find_files(path: Path, split: str, languages: Sequence[str] | None, tally: T
     """Language -> file. Raises InputError where there is none, or a language is missing."""
     if not path.is_dir():
         raise InputError(f"{path}: a folder with files such as {split}-xx.tsv was expected")
-    found = []
+    files_of = []
     for file in sorted(path.iterdir()):
         match = NAME.fullmatch(file.name)
         if match and (code := tag(match[2])) is not None:
-            found.append((match[1], code, file))
+            files_of.append((match[1], code, file))
         elif tally is not None and file.name.endswith((".tsv", ".tsv.gz")):
             tally.pass_over("file whose name is not split-language.tsv", file)
-    if not found:
+    if not files_of:
         raise InputError(f"{path}: no file such as {split}-xx.tsv")
     files: dict[str, Path] = {}
-    for of, code, p in found:
+    for of, code, p in files_of:
         if of == split and files.setdefault(code, p) != p:
             raise InputError(f"{p}: a second file in {code}, beside {files[code].name}")
     if not files:
-        raise InputError(f"{path}: no split {split!r}{nearest(split, [of for of, _, _ in found])}")
+        raise InputError(f"{path}: no split {split!r}{nearest(split, [of for of, _, _ in files_of])}")
     for code in languages or ():
         if code not in files:
             raise InputError(f"{path}: no {split} file in {code!r}{nearest(code, files)}")
@@ -183,14 +183,14 @@ def _shared(columns: Sequence[Sequence[str]]) -> np.ndarray:
     return components(len(columns[0]), a, b)
 
 
-def labelled(found: Inference) -> Labelled:
+def labelled(items: Inference) -> Labelled:
     """Premises and hypotheses, each in every language."""
-    codes = tuple(sorted(found.languages))
-    first, first_at = distinct([found.premises[code] for code in codes])
-    second, second_at = distinct([found.hypotheses[code] for code in codes])
-    ids, line = [str(line) for line in found.line.tolist()], found.line.astype(np.int64)
+    codes = tuple(sorted(items.languages))
+    first, first_at = distinct([items.premises[code] for code in codes])
+    second, second_at = distinct([items.hypotheses[code] for code in codes])
+    ids, line = [str(line) for line in items.line.tolist()], items.line.astype(np.int64)
     return Labelled(
-        codes, LABELS, first, second, first_at, second_at, found.labels, found.group.astype(np.int64), ids, line
+        codes, LABELS, first, second, first_at, second_at, items.labels, items.group.astype(np.int64), ids, line
     )
 
 
@@ -225,19 +225,19 @@ def read_classification(
     whole = bool(train) or (head is not None and (head.get("split") != split or "share" not in head))
     # Which premises are one depends on the languages read. A split is made of all that there are, so that it is the
     # same for any of them.
-    found, tally = read(folder, split=split, languages=languages if whole else None, strict=strict)
+    items, tally = read(folder, split=split, languages=languages if whole else None, strict=strict)
     notes, facts = list(tally.notes()), {"format": "nli", "split": split}
     if train:
-        training, more_notes = _training_items(folder, train, train_languages, found, strict, Path(base))
+        training, more_notes = _training_items(folder, train, train_languages, items, strict, Path(base))
         facts["train"] = Path(train).name
         notes += more_notes
-        return _data(found, training, notes, facts, own_languages=True)
+        return _data(items, training, notes, facts, own_languages=True)
     if whole:
-        return _data(found, None, notes, facts)
+        return _data(items, None, notes, facts)
     # A head that was trained on a part of this split is never judged on that part, now or when it is loaded again.
     if head is not None:
         share, seed = float(head["share"]), int(head["split_seed"])
-    training, test = found.split(share, seed=seed)
+    training, test = items.split(share, seed=seed)
     facts |= {"share": share, "split_seed": seed}
     parts = len(np.unique(training.group)), len(np.unique(test.group))
     notes.append(f"the head is trained on {parts[0]:,} premises and tested on {parts[1]:,} others, in all languages")

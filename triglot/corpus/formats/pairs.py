@@ -93,12 +93,12 @@ class Passage:
 
 def _only(record: dict[str, Any], names: Sequence[str], *others: str) -> tuple[str, Any]:
     """The one of these keys that a line has; `others` are other spellings."""
-    found = [name for name in (*names, *others) if name in record]
-    if len(found) > 1:
-        raise _Broken(f"both {found[0]!r} and {found[1]!r}")
-    if not found:
+    present = [name for name in (*names, *others) if name in record]
+    if len(present) > 1:
+        raise _Broken(f"both {present[0]!r} and {present[1]!r}")
+    if not present:
         raise _Broken(f"none of the keys {', '.join(names)}")
-    return found[0], record[found[0]]
+    return present[0], record[present[0]]
 
 
 def _is_pair(record: dict[str, Any], where: str) -> bool:

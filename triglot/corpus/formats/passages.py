@@ -171,18 +171,18 @@ def _roles(names: Iterable[str], where: str) -> dict[str, str]:
     by_lower: dict[str, str] = {}
     for name in names:
         by_lower.setdefault(name.strip().lower(), name)
-    found = {role: next((by_lower[one] for one in known if one in by_lower), None) for role, known in _ROLES.items()}
-    if found["text"] is None:
+    columns = {role: next((by_lower[one] for one in known if one in by_lower), None) for role, known in _ROLES.items()}
+    if columns["text"] is None:
         raise InputError(
             f"{where}: no text: the object has {', '.join(by_lower)[:200] or 'nothing'}; looked for {', '.join(_TEXT)}"
         )
-    return {role: name for role, name in found.items() if name is not None}
+    return {role: name for role, name in columns.items() if name is not None}
 
 
 def _tell(path: Path, roles: dict[str, str], names: Iterable[str]) -> None:
     rest = [name for name in names if name not in roles.values()]
-    told = ", ".join(role if role == name else f"{role} from {name!r}" for role, name in roles.items())
-    log.info("%s: read %s%s", path, told, f"; not read: {', '.join(rest)}" if rest else "")
+    columns = ", ".join(role if role == name else f"{role} from {name!r}" for role, name in roles.items())
+    log.info("%s: read %s%s", path, columns, f"; not read: {', '.join(rest)}" if rest else "")
 
 
 def _row(value: Any, number: int, where: str) -> _Row:
@@ -214,12 +214,12 @@ def _row(value: Any, number: int, where: str) -> _Row:
 
 
 def _records(path: Path, values: Iterable[tuple[int, str, Any]]) -> Iterator[_Row]:
-    told, with_html = False, 0
+    roles_said, with_html = False, 0
     for number, where, value in values:
         row = _row(value, number, where)
-        if not told and isinstance(value, dict):
+        if not roles_said and isinstance(value, dict):
             _tell(path, _roles(value, where), value)
-            told = True
+            roles_said = True
         with_html += row.was_html
         yield row
     if with_html:

@@ -80,8 +80,8 @@ def read(path: Path, tally: Tally) -> Iterator[tuple[str, str, int, str]]:
     Raises:
         InputError: the file cannot be read, or a grade is a number and no whole one.
     """
-    found = _objects(path) if re.search(r"\.jsonl(\.gz)?$", path.name) else _lines(path)
-    for query, document, value, where in found:
+    judgements = _objects(path) if re.search(r"\.jsonl(\.gz)?$", path.name) else _lines(path)
+    for query, document, value, where in judgements:
         ids = identifier_of(query), identifier_of(document)
         grade = grade_of(value, where)
         if ids[0] is None or ids[1] is None or grade is None:

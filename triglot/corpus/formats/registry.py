@@ -328,14 +328,14 @@ def locate(spec: str | Path, *, format: str = "", passages: bool = True, base: s
     Raises:
         InputError: an unknown format, no such path, names that belong to no format, or the hub does not have it.
     """
-    told, path = (format, str(spec)) if format else split_spec(spec)
-    if told and FORMATS[told].built_in:
-        return Located(path if path != told else "", told)
+    name, path = (format, str(spec)) if format else split_spec(spec)
+    if name and FORMATS[name].built_in:
+        return Located(path if path != name else "", name)
     options: Mapping[str, Any] = {}
     place = Path(base) / Path(path).expanduser() if str(base) else Path(path)
     if path.startswith(hub.PREFIX):
         place, options = hub.local(path, passages=passages)
-    return Located(place, told or detect(place), options)
+    return Located(place, name or detect(place), options)
 
 
 def path_first(reader: Callable[..., Any]) -> Callable[..., Any]:
@@ -364,8 +364,8 @@ def read_training(path: str | Path, *, format: str = "", **options: Any) -> tupl
     Raises:
         InputError: unknown format or option (with the nearest known one), or input that cannot be read.
     """
-    found = locate(path, format=format)
-    return FORMATS[found.format].read("training", found.path, {**found.options, **options})
+    located = locate(path, format=format)
+    return FORMATS[located.format].read("training", located.path, {**located.options, **options})
 
 
 @path_first
@@ -381,8 +381,8 @@ def read_retrieval(path: str | Path, *, name: str, format: str = "", **options: 
     Raises:
         InputError: as `read_training`.
     """
-    found = locate(path, format=format)
-    return FORMATS[found.format].read("retrieval", found.path, {**found.options, "name": name, **options})
+    located = locate(path, format=format)
+    return FORMATS[located.format].read("retrieval", located.path, {**located.options, "name": name, **options})
 
 
 def formats_for(tasks: Sequence[Task]) -> str:

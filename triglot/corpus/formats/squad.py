@@ -97,13 +97,13 @@ def find_files(
             raise InputError(f"{path}: its language is {code}, which is not among {list(languages)}")
         return [(path, code)]
     names = sorted(p for p in path.glob(files or "*") if p.name.endswith((".json", ".json.gz")))
-    found = [(p, language or language_of(p.name)) for p in names]
-    kept = [(p, code) for p, code in found if code is not None and (languages is None or code in languages)]
-    for file, code in found if kept else ():
+    with_language = [(p, language or language_of(p.name)) for p in names]
+    kept = [(p, code) for p, code in with_language if code is not None and (languages is None or code in languages)]
+    for file, code in with_language if kept else ():
         if code is None and tally is not None:
             tally.pass_over("file whose name tells no language", file)
     if not kept:
-        known = sorted({code for _, code in found if code is not None})
+        known = sorted({code for _, code in with_language if code is not None})
         if known and languages is not None:
             raise InputError(f"{path}: none of the languages {list(languages)}; the folder has {', '.join(known)}")
         raise InputError(
@@ -280,14 +280,14 @@ def places(contents: Contents, question: Question, unit: Unit, tally: Tally) -> 
         tally.leave_out("question whose answers have no usable text or place, so no gold sentence", question.where)
         return []
     spans = contents.paragraphs[question.paragraph].sentence_spans()
-    found = []
+    sentences = []
     for start in question.starts:
         inside = [number for number, (low, high) in enumerate(spans) if low <= start < high]
         if inside:
-            found.append((question.paragraph, inside[0]))
+            sentences.append((question.paragraph, inside[0]))
         else:
             tally.leave_out("answer that begins in no sentence", question.where)
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(sentences))
 
 
 def read_training(
@@ -474,7 +474,7 @@ def retrieval_set(contents: Contents, tally: Tally, *, name: str, unit: Unit, li
         raise InputError(f"{name}: no question has a relevant passage; {'; '.join(tally.lines())}")
     judgements = [(q, passage, 1) for q, question in enumerate(kept) for passage in sorted(answered[question.id])]
     # Passages that answer one id, over any chain of ids, belong to one cluster of judgements.
-    chains = [sorted(found) for found in answered.values()]
+    chains = [sorted(answers) for answers in answered.values()]
     tied = components(len(ids), [x for chain in chains for x in chain[:-1]], [x for chain in chains for x in chain[1:]])
     judged = np.zeros(len(ids), bool)
     judged[[passage for chain in chains for passage in chain]] = True

@@ -143,12 +143,12 @@ def read_questions(path: str | Path, tally: Tally) -> Questions:
         (first.setdefault((code, text), ids[identifier]), ids[identifier]) for (code, identifier), text in texts.items()
     ]
     number_of = components(len(ids), [a for a, _ in tied], [b for _, b in tied]).tolist()
-    found = Questions(
+    questions = Questions(
         tuple(sorted({code for code, _ in texts})), texts, {identifier: number_of[n] for identifier, n in ids.items()}
     )
-    if found.repeated:
-        tally.count("question ids that repeat another's text (read as one question)", found.repeated)
-    return found
+    if questions.repeated:
+        tally.count("question ids that repeat another's text (read as one question)", questions.repeated)
+    return questions
 
 
 def _comment_files(path: str | Path) -> dict[str, Path]:
@@ -286,18 +286,18 @@ def read_retrieval(
     )
 
 
-def labelled(found: Stances) -> Labelled:
+def labelled(stances: Stances) -> Labelled:
     """Questions in every language that they have, and comments in the one that they were written in; groups are
     questions."""
-    texts = found.questions.texts
-    codes = tuple(sorted({*found.languages, *found.questions.languages}))
-    first, first_at = distinct([[texts.get((code, question)) for question in found.question] for code in codes])
-    spoken = [found.languages[number] for number in found.lang.tolist()]
-    written = list(zip(found.comments, spoken, strict=True))
+    texts = stances.questions.texts
+    codes = tuple(sorted({*stances.languages, *stances.questions.languages}))
+    first, first_at = distinct([[texts.get((code, question)) for question in stances.question] for code in codes])
+    spoken = [stances.languages[number] for number in stances.lang.tolist()]
+    written = list(zip(stances.comments, spoken, strict=True))
     second, second_at = distinct([[text if own == code else None for text, own in written] for code in codes])
-    group = np.array([found.questions.number[question] for question in found.question], np.int64)
-    key = np.arange(len(found), dtype=np.int64)
-    return Labelled(codes, LABELS, first, second, first_at, second_at, found.labels, group, found.ids, key)
+    group = np.array([stances.questions.number[question] for question in stances.question], np.int64)
+    key = np.arange(len(stances), dtype=np.int64)
+    return Labelled(codes, LABELS, first, second, first_at, second_at, stances.labels, group, stances.ids, key)
 
 
 def read_classification(
@@ -322,22 +322,22 @@ def read_classification(
     """
     split, train = split or "valid", train or "train"
     languages = list(among) if languages is None and among else languages
-    found, tally = read(path, split=split, languages=languages, strict=strict)
-    test, notes, facts = labelled(found), list(tally.notes()), {"format": "stance"}
-    counts = {"items": len(found), "questions": len(np.unique(test.group))}
+    stances, tally = read(path, split=split, languages=languages, strict=strict)
+    test, notes, facts = labelled(stances), list(tally.notes()), {"format": "stance"}
+    counts = {"items": len(stances), "questions": len(np.unique(test.group))}
     if head is not None:
         return LabelledData(test, None, notes, facts, counts, sides=("query", "passage"), majority_by_group=True)
     if train not in (splits := _comment_files(path)):
         raise NoTraining(f"{path}: no comments in {train}.jsonl{nearest(train, splits)}")
     trained, of_training = read(path, split=train, languages=train_languages or languages, strict=strict)
     notes += [note for note in of_training.notes() if note not in notes]
-    known = set(found.authors) & set(trained.authors) - {""}
+    known = set(stances.authors) & set(trained.authors) - {""}
     written = sum(author in known for author in trained.authors)
     if known and new_authors:
         trained = trained.without_authors(sorted(known))
         notes.append(f"{written:,} training comments of {len(known)} authors of tested comments are left out")
     elif known:
-        others = sum(author in known for author in found.authors)
+        others = sum(author in known for author in stances.authors)
         notes.append(
             f"{len(known)} authors wrote {others:,} tested and {written:,} training comments (new_authors: true "
             "leaves out the latter)"

@@ -145,9 +145,9 @@ def read_training(
             if not key:
                 tally.leave_out("comment on a question without a text (or template) in the languages", stances.ids[row])
         for query, passage in pairs:
-            for one in (row, passage, *hard):
-                builder.text(ids[one], stances.languages[int(stances.lang[one])], stances.comments[one])
-            builder.row(query, ids[passage], [ids[one] for one in hard])
+            for comment in (row, passage, *hard):
+                builder.text(ids[comment], stances.languages[int(stances.lang[comment])], stances.comments[comment])
+            builder.row(query, ids[passage], [ids[comment] for comment in hard])
             rows += 1
     if not rows:
         raise InputError(f"{path}: no pair in {split}.jsonl for ask: {ask}; {'; '.join(tally.lines())}")
@@ -171,13 +171,13 @@ def _of_one_meaning(stances: Stances, split: str, tally: Tally) -> Stances:
 
 def _questions(stances: Stances, languages: Sequence[str] | None, tally: Tally) -> dict[int, dict[str, str]]:
     """Number of a question -> language -> its first wording there."""
-    found: dict[int, dict[str, str]] = {}
+    by_number: dict[int, dict[str, str]] = {}
     for (lang, identifier), text in stances.questions.texts.items():
         if languages is not None and lang not in languages:
             tally.count("questions in other languages (not asked for)")
             continue
-        found.setdefault(stances.questions.number[identifier], {}).setdefault(lang, text)
-    return found
+        by_number.setdefault(stances.questions.number[identifier], {}).setdefault(lang, text)
+    return by_number
 
 
 def _ask(
@@ -218,12 +218,12 @@ def _drawn(stances: Stances, rows: Sequence[int], row: int, most: int, seed: int
 
 def _partners(stances: Stances, rows: Sequence[int], row: int, seed: int) -> list[int]:
     """For each other language one comment on the same side of the same question, drawn."""
-    found = []
+    partners = []
     for lang in range(len(stances.languages)):
         others = np.array([one for one in rows if stances.lang[one] == lang])
         if lang != stances.lang[row] and len(others):
-            found.append(int(others[np.argmin(seeds.uniform(seed, f"stance partner {stances.ids[row]}", others))]))
-    return found
+            partners.append(int(others[np.argmin(seeds.uniform(seed, f"stance partner {stances.ids[row]}", others))]))
+    return partners
 
 
 def _checked(templates: Mapping[str, Mapping[str, Sequence[str]]]) -> Mapping[str, Mapping[str, Sequence[str]]]:

@@ -163,10 +163,10 @@ def _judgements(path: str | os.PathLike[str], tally: Tally) -> Iterator[tuple[st
 
 def read_qrels(path: str | os.PathLike[str], tally: Tally) -> Qrels:
     """Judgements of four columns (query, iteration, document, grade). Raises InputError where none can be used."""
-    found = list(_judgements(path, tally))
-    if not found:
+    judgements = list(_judgements(path, tally))
+    if not judgements:
         raise InputError(f"{path}: no judgement in it can be read; {'; '.join(tally.lines())}")
-    queries, documents, grades, lines = zip(*found, strict=True)
+    queries, documents, grades, lines = zip(*judgements, strict=True)
     return Qrels(list(queries), list(documents), np.array(grades, np.int64), str(path), np.array(lines, np.int64))
 
 
@@ -196,10 +196,10 @@ def corpus_files(path: str | Path | Sequence[str | Path]) -> list[Path]:
     path = Path(path)
     if not path.is_dir():
         return [path]
-    found = sorted((p for p in path.rglob("*") if _JSONL.fullmatch(p.name) and p.is_file()), key=_natural)
-    if not found:
+    files = sorted((p for p in path.rglob("*") if _JSONL.fullmatch(p.name) and p.is_file()), key=_natural)
+    if not files:
         raise InputError(f"{path}: no passages in it, that is no `*.jsonl` or `*.jsonl.gz` with docid, title and text")
-    return found
+    return files
 
 
 def read_corpus(
@@ -274,7 +274,7 @@ def find_topics(folder: Path, split: str, language: str | None, tally: Tally) ->
     """Language -> topics and qrels files of a split, anywhere under the folder. Files of no known kind are counted."""
     if not folder.is_dir():
         raise InputError(f"{folder}: a folder with topics.*.tsv, qrels.*.tsv and the passages was expected")
-    found: dict[str, dict[str, Path]] = {}
+    by_language: dict[str, dict[str, Path]] = {}
     splits: set[str] = set()
     for file in sorted(folder.rglob("*")):
         match = NAME.fullmatch(file.name)
@@ -296,18 +296,18 @@ def find_topics(folder: Path, split: str, language: str | None, tally: Tally) ->
             raise InputError(
                 f"{file}: the file name tells no language (`topics.name-xx-{split}.tsv`); give `language: xx`"
             )
-        if (other := found.setdefault(code, {}).setdefault(kind, file)) != file:
+        if (other := by_language.setdefault(code, {}).setdefault(kind, file)) != file:
             raise InputError(f"{file}: a second file of {kind} for {code} in {split}, beside {other}")
     if not splits:
         raise InputError(f"{folder}: no files such as topics.name-xx-{split}.tsv and qrels.name-xx-{split}.tsv")
-    if not found:
+    if not by_language:
         raise InputError(f"{folder}: no split {split!r}{nearest(split, splits)}")
-    for code, files in found.items():
+    for code, files in by_language.items():
         for kind in {"topics", "qrels"} - set(files):
             raise InputError(
                 f"{folder}: no {kind} file for {code} in {split}, though {next(iter(files.values())).name} is there"
             )
-    return dict(sorted(found.items()))
+    return dict(sorted(by_language.items()))
 
 
 def passage_files(root: Path, codes: Sequence[str]) -> dict[str, list[Path]]:
@@ -320,14 +320,14 @@ def passage_files(root: Path, codes: Sequence[str]) -> dict[str, list[Path]]:
             continue  # Mr. TyDi has its training queries beside the corpus
         folders = [] if file == root else list(file.relative_to(root).parts[:-1])
         stem = re.sub(r"\.jsonl(\.gz)?$", "", file.name)
-        told = [code for part in (stem, *reversed(folders)) if (code := ending(part)) is not None]
-        told += around or (codes if len(codes) == 1 else [])
-        if not told:
+        codes_of_file = [code for part in (stem, *reversed(folders)) if (code := ending(part)) is not None]
+        codes_of_file += around or (codes if len(codes) == 1 else [])
+        if not codes_of_file:
             raise InputError(
                 f"{file}: neither its name nor its folder tells which of {', '.join(codes)} it is in "
                 "(`docs-xx.jsonl`, `xx/`)"
             )
-        files.setdefault(told[0], []).append(file)
+        files.setdefault(codes_of_file[0], []).append(file)
     for code in codes:
         if code not in files:
             raise InputError(f"{root}: no passages for {code}{nearest(code, files)}")

@@ -50,7 +50,7 @@ def find_pair(model: str, *parts: str) -> tuple[Path, Path]:
     folder = Path(model)
     for part in parts:
         folder = folder / part if part and (folder / part).is_dir() else folder
-    found = []
+    pair = []
     for side in SIDES:
         files = [folder / f"{side}{suffix}" for suffix in SUFFIXES if (folder / f"{side}{suffix}").is_file()]
         if len(files) != 1:
@@ -60,8 +60,8 @@ def find_pair(model: str, *parts: str) -> tuple[Path, Path]:
                 f"{side}.ids.txt, or {side}.parquet)"
                 f"{nearest(side, known) if known and not files else ''}"
             )
-        found.append(files[0])
-    return found[0], found[1]
+        pair.append(files[0])
+    return pair[0], pair[1]
 
 
 def ids_file(path: Path) -> Path:

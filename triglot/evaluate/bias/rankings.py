@@ -120,11 +120,11 @@ def language_shares(
     top, short = _top(ranking, benchmark, scope, k)
     number = len(scope.codes)
     row, column = np.nonzero(top >= 0)
-    found = np.bincount(row * number + scope.passage_lang[top[row, column]], minlength=size * number).reshape(
+    counts = np.bincount(row * number + scope.passage_lang[top[row, column]], minlength=size * number).reshape(
         size, number
     )
-    length = found.sum(1, keepdims=True)
-    share = np.where(length > 0, found / np.maximum(length, 1), np.nan)  # (queries, languages)
+    length = counts.sum(1, keepdims=True)
+    share = np.where(length > 0, counts / np.maximum(length, 1), np.nan)  # (queries, languages)
     pool = np.bincount(scope.passage_lang[scope.passage_lang >= 0], minlength=number)
     spoken = int((pool > 0).sum())
     pool = pool / max(int(pool.sum()), 1)

@@ -74,14 +74,14 @@ def check_subsets(name: str, subsets: Sequence[Sequence[str]], known: Sequence[s
     """
     if complaint := MOST_SUBSETS.complaint(len(subsets), whole=True):
         raise InputError(f"{name}: subsets: {complaint}")
-    found: set[frozenset[str]] = set()
+    pools: set[frozenset[str]] = set()
     for codes in subsets:
         pool = frozenset(codes)
         if len(pool) < 2 or len(pool) < len(codes):
             raise InputError(f"{name}: a subset needs two languages or more, each once, not {shown(list(codes))}")
-        if pool in found:
+        if pool in pools:
             raise InputError(f"{name}: the subset {'+'.join(sorted(pool))} is given twice")
-        found.add(pool)
+        pools.add(pool)
         for code in codes:
             if known is not None and code not in known:
                 raise InputError(f"{name}: no language {code!r}{nearest(code, known)}")

@@ -233,8 +233,8 @@ def foreign_recall(
     number[scope.columns] = np.arange(len(scope.codes))
     lacking = (number[absent.lang] >= 0) & (number[absent.lang] != scope.query_lang[absent.query])
     wanted = np.bincount(np.r_[pairs.query[other], absent.query[lacking]], minlength=queries)
-    found = np.bincount(pairs.query[other], weights=within, minlength=queries)
-    return scope.figure(np.where(wanted > 0, found / np.maximum(wanted, 1), np.nan))
+    recalled = np.bincount(pairs.query[other], weights=within, minlength=queries)
+    return scope.figure(np.where(wanted > 0, recalled / np.maximum(wanted, 1), np.nan))
 
 
 def kruskal_wallis(

@@ -48,10 +48,10 @@ def fairness(pool: Pool, extra: Sequence[str | Measure] = ()) -> Fairness:
     figures = {name: figure for name, figure in figures.items() if np.isfinite(figure.macro)}
     by_language: dict[str, dict[str, float]] = {}
     for number, code in enumerate(codes):
-        found = {name: float(figure.by_language[number]) for name, figure in figures.items()}
-        found = {name: value for name, value in found.items() if np.isfinite(value)}
-        if found:
-            by_language[code] = found
+        values = {name: float(figure.by_language[number]) for name, figure in figures.items()}
+        values = {name: value for name, value in values.items() if np.isfinite(value)}
+        if values:
+            by_language[code] = values
     shares: dict[str, dict[str, float]] = {}
     if pool.top is not None:
         of_codes = zip(codes, pool.shares().matrix, strict=True)
@@ -76,23 +76,28 @@ def restricted(counts: Counts, benchmark: RetrievalSet, codes: Sequence[str]) ->
 
 def with_fairness(evaluation: Evaluation, top: np.ndarray | None, extra: Sequence[str | Measure] = ()) -> Evaluation:
     """An `Evaluation` whose summary, languages and rows have all measures of bias, and `extra` ones."""
-    found = fairness(Pool(evaluation.counts, evaluation.benchmark, top), extra)
+    bias_figures = fairness(Pool(evaluation.counts, evaluation.benchmark, top), extra)
     summary, by_language = dict(evaluation.summary), dict(evaluation.by_language)
-    summary["bias"] = summary.get("bias", {}) | found.summary
-    chance = [row for row in reported("bias") if row.chance and row.name in found.summary]
-    levels = "; ".join(f"{row.title[0].lower()}{row.title[1:]}: {found.summary[row.name]:.3f}" for row in chance)
-    summary["notes"] = [*summary["notes"], *found.notes, *([f"to compare bias with: {levels}"] if levels else [])]
+    summary["bias"] = summary.get("bias", {}) | bias_figures.summary
+    chance = [row for row in reported("bias") if row.chance and row.name in bias_figures.summary]
+    levels = "; ".join(f"{row.title[0].lower()}{row.title[1:]}: {bias_figures.summary[row.name]:.3f}" for row in chance)
+    summary["notes"] = [
+        *summary["notes"],
+        *bias_figures.notes,
+        *([f"to compare bias with: {levels}"] if levels else []),
+    ]
     bias = by_language.get("bias", {})
     if benchmark_ranks := _ranks(evaluation):
         by_language["ranks"] = benchmark_ranks
     by_language["bias"] = {
-        code: bias.get(code, {}) | found.by_language.get(code, {}) for code in {**bias, **found.by_language}
+        code: bias.get(code, {}) | bias_figures.by_language.get(code, {})
+        for code in {**bias, **bias_figures.by_language}
     }
-    if found.shares:
-        by_language[f"shares@{TOP}"] = found.shares
+    if bias_figures.shares:
+        by_language[f"shares@{TOP}"] = bias_figures.shares
     rows = dict(evaluation.rows)
     pool = rows["passage_lang"] < 0
-    for name, values in found.columns.items():
+    for name, values in bias_figures.columns.items():
         rows[name] = np.where(pool, values[rows["query"]], np.nan)
     return replace(evaluation, summary=summary, by_language=by_language, rows=rows)
 
@@ -108,13 +113,13 @@ def _ranks(evaluation: Evaluation) -> dict[str, dict[str, list[float]]]:
     rank = 1 + counts.above.sum(1, dtype=np.int64) + counts.tied.sum(1, dtype=np.int64) / 2
     lang = benchmark.passages.lang[counts.passage]
     same = lang == benchmark.queries.lang[counts.query]
-    found: dict[str, dict[str, list[float]]] = {}
+    quantiles: dict[str, dict[str, list[float]]] = {}
     for number, code in enumerate(benchmark.languages):
         for name, chosen in (("same", same), ("other", ~same)):
             values = rank[(lang == number) & chosen]
             if len(values):
-                found.setdefault(code, {})[name] = [float(q) for q in np.quantile(values, QUANTILES)]
-    return found
+                quantiles.setdefault(code, {})[name] = [float(q) for q in np.quantile(values, QUANTILES)]
+    return quantiles
 
 
 def with_subsets(evaluation: Evaluation, subsets: Sequence[Sequence[str]], settings: Sequence[str]) -> Evaluation:
@@ -127,12 +132,12 @@ def with_subsets(evaluation: Evaluation, subsets: Sequence[Sequence[str]], setti
     Raises:
         InputError: as `triglot.evaluate.bias.scope.check_subsets`.
     """
-    found: dict[str, Any] = {}
+    subsets_summary: dict[str, Any] = {}
     check_subsets(evaluation.benchmark.name, subsets, evaluation.benchmark.languages)
     for codes in subsets:
         part = tabulate(*restricted(evaluation.counts, evaluation.benchmark, codes), settings=settings)
         part = with_fairness(part, None) if "multi" in settings else part
-        found["+".join(codes)] = {
+        subsets_summary["+".join(codes)] = {
             key: part.summary[key] for key in (*settings, "bias", "counts") if key in part.summary
         }
-    return replace(evaluation, summary=evaluation.summary | {"subsets": found})
+    return replace(evaluation, summary=evaluation.summary | {"subsets": subsets_summary})
