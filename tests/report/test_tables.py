@@ -4,6 +4,7 @@ import csv
 import io
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -197,3 +198,11 @@ def test_tables_of_arms_are_shown_likewise(study: Path) -> None:
     assert repr(table).splitlines()[0] == "toy"
     assert "x-y (3 seeds)" in repr(table)
     assert "<td>" in table._repr_html_()
+
+
+def test_an_interval_ends_where_its_measure_does(study: Path) -> None:
+    table = compare([arm for arm in find_arms([study]) if arm.name == "x-x"], "toy", measure="bias", resamples=200)
+    cells: dict[str, Any] = dict(zip((one.measure for one in table.columns), table.rows[0].cells, strict=True))
+    correlation, share = cells["mrc@10"], cells["complete@10"]
+    assert -1 <= correlation.low < correlation.value < 0
+    assert share.low >= 0

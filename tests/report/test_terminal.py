@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.cells import cell_len
@@ -11,6 +12,7 @@ from rich.console import Console
 from tests.report.synthetic import write_study
 from triglot.report import compare, find_arms, terminal
 from triglot.report.tables import Table, cell_text, number
+from triglot.report.terminal import print_lines, wrapped
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +59,30 @@ def test_two_models_keep_their_intervals_at_eighty_columns(table: Table, monkeyp
 def test_a_pipe_gets_one_line_a_model(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = printed(table, 0, monkeypatch)
     assert [line.split()[0] for line in lines[2 : 2 + len(table.rows)]] == [row.name for row in table.rows]
+
+
+def test_a_few_parts_keep_the_intervals_and_what_is_left_out_is_said(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "\n".join(printed(table, 80, monkeypatch))
+    assert text.count("bm25") == 3  # parts
+    assert "Intervals do not fit" not in text
+    wide = Table(table.benchmark, table.columns * 3, tuple(replace(row, cells=row.cells * 3) for row in table.rows))
+    lines = printed(wide, 80, monkeypatch)
+    assert "[" not in "".join(lines)
+    assert "Intervals do not fit in 80 columns" in " ".join(lines)
+    assert max(map(cell_len, lines)) <= 80
+
+
+def test_sentences_break_between_words_and_stay_whole_in_a_pipe() -> None:
+    line = "  Note: 97 % of 13,033 passages are in ไทย and 中文"
+    for width in (20, 30, 48):
+        found = wrapped(line, width)
+        assert " ".join(part.strip() for part in found) == line.strip()
+        assert found[0].startswith("  Note: ")
+        assert all(part.startswith("    ") for part in found[1:])
+        assert not any(part.strip().startswith("%") for part in found)
+    assert wrapped(line, 0) == [line]
+    out = io.StringIO()
+    print_lines([line * 4], out)
+    assert out.getvalue() == f"{line * 4}\n"

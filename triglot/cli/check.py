@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -82,6 +83,7 @@ def check(
     from triglot.commands.check import as_json as to_json
     from triglot.commands.check import check_model, limits_of
     from triglot.commands.sources import named_paths
+    from triglot.report.terminal import print_lines
 
     amounts = {"passages": 0, "queries": 0} if full else {"passages": sample}
     settings = CheckSettings(**amounts, seed=seed)
@@ -106,13 +108,11 @@ def check(
     else:
         for report in reports:
             questions_asked, passages = (report.check.counts[key] for key in ("queries", "passages"))
-            typer.echo(f"{report.check.name} ({questions_asked:,} questions, {passages:,} texts)")
-            for sentence in report.verdict.sentences:
-                typer.echo(f"  {sentence}")
+            lines = [f"{report.check.name} ({questions_asked:,} questions, {passages:,} texts)"]
+            print_lines([*lines, *(f"  {sentence}" for sentence in report.verdict.sentences)], sys.stdout)
             if report.verdict.mend:
                 typer.echo(f"  Mend it: {report.verdict.mend}")
-            for note in report.check.notes:
-                typer.echo(f"  Note: {note}")
+            print_lines([f"  Note: {note}" for note in report.check.notes], sys.stdout)
     if out:
         typer.echo(f"report: {out / 'check.html'}", err=True)
     past = [line for report in reports for line in report.past]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -190,8 +191,10 @@ def compare(
             changes = {name: told.sentences for name, told in changes_of(arms).items()}
             put("compare", {"changes": changes, "tables": found}, report)
         elif output == "table":
+            from triglot.report.terminal import width_of
+
             for told in changes_of(arms).values():
-                typer.echo("\n".join([*told.lines, ""]))
+                typer.echo("\n".join([*told.lines(width_of(sys.stdout) or 80), ""]))
             print_tables(tables)
         else:
             typer.echo(render(arms, output, tables=tables), nl=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -56,11 +57,12 @@ def data_inspect(
     """Show the format, languages, counts, parallel coverage, duplicates and leakage of data."""
     listen(quiet)
     from triglot.corpus.inspect import inspect_paths, render
+    from triglot.report.terminal import print_lines
 
     report = inspect_paths(paths, against or [], strict=strict)
     if as_json:
         return put("data inspect", report)
-    typer.echo(render(report))
+    print_lines(render(report).splitlines(), sys.stdout)
 
 
 @data_app.command("describe")
@@ -121,6 +123,7 @@ def data_prepare(
     """Make training pairs and a benchmark of articles and the clicks of a search log."""
     listen(quiet)
     from triglot.commands.data import next_steps, prepare_data
+    from triglot.report.terminal import print_lines
 
     made = prepare_data(
         paths,
@@ -135,7 +138,7 @@ def data_prepare(
     )
     if as_json:
         return put("data prepare", made.report, out)
-    typer.echo(str(made))
+    print_lines(str(made).splitlines(), sys.stdout)
     if not quiet:
         typer.echo("\n".join(["", *next_steps(out)]), err=True)
 

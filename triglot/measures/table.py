@@ -54,6 +54,7 @@ class Measure:
             `r@50` is then known though the table has `r@10` alone.
         lower_is_better: which way the verdicts go.
         rank: whether it counts ranks; otherwise it is a share of 1.
+        least: the least that it can be, where intervals end.
         needs: `parallel` answers, `rankings` of the pool; it is left out where the benchmark has none.
         chance: whether it is what chance gives: printed below the figures, and no column.
         main: whether others may take it as the one figure of a task: MTEB's main score.
@@ -74,6 +75,7 @@ class Measure:
     cut_off: Literal["none", "optional", "needed"] = "none"
     lower_is_better: bool = False
     rank: bool = False
+    least: float = 0.0
     needs: tuple[Need, ...] = ()
     chance: bool = False
     main: bool = False

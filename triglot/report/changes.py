@@ -9,6 +9,7 @@ from functools import cache
 
 import numpy as np
 import pyarrow.compute as pc
+from rich.cells import cell_len, set_cell_size
 
 from triglot.evaluate.results import figure_names, read_figures, read_questions
 from triglot.report.runs import Arm
@@ -92,17 +93,25 @@ class Changes:
         said.append(f"Over all languages: in {after:.0%} instead of {before:.0%}.")
         return said
 
-    @property
-    def lines(self) -> list[str]:
-        """Sentences and examples for a terminal, at most 80 columns wide."""
+    def lines(self, width: int = 80) -> list[str]:
+        """Sentences and examples for a terminal of so many columns."""
         found = [f"{self.benchmark}: {self.after} after {self.before}"]
         for sentence in self.sentences:
-            found += textwrap.wrap(sentence, 78, initial_indent="  ", subsequent_indent="  ", break_long_words=False)
+            found += textwrap.wrap(
+                sentence, width - 2, initial_indent="  ", subsequent_indent="  ", break_long_words=False
+            )
         for title, examples in (("won", self.won), ("lost", self.lost)):
             for one in examples:
-                text = one.text if len(one.text) <= 48 else f"{one.text[:45]}..."
-                found.append(f"  {title:<4} {one.language:<5} {one.before:>5,} -> {one.after:<5,} {text}")
+                ranks = f"  {title:<4} {one.language:<5} {one.before:>6,} -> {one.after:<6,} "
+                found.append(ranks + _cut(one.text, width - len(ranks)))
         return found
+
+
+def _cut(text: str, width: int) -> str:
+    """A text in so many columns of a terminal, where some letters take two."""
+    if cell_len(text) <= width:
+        return text
+    return f"{set_cell_size(text, max(width - 3, 1)).rstrip()}..."
 
 
 @cache

@@ -244,8 +244,8 @@ def compare(
         cells = []
         for index, column in enumerate(columns):
             value, key = _value(arm, benchmark, column), (arm.name, index)
-            own = found[key][0] if key in found else None
-            cells.append(None if value is None else make_cell(value, column, own, decisions.get(key)))
+            own, bottom = found[key][0] if key in found else None, find(column.measure).least
+            cells.append(None if value is None else make_cell(value, column, own, decisions.get(key), bottom=bottom))
         rows.append(Row(arm.name, len(arm.runs), tuple(cells)))
     notes = [*_notes(arms, benchmark, bool(found), level)]
     titles = [TITLES.get(column.setting, column.title).lower() for column in columns]
