@@ -12,7 +12,9 @@ import yaml
 import triglot
 from tests import help_centre
 from tests.command import triglot as command_line
+from triglot.document import parse_yaml
 from triglot.encoder import EncoderSettings, init_encoder
+from triglot.recipe import recipe_of
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -94,6 +96,34 @@ def test_the_way_of_a_team_runs_from_end_to_end(tmp_path: Path, monkeypatch: pyt
     first = said["compare", "runs/before"].splitlines()
     assert "searchers find the article in the first ten in" in " ".join(first[1:4])
     assert "change your password" in said["search", "runs/after"] or "password" in said["search", "runs/after"]
+
+
+@pytest.mark.slow
+def test_a_smaller_model_is_made_as_its_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command of the page on a tiny transformer in the place of MODEL; every block of a recipe is understood."""
+    monkeypatch.chdir(tmp_path)
+    known = {code: dict.fromkeys(help_centre.ACTIONS[code], 5) for code in help_centre.LANGUAGES}
+    settings = EncoderSettings(kind="transformer", dim=16, vocab=300, layers=12, heads=2)
+    init_encoder(settings, known, seed=1).save(Path("start"))
+    Path("translations").mkdir()
+    for code in help_centre.LANGUAGES:
+        lines = [f"{action} {number}" for number in range(4) for action in help_centre.ACTIONS[code]]
+        Path("translations", f"{code}.txt").write_text("\n".join(lines) + "\n", "utf-8")
+    Path("articles.csv").write_text("id,text\n1,The invoice\n2,A password\n", "utf-8")
+    Path("questions.txt").write_text("Where is the invoice?\n", "utf-8")
+    commands, recipes = 0, 0
+    for language, _, text in blocks(ROOT / "docs/smaller.md"):
+        for line in text.splitlines() if language == "sh" else []:
+            more = ["--steps", "2", "--held-out", "5", "-q"] if "--parallel" in line else ["-q"]
+            done = command_line(*shlex.split(line.replace("MODEL", "start"))[1:], *more)
+            assert done.code == 0, (line, done.err)
+            assert "mean cosine to the vectors of start" in done.out
+            commands += 1
+        if language == "yaml":
+            encoder = recipe_of(parse_yaml(text, "docs/smaller.md")).encoder
+            assert encoder.keep_layers == 6 or encoder.lora.modules == ("query", "value")
+            recipes += 1
+    assert (commands, recipes) == (2, 2)
 
 
 def test_the_pages_stand_in_the_four_groups() -> None:

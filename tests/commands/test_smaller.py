@@ -75,9 +75,11 @@ def test_a_model_is_only_cut(place: Path, tmp_path: Path) -> None:
 
 
 def test_a_trimmed_model_of_all_layers_has_the_vectors_of_the_whole(place: Path, tmp_path: Path) -> None:
-    done = run(place, tmp_path / "cut", "--trim", place / "plain.txt")
+    done = run(place, tmp_path / "cut", "--trim", place / "plain.txt", "--json")
     assert done.code == 0, done.err
-    assert read_json(tmp_path / "cut" / "kept.json")["cosine"] == {"cut": 1.0}
+    told = json.loads(done.out)
+    assert (told["command"], told["out"]) == ("init", str(tmp_path / "cut"))
+    assert told["cosine"] == read_json(tmp_path / "cut" / "kept.json")["cosine"] == {"cut": 1.0}
     texts = (place / "plain.txt").read_text(encoding="utf-8").splitlines()
     made, whole = load_encoder(tmp_path / "cut"), load_encoder(place / "whole")
     np.testing.assert_allclose(made.encode(texts, side="passage"), whole.encode(texts, side="passage"), atol=1e-6)

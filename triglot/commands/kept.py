@@ -115,6 +115,7 @@ def measure(
     parent: Any,
     cut: Any,
     learned: Any | None,
+    *,
     folder: Path,
     whole: str,
     texts: Sequence[str],

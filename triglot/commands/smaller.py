@@ -103,16 +103,23 @@ def smaller_model(model: str, out: str | Path, cut: Cut, *, force: bool = False,
     with outputs.folder(out, "init", model=model, inputs=inputs, force=force) as place:
         benchmarks, probes = _held_out(cut)
         parent = _transformer(model)
-        layers = _layers(cut.layers, layer_count(parent)) if cut.layers else []
+        count = layer_count(parent)
+        layers = _layers(cut.layers, count) if cut.layers else []
         recipe = _recipe(model, parent, layers, cut)
-        steps = _Steps(recipe, outputs.resolve(out, "folder"), cut) if cut.learns else None
+        steps = _Steps(recipe, outputs.resolve(out, "folder")) if cut.learns else None
         begun, made = _made(recipe, cut, steps, progress)
-        if not probes:
-            probes = _spaced([text for one in benchmarks for text in one.passages.texts])
-        begun_from = {"model": model, "layers": layers or None, "of_layers": layer_count(parent), "steps": cut.learns}
-        learned = made if steps else None
         made.save(place)
-        kept = measure(parent, begun, learned, place, model_folder(model), probes, benchmarks, begun_from, progress)
+        kept = measure(
+            parent,
+            begun,
+            made if steps else None,
+            folder=place,
+            whole=model_folder(model),
+            texts=probes or _spaced([text for one in benchmarks for text in one.passages.texts]),
+            benchmarks=benchmarks,
+            facts={"model": model, "layers": layers or None, "of_layers": count, "steps": cut.learns},
+            progress=progress,
+        )
         told = kept.lines()
         made.save(place, card=_card(Card, model, cut, benchmarks, told))
         write_json(place / KEPT, kept.as_json())
@@ -245,7 +252,7 @@ def _spec(spec: str) -> str:
 class _Steps:
     """The folder of a run beside the output, where what was learned so far is kept until all is done."""
 
-    def __init__(self, recipe: Recipe, out: Path, cut: Cut):
+    def __init__(self, recipe: Recipe, out: Path):
         self.folder = out.with_name(f".{out.name}.{digest(recipe)}.steps")
         for other in out.parent.glob(f".{out.name}.????????????.steps"):
             if other != self.folder and (other / "recipe.yaml").is_file():
@@ -264,12 +271,12 @@ def _made(recipe: Recipe, cut: Cut, steps: _Steps | None, progress: bool) -> tup
     from triglot.encoder import init_encoder, load_encoder
     from triglot.encoder.trim import trimmed
 
-    begun: Any = init_encoder(recipe.encoder)
     if steps is not None:
         from triglot.study.run import run
 
         run(recipe, steps.folder, progress=progress)
-        return begun, load_encoder(steps.folder / "model", name="smaller")
+        return init_encoder(recipe.encoder), load_encoder(steps.folder / "model", name="smaller")
+    begun: Any = init_encoder(recipe.encoder)
     if cut.trim:
         kept = {text for spec in cut.trim for text in read_texts(spec)}
         kept |= {text for path in cut.texts.values() for text in read_texts(f"passages={split_spec(path)[1]}")}
