@@ -82,29 +82,29 @@ class Kept:
         """The same in plain words."""
         name, steps = Path(self.facts["model"]).name, self.facts["steps"]
         layers = self.facts["layers"]
-        told = []
+        lines = []
         if layers:
-            told.append(f"layers: {len(layers)} of {self.facts['of_layers']} ({', '.join(map(str, layers))})")
+            lines.append(f"layers: {len(layers)} of {self.facts['of_layers']} ({', '.join(map(str, layers))})")
         if self.tokens[0] != self.tokens[1]:
-            told.append(f"tokens: {self.tokens[1]:,} of {self.tokens[0]:,}")
-        told.append(f"parameters: {_millions(self.parameters[1])} of {_millions(self.parameters[0])}")
-        told.append(
+            lines.append(f"tokens: {self.tokens[1]:,} of {self.tokens[0]:,}")
+        lines.append(f"parameters: {_millions(self.parameters[1])} of {_millions(self.parameters[0])}")
+        lines.append(
             f"on disk: {self.bytes[1] / 2**20:,.0f} of {self.bytes[0] / 2**20:,.0f} MiB (weights and tokenizer)"
         )
         if self.speed is not None:
-            told.append(f"speed: {self.speed:.1f} times the texts a second of {name}, here")
+            lines.append(f"speed: {self.speed:.1f} times the texts a second of {name}, here")
         if self.cosine:
             stages = [f"{self.cosine['cut']:.3f} when cut"]
             stages += [f"{self.cosine['learned']:.3f} after {steps} steps"] if "learned" in self.cosine else []
-            told.append(f"mean cosine to the vectors of {name}, {self.texts:,} texts: {', '.join(stages)}")
+            lines.append(f"mean cosine to the vectors of {name}, {self.texts:,} texts: {', '.join(stages)}")
         else:
-            told.append("no texts to compare vectors of: --texts, --parallel or --on would measure what is kept")
-        for benchmark, found in self.retrieval.items():
-            for key, whole in found["parent"].items():
-                stages = [f"{name} {whole:.3f}", f"when cut {found['cut'][key]:.3f}"]
-                stages += [f"after {steps} steps {found['learned'][key]:.3f}"] if "learned" in found else []
-                told.append(f"{benchmark}, {key}: {', '.join(stages)}")
-        return told
+            lines.append("no texts to compare vectors of: --texts, --parallel or --on would measure what is kept")
+        for benchmark, figures in self.retrieval.items():
+            for key, whole in figures["parent"].items():
+                stages = [f"{name} {whole:.3f}", f"when cut {figures['cut'][key]:.3f}"]
+                stages += [f"after {steps} steps {figures['learned'][key]:.3f}"] if "learned" in figures else []
+                lines.append(f"{benchmark}, {key}: {', '.join(stages)}")
+        return lines
 
 
 def _millions(count: int) -> str:

@@ -107,12 +107,12 @@ def smaller_model(model: str, out: str | Path, cut: Cut, *, force: bool = False,
         layers = _layers(cut.layers, count) if cut.layers else []
         recipe = _recipe(model, parent, layers, cut)
         steps = _Steps(recipe, outputs.resolve(out, "folder")) if cut.learns else None
-        begun, made = _made(recipe, cut, steps, progress)
-        made.save(place)
+        begun, final = _models(recipe, cut, steps, progress)
+        final.save(place)
         kept = measure(
             parent,
             begun,
-            made if steps else None,
+            final if steps else None,
             folder=place,
             whole=model_folder(model),
             texts=probes or _spaced([text for one in benchmarks for text in one.passages.texts]),
@@ -120,12 +120,12 @@ def smaller_model(model: str, out: str | Path, cut: Cut, *, force: bool = False,
             facts={"model": model, "layers": layers or None, "of_layers": count, "steps": cut.learns},
             progress=progress,
         )
-        told = kept.lines()
-        made.save(place, card=_card(Card, model, cut, benchmarks, told))
+        lines = kept.lines()
+        final.save(place, card=_card(Card, model, cut, benchmarks, lines))
         write_json(place / KEPT, kept.as_json())
     if steps:
         steps.clear()
-    return told
+    return lines
 
 
 def _check(cut: Cut) -> None:
@@ -149,13 +149,13 @@ def _transformer(model: str) -> Any:
     """The whole model. Raises InputError where it is no plain transformer."""
     from triglot.encoder.transformer import TransformerEncoder
 
-    found = load_model(model)
-    if not isinstance(found, TransformerEncoder):
+    encoder = load_model(model)
+    if not isinstance(encoder, TransformerEncoder):
         what = "was debiased by language; take the model that it was made of"
-        if getattr(found, "kind", "") == "static":
+        if getattr(encoder, "kind", "") == "static":
             what = "is a static encoder, which has no layers and encodes thousands of texts a second"
         raise InputError(f"--from {model}: {what}")
-    return found
+    return encoder
 
 
 def _layers(asked: str, count: int) -> list[int]:
@@ -172,12 +172,12 @@ def _layers(asked: str, count: int) -> list[int]:
         )
     numbers = [int(word) for word in words]
     try:
-        found = chosen_layers(numbers if len(numbers) > 1 else numbers[0], count) if min(numbers) else []
+        layers = chosen_layers(numbers if len(numbers) > 1 else numbers[0], count) if min(numbers) else []
     except InputError as error:
         raise InputError(f"--layers: {str(error).partition(': ')[2]}") from None
-    if not found:
+    if not layers:
         raise InputError("--layers: 0 is no layer; they are counted from 1")
-    return found
+    return layers
 
 
 def _recipe(model: str, parent: Any, layers: Sequence[int], cut: Cut) -> Recipe:
@@ -243,10 +243,10 @@ def _absolute(path: str) -> str:
 
 def _spec(spec: str) -> str:
     """A path of `--trim` that does not depend on the current folder."""
-    told, path = split_spec(spec)
+    format, path = split_spec(spec)
     if is_built_in(spec):
         return spec
-    return f"{told}={_absolute(path)}" if told else _absolute(path)
+    return f"{format}={_absolute(path)}" if format else _absolute(path)
 
 
 class _Steps:
@@ -266,7 +266,7 @@ class _Steps:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _made(recipe: Recipe, cut: Cut, steps: _Steps | None, progress: bool) -> tuple[Any, Any]:
+def _models(recipe: Recipe, cut: Cut, steps: _Steps | None, progress: bool) -> tuple[Any, Any]:
     """The model as it was cut, and as it is after the steps; one model where there are none."""
     from triglot.encoder import init_encoder, load_encoder
     from triglot.encoder.trim import trimmed
@@ -281,9 +281,9 @@ def _made(recipe: Recipe, cut: Cut, steps: _Steps | None, progress: bool) -> tup
         kept = {text for spec in cut.trim for text in read_texts(spec)}
         kept |= {text for path in cut.texts.values() for text in read_texts(f"passages={split_spec(path)[1]}")}
         kept |= {text for path in cut.parallel.values() for text in read_texts(f"bitext={path}")}
-        found = trimmed(begun, sorted(kept))
-        log.info("%d of %d tokens are kept, those of %d texts", len(found.kept), found.whole, len(kept))
-        begun = found.encoder
+        small = trimmed(begun, sorted(kept))
+        log.info("%d of %d tokens are kept, those of %d texts", len(small.kept), small.whole, len(kept))
+        begun = small.encoder
     return begun, begun
 
 
@@ -292,10 +292,10 @@ def _held_out(cut: Cut) -> tuple[list[RetrievalSet], list[str]]:
     benchmarks, probes = [], []
     for name, path in cut.parallel.items():
         if cut.held_out:
-            found = bitext.read_retrieval(path, name=name, limit=cut.held_out)
-            _check_some_are_left(cut, path, len(np.unique(found.passages.group)))
-            benchmarks.append(found)
-            probes += found.passages.texts
+            lines = bitext.read_retrieval(path, name=name, limit=cut.held_out)
+            _check_some_are_left(cut, path, len(np.unique(lines.passages.group)))
+            benchmarks.append(lines)
+            probes += lines.passages.texts
     for path in cut.texts.values():
         texts = read_passages(split_spec(path)[1])[1]
         _check_some_are_left(cut, path, len(texts) - 1)
@@ -321,11 +321,11 @@ def _spaced(texts: Sequence[str]) -> list[str]:
     return [texts[place * len(texts) // _PROBES] for place in range(_PROBES)] if len(texts) > _PROBES else texts
 
 
-def _card(card: Any, model: str, cut: Cut, benchmarks: Sequence[RetrievalSet], told: Sequence[str]) -> Any:
+def _card(card: Any, model: str, cut: Cut, benchmarks: Sequence[RetrievalSet], lines: Sequence[str]) -> Any:
     local = Path(model).expanduser().exists()
     begun = (
         [f"made of the model {Path(model).resolve().name}, whose own card tells how that was trained"] if local else []
     )
     languages = sorted({code for one in benchmarks if one.name in cut.parallel for code in one.languages})
     sources = dict.fromkeys([*cut.parallel, *cut.texts] if cut.learns else [], "")
-    return card(languages=languages, base="" if local else model, sources=sources, training=[*begun, *told])
+    return card(languages=languages, base="" if local else model, sources=sources, training=[*begun, *lines])

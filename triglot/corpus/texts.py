@@ -22,18 +22,18 @@ def read_texts(spec: str, *, base: str | Path = "") -> list[str]:
     Raises:
         InputError: no such path, or what cannot be read.
     """
-    told, path = split_spec(spec)
+    format, path = split_spec(spec)
     place = Path(base) / Path(path).expanduser()
-    if told == "passages" or (not told and place.is_file() and tables.suffix(place) in _PLAIN):
+    if format == "passages" or (not format and place.is_file() and tables.suffix(place) in _PLAIN):
         return read_passages(place)[1]
-    found = locate(spec, base=base)
-    corpus, tally = FORMATS[found.format].read("training", found.path, found.options)
+    located = locate(spec, base=base)
+    corpus, tally = FORMATS[located.format].read("training", located.path, located.options)
     say(spec, tally)
     return corpus.texts.to_pylist()
 
 
 def is_built_in(spec: str) -> bool:
     """Whether the texts are made by the readers, so that there is no path."""
-    told, path = split_spec(spec)
-    name = told or path
+    format, path = split_spec(spec)
+    name = format or path
     return name in FORMATS and FORMATS[name].built_in

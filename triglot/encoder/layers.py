@@ -24,8 +24,8 @@ _TEXTS = ("a", "A longer text of some words, so that every layer has more than o
 def layers_of(model: nn.Module, config: Any) -> tuple[str, nn.ModuleList] | None:
     """Where the layers of a Hugging Face transformer are, and the layers; None where they cannot be told apart."""
     count = getattr(config, "num_hidden_layers", None)
-    found = [(name, m) for name, m in model.named_modules() if isinstance(m, nn.ModuleList) and len(m) == count]
-    return found[0] if found else None
+    lists = [(name, m) for name, m in model.named_modules() if isinstance(m, nn.ModuleList) and len(m) == count]
+    return lists[0] if lists else None
 
 
 def spread(count: int, layers: int) -> list[int]:
@@ -54,23 +54,23 @@ def chosen_layers(asked: int | Sequence[int], layers: int) -> list[int]:
         if asked > layers:
             raise SettingError("keep_layers", f"{asked} layers, but the model has {layers}")
         return spread(asked, layers)
-    found = [int(one) for one in asked]
-    if not found:
+    kept = [int(one) for one in asked]
+    if not kept:
         raise SettingError("keep_layers", "no layer is named")
-    if found != sorted(set(found)):
-        raise SettingError("keep_layers", f"{found}: each layer once, from the lowest to the highest, is wanted")
-    if found[-1] > layers or found[0] < 1:
-        raise SettingError("keep_layers", f"layer {found[-1]}, but the model has the layers 1 to {layers}")
-    return found
+    if kept != sorted(set(kept)):
+        raise SettingError("keep_layers", f"{kept}: each layer once, from the lowest to the highest, is wanted")
+    if kept[-1] > layers or kept[0] < 1:
+        raise SettingError("keep_layers", f"layer {kept[-1]}, but the model has the layers 1 to {layers}")
+    return kept
 
 
 def layer_count(encoder: TransformerEncoder) -> int:
     """How many layers an encoder has. Raises InputError where they cannot be told apart."""
     transformer = cast(Any, cast(Transformer, encoder.model[0]).auto_model)
-    found = layers_of(transformer, transformer.config)
-    if found is None:
+    located = layers_of(transformer, transformer.config)
+    if located is None:
         raise InputError(f"{encoder.name}: the layers of a {transformer.config.model_type} model are not known")
-    return len(found[1])
+    return len(located[1])
 
 
 def with_layers(encoder: TransformerEncoder, kept: Sequence[int]) -> TransformerEncoder:

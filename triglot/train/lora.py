@@ -58,11 +58,11 @@ class Adapters:
 
 def _linear(model: nn.Module, wanted: Sequence[str], frozen: Sequence[nn.Module]) -> tuple[str, ...]:
     """Names of the linear layers that get an adapter. Raises SettingError for a wish that is none of them."""
-    found = layers_of(model, getattr(model, "config", None))
-    if found is None:
+    located = layers_of(model, getattr(model, "config", None))
+    if located is None:
         kind = getattr(getattr(model, "config", None), "model_type", "this")
         raise SettingError("lora", f"the layers of a {kind} model are not known")
-    path, layers = found
+    path, layers = located
     names = [
         f"{path}.{place}.{name}"
         for place, layer in enumerate(layers)
