@@ -241,7 +241,7 @@ def test_evaluate_bm25(place: Path, tmp_path: Path) -> None:
 
 
 def test_data_inspect_names_leakage(place: Path) -> None:
-    done = triglot("data", "inspect", place / "train", "--eval", place / "test", "--json")
+    done = triglot("data", "inspect", place / "train", "--on", place / "test", "--json")
     assert done.code == 0, done.err
     assert set(json.loads(done.out)) == {"training", "evaluation", "leakage"}
     assert "squad" in triglot("data", "inspect", place / "train").out
@@ -288,7 +288,7 @@ def test_recipes(tmp_path: Path) -> None:
             "--arms: demo has no arm 'hybird'; did you mean 'hybrid'?",
         ),
         (["study", "demo", "--seeds", "one", "--out", "x"], "--seeds: 'one' is not a whole number"),
-        (["evaluate", "bm25", "--on", "test", "--out", "x"], "--on test: not NAME=PATH"),
+        (["evaluate", "bm25", "--on", "test", "--out", "x"], "test: no such file or folder"),
         (["evaluate", "bm25", "--on", "a=nowhere", "--out", "x"], "nowhere: no such file or folder"),
         (["evaluate", "no/such/model", "--on", "a=atlas", "--out", "x"], "no/such/model"),
         (["compare", "nowhere"], "nowhere: no such folder"),

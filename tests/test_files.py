@@ -22,6 +22,8 @@ from triglot.files import (
     InputError,
     atomic_folder,
     atomic_write,
+    beside,
+    expand,
     nearest,
     read_json,
     read_jsonl,
@@ -442,3 +444,19 @@ def test_what_killed_writers_left_is_cleared_and_a_folder_moved_aside_comes_back
         "model.efgh5678.part",
         "model/weights",
     ]
+
+
+def test_a_home_folder_stands_behind_a_name_and_a_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/h")
+    assert expand("x=squad:~/data") == "x=squad:/h/data"
+    assert expand("squad:~/data") == "squad:/h/data"
+    assert expand("hub:owner/name") == "hub:owner/name"
+
+
+def test_few_names_in_a_folder_are_listed_and_many_are_not(tmp_path: Path) -> None:
+    (tmp_path / "corpus.csv").touch()
+    assert beside(tmp_path / "zzz") == "; known: corpus.csv"
+    for number in range(20):
+        (tmp_path / f"n{number}").touch()
+    assert beside(tmp_path / "zzz") == ""
+    assert beside(tmp_path / "corpus.cvs") == "; did you mean 'corpus.csv'?"

@@ -169,7 +169,7 @@ def test_home_is_where_a_path_says_so(root: Path, tmp_path: Path, monkeypatch: p
     assert triglot("mine", "pairs=~/pairs.jsonl", "--model", "bm25", "--out", "~/home.jsonl", "-q").code == 0
     assert triglot("compare", "~/home", "--report", "~/home-report").code == 0
     assert triglot("encode", "~/model", "~/texts.tsv", "--out", "~/home.npy", "-q").code == 0
-    assert triglot("data", "inspect", "~/pairs.jsonl", "--eval", "~/squad").code == 0
+    assert triglot("data", "inspect", "~/pairs.jsonl", "--on", "~/squad").code == 0
     assert triglot("recipes", "cp", "demo", "~/home.yaml").code == 0
     assert all((root / name).exists() for name in ("home", "home.jsonl", "home-report", "home.npy", "home.yaml"))
     assert not list(tmp_path.iterdir())

@@ -9,7 +9,7 @@ from typing import Any
 
 from triglot.classify.tasks import Task, read_parts
 from triglot.corpus.collection import Collection, check_languages
-from triglot.corpus.formats.registry import FORMATS, Located, locate
+from triglot.corpus.formats.registry import FORMATS, locate, split_spec
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.files import InputError
 from triglot.names import check_name
@@ -65,7 +65,7 @@ def open_benchmark(
     """Open a benchmark.
 
     Args:
-        spec: `PATH`, `FORMAT=PATH`, `hub:OWNER/NAME[:PART][@REVISION]` (which is fetched), or the name of a built-in
+        spec: `PATH`, `FORMAT:PATH`, `hub:OWNER/NAME[:PART][@REVISION]` (which is fetched), or the name of a built-in
             corpus.
         name: in files and tables; by default the last part of the path.
         format: of the files; empty to tell it from their names.
@@ -89,7 +89,7 @@ def open_benchmark(
             asked for.
     """
     located = locate(spec, format=format, passages=passages, base=base)
-    name = name or _name_of(spec, located)
+    name = name or name_of(spec)
     row, task = FORMATS[located.format], None
     of_reader: dict[str, Any] | None = {**located.options, **(options or {})}
     if classification and row.classification:
@@ -106,8 +106,9 @@ def open_benchmark(
     return Opened(name, row.name, replace(retrieval, licence=licence or retrieval.licence), task)
 
 
-def _name_of(spec: str | Path, located: Located) -> str:
-    """A name for files, from a path or a hub name."""
-    words = str(spec).partition("@")[0] if str(spec).startswith("hub:") else str(located.path) or located.format
+def name_of(spec: str | Path) -> str:
+    """A name for files, of data that were given none: the last part of their path or hub name."""
+    format, path = split_spec(spec)
+    words = path.partition("@")[0] if path.startswith("hub:") else path or format
     last = Path(words.replace(":", "/")).name
     return check_name("benchmark", last.partition(".")[0] or last, str(spec))

@@ -29,6 +29,7 @@ except ImportError:  # Windows
 LONGEST_LINE = 2**26  # bytes, unpacked; a longer one is no line of text
 LARGEST_DOCUMENT = 2**28  # bytes, unpacked; a JSON document is read whole, JSON lines are not
 _BLOCK = 2**20
+_FEW = 8  # names in a folder that a hint lists
 _DEEPEST = 100  # objects and arrays within one another
 _MOST_DIGITS = 100  # of a number
 _OF_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
@@ -83,6 +84,13 @@ def nearest(name: str, known: Iterable[str], *, listed: bool = True) -> str:
     return f"; known: {', '.join(known)}" if known and listed else ""
 
 
+def beside(path: Path, *, folders: bool = False) -> str:
+    """The hint for a path that is not there: the nearest name in its folder; all names where there are few."""
+    entries = list(path.parent.iterdir()) if path.parent.is_dir() else []
+    names = [entry.name for entry in entries if not folders or entry.is_dir()]
+    return nearest(path.name, names, listed=len(names) <= _FEW)
+
+
 def check_choice(key: str, value: object, known: Iterable[str]) -> None:
     """Raises SettingError for a value that is not among the known ones."""
     known = list(known)
@@ -96,6 +104,8 @@ def expand(word: str) -> str:
 
     A shell does this at the beginning of a word alone. A `~` by itself behind `NAME=` stays: it is YAML's null.
     """
+    if found := re.match(r"((?:[^=/~]+=)?[a-z][\w-]+:)(~(?:/.*)?)$", word):
+        return found[1] + os.path.expanduser(found[2])
     name, equals, path = word.partition("=")
     if equals and "/" not in name and not name.startswith("~"):
         return f"{name}={expand(path) if path != '~' else path}"
@@ -120,8 +130,7 @@ def open_bytes(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         except ValueError:  # a NUL in the name
             raise InputError(f"{str(path)!r}: no file can have this name") from None
         except FileNotFoundError:
-            siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-            raise InputError(f"{path}: no such file{nearest(path.name, siblings) if siblings else ''}") from None
+            raise InputError(f"{path}: no such file{beside(path)}") from None
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror})") from None
         for start, kind in _OTHER_KINDS.items():

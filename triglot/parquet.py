@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from triglot.files import InputError, nearest
+from triglot.files import InputError, beside, nearest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -73,11 +73,7 @@ def batches(
 
     path = Path(path)
     if not path.is_file():
-        siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise InputError(
-            f"{path}: "
-            f"{'not a file' if path.exists() else 'no such file'}{nearest(path.name, siblings) if siblings else ''}"
-        )
+        raise InputError(f"{path}: {'not a file' if path.exists() else 'no such file'}{beside(path)}")
     with _blame(path, what):
         file = pq.ParquetFile(path, page_checksum_verification=True)
         claimed, known = _checked(path, file), file.schema_arrow.names

@@ -230,7 +230,7 @@ def run(
         key: given.pop(key) for key in ("rate", "share", "side", "lists", "half", "into") if key in given
     }
     return augmenting.augment(
-        augmenting.job(f"pairs={pairs}", out, composed, kinds=kinds or [], parts=parts or [], **given)
+        augmenting.job(f"pairs:{pairs}", out, composed, kinds=kinds or [], parts=parts or [], **given)
     )
 
 
@@ -332,7 +332,7 @@ def test_bad_lists(pairs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 
 
 def test_sources_are_told_by_format_or_by_name(pairs: Path) -> None:
-    for source in (f"pairs={pairs}", str(pairs)):
+    for source in (f"pairs:{pairs}", str(pairs)):
         found = locate(source)
         assert (found.format, str(found.path)) == ("pairs", str(pairs))
     assert locate("atlas").format == "atlas"
@@ -346,7 +346,7 @@ def test_real_questions_with_everything_at_once(data: Path, tmp_path: Path) -> N
         ["typo,diacritics", "codeswitch"], [], rate=0.3, share=1.0, side="both", lists=str(data / "muse"), half=0
     )
     job = augmenting.Job(
-        f"squad={data / 'xquad-r'}", tmp_path / "out", settings, factors=(1.0, 1.5, 2.0), languages=("de", "zh")
+        f"squad:{data / 'xquad-r'}", tmp_path / "out", settings, factors=(1.0, 1.5, 2.0), languages=("de", "zh")
     )
     told = augmenting.augment(job)
     assert told["changed"]["codeswitch"]["zh"] > 500

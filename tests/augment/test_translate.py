@@ -287,7 +287,7 @@ def test_augment_translates_marks_and_changes(models: dict[str, Path], tmp_path:
     given = {"rate": 0.5, "share": 1.0, "into": ["fr"]}
     translation = {"translate": str(models["m2m100"]), "beams": 1}
     out = tmp_path / "out"
-    job = augmenting.job(f"pairs={tmp_path / 'pairs.jsonl'}", out, given, translation=translation)
+    job = augmenting.job(f"pairs:{tmp_path / 'pairs.jsonl'}", out, given, translation=translation)
     assert job.factors == (1.0,)
     shown = io.StringIO()
     told = augmenting.augment(job, stream=shown)
@@ -303,14 +303,14 @@ def test_augment_translates_marks_and_changes(models: dict[str, Path], tmp_path:
     assert again.languages == ("de", "en", "fr")
     before = (out / "translations.jsonl").read_bytes()
     both = augmenting.job(
-        f"pairs={tmp_path / 'pairs.jsonl'}", out, given, kinds=["swap"], factor=["1", "2"], translation=translation
+        f"pairs:{tmp_path / 'pairs.jsonl'}", out, given, kinds=["swap"], factor=["1", "2"], translation=translation
     )
     told = augmenting.augment(both)
     assert (out / "translations.jsonl").read_bytes() == before
     assert told["changed"]["swap"].keys() >= {"en"}
     copies = [record for _, record in read_jsonl(out / "x2.jsonl")]
     assert copies[: len(lines)] == lines
-    look = augmenting.job(f"pairs={tmp_path / 'pairs.jsonl'}", None, given, translation=translation, sample=1)
+    look = augmenting.job(f"pairs:{tmp_path / 'pairs.jsonl'}", None, given, translation=translation, sample=1)
     shown = io.StringIO()
     assert augmenting.augment(look, stream=shown) == {}
     assert shown.getvalue().count("translate en") == 1

@@ -76,7 +76,7 @@ def test_lists_are_learned_and_used(pairs: Path, tmp_path: Path) -> None:
 def test_augment_writes_and_says_where(pairs: Path, tmp_path: Path) -> None:
     words = [
         "augment",
-        f"pairs={pairs}",
+        f"pairs:{pairs}",
         "--kind",
         "typo",
         "--side",

@@ -48,7 +48,7 @@ def test_all_three_kinds_of_data(root, tmp_path) -> None:
     page = (tmp_path / "out" / "check.html").read_text("utf-8")
     assert page.count("<svg") == 3
     assert "http://" not in page.replace("http://www.w3.org", "")
-    assert json.loads(triglot("check", root / "model", *words, "--json").out) == written
+    assert json.loads(triglot("check", root / "model", *words, "--json").out) == {"command": "check", **written}
 
 
 def test_a_limit_that_is_passed_ends_with_status_one(root) -> None:
@@ -85,7 +85,7 @@ def test_two_of_one_name_are_refused_and_two_of_one_path_are_not(root) -> None:
 def test_the_command_that_would_mend_a_model_works(root, tmp_path) -> None:
     [found] = check_model(str(root / "model"), texts=str(root / "texts.csv"))
     biased = replace(found.check, measures=found.check.measures | {EXCESS: 0.9})
-    mend = verdict(biased, str(root / "model"), f"passages={root / 'texts.csv'}").mend
+    mend = verdict(biased, str(root / "model"), f"passages:{root / 'texts.csv'}").mend
     assert found.verdict.mend in ("", mend)
     words = mend.split()[1:]
     words[words.index("--out") + 1] = str(tmp_path / "mended")

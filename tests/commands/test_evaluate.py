@@ -163,7 +163,7 @@ def test_what_a_model_may_be(place, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--on", "beir"], "not NAME=PATH"),
+        (["--on", "beir"], "beir: no such file or folder"),
         (["--on", "x={beir}", "--languages", "en,dee"], "x: no language 'dee'; known: en"),
         (["--on", "x={trec}", "--split", "tset"], "no split 'tset'; known: dev"),
         (["--on", "x={beir}", "--corpus", "elsewhere"], "format 'beir' has no option 'corpus'"),

@@ -106,7 +106,7 @@ def test_negative_languages_of_the_flag_shape_must_fit(tmp_path) -> None:
 def test_the_command(place, tmp_path, model) -> None:
     chosen = model if model == "bm25" else place / model
     code, out, err = triglot(
-        "mine", f"pairs={place / 'train.jsonl'}", "--model", chosen, "--out", tmp_path / "m.jsonl", "negatives=2"
+        "mine", f"pairs:{place / 'train.jsonl'}", "--model", chosen, "--out", tmp_path / "m.jsonl", "negatives=2"
     )
     assert code == 0, err
     lines = [line for _, line in read_jsonl(tmp_path / "m.jsonl")]

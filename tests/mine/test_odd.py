@@ -39,10 +39,10 @@ def test_odd_texts_are_mined_or_refused(tmp_path: Path, source: str, kind: str, 
     settings = settings_of(["negatives=2"], source)
     if kind in REFUSED:
         with pytest.raises(InputError, match=REFUSED[kind]):
-            mine_source(f"pairs={pairs}", out, settings, model=source)
+            mine_source(f"pairs:{pairs}", out, settings, model=source)
         assert not out.exists()
         return
-    report = mine_source(f"pairs={pairs}", out, settings, model=source)
+    report = mine_source(f"pairs:{pairs}", out, settings, model=source)
     json.dumps(report, allow_nan=False)
     for line in map(json.loads, out.read_text().splitlines()):
         positives = {one["text"] for one in line["positive_passages"]}

@@ -26,7 +26,7 @@ from babel.core import get_global
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from triglot.files import InputError, nearest, read_json
+from triglot.files import InputError, beside, nearest, read_json
 from triglot.model_files.folder import present, read_plain, stage_transformer
 from triglot.model_files.weights import check_finite, check_loaded, reports
 from triglot.ranges import Beams, Range, check_ranges
@@ -321,8 +321,7 @@ def _single(code: str | None) -> str:
 
 def _check_folder(path: Path) -> None:
     if not path.is_dir():
-        siblings = [p.name for p in path.parent.iterdir() if p.is_dir()] if path.parent.is_dir() else []
-        raise InputError(f"translate: {path}: no such folder{nearest(path.name, siblings) if siblings else ''}")
+        raise InputError(f"translate: {path}: no such folder{beside(path, folders=True)}")
     config = path / "config.json"
     if not config.is_file():
         raise InputError(f"translate: {path}: holds no config.json, so it is no folder of a translation model")

@@ -55,6 +55,7 @@ RENAMED = {
     "search": {"--lang": "--language", "--top": "--top-k"},
     "debias": {"--texts": "--max-texts"},
     "compare": {"--format": "--output-format"},
+    "inspect": {"--eval": "--on"},
 }
 
 
@@ -149,16 +150,17 @@ ModelName = Annotated[
 Pairs = Annotated[
     str,
     typer.Argument(
-        metavar="SOURCE",
-        help="Training pairs, as FORMAT=PATH, or as a path whose format is detected from the file names.",
+        metavar="DATA",
+        help="Training pairs: [FORMAT:]PATH, where the format is detected from the file names by default.",
         callback=at_home,
+        autocompletion=complete.data,
     ),
 ]
 Benchmarks = Annotated[
     list[str],
     typer.Option(
         "--on",
-        metavar="NAME=PATH",
+        metavar="[NAME=][FORMAT:]PATH",
         help="A benchmark: a path, or hub:OWNER/NAME:xx for a data set on the Hub. Can be given several times.",
         callback=at_home,
         autocompletion=complete.data,
@@ -168,8 +170,18 @@ TextFile = Annotated[
     str,
     typer.Argument(
         metavar="TEXTS",
-        help="A file of texts: JSON lines, JSON, Parquet, CSV, TSV, or .txt with one text per line.",
+        help="A file of texts: JSON lines, JSON, Parquet, CSV, TSV, or .txt with one text per line; or a benchmark, "
+        "whose passages are taken.",
         callback=at_home,
+    ),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--columns",
+        metavar="ROLE=COLUMN,...",
+        help="Columns by their roles, such as id=id,text=title+body,language=lang,group=key for articles and "
+        "query=q,article=clicked,language=lang for clicks; the rest is guessed. Can be given several times.",
     ),
 ]
 Languages = Annotated[

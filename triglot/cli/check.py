@@ -36,7 +36,7 @@ def check(
         list[str] | None,
         typer.Option(
             "--on",
-            metavar="NAME=PATH",
+            metavar="[NAME=][FORMAT:]PATH",
             help="A benchmark: a path, or hub:OWNER/NAME:xx for a data set on the Hub. Can be given several times.",
             callback=at_home,
         ),

@@ -35,11 +35,12 @@ from triglot.ranges import Count, Dim, Heads, Seed, Vocab
 def demo(settings: Settings = None, out: Out = Path("runs/demo"), as_json: Json = False, quiet: Quiet = False) -> None:
     """Train and compare three models on the built-in corpus, then search with one of them."""
     progress = listen(quiet)
-    from triglot.commands.demo import examples
     from triglot.recipe import load_recipe
-    from triglot.study.arms import study
 
     recipe = load_recipe("demo", settings or [])
+    from triglot.commands.demo import examples
+    from triglot.study.arms import study
+
     command = " ".join(["triglot", "demo", *(settings or []), "--out", str(out)])
     report = study(recipe, out, command=command, progress=progress)
     arm = list(recipe.arms)[-1]
@@ -59,7 +60,7 @@ NamedTexts = Annotated[
     list[str] | None,
     typer.Option(
         "--texts",
-        metavar="NAME=PATH",
+        metavar="[NAME=][FORMAT:]PATH",
         help="With --from: plain texts to learn the vectors of. Can be given several times.",
         callback=at_home,
     ),
@@ -68,7 +69,7 @@ NamedParallel = Annotated[
     list[str] | None,
     typer.Option(
         "--parallel",
-        metavar="NAME=PATH",
+        metavar="[NAME=][FORMAT:]PATH",
         help="With --from: translations to learn the vectors of. Can be given several times.",
         callback=at_home,
     ),
@@ -84,7 +85,7 @@ def init(
     paths: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="PATH...",
+            metavar="DATA...",
             help="Training data to build the tokenizer from; `atlas` is the built-in corpus. With --from: KEY=VALUE "
             "settings of the training, such as train.lr=1e-4.",
             callback=at_home,
@@ -127,7 +128,7 @@ def init(
         list[str] | None,
         typer.Option(
             "--on",
-            metavar="NAME=PATH",
+            metavar="[NAME=][FORMAT:]PATH",
             help="With --from: a benchmark to compare both models on. Can be given several times.",
             callback=at_home,
         ),
@@ -186,7 +187,7 @@ def init(
         typer.echo("\n".join([*told, str(out)]))
         return None
     if not paths:
-        raise InputError("Missing argument 'PATH...', training data to build the tokenizer from")
+        raise InputError("Missing argument 'DATA...', training data to build the tokenizer from")
     settings = {"kind": kind, "dim": dim, "vocab": vocab, "layers": layers_of_fresh(layers), "heads": heads}
     made = fresh_encoder(paths, out, settings, format=format, seed=seed, force=force)
     if as_json:
@@ -206,7 +207,7 @@ More = Annotated[
     list[str] | None,
     typer.Option(
         "--on",
-        metavar="NAME=PATH",
+        metavar="[NAME=][FORMAT:]PATH",
         help="A benchmark to evaluate on, in place of that of the data. Can be given several times.",
         callback=at_home,
     ),
@@ -272,6 +273,7 @@ def train(
     from triglot.commands.sources import named_paths
     from triglot.commands.starter import is_data, starter
     from triglot.recipe import load_recipe
+    from triglot.study.chosen import check_places
 
     if is_data(recipe):
         loaded = starter(recipe, model, settings or [], named_paths(on) if on else None)
@@ -287,6 +289,7 @@ def train(
         return _print_dry("train", *dry(loaded), as_json)
     if out is None:
         raise InputError("Missing option '--out', the folder to write the run to")
+    check_places(loaded, out)
     from triglot.study.run import run
 
     results = run(loaded, out, progress=progress)
@@ -318,17 +321,19 @@ def study(
     """Run every arm of a recipe with every seed and write a report. Started again, it resumes where it stopped."""
     progress = listen(quiet)
     from triglot.recipe import load_recipe
-    from triglot.study.arms import choose, seed_numbers
-    from triglot.study.arms import study as run_study
+    from triglot.study.chosen import check_places, choose, seed_numbers
 
     loaded, numbers = load_recipe(recipe, settings or []), seed_numbers(words(seeds))
+    chosen, several = choose(loaded, words(arms), numbers)
     if dry_run:
         from triglot.commands.dry import dry_run as dry
 
-        chosen, several = choose(loaded, words(arms), numbers)
         return _print_dry("study", *dry(loaded, arms=chosen, seeds=several), as_json)
     if out is None:
         raise InputError("Missing option '--out', the folder to write the study to")
+    check_places(loaded, out, chosen)
+    from triglot.study.arms import study as run_study
+
     command = " ".join(["triglot", "study", recipe, *(settings or []), "--out", str(out)])
     report = run_study(loaded, out, arms=words(arms), seeds=numbers, command=command, progress=progress)
     if as_json:

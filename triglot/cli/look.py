@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from triglot.cli.app import (
+    Columns,
+    Command,
     Force,
     Json,
     Languages,
@@ -26,26 +28,18 @@ from triglot.cli.app import (
 )
 from triglot.ranges import Seed, Several, Share
 
-Columns = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--columns",
-        metavar="ROLE=COLUMN,...",
-        help="Columns by their roles, such as id=id,text=title+body,language=lang,group=key for articles and "
-        "query=q,article=clicked,language=lang for clicks; the rest is guessed. Can be given several times.",
-    ),
-]
 
-
-@data_app.command("inspect")
+@data_app.command("inspect", cls=Command)
 def data_inspect(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="Files or folders of training data.", callback=at_home)
+        list[str],
+        typer.Argument(metavar="DATA...", help="Training data: [FORMAT:]PATH of files or folders.", callback=at_home),
     ],
     against: Annotated[
         list[str] | None,
         typer.Option(
-            "--eval",
+            "--on",
+            metavar="[NAME=][FORMAT:]PATH",
             help="Evaluation data: report how much of it occurs in the training data. Can be given several times.",
             callback=at_home,
         ),
@@ -56,10 +50,11 @@ def data_inspect(
 ) -> None:
     """Show the format, languages, counts, parallel coverage, duplicates and leakage of data."""
     listen(quiet)
+    from triglot.commands.sources import named_paths
     from triglot.corpus.inspect import inspect_paths, render
     from triglot.report.terminal import print_lines
 
-    report = inspect_paths(paths, against or [], strict=strict)
+    report = inspect_paths(paths, list(named_paths(against or []).values()), strict=strict)
     if as_json:
         return put("data inspect", report)
     print_lines(render(report).splitlines(), sys.stdout)

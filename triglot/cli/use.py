@@ -10,11 +10,13 @@ import typer
 from triglot.cli import complete
 from triglot.cli.app import (
     Cache,
+    Columns,
     Command,
     Force,
     Format,
     Json,
     LanguageOfTexts,
+    Languages,
     ModelName,
     Quiet,
     TextFile,
@@ -45,6 +47,8 @@ def encode(
     texts: TextFile,
     out: Annotated[Path, typer.Option("--out", help="The .npy file to write; row i is text i.", callback=at_home)],
     side: Annotated[str, typer.Option(help="Encode the texts as query | passage.")] = "passage",
+    columns: Columns = None,
+    languages: Languages = "",
     lang: LanguageOfTexts = "",
     as_json: Json = False,
     computing: Computing = USUAL,
@@ -55,8 +59,9 @@ def encode(
     progress = listen(quiet)
     from triglot.commands.encode import encode_file
 
+    which = {"columns": columns or [], "languages": codes(languages)}
     rows, dim = encode_file(
-        model, texts, out, side=side, lang=lang, force=force, progress=progress, computing=computing
+        model, texts, out, side=side, lang=lang, force=force, progress=progress, computing=computing, **which
     )
     if as_json:
         return put("encode", {"rows": rows, "dim": dim}, out)
@@ -68,12 +73,32 @@ def encode(
 def search(
     model: ModelName,
     passages: TextFile,
-    queries: Annotated[list[str], typer.Argument(metavar="QUERY...", help="The questions to search for.")],
+    queries: Annotated[
+        list[str] | None, typer.Argument(metavar="[QUERY]...", help="The questions to search for.")
+    ] = None,
+    queries_file: Annotated[
+        str,
+        typer.Option(
+            "--queries",
+            metavar="FILE|-",
+            help="File of questions to search for; - reads them from stdin.",
+            callback=at_home,
+        ),
+    ] = "",
+    columns: Columns = None,
+    languages: Languages = "",
+    vectors: Annotated[
+        str,
+        typer.Option(
+            help="Vectors of the texts, prepared by `triglot encode`; by default they are encoded now.",
+            callback=at_home,
+        ),
+    ] = "",
     k: Annotated[
         int, typer.Option("-k", "--top-k", help="Number of passages to show for each query.", callback=within(Top))
     ] = 10,
     lang: LanguageOfTexts = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines: an object for each hit.")] = False,
     computing: Computing = USUAL,
     quiet: Quiet = False,
 ) -> None:
@@ -83,14 +108,27 @@ def search(
     from dataclasses import asdict
 
     from triglot.commands.search import search as find
+    from triglot.commands.texts import read_questions
+    from triglot.files import InputError
 
-    for query, hits in zip(
-        queries, find(model, passages, queries, k=k, lang=lang, progress=progress, computing=computing), strict=True
-    ):
+    ids, asked = read_questions(queries_file) if queries_file else ([], [])
+    ids, asked = [*([""] * len(queries or [])), *ids], [*(queries or []), *asked]
+    if not asked:
+        raise InputError("Missing argument 'QUERY...': give questions, or --queries FILE")
+    more = {
+        "columns": columns or [],
+        "languages": codes(languages),
+        "vectors": vectors,
+        "progress": progress,
+        "computing": computing,
+    }
+    found = find(model, passages, asked, k=k, lang=lang, **more)  # type: ignore[arg-type]
+    for name, query, hits in zip(ids, asked, found, strict=True):
         if not as_json:
             typer.echo(query)
         for hit in hits:
-            line = json.dumps({"query": query, **asdict(hit)}, ensure_ascii=False)
+            about = {"query": query} | ({"query_id": name} if name else {})
+            line = json.dumps({**about, **asdict(hit)}, ensure_ascii=False)
             typer.echo(
                 line if as_json else f"{hit.rank:4d}  {hit.score:7.4f}  {one_line(hit.id)}\t{one_line(hit.text)}"
             )
@@ -149,7 +187,7 @@ def debias(
         list[str] | None,
         typer.Option(
             "--held-out",
-            metavar="NAME=PATH",
+            metavar="[NAME=][FORMAT:]PATH",
             help="A benchmark whose texts must not be used. Can be given several times.",
             callback=at_home,
         ),

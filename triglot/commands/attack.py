@@ -41,7 +41,7 @@ def attack_model(
 
     Args:
         model: a model folder, a run folder or a hub name.
-        on: name -> path, `FORMAT=PATH` or `hub:` name of each benchmark.
+        on: name -> path, `FORMAT:PATH` or `hub:` name of each benchmark.
         out: folder for results.json, attacks/NAME+ATTACK.jsonl, and plants.json; see `triglot.outputs` for what it may
             hold.
         attacks: on queries; by default the standard suite (without code-switching where there are no lists).

@@ -43,7 +43,7 @@ class Job:
     """What `triglot augment` is asked for.
 
     Attributes:
-        source: `FORMAT=PATH`, or a path whose format is detected from the file names.
+        source: `FORMAT:PATH`, or a path whose format is detected from the file names.
         out: a `.jsonl` file, or a folder of `x2.jsonl`, ...; None where only a sample is wanted.
         augment: the changes.
         seed: of the draws.

@@ -71,7 +71,7 @@ def check_model(
     Args:
         model: a model folder, a run folder or a hub name.
         out: folder for the files; None writes none.
-        on: name -> path, `FORMAT=PATH` or `hub:` name of benchmarks.
+        on: name -> path, `FORMAT:PATH` or `hub:` name of benchmarks.
         parallel: a folder of line-aligned files, or of pairs of languages: the translations of a line are its answers.
         texts: a file of texts in several languages, without labels; languages are detected where it names none.
         questions: a file of questions for `texts`; by default they are drawn from the texts.
@@ -139,7 +139,7 @@ def _checks(
     opened: list[tuple[RetrievalSet | _Texts, str]] = []
     for kind, name, path in named:
         if kind == "collection":
-            opened.append((_collection(path, languages), f"passages={path}"))
+            opened.append((_collection(path, languages), f"passages:{path}"))
         elif kind == "parallel":
             opened.append((bitext.read_retrieval(path, name=name, languages=only), path))
         else:

@@ -11,7 +11,7 @@ import numpy as np
 
 from triglot import outputs
 from triglot.commands.models import load_model, model_folder, paths_of
-from triglot.commands.sources import read_source, source_path
+from triglot.commands.sources import check_there, read_source, source_path
 from triglot.corpus.formats.vectors import blocks
 from triglot.encoder.computing import USUAL, Computing
 from triglot.encoder.languages import UNKNOWN
@@ -56,17 +56,20 @@ def debias_model(
         one line about what was done.
     """
     from triglot.benchmark import open_benchmark
-    from triglot.debias.fit import debias
     from triglot.debias.settings import DebiasSettings
     from triglot.document import Document
-    from triglot.encoder.card import Card
     from triglot.settings import build
-    from triglot.study.derive import fit_line
 
     chosen = build(DebiasSettings, Document(dict(settings), "debias"))
     if not chosen.method:
         raise InputError("--method: is missing")
     aside = held_out or {}
+    check_there(path, format=format)
+    check_there(*aside.values())
+    from triglot.debias.fit import debias
+    from triglot.encoder.card import Card
+    from triglot.study.derive import fit_line
+
     inputs = [*paths_of(model), *map(source_path, (path, *aside.values()))]
     with outputs.folder(out, "debias", model=model, inputs=inputs, force=force) as place:
         corpus = read_source(path, format=format, languages=languages)

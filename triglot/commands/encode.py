@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from triglot import outputs
 from triglot.commands.models import load_model, paths_of
+from triglot.commands.sources import source_path
 from triglot.encoder import protocol
 from triglot.encoder.computing import USUAL, Computing
 from triglot.encoder.protocol import Encoder
@@ -34,25 +36,30 @@ def encode_file(
     *,
     side: str,
     lang: str = "",
+    columns: Sequence[str] = (),
+    languages: Sequence[str] = (),
     force: bool = False,
     progress: bool = False,
     computing: Computing = USUAL,
 ) -> tuple[int, int]:
-    """Encode the texts of a file into a `.npy` file, row i for text i, with their ids in `.ids.txt` beside it.
+    """Encode texts into a `.npy` file, row i for text i, with their ids in `.ids.txt` beside it; which texts, see
+    `triglot.commands.texts.read_texts`.
 
     Returns the shape.
     """
-    from triglot.corpus.formats.passages import read_passages
+    from triglot.commands.texts import read_texts
     from triglot.corpus.formats.vectors import ids_file, write_ids
 
     if side not in ("query", "passage"):
         raise InputError(f"--side: {side!r} is not query or passage{nearest(side, ('query', 'passage'))}")
     out = Path(out)
     targets = {"vectors": out, "ids": ids_file(out)}
-    with outputs.files(targets, "encode", inputs=[*paths_of(model), path], force=force) as place:
-        ids, texts = read_passages(path)
-        vectors = in_language(load_model(model, computing=computing), lang).encode(texts, side=side, progress=progress)
-        write_ids(place / out.name, ids)
+    with outputs.files(targets, "encode", inputs=[*paths_of(model), source_path(path)], force=force) as place:
+        found = read_texts(path, columns=columns, languages=languages)
+        vectors = in_language(load_model(model, computing=computing), lang).encode(
+            found.texts, side=side, progress=progress
+        )
+        write_ids(place / out.name, found.ids)
         with (place / out.name).open("wb") as handle:
             np.save(handle, vectors)
     return vectors.shape

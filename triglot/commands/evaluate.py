@@ -9,7 +9,7 @@ from typing import Any
 
 from triglot import outputs
 from triglot.commands.models import paths_of, retriever
-from triglot.commands.sources import source_path
+from triglot.commands.sources import check_there, source_path
 from triglot.encoder.computing import USUAL, Computing
 from triglot.files import InputError
 from triglot.measures.result import Result
@@ -39,7 +39,7 @@ def evaluate_model(
 
     Args:
         model: see `triglot.commands.models.retriever`.
-        on: name -> path, `FORMAT=PATH` or `hub:` name of each benchmark.
+        on: name -> path, `FORMAT:PATH` or `hub:` name of each benchmark.
         out: folder for results.json and what lies beside it; see `triglot.outputs` for what it may hold.
         format: of the benchmarks; empty to tell it from their names.
         options: of the format's reader (`candidate_text`, `languages`).
@@ -60,6 +60,7 @@ def evaluate_model(
     """
     from triglot.evaluate.results import write_results
 
+    check_there(*on.values(), format=format)
     trained = [
         value for key, value in (classify or {}).items() if key in ("trained", "train") and isinstance(value, str)
     ]

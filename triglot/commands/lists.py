@@ -30,7 +30,7 @@ def lists_from(
     """Learn word lists between a pivot and every other language of the data, and write them.
 
     Args:
-        paths: translations, or anything else that training reads; `FORMAT=PATH` or a path.
+        paths: translations, or anything else that training reads; `FORMAT:PATH` or a path.
         out: folder of the lists; None writes none.
         settings: how they are learned.
         pivot: the language that all lists go through.

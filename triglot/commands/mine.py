@@ -67,7 +67,7 @@ def mine_source(
     Started again after it was killed, it goes on where it stopped.
 
     Args:
-        source: `FORMAT=PATH`, or a path whose format is detected from the file names.
+        source: `FORMAT:PATH`, or a path whose format is detected from the file names.
         out: a `.jsonl` file; the report stands beside it, under `.report.json`.
         settings: of the mining.
         model: a model or run folder, or a hub name.

@@ -116,6 +116,17 @@ def load_model(model: str, *, cache: str = OFF, computing: Computing = USUAL) ->
 
 
 def model_folder(model: str) -> str:
-    """The model folder of a run folder; anything else as it is."""
-    inside = Path(model) / "model"
-    return str(inside) if (inside / "modules.json").is_file() else model
+    """The model folder of a run folder, or of a study or an arm that has one alone; anything else as it is.
+
+    Raises:
+        InputError: a study or an arm with several models; they are listed.
+    """
+    if not Path(model).is_dir() or (Path(model) / "modules.json").is_file():
+        return model
+    found: list[Path] = []
+    for below in ("model", "seed-*/model", "arms/*/seed-*/model"):
+        found = found or sorted(path.parent for path in Path(model).glob(f"{below}/modules.json"))
+    if len(found) > 1:
+        listed = "".join(f"\n  {path.parent}" for path in found)
+        raise InputError(f"{model}: is no model but {len(found)} of them; name one:{listed}")
+    return str(found[0]) if found else model

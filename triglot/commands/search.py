@@ -22,6 +22,7 @@ class Hit:
     score: float
     id: str
     text: str
+    lang: str = ""
 
 
 def search(
@@ -31,17 +32,32 @@ def search(
     *,
     k: int = 10,
     lang: str = "",
+    columns: Sequence[str] = (),
+    languages: Sequence[str] = (),
+    vectors: str = "",
     progress: bool = False,
     computing: Computing = USUAL,
 ) -> list[list[Hit]]:
-    """Exact search: the k passages of a file that the model's own similarity puts first, for each query; all of them
-    where k is more.
+    """Exact search: the k passages that the model's own similarity puts first, for each query; all of them where k is
+    more.
+
+    Args:
+        model: a model folder, a run folder or a hub name.
+        path: where the passages are, see `triglot.commands.texts.read_texts`.
+        queries: what is searched for.
+        k: passages for each query.
+        lang: of the passages, for a model that encodes by language.
+        columns: of the passages, see `read_texts`.
+        languages: search only in these.
+        vectors: of the passages, prepared by `triglot encode`; empty to encode them.
+        progress: show bars.
+        computing: how the model computes.
 
     Raises:
-        InputError: a query is empty or the model has no vector for it, k is below 1, or the model or file cannot be
-            read.
+        InputError: a query is empty or the model has no vector for it, k is below 1, or the model, the passages or
+            their vectors cannot be read.
     """
-    from triglot.corpus.formats.passages import read_passages
+    from triglot.commands.texts import read_prepared, read_texts
     from triglot.topk import top_k, within
 
     for number, query in enumerate(queries, 1):
@@ -49,19 +65,26 @@ def search(
             raise InputError(f"QUERY: number {number} is {'no text in UTF-8' if query.strip() else 'empty'}")
     if k < 1:
         raise InputError(f"-k: {k} is below 1")
+    found = read_texts(path, columns=columns, languages=languages)
     encoder = load_model(model, computing=computing)
-    ids, texts = read_passages(path)
-    k = within(k, len(texts), len(queries))
-    vectors = encoder.encode(list(queries), side="query")
-    for query, known in zip(queries, vectors.any(axis=1).tolist(), strict=True):
+    k = within(k, len(found.texts), len(queries))
+    asked = encoder.encode(list(queries), side="query")
+    for query, known in zip(queries, asked.any(axis=1).tolist(), strict=True):
         if not known:
             raise InputError(
                 f"QUERY: {encoder.name} knows nothing of {query!r:.60}: its vector is zero, and every passage is "
                 "as far away"
             )
-    passages = in_language(encoder, lang).encode(texts, side="passage", progress=progress)
-    scores, index = top_k(vectors, passages, k)
+    speaking = in_language(encoder, lang)
+    if vectors:
+        passages = read_prepared(vectors, found.ids, asked.shape[1])
+    else:
+        passages = speaking.encode(found.texts, side="passage", progress=progress)
+    scores, index = top_k(asked, passages, k)
     return [
-        [Hit(rank, float(score), ids[i], texts[i]) for rank, (score, i) in enumerate(zip(row, places, strict=True), 1)]
+        [
+            Hit(rank, float(score), found.ids[i], found.texts[i], found.langs[i])
+            for rank, (score, i) in enumerate(zip(row, places, strict=True), 1)
+        ]
         for row, places in zip(scores, index.tolist(), strict=True)
     ]

@@ -1,12 +1,15 @@
-"""The data that a command is given: NAME=PATH, FORMAT=PATH, or a path whose format is detected from the file names."""
+"""The data that a command is given: `[NAME=][FORMAT:]PATH`; without a format it is detected from the file names."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from triglot.benchmark import name_of
 from triglot.corpus.formats.registry import FORMATS, locate, split_spec
+from triglot.corpus.hub import PREFIX
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.tally import say
 from triglot.files import InputError
@@ -16,14 +19,18 @@ log = logging.getLogger("triglot")
 
 
 def named_paths(words: Sequence[str], option: str = "--on") -> dict[str, str]:
-    """`NAME=PATH` words as a dictionary.
+    """`[NAME=][FORMAT:]PATH` words as name -> `[FORMAT:]PATH`. Without a name data are called as the last part of their
+    path.
 
-    Raises InputError for a word without `=`, a name given twice, or one that no file can have.
+    Raises:
+        InputError: a name given twice, or one that no file can have; no path.
     """
     found: dict[str, str] = {}
     for word in words:
-        name, equals, path = word.partition("=")
-        if not equals or not name or not path:
+        name, equals, path = (word, "", "") if Path(word).exists() else word.partition("=")
+        if not equals:
+            name, path = name_of(word), word
+        if not path or not name:
             raise InputError(f"{option} {word}: not NAME=PATH")
         if check_name("benchmark", name, f"{option} {word}") in found:
             raise InputError(f"{option} {word}: the name {name!r} is given twice")
@@ -31,8 +38,16 @@ def named_paths(words: Sequence[str], option: str = "--on") -> dict[str, str]:
     return found
 
 
+def check_there(*specs: str, format: str = "") -> None:
+    """Raises InputError for data that are not there or in no known format, before anything is loaded; the hub is not
+    asked."""
+    for spec in specs:
+        if not source_path(spec).startswith(PREFIX):
+            locate(spec, format=format)
+
+
 def source_path(source: str) -> str:
-    """The path in `FORMAT=PATH`, or the path itself."""
+    """The path in `FORMAT:PATH`, or the path itself."""
     return split_spec(source)[1]
 
 
@@ -42,7 +57,7 @@ def read_source(
     """The training data that a command is given; what was read and left out is logged.
 
     Args:
-        source: `FORMAT=PATH`, a path whose format its names tell, a `hub:` name, or a built-in corpus; with `format` a
+        source: `FORMAT:PATH`, a path whose format its names tell, a `hub:` name, or a built-in corpus; with `format` a
             path alone.
         format: of the data.
         languages: only these; empty for all.

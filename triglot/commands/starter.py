@@ -86,7 +86,7 @@ def recipe_text(data: str, model: str, *, on: Mapping[str, str] | None = None, c
     """A recipe as YAML with comments.
 
     Args:
-        data: a description, a prepared folder, or any training data, also as `FORMAT=PATH`.
+        data: a description, a prepared folder, or any training data, also as `FORMAT:PATH`.
         model: a folder, a name on the hub, or `static` or `transformer` for a fresh one.
         on: name -> path of further benchmarks.
         command: that makes it, for the first line.

@@ -160,19 +160,12 @@ def _records(table: Articles | Clicks, base: str | Path, given: Rows | None) -> 
         yield (
             where,
             {
-                role: in_one([_string(record.get(name)) for name in columns])
+                role: in_one([tables.cell_text(record.get(name)) for name in columns])
                 if role == "text"
                 else record.get(columns[0])
                 for role, columns in roles.items()
             },
         )
-
-
-def _string(value: Any) -> str:
-    """A cell as text: ids that a data frame made decimal numbers of are whole again; what is no text is none."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
 def _language(text: str) -> str:
@@ -192,8 +185,8 @@ class _Articles:
         self.group_of: dict[str, str] = {}
 
     def add(self, table: Articles, record: dict[str, Any], where: str, questions: _Questions) -> None:
-        lang = _language(_string(record.get("language")) or table.language)
-        identifier, group = _string(record.get("id")), _string(record.get("group"))
+        lang = _language(tables.cell_text(record.get("language")) or table.language)
+        identifier, group = tables.cell_text(record.get("id")), tables.cell_text(record.get("group"))
         if not record["text"]:
             self.tally.leave_out("article without a text", where)
             return
@@ -211,7 +204,7 @@ class _Articles:
             self.tally.count("articles in other languages (not asked for)")
         elif self.texts.setdefault((group, lang), record["text"]) != record["text"]:
             self.tally.leave_out("article of a group that has one in this language already", where)
-        elif asked := _string(record.get("query")):
+        elif asked := tables.cell_text(record.get("query")):
             questions.ask(asked, lang, group)
 
 
@@ -230,10 +223,13 @@ class _Questions:
 
     def click(self, table: Clicks, record: dict[str, Any], where: str, articles: _Articles) -> None:
         self.tally.count("searches")
-        lang, query = _language(_string(record.get("language")) or table.language), _string(record["query"])
+        lang, query = (
+            _language(tables.cell_text(record.get("language")) or table.language),
+            tables.cell_text(record["query"]),
+        )
         several = record["article"] if isinstance(record["article"], list | tuple) else [record["article"]]
-        clicked = [name for name in map(_string, several) if name]
-        clicks = _string(record.get("clicks")) if "clicks" in record else "1"
+        clicked = [name for name in map(tables.cell_text, several) if name]
+        clicks = tables.cell_text(record.get("clicks")) if "clicks" in record else "1"
         if not query:
             self.tally.leave_out("search without a query", where)
         elif not lang:

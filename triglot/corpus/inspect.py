@@ -122,15 +122,16 @@ def _from_beir(inventory: Inventory, contents: beir.Contents) -> None:
 
 
 def take_inventory(path: str | Path, *, strict: bool = False, benchmark: bool = False) -> Inventory:
-    """Read a path in the format that its names tell. Raises InputError where it cannot be read.
+    """Read data in the format that its names tell. Raises InputError where it cannot be read.
 
     Args:
-        path: file or folder.
+        path: as `triglot.corpus.formats.registry.locate`.
         strict: a record that cannot be used is an error.
         benchmark: what is wanted of a path that is both training data and a benchmark.
     """
-    format = formats.detect(path)
-    inventory = Inventory(str(path), format, Tally(strict=strict))
+    found = formats.locate(path)
+    path, format = found.path, found.format
+    inventory = Inventory(str(path) or format, format, Tally(strict=strict))
     if format == "squad":
         _from_contents(inventory, squad.read_contents(path, inventory.tally))
     elif format == "mlqa":
@@ -146,7 +147,7 @@ def take_inventory(path: str | Path, *, strict: bool = False, benchmark: bool = 
     else:
         row = formats.FORMATS[format]
         wishes, known = {"strict": strict, "titles": False}, row.options("training")
-        given = {key: value for key, value in wishes.items() if key in known}
+        given = {**found.options, **{key: value for key, value in wishes.items() if key in known}}
         corpus, inventory.tally = row.read("training", path, given)
         _from_corpus(inventory, corpus)
     return inventory
@@ -273,8 +274,8 @@ def inspect_paths(
     """Describe every path, and count what of each evaluation path occurs in each training path.
 
     Args:
-        train_paths: files or folders.
-        eval_paths: files or folders of benchmarks.
+        train_paths: files or folders, with or without their format.
+        eval_paths: the same of benchmarks.
         strict: a record that cannot be used is an error.
 
     Returns:

@@ -69,6 +69,13 @@ def _refuse(path: Path) -> None:
         raise InputError(f"{path}: the name does not tell what it is ({', '.join(KINDS)})")
 
 
+def cell_text(value: Any) -> str:
+    """A cell as text: ids that a data frame made decimal numbers of are whole again; what is no text is none."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
 # --- JSON
 
 

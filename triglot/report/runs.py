@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from triglot.files import InputError, nearest
+from triglot.files import InputError, beside
 from triglot.report import documents
 
 
@@ -133,8 +133,7 @@ def find_arms(paths: Sequence[str | Path]) -> list[Arm]:
     groups: dict[Path, list[Path]] = {}
     for path in map(Path, paths):
         if not path.is_dir():
-            siblings = [entry.name for entry in path.parent.iterdir() if entry.is_dir()] if path.parent.is_dir() else []
-            raise InputError(f"{path}: no such folder{nearest(path.name, siblings)}")
+            raise InputError(f"{path}: no such folder{beside(path, folders=True)}")
         if (path / "results.json").is_file():
             groups.setdefault(path.parent if re.fullmatch(r"seed-\d+", path.name) else path, []).append(path)
         elif _seeds(path):

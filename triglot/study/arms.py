@@ -15,14 +15,14 @@ from typing_extensions import TypedDict
 
 from triglot.evaluate import write_results
 from triglot.evaluate.retrievers import Bm25, evaluate
-from triglot.files import InputError, nearest, read_json, write_json, write_text
+from triglot.files import InputError, read_json, write_json, write_text
 from triglot.outputs import resolve
-from triglot.ranges import Seed, check_number
 from triglot.recipe import Recipe, alignment_recipe, arm_recipe, digest
 from triglot.report import Report, find_arms, write_report
 from triglot.sealed import read_sealed, write_sealed
 from triglot.settings import plain
 from triglot.shapes import shaped, strict
+from triglot.study.chosen import choose
 from triglot.study.data import Data
 from triglot.study.derive import derive
 from triglot.study.folder import RESULTS, STUDY, SUMMARY, claim, claim_study, is_finished, writing
@@ -95,26 +95,6 @@ def _evaluations(data: bytes, path: Path) -> list[dict[str, Any]]:
             continue
         lines.append(line)
     return lines
-
-
-def seed_numbers(words: Sequence[str]) -> list[int]:
-    """Seeds from the command line. Raises InputError for what is no whole number."""
-    for word in words:
-        if not word.isdecimal() or len(word) > 20:
-            raise InputError(f"--seeds: {word[:60]!r} is not a whole number")
-        check_number("--seeds", int(word), Seed)
-    return [int(word) for word in words]
-
-
-def choose(recipe: Recipe, arms: Sequence[str] | None, seeds: Sequence[int] | None) -> tuple[list[str], list[int]]:
-    """The arms and seeds to run; by default all of the recipe. Raises InputError for an unknown arm."""
-    chosen = list(dict.fromkeys(arms or recipe.arms))
-    for arm in chosen:
-        if arm not in recipe.arms:
-            raise InputError(f"--arms: {recipe.name} has no arm {arm!r}{nearest(arm, recipe.arms)}")
-    if not chosen:
-        raise InputError(f"{recipe.name}: arms: is missing; a study needs arms (`triglot train` runs a recipe without)")
-    return chosen, list(dict.fromkeys(seeds or recipe.seeds))
 
 
 def study(

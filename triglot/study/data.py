@@ -23,7 +23,7 @@ from triglot.corpus.tally import say
 from triglot.corpus.texts import is_built_in, read_texts
 from triglot.encoder.build import model_folder
 from triglot.evaluate.bias.scope import check_subsets
-from triglot.files import InputError, nearest
+from triglot.files import InputError, beside, nearest
 from triglot.recipe import Benchmark, Recipe, Source, Stage
 from triglot.study.inputs import Benchmarks, Inputs, Training
 from triglot.train.feed import Switching
@@ -94,8 +94,7 @@ class Data:
         Raises:
             InputError: names all paths that are not there, or the first benchmark that cannot be read.
         """
-        if missing := [line for what, place in self.places(recipe) if (line := _absent(what, place))]:
-            raise InputError("\n".join(missing))
+        self.check_places(recipe)
         stages = [recipe.alignment, recipe] if recipe.alignment else [recipe]
         for name in {target.teacher: None for stage in stages for target in stage.loss.targets if target.teacher}:
             try:
@@ -103,6 +102,11 @@ class Data:
             except InputError as error:
                 raise InputError(f"loss.terms: teacher: {error}") from None
         self.benchmarks((*recipe.validation, *recipe.evaluate), recipe.languages)
+
+    def check_places(self, recipe: Recipe) -> None:
+        """Raises InputError, which names all paths of a recipe that are not there. Nothing is read."""
+        if missing := [line for what, place in self.places(recipe) if (line := _absent(what, place))]:
+            raise InputError("\n".join(missing))
 
     def places(self, recipe: Recipe) -> list[tuple[str, Path]]:
         """What a run reads, and where that lies; what is built in or of the hub has no place."""
@@ -265,8 +269,7 @@ def _absent(what: str, place: Path) -> str:
     """The line about a path that is not there; empty where it is."""
     if place.exists():
         return ""
-    siblings = [entry.name for entry in place.parent.iterdir()] if place.parent.is_dir() else []
-    return f"{what}: {place}: no such file or folder{nearest(place.name, siblings) if siblings else ''}"
+    return f"{what}: {place}: no such file or folder{beside(place)}"
 
 
 def word_pairs(lists: Lists, source: str, target: str) -> Iterator[tuple[str, str]]:

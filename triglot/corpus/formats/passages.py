@@ -15,7 +15,7 @@ from triglot.corpus.markup import is_html, plain_text
 from triglot.files import InputError, open_bytes, read_lines
 from triglot.language_tags import language
 from triglot.ranges import Count, Several
-from triglot.text import titled
+from triglot.text import in_one, titled
 
 if TYPE_CHECKING:
     from triglot.corpus.parallel import ParallelCorpus
@@ -27,7 +27,7 @@ UNDETERMINED = "und"  # in BCP 47
 _ID = ("_id", "id", "docid", "doc_id", "docno", "document_id", "pid", "passage_id", "qid", "query_id")
 _TEXT = ("text", "contents", "content", "passage", "body", "sentence", "query", "question")
 _TITLE = ("title", "headline")
-_LANG = ("lang", "language")
+_LANG = ("lang", "language", "locale")
 _ROLES = {"id": _ID, "text": _TEXT, "title": _TITLE, "lang": _LANG}
 
 
@@ -62,14 +62,19 @@ def read_passages(path: str | Path) -> tuple[list[str], list[str]]:
     return ids, texts
 
 
-def read_collection(path: str | Path) -> tuple[list[str], list[str], list[str]]:
+def read_collection(path: str | Path, *, columns: Sequence[str] = ()) -> tuple[list[str], list[str], list[str]]:
     """Ids, texts and languages of a file, as `read_passages`; a language is "" where the file gives none.
 
+    Args:
+        path: of the file.
+        columns: of a table by their roles, as `triglot.corpus.description.split_columns` reads them; the rest is
+            guessed as in `triglot data describe`.
+
     Raises:
-        InputError: as `read_passages`.
+        InputError: as `read_passages`; columns that the file does not have.
     """
     path = Path(path)
-    rows = list(_reader(path)(path))
+    rows = list(_by_columns(path, columns) if columns else _reader(path)(path))
     if not rows:
         raise InputError(f"{path}: no text in it")
     for row in rows:
@@ -123,6 +128,29 @@ def read_training(
     if not tally.read["texts"]:
         raise InputError(f"{path}: no text in {', '.join(languages or ())}")
     return builder.build(), tally
+
+
+def _by_columns(path: Path, columns: Sequence[str]) -> Iterator[_Row]:
+    """The rows of a table whose columns were told."""
+    from triglot.corpus.description import Articles, guess, roles_of
+
+    (guessed,) = guess({str(path): tables.columns_of(path)}, columns)
+    if not isinstance(guessed.table, Articles):
+        raise InputError(f"--columns {' '.join(columns)}: texts have the roles id, text and language")
+    roles, spoken = roles_of(guessed.table), guessed.table.language
+    needed = [name for role in ("id", "text", "language") for name in roles.get(role, ())]
+    for number, where, record in tables.records(path, needed):
+        if not isinstance(record, dict):
+            raise InputError(f"{where}: an object was expected")
+        cells = {role: [tables.cell_text(record.get(name)) for name in names] for role, names in roles.items()}
+        lang = cells.get("language", [""])[0]
+        yield _Row(
+            number,
+            where,
+            cells.get("id", [""])[0],
+            in_one([plain_text(cell) for cell in cells["text"]]),
+            language(lang, where) if lang else spoken,
+        )
 
 
 def _reader(path: Path) -> Callable[[Path], Iterator[_Row]]:

@@ -9,17 +9,18 @@ format when a package is installed.
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import cache, wraps
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from triglot.corpus import hub
-from triglot.files import InputError, SettingError, nearest
+from triglot.files import InputError, SettingError, beside, nearest
 from triglot.language_tags import language, wanted
 from triglot.ranges import check_options
 from triglot.registry import Registry
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from triglot.corpus.retrieval import RetrievalSet
     from triglot.corpus.tally import Tally
 
+log = logging.getLogger("triglot")
 Task = Literal["training", "retrieval", "streamed", "classification"]
 
 
@@ -40,7 +42,7 @@ class Format:
     options. `languages` holds the codes that are wanted, None for all; `name` is that of the benchmark.
 
     Attributes:
-        name: of `FORMAT=PATH` and of `format:` in recipes.
+        name: of `FORMAT:PATH` and of `format:` in recipes.
         title: for people.
         help: a phrase that says what its files look like.
         training: reader of pairs to train on: (path, **options) -> (ParallelCorpus, Tally).
@@ -223,7 +225,7 @@ TABLE = (
         "passages",
         title="texts with their languages",
         help="JSON lines, JSON, Parquet, CSV or TSV with a column `lang`; no pairs, so they can be debiased on, not "
-        "trained on; a file .csv or .parquet, others as passages=PATH",
+        "trained on; a file .csv or .parquet, others as passages:PATH",
         training=f"{_HERE}.passages:read_training",
         layout=f"{_HERE}.passages:is_layout",
     ),
@@ -270,8 +272,7 @@ def detect(path: str | Path) -> str:
     if not path.exists():
         if str(path) in FORMATS and FORMATS[str(path)].built_in:
             return str(path)
-        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise InputError(f"{path}: no such file or folder{nearest(path.name, siblings) if siblings else ''}")
+        raise InputError(f"{path}: no such file or folder{beside(path)}")
     names = sorted(p.name for p in path.iterdir()) if path.is_dir() else [path.name]
     for rows in (TABLE, FORMATS):
         for by in ("layout", "names"):
@@ -306,19 +307,29 @@ class Located:
 
 
 def split_spec(spec: str | Path) -> tuple[str, str]:
-    """(format, path) of `FORMAT=PATH`; the format is empty where there is none, or where the `=` belongs to the
-    path."""
-    format, equals, path = str(spec).partition("=")
-    if not equals or "/" in format or Path(spec).exists():
-        return "", str(spec)
-    return format, path
+    """(format, path) of `FORMAT:PATH`; the format is empty where there is none, or where the `:` belongs to the path.
+
+    `FORMAT=PATH`, as it was until version 0.1, is read too.
+    """
+    word = str(spec)
+    found = re.fullmatch(r"([A-Za-z][\w-]+)([:=])(.*)", word, re.DOTALL)
+    if found is None or word.startswith(hub.PREFIX) or Path(word).exists():
+        return "", word
+    if found[2] == "=":
+        _tell_form(found[1], found[3])
+    return found[1], found[3]
+
+
+@cache
+def _tell_form(format: str, path: str) -> None:
+    log.warning("%s=%s: is written %s:%s now", format, path, format, path)
 
 
 def locate(spec: str | Path, *, format: str = "", passages: bool = True, base: str | Path = "") -> Located:
     """What a word of a command, or a path of a recipe, stands for.
 
     Args:
-        spec: `PATH`, `FORMAT=PATH`, `hub:OWNER/NAME[:PART][@REVISION]` (which is fetched), or the name of a built-in
+        spec: `PATH`, `FORMAT:PATH`, `hub:OWNER/NAME[:PART][@REVISION]` (which is fetched), or the name of a built-in
             corpus.
         format: of the files; then `spec` is a path alone. Empty to tell it from the names.
         passages: whether the corpus of a `hub:` name is wanted, where it lies apart; a run file or embeddings need
