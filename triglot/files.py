@@ -86,8 +86,7 @@ def nearest(name: str, known: Iterable[str], *, listed: bool = True) -> str:
 
 def beside(path: Path, *, folders: bool = False) -> str:
     """The hint for a path that is not there: the nearest name in its folder; all names where there are few."""
-    entries = list(path.parent.iterdir()) if path.parent.is_dir() else []
-    names = [entry.name for entry in entries if not folders or entry.is_dir()]
+    names = [entry.name for entry in path.parent.glob("*") if not folders or entry.is_dir()]
     return nearest(path.name, names, listed=len(names) <= _FEW)
 
 
