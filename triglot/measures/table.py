@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib import import_module
 from typing import Any, Literal
 
 from triglot.files import InputError, nearest
@@ -20,15 +19,6 @@ from triglot.registry import Registry
 Of = Literal["ranks", "pool", "classes", "attack"]
 Where = Literal["settings", "ranked", "bias", "classification", "robustness"]
 Need = Literal["parallel", "rankings"]
-
-# Modules with rows, in the order of the table. They are named and not imported, since some are on higher floors than
-# this one.
-_HOMES = (
-    "triglot.measures.ranks",
-    "triglot.measures.classes",
-    "triglot.evaluate.bias.measures",
-    "triglot.measures.attacks",
-)
 
 FORMER = {"ap": "map", "rr": "mrr"}
 """What measures were called in per-query files and in `extra` until version 0.1."""
@@ -112,7 +102,10 @@ class Measure:
 @cache
 def known() -> Registry[Measure]:
     """All measures: Triglot's own, those added in this process, those of other packages."""
-    rows = (row for home in _HOMES for row in import_module(home).MEASURES)
+    # Here and not above: they import `Measure`, and NumPy, which whoever only names a measure can do without.
+    from triglot.measures import attacks, bias, classes, ranks
+
+    rows = (*ranks.MEASURES, *classes.MEASURES, *bias.MEASURES, *attacks.MEASURES)
     return Registry(Measure, group="measures", what="measure", rows=rows)
 
 

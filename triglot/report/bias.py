@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from triglot.evaluate.bias.measures import TOP
+from triglot.measures.bias import TOP
 from triglot.report.plots import ARMS, INK, MARKERS, NARROW, PAPER, STYLE, THOUSANDS, WIDE, Space, to_svg
 from triglot.report.runs import Arm
 from triglot.stats import Interval

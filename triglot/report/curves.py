@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from triglot.evaluate.bias.measures import TOP
 from triglot.measures import find
+from triglot.measures.bias import TOP
 from triglot.report.bias import language_bars, mean_shares, own_shares, rank_distributions
 from triglot.report.content import Content
 from triglot.report.plots import Bar, Curve, bars, curves, in_both

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from triglot.evaluate.bias.measures import TOP
 from triglot.measures import reported
+from triglot.measures.bias import TOP
 from triglot.report.bias import mean_shares
 from triglot.report.content import FIGURES, Content, Seen, told_of
 from triglot.report.curves import bias_bars, bias_figures, own_languages, training_curves

@@ -12,8 +12,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from triglot.evaluate.bias.measures import TOP
 from triglot.files import InputError
+from triglot.measures.bias import TOP
 from triglot.measures.result import TITLES
 from triglot.report.plots import ARMS, INK, STYLE, to_svg
 from triglot.report.runs import Arm

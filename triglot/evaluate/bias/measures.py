@@ -1,7 +1,4 @@
-"""The measures of language bias that look at the whole pool, as rows of the table of measures.
-
-A new one is a function of a `Pool` and a row below.
-"""
+"""What measures of language bias are computed from; their rows are in `triglot.measures.bias`."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ import numpy as np
 
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.evaluate.bias.rankings import LanguageShares, RankCorrelation, language_shares, rank_correlation
-from triglot.evaluate.bias.scope import Scope, scope_of
+from triglot.evaluate.bias.scope import Figure, Scope, scope_of
 from triglot.evaluate.bias.spread import (
     Peer,
     PreferenceRate,
@@ -26,9 +23,8 @@ from triglot.evaluate.bias.spread import (
 )
 from triglot.evaluate.counts import Counts
 from triglot.measures import Measure, reported
-from triglot.measures.table import Need, Of, Where
-
-TOP = 10  # passages of a ranking that shares, entropy and agreement look at, where no other cut-off is asked for
+from triglot.measures.bias import TOP
+from triglot.measures.table import Need
 
 
 @dataclass(frozen=True)
@@ -86,6 +82,10 @@ class Pool:
         """What is lost with the answer in the query's language."""
         return removal_test(self.counts, self.benchmark, self.languages)
 
+    def foreign_recall(self, k: int) -> Figure:
+        """How many of the answers in other languages than the query's are among the first k."""
+        return foreign_recall(self.counts, self.benchmark, self.languages, k=k)
+
     def has(self, needs: Sequence[Need]) -> bool:
         """Whether a measure with these needs makes sense here."""
         there = {"rankings": self.top is not None, "parallel": self.benchmark.parallel}
@@ -96,98 +96,3 @@ def depth(extra: Iterable[str | Measure] = ()) -> int:
     """How many passages of each ranking the measures of bias look at, `extra` ones included."""
     rows = (row for row in reported("bias", extra) if row.of == "pool" and "rankings" in row.needs)
     return max((row.cut or TOP for row in rows), default=TOP)
-
-
-_POOL: Of = "pool"
-_BIAS: tuple[Where, ...] = ("bias",)
-_COMMON = {"of": _POOL, "where": _BIAS}
-
-MEASURES = (
-    Measure(
-        f"same_language@{TOP}",
-        f"Own language in the top {TOP}",
-        "share of the first passages that are in the query's language",
-        lambda pool, k: pool.shares(k).same.by_query,
-        **_COMMON,
-        cut_off="needed",
-        lower_is_better=True,  # a bias towards the query's own language; the reverse is rarer
-        needs=("rankings",),
-    ),
-    Measure(
-        "pool_share",
-        "Own language in the pool",
-        f"what same_language@{TOP} is by chance",
-        lambda pool: pool.shares().expected.by_query,
-        **_COMMON,
-        needs=("rankings",),
-        chance=True,
-    ),
-    Measure(
-        f"entropy@{TOP}",
-        f"Entropy of the top {TOP}",
-        "of the languages of the first passages, 1 when all are equally frequent",
-        lambda pool, k: pool.shares(k).entropy.by_query,
-        **_COMMON,
-        cut_off="needed",
-        needs=("rankings",),
-    ),
-    Measure(
-        "preference_rate",
-        "Own language first",
-        "share of the queries whose best-ranked answer is in their language",
-        lambda pool: pool.preference.rate.by_query,
-        **_COMMON,
-        lower_is_better=True,
-        needs=("parallel",),
-        elsewhere="LPR, language preference rate (MLAIRE, arXiv 2605.07249)",
-    ),
-    Measure(
-        "preference_expected",
-        "Own language first, by chance",
-        "what preference_rate is by chance",
-        lambda pool: pool.preference.expected.by_query,
-        **_COMMON,
-        needs=("parallel",),
-        chance=True,
-    ),
-    Measure(
-        "removal",
-        "Removal test, (c) - (b)",
-        "mAP lost without the answer in the query's language, less that without another one",
-        lambda pool: pool.removal.difference.by_query,
-        **_COMMON,
-        least=-1.0,
-        lower_is_better=True,
-        needs=("parallel",),
-    ),
-    Measure(
-        "tlr@20",
-        "TLR@20",
-        "share of the answers in other languages than the query's that are among the first k",
-        lambda pool, k: foreign_recall(pool.counts, pool.benchmark, pool.languages, k=k).by_query,
-        **_COMMON,
-        cut_off="needed",
-        elsewhere="TLR@k, target-languages recall (SHIFT, arXiv 2606.18801)",
-    ),
-    Measure(
-        f"mrc@{TOP}",
-        f"MRC@{TOP}",
-        "agreement of parallel queries (mean rank correlation; Yang, Jiang and Baldwin 2025)",
-        lambda pool, k: pool.agreement(k).correlation.by_query,
-        **_COMMON,
-        least=-1.0,
-        cut_off="needed",
-        needs=("rankings", "parallel"),
-        elsewhere="MRC@k (arXiv 2509.06195)",
-    ),
-    Measure(
-        f"peer@{TOP}",
-        f"PEER@{TOP}",
-        "probability of equal expected rank (Yang, Jänich, Mayfield and Lawrie 2024)",
-        lambda pool, k: pool.peer(k).peer.by_query,
-        **_COMMON,
-        cut_off="needed",
-        elsewhere="PEER@k (arXiv 2405.00978)",
-        notes=lambda pool: pool.peer().notes,
-    ),
-)

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from triglot.corpus.retrieval import RetrievalSet
-from triglot.evaluate.bias.measures import TOP, Pool
+from triglot.evaluate.bias.measures import Pool
 from triglot.evaluate.bias.scope import check_subsets
 from triglot.evaluate.counts import Counts
 from triglot.evaluate.tables import Evaluation, tabulate
 from triglot.measures import Measure, reported
+from triglot.measures.bias import TOP
 
 
 @dataclass(frozen=True)
