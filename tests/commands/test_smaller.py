@@ -59,7 +59,7 @@ def test_a_model_is_only_cut(place: Path, tmp_path: Path) -> None:
     assert done.out.splitlines()[-1] == str(tmp_path / "cut")
     told = read_json(tmp_path / "cut" / "kept.json")
     made, whole = load_encoder(tmp_path / "cut"), load_encoder(place / "whole")
-    assert told["layers"] == [1, 4]
+    assert (told["parent"], told["layers"]) == ("whole", [1, 4])
     assert told["tokens"] == {"parent": len(whole.input_embeddings.weight), "model": len(made.input_embeddings.weight)}
     assert told["tokens"]["model"] < told["tokens"]["parent"]
     assert told["parameters"] == {"parent": whole.parameters, "model": made.parameters}

@@ -80,7 +80,7 @@ class Kept:
 
     def lines(self) -> list[str]:
         """The same in plain words."""
-        name, steps = Path(self.facts["model"]).name, self.facts["steps"]
+        name, steps = self.facts["parent"].rpartition("/")[2], self.facts["steps"]
         layers = self.facts["layers"]
         lines = []
         if layers:

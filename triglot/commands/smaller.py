@@ -117,7 +117,7 @@ def smaller_model(model: str, out: str | Path, cut: Cut, *, force: bool = False,
             whole=model_folder(model),
             texts=probes or _spaced([text for one in benchmarks for text in one.passages.texts]),
             benchmarks=benchmarks,
-            facts={"model": model, "layers": layers or None, "of_layers": count, "steps": cut.learns},
+            facts={"parent": _name(model), "layers": layers or None, "of_layers": count, "steps": cut.learns},
             progress=progress,
         )
         lines = kept.lines()
@@ -321,11 +321,14 @@ def _spaced(texts: Sequence[str]) -> list[str]:
     return [texts[place * len(texts) // _PROBES] for place in range(_PROBES)] if len(texts) > _PROBES else texts
 
 
+def _name(model: str) -> str:
+    """What a model is called where others read it: a hub name, or the name of its folder."""
+    return Path(model).resolve().name if Path(model).expanduser().exists() else model
+
+
 def _card(card: Any, model: str, cut: Cut, benchmarks: Sequence[RetrievalSet], lines: Sequence[str]) -> Any:
     local = Path(model).expanduser().exists()
-    begun = (
-        [f"made of the model {Path(model).resolve().name}, whose own card tells how that was trained"] if local else []
-    )
+    begun = [f"made of the model {_name(model)}, whose own card tells how that was trained"] if local else []
     languages = sorted({code for one in benchmarks if one.name in cut.parallel for code in one.languages})
     sources = dict.fromkeys([*cut.parallel, *cut.texts] if cut.learns else [], "")
     return card(languages=languages, base="" if local else model, sources=sources, training=[*begun, *lines])
