@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import re
 import shlex
 from pathlib import Path
@@ -124,6 +126,44 @@ def test_a_smaller_model_is_made_as_its_page_says(tmp_path: Path, monkeypatch: p
             assert encoder.keep_layers == 6 or encoder.lora.modules == ("query", "value")
             recipes += 1
     assert (commands, recipes) == (2, 2)
+
+
+@pytest.mark.slow
+def test_the_page_of_search_runs_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command and the example in Python, on the articles of a help centre."""
+    here = help_centre.write(tmp_path / "here")
+    monkeypatch.chdir(here)
+    known = {
+        code: dict.fromkeys([*help_centre.ACTIONS[code], *help_centre.THINGS[code]], 5)
+        for code in help_centre.LANGUAGES
+    }
+    init_encoder(EncoderSettings(kind="static", dim=32, vocab=400), known, seed=1).save(Path("start"))
+    rows, _ = help_centre.rows()
+    rows = [{**row, "lang": row["locale"]} for row in rows]
+    for name, some in (
+        ("articles.csv", [*rows, *({**row, "id": f"x{row['id']}"} for row in rows)]),
+        ("news.csv", rows[:3]),
+    ):
+        with open(name, "w", newline="", encoding="utf-8") as handle:
+            writer = csv.DictWriter(handle, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(some)
+    Path("gone.txt").write_text(f"{rows[5]['id']}\nnot there\n", "utf-8")
+    said = []
+    for language, _, text in blocks(ROOT / "docs/search.md"):
+        for line in text.splitlines() if language == "sh" else []:
+            _, *words = shlex.split(line.replace("MODEL", "start"))
+            done = command_line(*words)
+            assert done.code == 0, (line, done.err)
+            said.append(done.out)
+        if language == "python":
+            exec(compile(text, "search.md", "exec"), {})
+    assert "debiased by lsar at strength 1" in said[0]
+    assert "[en" in said[1]
+    hits = [json.loads(line) for line in said[4].splitlines()]
+    assert {hit["lang"] for hit in hits} <= {"de", "en"}
+    assert len(hits) == 3
+    assert "1 of 2 passages deleted" in said[6]
 
 
 def test_the_pages_stand_in_the_four_groups() -> None:

@@ -38,6 +38,7 @@ POSITIONAL = {
     "debias": ["m", "d"],
     "encode": ["m", "t"],
     "evaluate": ["m"],
+    "index": ["m", "p"],
     "init": ["x"],
     "lists": ["x"],
     "mine": ["x"],

@@ -89,6 +89,7 @@ def test_the_second_call_replaces_the_first(root: Path, tmp_path: Path, name: st
         (["evaluate", "{root}/model", "--on", "b={root}/squad"], "model", "model/modules.json"),
         (["attack", "{root}/model", "--on", "b={root}/squad"], "squad", "squad/en.json"),
         (["debias", "{root}/model", "{root}/pairs.jsonl"], "model", "model/model.safetensors"),
+        (["index", "{root}/model", "{root}/texts.tsv"], "model", "model/model.safetensors"),
         (["init", "squad={root}/squad"], "squad", "squad/de.json"),
         (["lists", "squad={root}/squad"], "squad", "squad/de.json"),
         (["compare", "{root}/results", "--report", "{root}/results"], "", "results/results.json"),

@@ -95,6 +95,11 @@ def commands(root: Path) -> dict[str, tuple[list[str], list[str], str]]:
             ["data", "prepare", str(root / "faq.csv"), "-q"],
             "out",
         ),
+        "index": (
+            ["index", second, str(root / "texts.tsv"), "--languages", "en,de", "-q"],
+            ["index", model, mixed, "--kind", "hnsw", "-q", "--force"],
+            "out",
+        ),
         "init": (["init", other, *fresh], ["init", pairs, *fresh], "out"),
         "lists": (["lists", other, "-q"], ["lists", pairs, "-q"], "out"),
         "augment": (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -72,7 +72,7 @@ def encode(
 @computes
 def search(
     model: ModelName,
-    passages: TextFile,
+    passages: TextFile = "",
     queries: Annotated[
         list[str] | None, typer.Argument(metavar="[QUERY]...", help="The questions to search for.")
     ] = None,
@@ -98,20 +98,60 @@ def search(
         int, typer.Option("-k", "--top-k", help="Number of passages to show for each query.", callback=within(Top))
     ] = 10,
     lang: LanguageOfTexts = "",
+    mode: Annotated[str, typer.Option(help="How an index ranks languages: any | fair | own-first | fold.")] = "",
+    accept_language: Annotated[
+        str,
+        typer.Option(help="Languages that the reader of an index reads, with weights: 'de, en;q=0.5, *;q=0.1'."),
+    ] = "",
+    quota: Annotated[
+        list[str] | None,
+        typer.Option(metavar="xx=N", help="Show at most N hits of an index in a language, or in each (*)."),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter",
+            metavar="NAME=VALUE",
+            help="Condition on the metadata of an index, such as lang=de,en or year>=2020.",
+        ),
+    ] = None,
+    hybrid: Annotated[bool, typer.Option("--hybrid", help="Let words count as well as vectors, in an index.")] = False,
+    model_name: Annotated[
+        str,
+        typer.Option("--model", help="The model of an index, where it is no longer in its place.", callback=at_home),
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines: an object for each hit.")] = False,
     computing: Computing = USUAL,
     quiet: Quiet = False,
 ) -> None:
-    """Search a file of passages by exact nearest neighbours."""
+    """Search an index (INDEX QUERY...), or a file of passages by exact nearest neighbours (MODEL TEXTS QUERY...)."""
     progress = listen(quiet)
     import json
     from dataclasses import asdict
 
+    from triglot.commands.search import answers, check_plain, is_index, lines
     from triglot.commands.search import search as find
     from triglot.commands.texts import read_questions
     from triglot.files import InputError
 
     ids, asked = read_questions(queries_file) if queries_file else ([], [])
+    given: dict[str, Any] = {
+        "mode": mode,
+        "languages": accept_language,
+        "quotas": tuple(quota or ()),
+        "where": tuple(where or ()),
+        "hybrid": hybrid,
+    }
+    if is_index(model):
+        asked = [*([passages] if passages else []), *(queries or []), *asked]
+        ways = {key: value for key, value in given.items() if value}
+        for answer in answers(model, asked, ways, k=k, lang=lang, model=model_name, computing=computing):
+            for line in lines(answer, as_json):
+                typer.echo(line if as_json else one_line(line.replace("\t", "  ")))
+        return
+    check_plain(model, {**given, "model": model_name})
+    if not passages:
+        raise InputError("Missing argument 'TEXTS': give a file of passages, or an index alone")
     ids, asked = [*([""] * len(queries or [])), *ids], [*(queries or []), *asked]
     if not asked:
         raise InputError("Missing argument 'QUERY...': give questions, or --queries FILE")

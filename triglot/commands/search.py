@@ -1,15 +1,21 @@
-"""`triglot search`: exact search in a file of passages."""
+"""`triglot search`: in an index, or exact search in a file of passages."""
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from triglot.commands.encode import in_language
 from triglot.commands.models import load_model
 from triglot.encoder.computing import USUAL, Computing
 from triglot.files import InputError
+
+if TYPE_CHECKING:
+    from triglot.search.searcher import Answer
 
 log = logging.getLogger("triglot")
 
@@ -88,3 +94,81 @@ def search(
         ]
         for row, places in zip(scores, index.tolist(), strict=True)
     ]
+
+
+# --- in an index
+
+_OPTIONS = {
+    "mode": "--mode",
+    "languages": "--accept-language",
+    "quotas": "--quota",
+    "where": "--filter",
+    "hybrid": "--hybrid",
+    "model": "--model",
+}
+
+
+def is_index(place: str) -> bool:
+    """Whether the first word is an index, or looks as if it was meant for one."""
+    return (Path(place) / "index.json").is_file()
+
+
+def check_plain(place: str, given: Mapping[str, Any]) -> None:
+    """Raises InputError for a search in a file that has options of an index."""
+    for name, value in given.items():
+        if value:
+            raise InputError(f"{_OPTIONS[name]}: goes with an index, and {place} is none; `triglot index` makes one")
+
+
+def answers(
+    place: str,
+    questions: Sequence[str],
+    asked: Mapping[str, Any],
+    *,
+    k: int = 10,
+    lang: str = "",
+    model: str = "",
+    computing: Computing = USUAL,
+) -> list[Answer]:
+    """The answers of an index to questions.
+
+    Args:
+        place: the index.
+        questions: one or more.
+        asked: of `triglot.search.SearchSettings`, but for `k`.
+        k: hits.
+        lang: of the questions, "" to tell it by each.
+        model: where it is, if not where the index was made.
+        computing: on which device, and so on.
+
+    Raises:
+        InputError: no question; as `open_searched` and `Searcher.search_all`.
+    """
+    from triglot.commands.index import open_searched
+    from triglot.search.searcher import Searcher, SearchSettings
+
+    if not questions:
+        raise InputError("Missing argument 'QUERY...': give questions, or --queries FILE")
+    settings = SearchSettings(k=k, **asked)
+    index, encoder = open_searched(place, model=model, computing=computing)
+    found = Searcher(encoder, index).search_all(questions, settings, langs=[lang] * len(questions))
+    for note in dict.fromkeys(note for answer in found for note in answer.notes):
+        log.warning("%s: %s", place, note)
+    return found
+
+
+def lines(answer: Answer, as_json: bool) -> Iterator[str]:
+    """An answer as JSON lines, one a hit; or as lines to read, with the translations of a folded hit below it."""
+    if as_json:
+        for hit in answer.hits:
+            about = {"query": answer.question, "query_lang": answer.lang, **asdict(hit)}
+            yield json.dumps(about, ensure_ascii=False, allow_nan=False)
+        return
+    yield f"{answer.question}  [{answer.lang or 'language not known'}{', told by the text' if answer.detected else ''}]"
+    for hit in answer.hits:
+        yield (
+            f"{hit.rank:4d}  {hit.lang:7s} {hit.score:7.4f} {hit.calibrated:+6.2f}  {hit.rank_in_language or '-':>3} "
+            f" {hit.id}\t{hit.text}"
+        )
+        for other in hit.also:
+            yield f"      {other.lang:7s} {'':20s} {other.id}\t{other.text}"

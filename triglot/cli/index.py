@@ -1,0 +1,131 @@
+"""Commands of an index: index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from triglot.cli.app import Cache, Command, Force, Json, Quiet, app, at_home, codes, listen, put, within
+from triglot.cli.computing import computes
+from triglot.encoder.computing import USUAL, Computing
+from triglot.ranges import Share
+
+KINDS = "auto | exact | hnsw | ivf"
+
+
+@app.command(cls=Command)
+@computes
+def index(
+    out: Annotated[Path, typer.Option("--out", help="Folder of the index.", callback=at_home)],
+    model: Annotated[
+        str, typer.Argument(metavar="[MODEL]", help="A model or run folder, or a hub name.", callback=at_home)
+    ] = "",
+    passages: Annotated[
+        str,
+        typer.Argument(
+            metavar="[PASSAGES]",
+            help="A file of passages: JSON lines, JSON, Parquet, CSV, TSV, or .txt with one passage per line; columns "
+            "beside id, text, lang and group are kept to filter by.",
+            callback=at_home,
+        ),
+    ] = "",
+    add: Annotated[
+        bool, typer.Option("--add", help="Add the passages to the index that is there; the same id is replaced.")
+    ] = False,
+    delete: Annotated[
+        str, typer.Option(metavar="FILE", help="Delete the passages whose ids a file names.", callback=at_home)
+    ] = "",
+    compact: Annotated[
+        bool, typer.Option("--compact", help="Write the index anew, without what was deleted or replaced.")
+    ] = False,
+    propose_groups: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE",
+            help="Write passages that may be translations of one another to a file of JSON lines, for review.",
+            callback=at_home,
+        ),
+    ] = "",
+    accept_groups: Annotated[
+        str, typer.Option(metavar="FILE", help="Make groups of the pairs in a file.", callback=at_home)
+    ] = "",
+    kind: Annotated[str, typer.Option(help=f"Kind of index: {KINDS}; auto chooses by size.")] = "auto",
+    recall: Annotated[
+        float,
+        typer.Option(help="Share of the exact first ten that an approximate index must find.", callback=within(Share)),
+    ] = 0.95,
+    debias: Annotated[
+        str,
+        typer.Option(
+            help="Fit this method on the passages, for a model without a step of its own: centre | lir | lsar."
+        ),
+    ] = "",
+    strength: Annotated[
+        float,
+        typer.Option(
+            help="How much of the debiasing to apply; vectors are kept as they were too.", callback=within(Share)
+        ),
+    ] = 1.0,
+    words: Annotated[bool, typer.Option(help="Keep words as well, for hybrid search.")] = True,
+    languages: Annotated[
+        str, typer.Option("--languages", help="Languages to choose from where a passage names none.")
+    ] = "",
+    cache: Cache = "",
+    as_json: Json = False,
+    computing: Computing = USUAL,
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Build an index to search in; add and delete passages; find translations."""
+    progress = listen(quiet)
+    from triglot.commands import index as work
+    from triglot.files import InputError
+    from triglot.index.settings import IndexSettings
+    from triglot.index.store import DiskIndex
+
+    asked = [
+        name
+        for name, told in (
+            ("PASSAGES", passages),
+            ("--delete", delete),
+            ("--compact", compact),
+            ("--propose-groups", propose_groups),
+            ("--accept-groups", accept_groups),
+        )
+        if told
+    ]
+    if len(asked) != 1 or bool(model) != bool(passages):
+        raise InputError(
+            "index: give MODEL PASSAGES --out FOLDER, with --add to add to it; or --out FOLDER with one of --delete, "
+            f"--compact, --propose-groups, --accept-groups; given: {', '.join(asked) or 'none of them'}"
+        )
+    done = ""
+    if passages:
+        settings = IndexSettings(kind=kind, recall=recall, strength=strength, lexical=words)  # type: ignore[arg-type]
+        more = {
+            "add": add,
+            "cache": cache,
+            "force": force,
+            "progress": progress,
+            "debias": debias,
+            "computing": computing,
+        }
+        work.make_index(model, passages, out, settings, languages=codes(languages), **more)
+    elif delete:
+        gone, named = work.delete_passages(out, delete)
+        done = f"{out}: {gone} of {named} passages deleted"
+    elif propose_groups:
+        count = work.propose_groups(out, propose_groups)
+        done = f"{propose_groups}: {count} pairs to look through; --accept-groups takes what is left of them"
+    elif accept_groups:
+        done = f"{out}: {work.accept_groups(out, accept_groups)} passages have another group"
+    else:
+        DiskIndex(out).compact()
+    stats = DiskIndex(out, verify=False).stats()
+    if as_json:
+        return put("index", stats, out)
+    if done:
+        typer.echo(done)
+    typer.echo(f"{out}: {work.in_words(stats)}")

@@ -1,0 +1,236 @@
+"""`triglot index`: passages of a file made an index, added to one, deleted from one; groups proposed and accepted."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triglot.commands.models import load_model, model_folder, paths_of
+from triglot.encoder.computing import USUAL, Computing
+from triglot.encoder.languages import Removal, detect
+from triglot.files import InputError, atomic_write, nearest, read_jsonl, read_lines
+from triglot.index.documents import Documents
+from triglot.index.settings import IndexSettings
+from triglot.index.store import DiskIndex, create
+from triglot.language_tags import wanted
+
+log = logging.getLogger("triglot")
+# Texts by whose vectors a model is known again.
+PROBES = (
+    *("the quick brown fox", "die Kosten der Übertragung", "¿dónde está la biblioteca?", "Книга лежит на столе"),
+    *("水は百度で沸騰する", "كم عدد السكان", "नदी का पुल", "2026 10 1.5"),
+)
+
+
+def probe(encoder: Any) -> np.ndarray:
+    """(texts, dim) vectors of a few texts in several scripts, by which a model is known again."""
+    inner = getattr(encoder, "inner", encoder)
+    return inner.encode(list(PROBES), side="passage")
+
+
+def make_index(
+    model: str,
+    passages: str,
+    out: str | Path,
+    settings: IndexSettings,
+    *,
+    languages: Sequence[str] = (),
+    debias: str = "",
+    add: bool = False,
+    cache: str = "off",
+    computing: Computing = USUAL,
+    force: bool = False,
+    progress: bool = False,
+) -> DiskIndex:
+    """Encode the passages of a file and put them into an index.
+
+    Args:
+        model: of the passages.
+        passages: a file, see `triglot.corpus.formats.records`.
+        out: folder of the index.
+        settings: how it is built.
+        languages: among which the language of texts that name none is told; none for all that can be told.
+        debias: a method that is fitted on the passages themselves, where the model has no step of its own.
+        add: to the index that is there, in place of passages with the same ids.
+        cache: of the model's vectors.
+        computing: on which device, and so on.
+        force: replace the index of another model.
+        progress: show bars.
+
+    Raises:
+        InputError: the file or the model cannot be read, the place is taken, or the model is not that of the index.
+    """
+    from triglot.encoder.once import encode_once
+    from triglot.encoder.protocol import similarity_of
+
+    encoder = load_model(model, cache=cache, computing=computing)
+    inner, removal = getattr(encoder, "inner", encoder), getattr(encoder, "removal", None)
+    index = DiskIndex(out) if add else None
+    if index is not None:
+        index.check_model(probe(encoder), similarity_of(inner), encoder.name)
+        if debias:
+            raise InputError("--debias: belongs to the making of an index; what is added is treated as the index says")
+    documents = read_documents(passages, languages)
+    vectors = encode_once(inner, documents.texts, "passage", progress)
+    if empty := int((~vectors.any(axis=1)).sum()):
+        log.warning("%s: %d passages of which the model knows nothing; no question finds them", passages, empty)
+    if index is not None:
+        new, replaced = index.add(documents, vectors)
+        log.info("%s: %d passages are new, %d were replaced", out, new, replaced)
+        return index
+    if debias:
+        if removal is not None:
+            raise InputError(f"--debias: {encoder.name} has a step of its own, by {removal.method}; leave it out")
+        removal = fitted(debias, documents, vectors)
+    return create(
+        out,
+        documents,
+        vectors,
+        settings,
+        model=_lasting(model),
+        similarity=similarity_of(inner),
+        probe=probe(encoder),
+        removal=removal,
+        inputs=[*paths_of(model), passages],
+        force=force,
+    )
+
+
+def _lasting(model: str) -> str:
+    """A model's name that holds in any folder."""
+    return str(Path(model).resolve()) if Path(model).exists() else model
+
+
+def read_documents(path: str, languages: Sequence[str] = ()) -> Documents:
+    """The passages of a file; languages that it does not name are told by the texts, which is said."""
+    from triglot.corpus.formats.records import read_records
+
+    records = read_records(path)
+    langs = list(records.langs)
+    if unknown := [row for row, lang in enumerate(langs) if not lang]:
+        told = detect([records.texts[row] for row in unknown], wanted(languages) or ())
+        for row, lang in zip(unknown, told, strict=True):
+            langs[row] = lang
+        counts = sorted({lang: told.count(lang) for lang in told}.items(), key=lambda item: -item[1])
+        log.info(
+            "%s: the language of %d texts was told by the text: %s",
+            path,
+            len(unknown),
+            ", ".join(f"{lang} {count}" for lang, count in counts),
+        )
+    return Documents(records.ids, records.texts, langs, records.groups, records.fields)
+
+
+def fitted(method: str, documents: Documents, vectors: np.ndarray) -> Removal:
+    """The step of a method fitted on the passages themselves.
+
+    Raises InputError where the method needs translations, or there are too few passages of a language.
+    """
+    from triglot.debias.fit import step_of
+    from triglot.debias.settings import FEWEST, DebiasSettings
+
+    langs = np.array(documents.langs)
+    samples = {code: vectors[langs == code] for code in sorted(set(documents.langs)) if code}
+    few = [code for code, held in samples.items() if len(held) < FEWEST]
+    if few:
+        log.warning("--debias: fewer than %d passages in %s; their vectors stay as they are", FEWEST, ", ".join(few))
+    return step_of(DebiasSettings(method=method), {code: held for code, held in samples.items() if code not in few})
+
+
+def open_searched(
+    place: str, *, model: str = "", verify: bool = True, computing: Computing = USUAL
+) -> tuple[DiskIndex, Any]:
+    """An index and its model, which is looked for where the index was made.
+
+    Raises:
+        InputError: no index is there, the model is not found, or it is another one.
+    """
+    from triglot.encoder.protocol import similarity_of
+
+    index = DiskIndex(place, verify=verify)
+    name = model or index.model
+    if not name:
+        raise InputError(f"{place}: does not say which model it was made with; give it by --model")
+    if not model and name.startswith("/") and not Path(model_folder(name)).exists():
+        raise InputError(f"{place}: its model {name} is no longer there; give it by --model")
+    encoder = load_model(name, computing=computing)
+    index.check_model(probe(encoder), similarity_of(getattr(encoder, "inner", encoder)), encoder.name)
+    return index, encoder
+
+
+def delete_passages(place: str | Path, path: str) -> tuple[int, int]:
+    """Delete the passages whose ids a file names, one a line. Returns how many were there, and how many were named."""
+    ids = [line.strip() for _, line in read_lines(path) if line.strip()]
+    return DiskIndex(place).delete(ids), len(ids)
+
+
+def propose_groups(place: str | Path, path: str | Path, *, least: float = 1.0) -> int:
+    """Write passages that may be translations of one another as JSON lines, for somebody to look through.
+
+    Returns how many there are.
+    """
+    from triglot.search.translations import propose
+
+    count = 0
+    with atomic_write(path) as handle:
+        for one in propose(DiskIndex(place), least=least):
+            line = {
+                "a": one.a,
+                "b": one.b,
+                "langs": list(one.langs),
+                "margin": round(one.margin, 4),
+                "score": round(one.score, 4),
+                "texts": list(one.texts),
+            }
+            handle.write(json.dumps(line, ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def accept_groups(place: str | Path, path: str | Path) -> int:
+    """Make groups of the pairs that a file has: what `propose_groups` wrote, without the lines that are wrong.
+
+    Returns how many passages have a group now that they had not before, or another one.
+
+    Raises:
+        InputError: names the line: no pair, or an id that the index does not have.
+    """
+    from triglot.search.translations import groups_of
+
+    index, pairs = DiskIndex(place), []
+    for number, value in read_jsonl(path):
+        if not isinstance(value, dict) or not all(isinstance(value.get(side), str) for side in ("a", "b")):
+            raise InputError(f"{path}:{number}: an object with the ids `a` and `b` was expected")
+        pairs.append((value["a"], value["b"]))
+    asked = {one: number for number, pair in enumerate(pairs, 1) for one in pair}
+    documents, _ = index.get(list(asked))
+    known = dict(zip(documents.ids, documents.groups, strict=True))
+    more = index.snapshot.documents(index.snapshot.places_of("group", sorted(set(documents.groups))))
+    known |= dict(zip(more.ids, more.groups, strict=True))
+    for one, number in asked.items():
+        if one not in known:
+            raise InputError(
+                f"{path}: pair {number}: the index has no passage {one!r:.60}{nearest(one, known, listed=False)}"
+            )
+    groups = groups_of(pairs, known)
+    return index.regroup({one: group for one, group in groups.items() if known[one] != group})
+
+
+def in_words(stats: Mapping[str, Any]) -> str:
+    """What an index holds, in a line."""
+    kinds = sorted({one["kind"] for one in stats["segments"]})
+    languages = ", ".join(f"{code or 'not known'} {count}" for code, count in list(stats["languages"].items())[:20])
+    parts = [
+        f"{stats['passages']} passages x {stats['dim']} ({languages})",
+        " and ".join(kinds),
+        f"recall@10 {stats['recall']:.3f} of exact search" if kinds != ["exact"] else "",
+        f"debiased by {stats['debiased']} at strength {stats['strength']:g}" if stats["debiased"] else "not debiased",
+        "" if stats["words"] else "no words",
+        stats["size"],
+    ]
+    return "; ".join(part for part in parts if part)

@@ -1,0 +1,34 @@
+"""Indexes of passages: exact or approximate search on disk, with metadata; five verbs, whatever keeps an index."""
+
+from typing import TYPE_CHECKING
+
+from triglot.lazy import face
+
+if TYPE_CHECKING:
+    from triglot.index.documents import Documents
+    from triglot.index.filters import Condition, parse_conditions
+    from triglot.index.protocol import BACKENDS, Backend, Found, Index
+    from triglot.index.settings import IndexSettings
+    from triglot.index.store import DiskIndex
+
+__all__ = [
+    "BACKENDS",
+    "Backend",
+    "Condition",
+    "DiskIndex",
+    "Documents",
+    "Found",
+    "Index",
+    "IndexSettings",
+    "parse_conditions",
+]
+__getattr__ = face(
+    __name__,
+    {
+        "documents": ("Documents",),
+        "filters": ("Condition", "parse_conditions"),
+        "protocol": ("BACKENDS", "Backend", "Found", "Index"),
+        "settings": ("IndexSettings",),
+        "store": ("DiskIndex",),
+    },
+)

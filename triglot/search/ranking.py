@@ -1,0 +1,169 @@
+"""Candidates of a question put in order: the reader's languages, quotas, translations folded."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from triglot.index.documents import Documents
+from triglot.index.snapshot import Snapshot
+from triglot.language_tags import base
+from triglot.search.question import Preference, quota_of
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A passage that was found.
+
+    Attributes:
+        rank: from 1.
+        id: of the passage.
+        text: of the passage.
+        lang: of the passage.
+        score: the dot product, in the vectors that were searched.
+        calibrated: standard deviations above the mean of the passages of its language.
+        rank_in_language: among the passages of its language, from 1; 0 where it was not ranked but came with its group.
+        group: of the passage, "" for none.
+        fields: metadata.
+        also: the other translations of a folded hit, in the reader's order.
+    """
+
+    rank: int
+    id: str
+    text: str
+    lang: str
+    score: float
+    calibrated: float
+    rank_in_language: int
+    group: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    also: tuple[Hit, ...] = ()
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A passage on its way to a hit.
+
+    Attributes:
+        place: in the snapshot.
+        lang: its language.
+        score: see `Hit`.
+        calibrated: see `Hit`.
+        rank_in_language: see `Hit`.
+        value: what it is ranked by.
+    """
+
+    place: int
+    lang: str
+    score: float
+    calibrated: float
+    rank_in_language: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the ranking needs to know of a question.
+
+    Attributes:
+        lang: of the question.
+        preference: languages that the reader reads; None for all alike.
+        k: hits that are wanted.
+    """
+
+    lang: str
+    preference: Preference | None
+    k: int
+
+
+def preferred(candidates: list[Candidate], preference: Preference | None) -> list[Candidate]:
+    """Candidates by their value and the reader's languages: what is not read goes, the weight of the others is a prior.
+
+    A calibrated score is in standard deviations, so half the weight costs .69 of them; of fused ranks the logarithm is
+    taken, which makes the weight a factor.
+    """
+    if preference is None:
+        return candidates
+    kept = [
+        replace(one, value=one.value + preference.prior(one.lang))
+        for one in candidates
+        if preference.weight(one.lang) > 0
+    ]
+    return sorted(kept, key=lambda one: -one.value)
+
+
+def logarithms(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Candidates with positive values, by the logarithms of these."""
+    return [replace(one, value=math.log(one.value)) for one in candidates]
+
+
+def within_quotas(candidates: Sequence[Candidate], quotas: Mapping[str, int]) -> list[Candidate]:
+    """Candidates in their order, no more of a language than its quota."""
+    kept, seen = [], Counter()
+    for one in candidates:
+        most = quota_of(quotas, one.lang)
+        if most is None or seen[one.lang] < most:
+            seen[one.lang] += 1
+            kept.append(one)
+    return kept
+
+
+def own_first(candidates: Sequence[Candidate], asked: Asked) -> list[Candidate]:
+    """The same candidates, those in the question's language first."""
+    return sorted(candidates, key=lambda one: base(one.lang) != base(asked.lang))
+
+
+def hits_of(candidates: Sequence[Candidate], snapshot: Snapshot) -> list[Hit]:
+    """Hits with their passages."""
+    documents: Documents = snapshot.documents([one.place for one in candidates])
+    names = list(documents.fields)
+    return [
+        Hit(
+            row + 1,
+            documents.ids[row],
+            documents.texts[row],
+            one.lang,
+            one.score,
+            one.calibrated,
+            one.rank_in_language,
+            documents.groups[row],
+            {name: value for name in names if (value := documents.fields[name][row]) is not None},
+        )
+        for row, one in enumerate(candidates)
+    ]
+
+
+def folded(candidates: Sequence[Candidate], groups: Sequence[str], k: int) -> dict[str, list[Candidate]]:
+    """The candidates of the best k groups, in their order; a passage without a group is one alone.
+
+    Returns:
+        `g` and the group, or `p` and the place -> its candidates.
+    """
+    found: dict[str, list[Candidate]] = {}
+    for one, group in zip(candidates, groups, strict=True):
+        key = f"g{group}" if group else f"p{one.place}"
+        if key in found or len(found) < k:
+            found.setdefault(key, []).append(one)
+    return found
+
+
+def folded_hits(members: Mapping[str, Sequence[Candidate]], asked: Asked, snapshot: Snapshot) -> list[Hit]:
+    """One hit for each group, at the rank and with the scores of the best of it, shown in the language that the reader
+    likes best; its other translations stand beside it.
+
+    Args:
+        members: of each group, the best first.
+        asked: who reads; without languages, the question's own comes first.
+        snapshot: of the index.
+    """
+    preference = asked.preference or Preference({asked.lang or "*": 1.0, "*": 0.5})
+    hits = []
+    for rank, held in enumerate(members.values(), 1):
+        order = sorted(range(len(held)), key=lambda place: (*preference.place(held[place].lang), place))
+        shown = hits_of([held[place] for place in order], snapshot)
+        also = tuple(replace(hit, rank=place) for place, hit in enumerate(shown[1:], 2))
+        hits.append(replace(shown[0], rank=rank, score=held[0].score, calibrated=held[0].calibrated, also=also))
+    return hits
