@@ -7,11 +7,11 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from triglot.check.run import Check
+from triglot.check.run import POOL, Check
 from triglot.check.verdict import Verdict, measure
 from triglot.report.bias import composition
 from triglot.report.heatmap import language_name
-from triglot.report.plots import in_both
+from triglot.report.plots import MEDIUM
 from triglot.report.templates import environment
 
 
@@ -33,14 +33,15 @@ def to_html(model: str, found: Sequence[tuple[Check, Verdict]]) -> str:
 
 def _picture(check: Check, number: int) -> str:
     """Bars of the languages in the first passages, one for each query language."""
-    if not check.shares:
-        return ""
     names = {code: f"{language_name(code)} ({code})" for code in check.shares}
-    bars = {f"asked in {names[code]}": shares for code, shares in check.shares.items()}
-    label = "Languages of the first ten texts, by the language of the question"
-    own = {f"asked in {names[code]}": code for code in check.shares}
-    return in_both(
-        lambda prefix, space: composition(bars, label=label, prefix=prefix, own=own, space=space), f"check-{number}"
+    pool = {code: found[POOL] for code, found in check.by_language.items() if POOL in found}
+    return composition(
+        {names[code]: shares for code, shares in check.shares.items()},
+        label="Languages of the first ten texts, by the language of the question",
+        prefix=f"check-{number}",
+        own={name: code for code, name in names.items()},
+        pool=pool,
+        space=MEDIUM,
     )
 
 
@@ -50,12 +51,7 @@ def _figures(check: Check) -> list[dict[str, object]]:
         {
             "title": measure(name).title,
             "meaning": measure(name).help,
-            "value": _number(value),
-            "trials": [_number(trial[name]) if name in trial else "" for trial in check.trials.values()],
+            "found": [value, *(trial.get(name) for trial in check.trials.values())],
         }
         for name, value in check.measures.items()
     ]
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 5 else f"{value:.3f}"

@@ -64,7 +64,7 @@ class Space:
     columns: int
 
 
-WIDE, NARROW = Space(8.6, 3), Space(4.4, 1)
+WIDE, MEDIUM, NARROW = Space(8.6, 3), Space(5.6, 1), Space(4.4, 1)
 
 
 def in_both(draw: Callable[[str, Space], str], prefix: str) -> str:

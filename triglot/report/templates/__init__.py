@@ -20,6 +20,16 @@ def amount(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.1f}"
 
 
+def figure(value: float) -> str:
+    """A share with three decimals, a rank or a count without."""
+    return f"{value:,.0f}" if abs(value) >= 5 else f"{value:.3f}"
+
+
+def whole(text: str) -> str:
+    """A sentence whose figures stay with their per cent signs."""
+    return text.replace(" %", "\xa0%")
+
+
 def _style() -> str:
     return resources.files("triglot.report.templates").joinpath("style.css").read_text(encoding="utf-8")
 
@@ -51,7 +61,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"number": number, "amount": amount, "parts": parts_of}
+    templates.filters |= {"number": number, "amount": amount, "figure": figure, "whole": whole, "parts": parts_of}
     templates.globals["style"] = Markup(_style())
     templates.globals["script"] = Markup(templates.get_template("page.js").render(alone=alone()))
     return templates

@@ -10,7 +10,7 @@
   };
   const words = (node) => {
     const copy = node.cloneNode(true);
-    copy.querySelectorAll("button, .mark, .interval, .seeds, .anchor").forEach((one) => one.remove());
+    copy.querySelectorAll("button, .mark, .interval, .seeds, .anchor, .meaning").forEach((one) => one.remove());
     return copy.textContent.replace(/\s+/g, " ").trim();
   };
   const button = (name, text, label, act) => {
@@ -26,9 +26,9 @@
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   };
-  const nameOf = (node, title) => {
-    const section = node.closest("section");
-    const parts = [section ? section.id : "table", ...words(title).toLowerCase().match(/[\p{L}\p{N}@+]+/gu) || []];
+  const nameOf = (node, ...titles) => {
+    const section = node.closest("section"), text = titles.map(words).join(" ").toLowerCase();
+    const parts = [section ? section.id : "table", ...text.match(/[\p{L}\p{N}@+]+/gu) || []];
     return parts.slice(0, 8).join("-").slice(0, 60);
   };
 
@@ -94,7 +94,8 @@
   document.querySelectorAll("main table").forEach((table) => {
     const heads = table.tHead ? [...table.tHead.rows[0].cells] : [], title = table.caption;
     if (title) {
-      const act = () => save(`${nameOf(table, title)}.csv`, "text/csv;charset=utf-8", csv(table));
+      const bold = title.querySelector("b"), titles = bold && heads.length > 1 ? [bold, heads[1]] : [title];
+      const act = () => save(`${nameOf(table, ...titles)}.csv`, "text/csv;charset=utf-8", csv(table));
       (title.firstElementChild || title).append("\u00a0", button("tool", "CSV", `Download as CSV: ${words(title)}`, act));
     }
     if (!table.classList.contains("book") || table.tBodies.length !== 1 || table.tBodies[0].rows.length < 2) return;
