@@ -47,9 +47,12 @@ def test_the_examples_of_the_python_page_run(
     assert (tmp_path / "runs/report/report.html").is_file()
 
 
+BLOCK = r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```'
+
+
 def blocks(path: Path) -> list[tuple[str, str, str]]:
     """(language, title, text) of every block of a document, in order."""
-    return re.findall(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```', path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return re.findall(BLOCK, path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.slow
@@ -74,8 +77,18 @@ def test_the_tutorial_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytes
     assert "Jede Rechnung" in said["search"]
 
 
+def section(path: Path, heading: str) -> list[tuple[str, str, str]]:
+    """The blocks of one section of a document; of all of it without a heading."""
+    text = path.read_text("utf-8")
+    part = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0] if heading else text
+    return [tuple(found) for found in re.findall(BLOCK, part, re.MULTILINE | re.DOTALL)]
+
+
 @pytest.mark.slow
-def test_the_way_of_a_team_runs_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("page", "heading"), [("docs/own-data.md", ""), ("README.md", "Your own data")])
+def test_the_way_of_a_team_runs_from_end_to_end(
+    page: str, heading: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every command of the page on a help centre, with a small model in the place of MODEL."""
     monkeypatch.chdir(help_centre.write(tmp_path / "here"))
     known = {
@@ -84,9 +97,9 @@ def test_the_way_of_a_team_runs_from_end_to_end(tmp_path: Path, monkeypatch: pyt
     }
     init_encoder(EncoderSettings(kind="static", dim=32, vocab=400), known, seed=1).save(Path("start"))
     said = {}
-    for language, _, text in blocks(ROOT / "docs/own-data.md"):
+    for language, _, text in section(ROOT / page, heading):
         for line in text.splitlines() if language == "sh" else []:
-            line, _, target = line.partition(" > ")
+            line, _, target = line.partition("  #")[0].rstrip().partition(" > ")
             more = ["train.steps=60", "-q"] if line.endswith("--out runs/after") and " train " in line else []
             _, *words = shlex.split(line.replace("MODEL", "start"))
             done = command_line(*words, *more)

@@ -1,7 +1,7 @@
 """Prints the table of rooms: the floors of pyproject.toml (import-linter's layers), and what each room says of itself.
 
 python -m tools.rooms            # the table
-python -m tools.rooms --write    # puts it into README.md, between its two marks
+python -m tools.rooms --write    # puts it into docs/architecture.md, between its two marks
 """
 
 import ast
@@ -12,6 +12,7 @@ from pathlib import Path
 from tools import page
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "architecture.md"
 
 
 def floors() -> list[list[str]]:
@@ -49,4 +50,4 @@ def placed(text: str) -> str:
 
 
 if __name__ == "__main__":
-    page.main(ROOT / "README.md", "rooms", table)
+    page.main(PAGE, "rooms", table)
