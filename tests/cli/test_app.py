@@ -49,6 +49,14 @@ def test_every_command_can_be_silent_and_print_json(name: str) -> None:
     assert ("--force" in known) == ((bool({"--out", "--report"} & known) or name == "recipes cp") and not goes_on)
 
 
+@pytest.mark.parametrize("words", [("-v", "recipes", "ls"), ("recipes", "ls", "-v"), ("recipes", "--verbose", "ls")])
+def test_details_before_or_after_the_command(words: tuple[str, ...]) -> None:
+    assert triglot(*words).code == 0
+    assert logging.getLogger("triglot").level == logging.DEBUG
+    assert triglot("recipes", "ls").code == 0
+    assert logging.getLogger("triglot").level == logging.INFO
+
+
 @pytest.mark.slow
 def test_json_is_one_object_and_alone_on_stdout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(help_centre.write(tmp_path / "here"))

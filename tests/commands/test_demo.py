@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from triglot.commands.demo import PAIRS, examples
+from triglot.commands.demo import PAIRS, examples, first_screen
 from triglot.encoder import EncoderSettings, init_encoder
 from triglot.encoder.tokenizer import word_counts
 from triglot.recipe import load_recipe
@@ -40,3 +40,12 @@ def test_searches_are_in_languages_that_the_recipe_has(
     assert all(
         bool(one.gloss) == ("en" in (languages or recipe.languages)) and one.question and one.passage for one in found
     )
+
+
+def test_the_first_screen_says_what_is_shown() -> None:
+    lines = first_screen(load_recipe("demo"), Path("runs/demo"))
+    assert max(map(len, lines)) <= 80
+    assert len(lines) <= 20
+    assert all(f"  {arm} " in "\n".join(lines) for arm in ("x-x", "x-y", "hybrid", "bm25"))
+    assert "both in turn: X-X and X-Y" in "\n".join(lines)
+    assert lines[-1] == "Results: runs/demo"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
-from triglot.corpus.tally import Tally
+from triglot.corpus.tally import Tally, say
 from triglot.files import InputError
 
 
@@ -42,3 +44,22 @@ def test_merging_adds_and_leaves_the_other_alone():
 
 def test_nothing_read_is_said():
     assert Tally().lines() == ["read: nothing"]
+
+
+def test_many_reasons_are_one_line_and_behind_it_the_details(caplog: pytest.LogCaptureFixture) -> None:
+    tally = Tally()
+    for number in range(3):
+        tally.leave_out(f"reason {number}", "a", 2)
+    with caplog.at_level(logging.INFO, logger="triglot"):
+        say("few", tally)
+    assert caplog.messages == [f"few: {line}" for line in tally.lines()]
+    caplog.clear()
+    for number in range(9):
+        tally.leave_out(f"reason {number}", "a", 100)
+    with caplog.at_level(logging.INFO, logger="triglot"):
+        say("many", tally)
+    assert caplog.messages == ["many: read: nothing", "many: left out: 906 records for 9 reasons; -v lists them"]
+    caplog.clear()
+    with caplog.at_level(logging.DEBUG, logger="triglot"):
+        say("many", tally)
+    assert [f"many: {line}" for line in tally.notes()] == caplog.messages[2:]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from triglot.cli import complete
 from triglot.extras import MissingExtra, named
@@ -250,6 +250,18 @@ OutputFormat = Annotated[
 ]
 
 
+class Root(TyperGroup):
+    """All commands, with `-v` before or after any of them."""
+
+    verbose = False
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        kept = [word for word in args[:end] if word not in ("-v", "--verbose")]
+        Root.verbose = len(kept) < end
+        return super().parse_args(ctx, [*kept, *args[end:]])
+
+
 def _version(asked: bool) -> None:
     if asked:
         from triglot import __version__
@@ -258,12 +270,15 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(cls=Root)
 def _everywhere(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
     ] = False,
     quiet: Quiet = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show details too; before the command or after it.")
+    ] = False,
 ) -> None:
     """Train, evaluate and search with one multilingual retriever that is not biased towards a language."""
 
@@ -296,7 +311,8 @@ def listen(quiet: bool) -> bool:
     quiet = quiet or os.environ.get("RANK", "0") != "0"  # under torchrun one process speaks
     logger = logging.getLogger("triglot")
     logger.handlers = [logging.StreamHandler(sys.stderr)]
-    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    loud = logging.DEBUG if Root.verbose else logging.INFO
+    logger.setLevel(logging.WARNING if quiet else loud)
     logger.propagate = False
     return not quiet
 

@@ -38,8 +38,11 @@ def demo(settings: Settings = None, out: Out = Path("runs/demo"), as_json: Json 
     from triglot.recipe import load_recipe
 
     recipe = load_recipe("demo", settings or [])
-    from triglot.commands.demo import examples
+    from triglot.commands.demo import examples, first_screen
     from triglot.study.arms import study
+
+    if not quiet:
+        typer.echo("\n".join([*first_screen(recipe, out), ""]), err=True)
 
     command = " ".join(["triglot", "demo", *(settings or []), "--out", str(out)])
     report = study(recipe, out, command=command, progress=progress)

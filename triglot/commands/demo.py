@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from triglot.batches.kinds import KINDS
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.encoder import load_encoder
-from triglot.recipe import Recipe
+from triglot.recipe import Recipe, arm_recipe
 from triglot.study.data import Data
 
+PARTS = ("xx", "xy")
 PAIRS = (("tr", "de"), ("ar", "es"), ("zh", "ru"))
 
 
@@ -34,6 +37,29 @@ class Example:
     passage: str
     score: float
     right: bool
+
+
+def first_screen(recipe: Recipe, out: Path) -> list[str]:
+    """What the tour will show, in at most 80 columns, before it begins."""
+    arms = {arm: KINDS[arm_recipe(recipe, arm, recipe.seeds[0]).batches.kind] for arm in recipe.arms}
+    lines = [
+        f"Triglot trains {len(arms)} small models on facts in {len(recipe.languages)} languages and asks which of them",
+        "finds the answer, whatever language the question and the answer are in:",
+        "",
+    ]
+    for arm, kind in arms.items():
+        plain = f"both in turn: {' and '.join(KINDS[name].title for name in PARTS)}" if kind.parts else kind.help
+        said = textwrap.wrap(plain.partition(" (")[0], 66)
+        lines += [f"  {arm:<10}{said[0]}", *(f"{'':12}{line}" for line in said[1:])]
+    lines += [f"  {'bm25':<10}words alone, without training"] if "bm25" in recipe.baselines else []
+    return [
+        *lines,
+        "",
+        "Then come a table (within a language, across two, in one pool of all), a report,",
+        f"and three searches with {list(arms)[-1]}. All of it takes four to five minutes on two",
+        "cores and needs no network. Stopped by Ctrl-C, it goes on when started again.",
+        f"Results: {out}",
+    ]
 
 
 def examples(model: Path, recipe: Recipe) -> list[Example]:

@@ -10,6 +10,7 @@ from triglot.files import InputError
 
 log = logging.getLogger("triglot")
 _MOST_REASONS = 40  # that are told apart
+_MOST_SAID = 4  # reasons that are logged each; more are one line
 
 
 @dataclass
@@ -84,6 +85,16 @@ class Tally:
 
 
 def say(label: str, tally: Tally) -> None:
-    """Log what was read and what was left out."""
-    for line in tally.lines():
-        log.info("%s: %s", label, line)
+    """Log what was read and what was left out: a line for each reason, or where they are many one for all, with the
+    reasons behind `-v`."""
+    read, *others = tally.lines()
+    log.info("%s: %s", label, read)
+    if len(others) <= _MOST_SAID:
+        for line in others:
+            log.info("%s: %s", label, line)
+        return
+    count = sum(one.count for one in tally.left_out.values())
+    kinds = sorted({one.what for one in tally.left_out.values()}, key="left out".__ne__)
+    log.info("%s: %s: %s records for %d reasons; -v lists them", label, " or ".join(kinds), f"{count:,}", len(others))
+    for line in others:
+        log.debug("%s: %s", label, line)

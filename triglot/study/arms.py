@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,24 @@ class _Place:
 
     def init(self, seed: int) -> Path:
         return self.out / "init" / f"seed-{seed}"
+
+
+@dataclass
+class _Pace:
+    """How long the arms took that this process has run, and so how long the others will."""
+
+    began: float = field(default_factory=time.perf_counter)
+    finished: int = 0
+
+    def lap(self) -> None:
+        self.finished += 1
+
+    def left(self, arms: int) -> str:
+        """What to say of the time for so many arms; nothing before the first is finished."""
+        if not self.finished:
+            return ""
+        minutes = (time.perf_counter() - self.began) / self.finished * arms / 60
+        return f", about {minutes:.0f} min left of all" if minutes >= 1.5 else ", about a minute left of all"
 
 
 @strict
@@ -139,8 +157,10 @@ def study(
             write_json(out / STUDY, facts)
             for name in recipe.baselines:
                 baseline(recipe, name, out, data)
+        pace = _Pace()
         for number, seed in enumerate(numbers):
-            _arms(recipe, chosen, seed, (number * len(chosen), len(chosen) * len(numbers)), place, data, progress)
+            turns = number * len(chosen), len(chosen) * len(numbers)
+            _arms(recipe, chosen, seed, turns, place, data, pace, progress)
         if not is_main():
             return None
         facts["seconds"] = round(time.perf_counter() - began, 1)
@@ -150,7 +170,14 @@ def study(
 
 
 def _arms(
-    recipe: Recipe, chosen: Sequence[str], seed: int, done: tuple[int, int], place: _Place, data: Data, progress: bool
+    recipe: Recipe,
+    chosen: Sequence[str],
+    seed: int,
+    done: tuple[int, int],
+    place: _Place,
+    data: Data,
+    pace: _Pace,
+    progress: bool,
 ) -> None:
     """The arms of one seed; `done` counts those of the seeds before, and all."""
     start = None
@@ -161,7 +188,7 @@ def _arms(
             read_sealed(folder / SUMMARY)
             log.info("%s, seed %d: finished before", arm, seed)
         else:
-            log.info("%d of %d: %s, seed %d", turn, done[1], arm, seed)
+            log.info("%d of %d: %s, seed %d%s", turn, done[1], arm, seed, pace.left(done[1] - turn + 1))
             if one.of:
                 bases = [place.arm(base, seed) for base in one.of]
                 derive(one, bases, folder, open_inputs(data, one, folder), model=arm, progress=progress)
@@ -169,6 +196,7 @@ def _arms(
                 start = start or _start(recipe, seed, place, data, progress)
                 inputs = open_inputs(data, one, folder)
                 fine_tune(one, start[bool(one.alignment)], folder, inputs, model=arm, progress=progress)
+            pace.lap()
         record(place.out, one, arm, seed, folder / RESULTS)
 
 
