@@ -177,7 +177,16 @@ def test_shipped_recipes_are_whole(name: str) -> None:
 
 
 def test_the_recipes_of_the_issue_are_there() -> None:
-    assert set(recipes.names()) >= {"demo", "xquad-r-cpu", "mlqa-cpu", "unseen-el-vi", "xlm-r", "labse"}
+    assert set(recipes.names()) >= {
+        "demo",
+        "xquad-r-cpu",
+        "mlqa-cpu",
+        "unseen-el-vi",
+        "xlm-r",
+        "labse",
+        "e5-small-cpu",
+        "e5-small-quick",
+    }
 
 
 def test_unseen_languages_are_in_no_source() -> None:
