@@ -26,6 +26,7 @@ def model(request):
     return init_encoder(EncoderSettings(**settings[request.param]), words, seed=1)
 
 
+@pytest.mark.slow
 def test_more_room_does_more_harm(model, benchmark) -> None:
     target = Target(model, benchmark, *encode_set(model, benchmark))
     everyone = np.arange(len(target.queries))

@@ -110,6 +110,7 @@ def test_look_alikes_change_the_script_and_neighbours_are_mutual() -> None:
     assert script_letters("好人") == "好人"
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60))
 def test_no_text_breaks_noise_and_units_put_together_give_the_text(text: str) -> None:
     for kind in KINDS:

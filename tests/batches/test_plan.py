@@ -194,6 +194,7 @@ def test_counts():
     assert counts_of(step) == {pair: pairs.count(pair) for pair in pairs} == describe(run, 3, 4)
 
 
+@pytest.mark.slow
 def test_rows_of_a_corpus():
     builder = CorpusBuilder("test")
     for key, langs in (("q1", ["de", "en"]), ("q2", ["en"]), ("p1", ["de", "en"]), ("p2", ["en", "fr"])):

@@ -139,6 +139,7 @@ def test_no_premise_is_trained_on_and_tested_in_any_language(data: Path) -> None
     assert other.test.ids != whole.test.ids
 
 
+@pytest.mark.slow
 def test_xnli(data: Path, tmp_path: Path) -> None:
     encoder = Hashed()
     task = read_task(

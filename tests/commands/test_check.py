@@ -33,6 +33,7 @@ def root(tmp_path_factory):
     return root
 
 
+@pytest.mark.slow
 def test_all_three_kinds_of_data(root, tmp_path) -> None:
     words = ["--on", f"b={root / 'squad'}", "--parallel", root / "lines", "--texts", root / "texts.csv", "-q"]
     done = triglot("check", root / "model", *words, "--out", tmp_path / "out")
@@ -82,6 +83,7 @@ def test_two_of_one_name_are_refused_and_two_of_one_path_are_not(root) -> None:
     assert json.loads(done.out)["checks"].keys() == {"a", "b"}
 
 
+@pytest.mark.slow
 def test_the_command_that_would_mend_a_model_works(root, tmp_path) -> None:
     [found] = check_model(str(root / "model"), texts=str(root / "texts.csv"))
     biased = replace(found.check, measures=found.check.measures | {EXCESS: 0.9})
@@ -100,6 +102,7 @@ def test_questions_of_ones_own(root) -> None:
     assert "2 questions, 128 texts" in done.out
 
 
+@pytest.mark.slow
 def test_languages_are_detected_where_no_column_names_them(root, tmp_path) -> None:
     known = {
         "de": "Der Hund läuft durch den großen Wald und sucht nach seinem Herrn, der ihn gerufen hat.",

@@ -40,6 +40,7 @@ def texts_of(corpus: ParallelCorpus, language: str, side: str) -> list[str]:
     return corpus.texts.take(place).to_pylist()
 
 
+@pytest.mark.slow
 def test_size_and_completeness(training, facts):
     assert training.languages == atlas.LANGUAGES == _facts.LANGUAGES
     assert len(np.unique(training.query)) == len(training) >= 3 * 3000
@@ -176,6 +177,7 @@ def test_texts_are_clean_and_in_their_script(training, language):
             assert sum(any(sign in MARKS[language] for sign in text.lower()) for text in texts) > len(texts) / 5
 
 
+@pytest.mark.slow
 def test_no_sentence_twice_and_no_question_with_two_answers():
     sentences: Counter[tuple[str, str]] = Counter()
     asked = defaultdict(set)
@@ -211,6 +213,7 @@ def test_parts_hold_out_entities_pairs_and_phrasings(facts):
         assert (part == _parts.TRAIN).sum() >= 3000
 
 
+@pytest.mark.slow
 def test_read_parts_do_not_share_facts_or_phrasings():
     corpora = {part: atlas.read_training(part=part)[0] for part in atlas.PARTS}
     passages = {
@@ -403,6 +406,7 @@ def test_same_seed_same_corpus_in_any_process(facts):
     assert _parts.split(facts, 1).tolist() != _parts.split(facts, 2).tolist()
 
 
+@pytest.mark.slow
 def test_made_in_seconds():
     start = time.process_time()
     atlas.read_training(seed=9)

@@ -173,6 +173,7 @@ def test_xquad_r_against_squad_dev_parallel_and_mlqa(data):
     assert (mlqa["questions"]["by_id"], mlqa["passages"]["by_text"]) == (0, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_a_benchmark_leaks_into_itself(data):
     (leak,) = inspect_paths([data / "ntrex"], [data / "ntrex"])["leakage"]

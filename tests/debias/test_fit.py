@@ -162,6 +162,7 @@ TEXTS = ["Welche Stadt ist die Hauptstadt?", "Which city is the capital?", "เน€เ
 LANGS = ["de", "en", "th", "en"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["centre", "lir", "lsar", "shift"])
 def test_a_debiased_model_is_saved_and_loaded(method: str, encoder, corpus, tmp_path: Path) -> None:
     fitted = debias(encoder, corpus, DebiasSettings(method=method, texts=60))

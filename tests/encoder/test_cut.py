@@ -90,6 +90,7 @@ def built(kind: str) -> Tokenizer:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ours", "bert", "bytes", "xlm-r"])
 def test_the_first_tokens_of_a_beginning_are_those_of_the_whole(kind, tokenizer):
     made = tokenizer if kind == "ours" else built(kind)

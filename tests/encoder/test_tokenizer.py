@@ -85,6 +85,7 @@ LETTERS = (
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.text(LETTERS, max_size=30))
 def test_a_word_is_normalised_once(text):
@@ -130,6 +131,7 @@ def test_the_file_stands_alone(tokenizer, tmp_path):
     assert plain(again, texts) == plain(tokenizer, texts)
 
 
+@pytest.mark.slow
 def test_training_twice_gives_the_same_bytes():
     """In processes that hash strings differently."""
     program = (
@@ -309,6 +311,7 @@ def test_what_is_no_text_is_refused_and_does_no_harm(tokenizer):
     assert (ids.tolist(), offsets.tolist()) == plain(tokenizer, MIXED)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_the_fast_path_on_real_sentences(data):
     texts: dict[str, list[str]] = {}

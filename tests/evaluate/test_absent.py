@@ -69,6 +69,7 @@ def by_ir_measures(
     return {name: found[measure] for name, measure in MEASURES.items()}
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None)
 @given(lacking_sets())
 def test_every_setting_is_that_of_ir_measures(drawn):
@@ -87,6 +88,7 @@ def test_every_setting_is_that_of_ir_measures(drawn):
     assert seen == {(q, at) for q, at in everywhere if by_ir_measures(benchmark, scores, q, None if at < 0 else at)}
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(lacking_sets())
 def test_a_run_has_the_figures_of_the_whole_ranking(drawn):
@@ -101,6 +103,7 @@ def test_a_run_has_the_figures_of_the_whole_ranking(drawn):
     assert bool(notes) == bool(len(benchmark.itself)) == any("itself" in note for note in whole.summary["notes"])
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(lacking_sets())
 def test_a_part_of_the_languages_is_as_if_the_rest_were_not_there(drawn):

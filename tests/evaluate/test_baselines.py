@@ -74,6 +74,7 @@ def test_translated_bm25_finds_the_answer_in_another_language():
     assert evaluation.summary["multi"]["r@10"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_bm25_on_xquad_r(data):
     benchmark = read_retrieval(data / "xquad-r", format="squad", name="xquad-r", candidate_text="sentence").restrict(
@@ -85,6 +86,7 @@ def test_bm25_on_xquad_r(data):
     assert evaluation.by_language["queries"] == {"en": 1190, "hi": 1190, "th": 1190}
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_real_rankings_give_the_figures_of_ir_measures(data):
     whole = read_retrieval(data / "xquad-r", format="squad", name="xquad-r", candidate_text="sentence").restrict(

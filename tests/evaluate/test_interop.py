@@ -217,6 +217,7 @@ def test_sentence_transformers_is_not_imported_before_it_is_asked_for() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.peers
 def test_a_trainer_reports_and_chooses_by_it(models: dict[str, Path], benchmark: RetrievalSet, tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")

@@ -54,6 +54,7 @@ def naive_rows(benchmark, scores):
     return rows
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(scored_sets())
 def test_all_settings_equal_naive_loops(drawn):

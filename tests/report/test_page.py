@@ -66,6 +66,7 @@ def page(study: Path) -> str:
     )
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_else(page: str) -> None:
     found = parse(page)
     assert found.outside == []
@@ -97,6 +98,7 @@ def test_text_is_escaped(page: str) -> None:
     assert "CC0 &amp; more" in page
 
 
+@pytest.mark.slow
 def test_arm_names_are_escaped_everywhere(study: Path, tmp_path: Path) -> None:
     shutil.copytree(study / "arms" / "hybrid", tmp_path / "<i>&")
     shutil.copytree(study / "arms" / "x-x", tmp_path / "plain")
@@ -128,6 +130,7 @@ def test_figures_have_labels_and_take_the_colours_of_the_page(page: str) -> None
         assert "hybrid" in figure  # a name beside each line, not only a colour
 
 
+@pytest.mark.slow
 def test_the_same_runs_make_the_same_page(study: Path, page: str) -> None:
     again = to_html(
         gather(find_arms([study]), title="A <study> & more", command="triglot study x --out 'a b'", resamples=50)
@@ -183,6 +186,7 @@ def test_what_was_seen_counts_pairs_and_negatives(study: Path) -> None:
     assert seen["x-x"].figures["effective_negatives"] == 255
 
 
+@pytest.mark.slow
 def test_report_files(study: Path, tmp_path: Path) -> None:
     path = write_report(find_arms([study]), tmp_path / "out", title="A study", command="triglot study x").path
     assert path.read_text(encoding="utf-8").startswith("<!doctype html>")

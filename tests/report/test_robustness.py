@@ -63,6 +63,7 @@ def test_what_is_lost_and_by_how_much_less(attacked: Path) -> None:
     assert any("for the 6 comparisons" in note for note in table.notes)
 
 
+@pytest.mark.slow
 def test_attacked_forms_stand_in_tables_of_attacks_alone(attacked: Path) -> None:
     arms = find_arms([attacked])
     assert [table.benchmark for table in tables_of(arms, reference="frail")] == ["toy", "toy+typos"]

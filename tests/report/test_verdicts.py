@@ -164,6 +164,7 @@ def test_the_margin_comes_from_the_recipe_of_the_reference(study: Path) -> None:
     assert [points(margin) for margin in (0.005, 0.01, 0.025)] == ["0.5 points", "1 point", "2.5 points"]
 
 
+@pytest.mark.slow
 def test_formats_say_the_same(study: Path) -> None:
     arms = find_arms([study])
     cells = {
@@ -189,6 +190,7 @@ def test_formats_say_the_same(study: Path) -> None:
     assert latex.count(r"scriptsize [") == sum(cell.low is not None for cell in every)
 
 
+@pytest.mark.slow
 def test_every_table_of_the_report_has_intervals_and_marks(study: Path, tmp_path: Path) -> None:
     page = write_report(find_arms([study]), tmp_path, title="All").path.read_text("utf-8")
     others = page[page.index("Other measures on toy") : page.index("Micro averages on toy")]

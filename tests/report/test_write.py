@@ -28,6 +28,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Read:
     return found
 
 
+@pytest.mark.slow
 def test_a_report_has_the_tables_that_would_be_made_again(study: Path, tmp_path: Path, read: Read) -> None:
     arms = find_arms([study])
     report = write_report(arms, tmp_path / "report", title="x")
@@ -37,6 +38,7 @@ def test_a_report_has_the_tables_that_would_be_made_again(study: Path, tmp_path:
     assert os.fspath(report) == str(tmp_path / "report" / "report.html")
 
 
+@pytest.mark.slow
 def test_compare_works_its_report_out_once(study: Path, tmp_path: Path, read: Read) -> None:
     done = command("compare", study, "--report", tmp_path / "report", "--output-format", "csv")
     assert done.code == 0, done.err

@@ -20,6 +20,7 @@ def unit(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.nn.functional.normalize(torch.randn(shape, generator=torch.Generator().manual_seed(seed)), dim=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("per_language", [False, True])
 def test_negatives_climb_the_loss_that_the_encoder_descends(per_language: bool) -> None:
     settings = NegativesSettings(count=6, per_language=per_language, temperature=0.1, lr=0.5, momentum=0.0)
@@ -78,6 +79,7 @@ def test_the_reversed_gradient_hides_what_the_discriminator_sees() -> None:
     assert np.mean(accuracies[-20:]) < 0.75
 
 
+@pytest.mark.slow
 def test_the_ramp_goes_from_nothing_to_the_whole_weight() -> None:
     adversary = LanguageAdversary(AdversarySettings(weight=0.5, ramp=0.4), dim=4, languages=2, seed=1)
     rising = [adversary.weight(done) for done in (0.0, 0.1, 0.2, 0.4, 1.0)]
@@ -124,6 +126,7 @@ def test_a_stopped_run_goes_on_with_bank_and_discriminator(
     assert all(0 <= line["language_accuracy"] <= 1 and line["language_loss"] > 0 for line in lines)
 
 
+@pytest.mark.slow
 def test_other_robust_settings_do_not_resume(tmp_path, corpus, make_static) -> None:
     for robust, fits in ((RobustSettings(method="fgm"), True), (RobustSettings(method="fgm", eps=0.7), False)):
         model, feed, plan = start(make_static(), corpus, steps=2)

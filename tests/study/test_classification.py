@@ -89,6 +89,7 @@ def test_a_run_classifies(model: Path) -> None:
     assert all(0 <= one["generalised"]["accuracy"] <= 1 for one in validated)
 
 
+@pytest.mark.slow
 def test_a_study_passes_over_what_bm25_cannot_do(place: Path, tmp_path: Path) -> None:
     page = study(load_recipe(str(place / "recipe.yaml")), tmp_path / "s").path.read_text("utf-8")
     bm25 = read_json(tmp_path / "s" / "baselines" / "bm25" / "results.json")["benchmarks"]

@@ -52,6 +52,7 @@ def recipe(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_parallel_lines_and_questions_in_one_run(recipe: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     run(load_recipe(str(recipe)), out)
@@ -74,6 +75,7 @@ def test_parallel_lines_and_questions_in_one_run(recipe: Path, tmp_path: Path) -
     assert not (out / "teachers").exists()
 
 
+@pytest.mark.slow
 def test_prefixes_go_by_side_and_not_by_source(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from triglot.encoder.transformer import TransformerEncoder
 
@@ -90,6 +92,7 @@ def test_prefixes_go_by_side_and_not_by_source(recipe: Path, tmp_path: Path, mon
     assert {("query", True), ("passage", True)} <= seen
 
 
+@pytest.mark.slow
 def test_arms_of_a_study_differ_in_one_term(recipe: Path, tmp_path: Path) -> None:
     arms = "arms:\n  weak: {loss.terms.0.weight: 0.5}\n  plain: {loss.terms: [], loss.weight: 1}\n"
     recipe.write_text(recipe.read_text("utf-8") + arms, "utf-8")
@@ -106,6 +109,7 @@ def test_arms_of_a_study_differ_in_one_term(recipe: Path, tmp_path: Path) -> Non
     assert counts[0]["texts"] == counts[1]["texts"]
 
 
+@pytest.mark.slow
 def test_an_arm_between_the_start_and_a_fine_tune(recipe: Path, tmp_path: Path) -> None:
     arms = """arms:
   start: {train.steps: 0}
@@ -163,6 +167,7 @@ def test_what_cannot_be_had_is_said(recipe: Path, tmp_path: Path, setting: str, 
         run(load_recipe(str(recipe), [setting]), tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_second_model_teaches_through_a_map(recipe: Path, tmp_path: Path) -> None:
     wide = ["encoder.dim=24", "loss.terms=[]", "loss.weight=1", "train.steps=1"]
     run(load_recipe(str(recipe), wide), tmp_path / "wide")
@@ -197,6 +202,7 @@ train: {{steps: 4, lr: 2.0e-5, schedule: constant, log_every: 1, checkpoint_ever
     assert encoder.encode(["a"], side="query").shape == start.encode(["a"], side="query").shape
 
 
+@pytest.mark.slow
 def test_align_by_distillation_then_tune(recipe: Path, tmp_path: Path) -> None:
     """MIMO's two stages: the teacher of each is what that stage starts from."""
     first = "{sources: [{format: bitext, path: lines}], batches: {kind: xy, size: 12, comparable: false}, "
@@ -210,6 +216,7 @@ def test_align_by_distillation_then_tune(recipe: Path, tmp_path: Path) -> None:
     assert parts == [{"distillation"}, {"info_nce", "distillation", "keep"}]
 
 
+@pytest.mark.slow
 def test_a_killed_run_asks_its_teacher_once(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from triglot.study import stage
     from triglot.train import teacher
@@ -240,6 +247,7 @@ def test_a_killed_run_asks_its_teacher_once(recipe: Path, tmp_path: Path, monkey
     assert all(torch.equal(a[key], value) for key, value in b.items())
 
 
+@pytest.mark.slow
 def test_nothing_trained_yet_may_be_taken_over(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from triglot.study import stage
 

@@ -58,6 +58,7 @@ def lists_source():
     return builder.build()
 
 
+@pytest.mark.slow
 def test_words_start_near_their_translations(make_static) -> None:
     encoder = make_static()
     feed = Feed(concat([make_corpus(), lists_source()]), tokenize=encoder.tokenize, seed=1)

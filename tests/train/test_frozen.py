@@ -60,6 +60,7 @@ def test_kept_outputs_give_the_weights_of_making_them_anew(make, corpus, tmp_pat
         torch.testing.assert_close(value, weights(anew)[name], rtol=1e-3, atol=2e-4, msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", [0, 7])
 def test_a_run_that_stopped_goes_on_bitwise(make, corpus, tmp_path, monkeypatch, chunk: int) -> None:
     monkeypatch.setattr(frozen, "_SHOWN", 1.0)

@@ -41,6 +41,7 @@ def go(encoder, corpus, out, *, refresh=REFRESH, steps=12, validate=None, size=1
     return weights(model), summary, found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["static", "transformer"])
 def test_resume_is_bitwise_though_the_model_that_mined_is_gone(
     tmp_path, corpus, make_static, make_transformer, kind

@@ -72,6 +72,7 @@ def test_a_parallel_corpus(folder):
     assert beir.read_retrieval(folder, name="x", languages=["en"], strict=True).languages == ("en",)
 
 
+@pytest.mark.slow
 def test_training_takes_positive_judgements_of_a_split(folder):
     corpus, tally = beir.read_training(folder, strict=True)
     assert len(corpus) == 1

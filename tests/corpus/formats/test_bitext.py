@@ -178,6 +178,7 @@ def test_retrieval_with_nothing_to_find(tmp_path):
         bitext.read_retrieval(tmp_path, name="x")
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_real_bitext(data):
     corpus, tally = bitext.read_training(data / "bitext")

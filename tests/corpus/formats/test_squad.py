@@ -410,6 +410,7 @@ def test_squad_train(data):
     assert corpus.languages == ("en",)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_squad_dev_parallel(data):
     corpus, tally = squad.read_training(data / "squad-dev-parallel", unit="paragraph")
@@ -420,6 +421,7 @@ def test_squad_dev_parallel(data):
     assert per_language == {"en": 9_380, "es": 5_851, "it": 6_117, "da": 6_740}
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_tydiqa(data):
     corpus, tally = squad.read_training(data / "tydiqa", unit="paragraph", files="*.dev.*")

@@ -150,6 +150,7 @@ def test_rank_spread_is_that_of_the_evaluation(drawn):
     assert spread.max_rank.macro == pytest.approx(expected["max_rank"], nan_ok=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(scored_sets(), st.data())
 def test_a_subset_is_the_restricted_set(drawn, data):
@@ -195,6 +196,7 @@ def naive_peer(benchmark, scores, k, weights):
     return out
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(scored_sets(), st.sampled_from([None, 1, 3, 8]), st.sampled_from([None, {1: 1.0, 2: 3.0}, {2: 0.5}]))
 def test_peer_equals_scipy(drawn, k, weights):
