@@ -17,6 +17,7 @@ from triglot.report.content import gather
 from triglot.report.glossary import Word, glossary, of_arm, of_measure, parts_of
 from triglot.report.html import to_html
 from triglot.report.tables import Column
+from triglot.report.templates import coded
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,10 @@ def test_an_arm_is_told_from_its_recipe() -> None:
     assert of_arm(arm("x", batches={"kind": "of another package"}), 0).text == "trained in this study"
     assert "nothing is trained" in of_arm(arm("bm25"), 0).text
     assert of_arm(arm("e5-small"), 0).text == "a model as it is, not trained in this study"
+
+
+def test_code_in_a_sentence_is_code_and_the_rest_is_text() -> None:
+    assert coded("a <b> (or `by` & `of`)") == "a &lt;b&gt; (or <code>by</code> &amp; <code>of</code>)"
 
 
 def test_a_heading_without_a_sentence_is_plain() -> None:

@@ -8,7 +8,7 @@ from functools import cache
 from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from triglot.report.glossary import parts_of
 from triglot.report.plots import ARMS
@@ -28,6 +28,11 @@ def figure(value: float) -> str:
 def whole(text: str) -> str:
     """A sentence whose figures stay with their per cent signs."""
     return text.replace(" %", "\xa0%")
+
+
+def coded(text: str) -> Markup:
+    """A sentence of a registry as HTML, where backticks set code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _style() -> str:
@@ -61,7 +66,14 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"number": number, "amount": amount, "figure": figure, "whole": whole, "parts": parts_of}
+    templates.filters |= {
+        "number": number,
+        "amount": amount,
+        "figure": figure,
+        "whole": whole,
+        "coded": coded,
+        "parts": parts_of,
+    }
     templates.globals["style"] = Markup(_style())
     templates.globals["script"] = Markup(templates.get_template("page.js").render(alone=alone()))
     return templates
