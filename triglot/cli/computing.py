@@ -31,10 +31,18 @@ Precision = Annotated[
     str,
     typer.Option(
         "--precision",
-        help="Precision: fp32 | bf16 | auto, which is bf16 where the processor has units for it; fp32 by default.",
+        help="Precision: fp32 | bf16 | int8 (with --backend onnx or openvino) | auto, the fastest that the backend and "
+        "the processor have; fp32 by default.",
     ),
 ]
-Backend = Annotated[str, typer.Option("--backend", help="What computes: torch.")]
+Backend = Annotated[
+    str,
+    typer.Option(
+        "--backend",
+        help="What computes the layers of a transformer: torch | onnx | openvino; the last two on the CPU, converted "
+        "once.",
+    ),
+]
 _OPTIONS: dict[str, tuple[Any, Any]] = {
     "device": (Device, ""),
     "batch_size": (BatchSize, 0),

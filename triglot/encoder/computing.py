@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("triglot")
 PRECISIONS = ("fp32", "bf16", "int8", "auto")
-BACKENDS = {"torch": ("fp32", "bf16")}
-"""Backend -> the precisions that it has; `auto` takes the fastest."""
+BACKENDS = {"torch": ("fp32", "bf16"), "onnx": ("fp32", "int8"), "openvino": ("fp32", "bf16", "int8")}
+"""Backend -> the precisions that it has, the fastest last."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,12 @@ class Computing:
         device: as torch names it: `cpu`, `cuda`, `cuda:1`, `mps`; empty for a GPU if there is one.
         batch_size: texts of a batch, of like length; 0 for as many as fit into a number of tokens that suits the
             device, padding included.
-        precision: `fp32`, `bf16` (products of matrices in bfloat16; vectors change by about 1e-5 in cosine), or `auto`:
-            the fastest that the processor has units for. Empty for that of the encoder's settings, fp32 where they
-            name none.
-        backend: `torch`.
+        precision: `fp32`, `bf16` (products of matrices in bfloat16; vectors change by about 1e-5 in cosine), `int8`
+            (weights and activations as whole numbers, of `onnx` and `openvino`; by about 4e-3), or `auto`: the fastest
+            that the backend and the processor have. Empty for that of the encoder's settings, fp32 where they name
+            none.
+        backend: `torch`; or `onnx` or `openvino`, which compute the layers of a transformer on the CPU. They are
+            converted once, see `triglot.encoder.backends.network.with_network`.
     """
 
     device: str = ""
@@ -46,12 +48,21 @@ class Computing:
         has = BACKENDS[self.backend]
         if self.precision not in ("", "auto", *has):
             raise SettingError("precision", f"{self.backend} computes in {' or '.join(has)}, not in {self.precision}")
+        if self.backend != "torch" and self.device not in ("", "cpu"):
+            raise SettingError("device", f"{self.backend} computes on the CPU, not on {self.device}")
 
     def settled(self, device: torch.device) -> Computing:
         """The same with a precision that is no longer open, for a transformer on this device."""
         from triglot.encoder.precision import chosen
 
-        return replace(self, precision=chosen(self.precision or "fp32", device, mixed=True, key="precision"))
+        asked = self.precision or "fp32"
+        if self.backend != "torch" and asked in ("auto", "int8"):
+            return replace(self, precision=BACKENDS[self.backend][-1])
+        return replace(self, precision=chosen(asked, device, mixed=True, key="precision"))
+
+    def by_torch(self) -> Computing:
+        """The same with torch in place of a backend."""
+        return self if self.backend == "torch" else replace(self, backend="torch", precision="fp32", device="cpu")
 
     def for_static(self, name: str) -> None:
         """A static model adds numbers up by NumPy: what it cannot do is an error, what changes nothing is said.

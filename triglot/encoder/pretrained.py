@@ -19,6 +19,7 @@ from torch import nn
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from triglot import seeds
+from triglot.encoder.backends.network import with_network
 from triglot.encoder.computing import USUAL, Computing, check_device
 from triglot.encoder.tokenizer import CLS, SEP, SPECIAL
 from triglot.encoder.transformer import TransformerEncoder, quiet
@@ -85,7 +86,7 @@ def load_transformer(
     if settings is not None and not computing.precision:
         computing = replace(computing, precision=settings.precision)
     with staged(folder) as stage:
-        model = _loaded(stage, folder, computing.device or None)
+        model = _loaded(stage, folder, computing.device or ("cpu" if computing.backend != "torch" else None))
     first = model[0]
     if not isinstance(first, Transformer) or first.tokenizer is None:
         raise InputError(
@@ -114,7 +115,7 @@ def load_transformer(
             computing=computing,
         )
         encoder.try_out()
-    return encoder
+    return encoder if computing.backend == "torch" else with_network(encoder, computing)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from transformers import PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 from triglot.ahead import ahead
+from triglot.encoder.backends.network import Network, embed_by
 from triglot.encoder.card import Card, card_text
 from triglot.encoder.computing import USUAL, Computing
 from triglot.encoder.static import SIDES, check_side, checked_texts, readable_by_all
@@ -45,6 +46,7 @@ class TransformerEncoder:
         similarity: `cosine`, with vectors of unit length, or `dot`, with vectors as they come; either way their dot
             product is the score.
         computing: how texts are encoded, its precision settled by the device; training has its own.
+        network: what computes the layers of the first module when texts are encoded, in place of torch.
     """
 
     kind = "transformer"
@@ -58,6 +60,7 @@ class TransformerEncoder:
         lengths: dict[str, int],
         similarity: str = "cosine",
         computing: Computing = USUAL,
+        network: Network | None = None,
     ):
         """
         Args:
@@ -67,6 +70,7 @@ class TransformerEncoder:
             lengths: see the class.
             similarity: see the class.
             computing: see the class.
+            network: see the class.
 
         Raises:
             InputError: a model that is not of this kind.
@@ -92,7 +96,8 @@ class TransformerEncoder:
         self.lengths = dict(lengths)
         self.tokenizer = cast(Tokenizer, first.tokenizer.backend_tokenizer)
         self.pad = int(cast(int, first.tokenizer.pad_token_id or 0))
-        self.computing = computing.settled(self.device)
+        self.network = network
+        self.computing = computing.settled(self.device) if network else computing.by_torch().settled(self.device)
         self.dim = int(model.get_embedding_dimension() or 0)
         bare = Tokenizer.from_str(self.tokenizer.to_str())
         bare.no_truncation()
@@ -142,6 +147,7 @@ class TransformerEncoder:
             prefixes=self.prefixes,
             lengths=self.lengths,
             computing=self.computing,
+            network=self.network,
         )
 
     @property
@@ -272,7 +278,7 @@ class TransformerEncoder:
         """
         check_side(side)
         texts = checked_texts(texts)
-        device, rough = self.device, self.computing.precision == "bf16"
+        device, rough = self.device, self.computing.precision == "bf16" and self.network is None
         out = np.empty((len(texts), self.dim), np.float32)
         products = torch.autocast(device.type, torch.bfloat16) if rough else nullcontext()
         model, training = self.model, self.model.training
@@ -281,11 +287,19 @@ class TransformerEncoder:
             with torch.inference_mode(), products, Bar(f"encoding {side}", progress, len(texts)) as bar:
                 for first, ids, offsets in self._windows(texts, side):
                     for rows in self._batches(np.diff(offsets), tokens_per_batch):
+<<<<<<< HEAD
                         input_ids, mask = self.batch(ids, offsets, rows)
                         vectors = embed(model, input_ids.to(device), mask.to(device), hidden=self._hidden[side])
                         out[first + rows] = rows_made = vectors.float().cpu().numpy()
                         if not np.isfinite(rows_made).all():
                             row = int(first + rows[~np.isfinite(rows_made).all(axis=1)][0])
+=======
+                        input_ids, mask = (part.to(device) for part in self.batch(ids, offsets, rows))
+                        vectors = embed(model, input_ids, mask, hidden=self._hidden[side], by=self.network)
+                        out[first + rows] = found = vectors.float().cpu().numpy()
+                        if not np.isfinite(found).all():
+                            row = int(first + rows[~np.isfinite(found).all(axis=1)][0])
+>>>>>>> b12de8f (Backends onnx and openvino: layers converted once, int8, measured against torch's vectors)
                             raise InputError(f"{self.name}: the vector of {texts[row]!r:.80} is not finite")
                         bar.advance(len(rows))
         finally:
@@ -376,7 +390,9 @@ class TransformerEncoder:
             readable_by_all(folder)
 
 
-def embed(model: nn.Module, input_ids: Tensor, attention_mask: Tensor, *, hidden: int = 0) -> Tensor:
+def embed(
+    model: nn.Module, input_ids: Tensor, attention_mask: Tensor, *, hidden: int = 0, by: Network | None = None
+) -> Tensor:
     """Vectors (batch, dim) out of a `SentenceTransformer`, or of what wraps one for distributed training.
 
     Args:
@@ -384,7 +400,10 @@ def embed(model: nn.Module, input_ids: Tensor, attention_mask: Tensor, *, hidden
         input_ids: (batch, length).
         attention_mask: likewise.
         hidden: first tokens of each text that pooling leaves out.
+        by: what computes the layers of the first module; None for themselves.
     """
+    if by is not None:
+        return embed_by(by, cast(nn.Sequential, model), input_ids, attention_mask, hidden=hidden)
     features: dict[str, Any] = {"input_ids": input_ids, "attention_mask": attention_mask}
     return model(features | ({"prompt_length": hidden} if hidden else {}))["sentence_embedding"]
 
@@ -415,6 +434,7 @@ def with_dense(encoder: TransformerEncoder, weight: np.ndarray) -> TransformerEn
         prefixes=encoder.prefixes,
         lengths=encoder.lengths,
         computing=encoder.computing,
+        network=encoder.network,
     )
 
 

@@ -41,11 +41,12 @@ _DIGEST = 16  # bytes of BLAKE2b
 _FORGOTTEN = 3600.0  # seconds after which the temporary file of a writer is taken for that of a killed one
 
 
-def place(asked: str = "") -> Path | None:
-    """The folder of the cache: as asked, else by the variable `TRIGLOT_CACHE`, else the user's cache directory.
+def place(asked: str = "", kind: str = "vectors") -> Path | None:
+    """The folder of a cache: as asked, else by the variable `TRIGLOT_CACHE`, else the user's cache directory.
 
     Args:
         asked: a folder, `off` for none, or "" for what is usual.
+        kind: `vectors`, or `models` for what was made of models.
 
     Returns:
         the folder, which need not exist; None for no cache.
@@ -54,8 +55,8 @@ def place(asked: str = "") -> Path | None:
     if word == OFF:
         return None
     if word:
-        return Path(word).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "triglot" / "vectors"
+        return Path(word).expanduser() / ("" if kind == "vectors" else kind)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "triglot" / kind
 
 
 @dataclass(frozen=True, eq=False)
