@@ -19,14 +19,11 @@ EXTRAS = {
     "pandas": "report",
     "anyascii": "augment",
     "huggingface_hub": "hub",
-<<<<<<< HEAD
     "peft": "lora",
-=======
     "onnx": "onnx",
     "onnxruntime": "onnx",
     "openvino": "openvino",
     "nncf": "openvino",
->>>>>>> b12de8f (Backends onnx and openvino: layers converted once, int8, measured against torch's vectors)
 }
 
 

@@ -23,7 +23,7 @@ BatchSize = Annotated[
     int,
     typer.Option(
         "--batch-size",
-        help="Number of texts in a batch; by default as many as fit in 2,048 tokens on a CPU, 65,536 on a GPU.",
+        help="Number of texts in a batch; by default as many as fit in 1,024 tokens on a CPU, 65,536 on a GPU.",
         callback=within(BatchTexts),
     ),
 ]

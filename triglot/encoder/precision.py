@@ -24,16 +24,27 @@ def has_bf16_units(kind: str) -> bool:
     if kind != "cpu":
         return False
     probes = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
-    return any(probe() for probe in probes if probe is not None) or bool(_UNITS & _flags())
+    return any(probe() for probe in probes if probe is not None) or bool(_UNITS & cpu_flags())
 
 
-def _flags() -> set[str]:
+def cpu_flags() -> set[str]:
     """What Linux says that the processor can; empty elsewhere."""
+    return set(" ".join(_cpuinfo("flags", "features")).split())
+
+
+def cpu_vendor() -> str:
+    """Who made the processor, as Linux says it (`AuthenticAMD`, `GenuineIntel`); empty elsewhere."""
+    return next(iter(_cpuinfo("vendor_id")), "")
+
+
+def _cpuinfo(*keys: str) -> list[str]:
+    """The values of these keys."""
     try:
         lines = _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return set()
-    return {flag for line in lines if line.lower().startswith(("flags", "features")) for flag in line.split()}
+        return []
+    pairs = (line.partition(":") for line in lines)
+    return [value.strip() for key, _, value in pairs if key.strip().lower() in keys]
 
 
 def chosen(asked: str, device: torch.device, *, mixed: bool, key: str) -> str:

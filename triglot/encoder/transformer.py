@@ -7,7 +7,7 @@ import copy
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any, cast
 
 import numpy as np
@@ -24,6 +24,7 @@ from triglot.ahead import ahead
 from triglot.encoder.backends.network import Network, embed_by
 from triglot.encoder.card import Card, card_text
 from triglot.encoder.computing import USUAL, Computing
+from triglot.encoder.products import products
 from triglot.encoder.static import SIDES, check_side, checked_texts, readable_by_all
 from triglot.encoder.tokenizer import WordTokenizer
 from triglot.files import InputError, atomic_folder, read_json
@@ -31,7 +32,7 @@ from triglot.model_files.folder import KINDS
 from triglot.progress import Bar
 
 _WINDOW = 16384  # texts sorted together; the next window is tokenised meanwhile
-_CPU_TOKENS, _GPU_TOKENS = 2048, 65536  # padded tokens of a batch
+_CPU_TOKENS, _GPU_TOKENS = 1024, 65536  # padded tokens of a batch
 
 
 class TransformerEncoder:
@@ -277,34 +278,25 @@ class TransformerEncoder:
             InputError: an unknown side, a text that is not Unicode text, or a vector that is not finite.
         """
         check_side(side)
-        texts = checked_texts(texts)
-        device, rough = self.device, self.computing.precision == "bf16" and self.network is None
+        texts, total = checked_texts(texts), len(texts)
+        device, precision = self.device, self.computing.precision if self.network is None else "fp32"
         out = np.empty((len(texts), self.dim), np.float32)
-        products = torch.autocast(device.type, torch.bfloat16) if rough else nullcontext()
         model, training = self.model, self.model.training
         model.eval()
         try:
-            with torch.inference_mode(), products, Bar(f"encoding {side}", progress, len(texts)) as bar:
+            with torch.inference_mode(), products(device, precision), Bar(f"encoding {side}", progress, total) as bar:
                 for first, ids, offsets in self._windows(texts, side):
                     for rows in self._batches(np.diff(offsets), tokens_per_batch):
-<<<<<<< HEAD
-                        input_ids, mask = self.batch(ids, offsets, rows)
-                        vectors = embed(model, input_ids.to(device), mask.to(device), hidden=self._hidden[side])
+                        input_ids, mask = (part.to(device) for part in self.batch(ids, offsets, rows))
+                        vectors = embed(model, input_ids, mask, hidden=self._hidden[side], by=self.network)
                         out[first + rows] = rows_made = vectors.float().cpu().numpy()
                         if not np.isfinite(rows_made).all():
                             row = int(first + rows[~np.isfinite(rows_made).all(axis=1)][0])
-=======
-                        input_ids, mask = (part.to(device) for part in self.batch(ids, offsets, rows))
-                        vectors = embed(model, input_ids, mask, hidden=self._hidden[side], by=self.network)
-                        out[first + rows] = found = vectors.float().cpu().numpy()
-                        if not np.isfinite(found).all():
-                            row = int(first + rows[~np.isfinite(found).all(axis=1)][0])
->>>>>>> b12de8f (Backends onnx and openvino: layers converted once, int8, measured against torch's vectors)
                             raise InputError(f"{self.name}: the vector of {texts[row]!r:.80} is not finite")
                         bar.advance(len(rows))
         finally:
             model.train(training)
-        if rough and is_normalize(self.model[-1]):
+        if precision == "bf16" and is_normalize(self.model[-1]):
             out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
         return out
 

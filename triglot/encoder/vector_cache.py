@@ -241,9 +241,12 @@ def _key(content: str, encoder: TransformerEncoder, texts: Sequence[str], side: 
     import torch
     import transformers
 
+    from triglot.encoder.products import prefers_onednn
+
     machine = [torch.__version__, transformers.__version__, str(encoder.device), torch.get_num_threads()]
     machine += [torch.backends.cpu.get_cpu_capability(), str(next(encoder.model.parameters()).dtype)]
     machine += [*astuple(replace(encoder.computing, device="")), encoder.batch_tokens]
+    machine.append(prefers_onednn())
     digest = hashlib.blake2b(digest_size=_DIGEST)
     digest.update(json.dumps([content, side, encoder.prefixes[side], encoder.lengths[side], machine]).encode())
     for text in texts:
