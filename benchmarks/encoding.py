@@ -40,7 +40,7 @@ from triglot.encoder import load_encoder
 from triglot.encoder.computing import Computing
 from triglot.encoder.precision import has_bf16_units
 from triglot.extras import MissingExtra
-from triglot.files import InputError
+from triglot.files import InputError, write_json
 
 PREFIX = "passage"
 BATCHES = (8, 16, 32, 64, 128)
