@@ -47,7 +47,8 @@ def convert(layers: nn.Module, folder: Path, samples: Sequence[Sample], *, preci
         with named():
             import nncf
 
-        nncf.set_log_level(logging.ERROR)
+        # Not by nncf.set_log_level, which changes handlers that others may have hung on its logger.
+        logging.getLogger("nncf").setLevel(logging.ERROR)
         arrays = [dict(zip(INPUTS, (part.numpy() for part in sample), strict=True)) for sample in samples]
         # It draws its bars on stdout, where results belong.
         with redirect_stdout(io.StringIO()):
