@@ -91,13 +91,21 @@ LEARN = ("--layers", "every-second", "--held-out", "20", "train.lr=0.01", "train
 def test_what_is_left_is_drawn_to_the_whole(place: Path, tmp_path: Path) -> None:
     words = ["--parallel", f"lines={place / 'lines'}", "--texts", f"plain={place / 'plain.txt'}", "--steps", "25"]
     words += ["--trim", place / "lines", "--on", f"again=bitext={place / 'lines'}", "--reference", "en"]
+    (tmp_path / "other").mkdir()
+    for code in ("de", "en"):
+        known = (place / "lines" / f"{code}.txt").read_text(encoding="utf-8").splitlines()[0]
+        (tmp_path / "other" / f"{code}.txt").write_text(f"{known}\nѯѱѡ 0123456789 XYZ\n", encoding="utf-8")
+    words += ["--on", f"other=bitext={tmp_path / 'other'}"]
     done = run(place, tmp_path / "small", *LEARN, *words)
     assert done.code == 0, done.err
     told = read_json(tmp_path / "small" / "kept.json")
     assert told["layers"] == [2, 4]
     assert told["texts"] > 60
     assert told["cosine"]["learned"] > told["cosine"]["cut"] + 0.02
-    assert set(told["retrieval"]) == {"lines", "again"}
+    assert set(told["retrieval"]) == {"lines", "again", "other"}
+    assert told["same_tokens"]["lines"] == told["same_tokens"]["again"] == 1
+    assert told["same_tokens"]["other"] == 0.5  # of two lines in two languages
+    assert "other: 50% of its texts have the tokens that they had" in done.out
     assert set(told["retrieval"]["lines"]) == {"parent", "cut", "learned"}
     assert set(told["retrieval"]["lines"]["parent"]) == {"cross map", "cross hit@1"}
     assert "after 25 steps" in done.out

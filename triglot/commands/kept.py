@@ -16,6 +16,7 @@ from triglot.encoder.protocol import Encoder
 
 _TIMED = 96  # texts
 _TIMES = 3
+_SPLIT = 1000  # texts of a side, about
 # Of a benchmark, and of one that has no answers in the language of the question: lines and their translations.
 _SHOWN = (("mono", "map"), ("cross", "map"), ("multi", "map"))
 _SHOWN_OF_LINES = (("cross", "hit@1"), ("cross", "map"))
@@ -53,6 +54,7 @@ class Kept:
         texts: whose vectors were compared, on both sides.
         cosine: stage -> mean cosine to the parent's vectors of the same texts.
         retrieval: benchmark -> `parent` or stage -> setting and measure -> value.
+        same_tokens: benchmark -> share of its texts (of a sample) that the trimmed vocabulary splits as the whole one.
     """
 
     facts: dict[str, Any]
@@ -63,6 +65,7 @@ class Kept:
     texts: int
     cosine: dict[str, float]
     retrieval: dict[str, dict[str, dict[str, float]]]
+    same_tokens: dict[str, float]
 
     def as_json(self) -> dict[str, Any]:
         """The content of `kept.json`."""
@@ -76,6 +79,7 @@ class Kept:
             "texts": self.texts,
             "cosine": {stage: round(value, 5) for stage, value in self.cosine.items()},
             "retrieval": self.retrieval,
+            "same_tokens": {name: round(share, 4) for name, share in self.same_tokens.items()},
         }
 
     def lines(self) -> list[str]:
@@ -104,6 +108,8 @@ class Kept:
                 stages = [f"{name} {whole:.3f}", f"when cut {figures['cut'][key]:.3f}"]
                 stages += [f"after {steps} steps {figures['learned'][key]:.3f}"] if "learned" in figures else []
                 lines.append(f"{benchmark}, {key}: {', '.join(stages)}")
+        for benchmark, share in self.same_tokens.items():
+            lines.append(f"{benchmark}: {share:.0%} of its texts have the tokens that they had")
         return lines
 
 
@@ -161,6 +167,7 @@ def measure(
         texts=len(texts),
         cosine=cosine,
         retrieval=retrieval,
+        same_tokens={one.name: _same_tokens(parent, final, one) for one in benchmarks if _rows(parent) != _rows(final)},
     )
 
 
@@ -171,6 +178,20 @@ def _figures(summary: Any) -> dict[str, float]:
         for setting, name in (_SHOWN if "mono" in summary else _SHOWN_OF_LINES)
         if name in summary.get(setting, {})
     }
+
+
+def _same_tokens(parent: Any, final: Any, benchmark: RetrievalSet) -> float:
+    """The share of the texts of a benchmark, of an even sample of each side, that both vocabularies split alike."""
+    texts = [
+        text
+        for side in (benchmark.queries.texts, benchmark.passages.texts)
+        for text in list(side)[:: max(len(side) // _SPLIT, 1)]
+    ]
+    whole, small = (
+        [one.tokens for one in encoder.tokenizer.encode_batch(texts, add_special_tokens=False)]
+        for encoder in (parent, final)
+    )
+    return sum(a == b for a, b in zip(whole, small, strict=True)) / max(len(texts), 1)
 
 
 def _rows(encoder: Any) -> int:
