@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from textwrap import shorten
 from typing import Annotated, Any, Literal
 
 from triglot import recipes
@@ -261,6 +262,13 @@ class Recipe(Stage):
     reference: str = ""
     margin: Annotated[float, Range(0, 1, above=True, below=True, hint="half a point is 0.005")] = MARGIN
 
+    def __repr__(self) -> str:
+        sources, judged = ", ".join(one.label for one in self.sources), ", ".join(one.name for one in self.evaluate)
+        arms = f"; arms {', '.join(self.arms)} with {len(self.seeds)} seeds" if self.arms else ""
+        steps = f"{self.train.steps:,} steps of {self.batches.kind} batches"
+        text = f"Recipe({self.name!r}: {self.encoder.kind} encoder on {sources}, {steps}; judged on {judged}{arms})"
+        return shorten(text, 1000, placeholder=" ...)")
+
     def __post_init__(self) -> None:
         super().__post_init__()
         _spell_languages(self)
@@ -425,19 +433,13 @@ def recipe_of(document: Document, overrides: Sequence[str] = ()) -> Recipe:
     try:
         return parse_recipe(document)
     except InputError:
-        if not words or not _stands(written):
+        if not words:
             raise
-        # The file is well without the words: what is wrong came with them, whatever line it shows in.
+        parse_recipe(
+            written
+        )  # a fault of the file's own is said first, where it stands; all others came with the words
         given_lines = {key: place for key, place in document.lines.items() if place == COMMAND_LINE}
         return parse_recipe(Document(document.value, COMMAND_LINE, given_lines))
-
-
-def _stands(document: Document) -> bool:
-    try:
-        parse_recipe(document)
-    except InputError:
-        return False
-    return True
 
 
 def arm_recipe(recipe: Recipe, arm: str, seed: int) -> Recipe:

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from importlib import import_module
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from triglot.files import InputError, nearest
@@ -51,6 +52,9 @@ class Registry(Generic[Row]):
         what: one row is called so in messages, such as `batch kind`.
         rows: to begin with.
     """
+
+    def __repr__(self) -> str:
+        return shorten(f"Registry({self.what}: {', '.join(self.names())})", 1000, placeholder=" ...)")
 
     def __init__(self, row: type[Row], *, group: str, what: str, rows: Iterable[Row] = ()) -> None:
         self.group, self.what = group, what

@@ -74,6 +74,11 @@ class EpochPlan:
         shown: share of the rows that can be used which an epoch shows.
     """
 
+    def __repr__(self) -> str:
+        return (
+            f"EpochPlan(epoch {self.epoch}: {len(self):,} {self.batches.kind} batches of {self.sizes.mean:,.0f} rows)"
+        )
+
     def __init__(self, ledger: Ledger, epoch: int, languages: Sequence[str] = (), sources: Sequence[str] = ()):
         layout = ledger.layout
         self.batches, self.epoch = layout.batches, epoch
@@ -250,6 +255,9 @@ class RunPlan:
         shown: {source: share of the rows that can be used which an epoch shows}.
         warnings: what the settings asked for and cannot have.
     """
+
+    def __repr__(self) -> str:
+        return f"RunPlan({len(self.source):,} {self.batches.kind} batches of {self.sizes.mean:,.0f} rows)"
 
     def __init__(
         self,

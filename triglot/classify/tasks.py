@@ -100,6 +100,10 @@ class Task:
     sides: tuple[str, str] = ("passage", "passage")
     majority_by_group: bool = False
 
+    def __repr__(self) -> str:
+        trained = "a head" if self.train is None else f"{len(self.train):,} to train on"
+        return f"Task({self.name!r}: {len(self.test):,} pairs in {', '.join(self.codes)}; {trained})"
+
 
 # Settings that readers of data take.
 _DATA = (

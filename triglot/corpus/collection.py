@@ -54,6 +54,10 @@ class Collection:
     notes: tuple[str, ...] = ()
     licence: str = ""
 
+    def __repr__(self) -> str:
+        topics = sum(len(part.topics) for part in self.parts.values())
+        return f"Collection({self.name!r}: {topics:,} topics in {', '.join(self.languages)}; passages are streamed)"
+
     @property
     def languages(self) -> tuple[str, ...]:
         """Codes, in order."""

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,10 @@ class ParallelCorpus:
     source: np.ndarray
     negatives: pa.Array | None = None
     alike: np.ndarray | None = None
+
+    def __repr__(self) -> str:
+        said = f"{len(self):,} rows, {len(self.texts):,} texts in {', '.join(self.languages)}"
+        return f"ParallelCorpus({said}; from {shorten(', '.join(self.sources), 200, placeholder=' ...')})"
 
     def __post_init__(self) -> None:
         if len(self.languages) > MAX_LANGUAGES:

@@ -30,6 +30,9 @@ class Texts:
     group: np.ndarray
     cluster: np.ndarray
 
+    def __repr__(self) -> str:
+        return f"Texts({len(self):,})"
+
     def __len__(self) -> int:
         return len(self.ids)
 
@@ -112,6 +115,10 @@ class RetrievalSet:
     absent: Absent = field(default_factory=Absent)
     same: np.ndarray | None = None
     candidate_text: str = ""
+
+    def __repr__(self) -> str:
+        sizes = f"{len(self.queries):,} queries, {len(self.passages):,} passages, {len(self.judgements):,} judgements"
+        return f"RetrievalSet({self.name!r}: {sizes} in {', '.join(self.languages)})"
 
     @property
     def remarks(self) -> tuple[str, ...]:

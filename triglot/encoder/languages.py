@@ -121,6 +121,9 @@ class ByLanguage:
     kind = "by language"
     by_language = True
 
+    def __repr__(self) -> str:
+        return f"ByLanguage({self.name!r}, {self.dim} dimensions)"
+
     def __init__(self, inner: SavedEncoder, removal: Removal, *, name: str = ""):
         """
         Args:

@@ -65,6 +65,9 @@ class StaticEncoder:
 
     kind = "static"
 
+    def __repr__(self) -> str:
+        return f"StaticEncoder({self.name!r}, {self.dim} dimensions)"
+
     def __init__(
         self,
         tokenizer: Tokenizer,

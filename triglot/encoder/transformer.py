@@ -52,6 +52,9 @@ class TransformerEncoder:
 
     kind = "transformer"
 
+    def __repr__(self) -> str:
+        return f"TransformerEncoder({self.name!r}, {self.dim} dimensions)"
+
     def __init__(
         self,
         model: SentenceTransformer,

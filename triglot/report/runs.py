@@ -28,6 +28,9 @@ class Run:
     results: Mapping[str, Any]
     seed: int | None = None
 
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r}, {', '.join(self.benchmarks)})"
+
     @property
     def benchmarks(self) -> Mapping[str, Any]:
         """Macro averages by benchmark."""

@@ -36,6 +36,10 @@ class GroupMaskedRankingLoss(nn.Module):
             them. Sentence embeddings are gathered; where there are none, token embeddings with their masks and ids.
     """
 
+    def __repr__(self) -> str:
+        score = getattr(self.score, "__name__", type(self.score).__name__)
+        return f"GroupMaskedRankingLoss(scale={self.scale:g}, symmetric={self.symmetric:g}, score={score})"
+
     def __init__(
         self,
         model: Any,
