@@ -43,6 +43,7 @@ POSITIONAL = {
     "lists": ["x"],
     "mine": ["x"],
     "search": ["m", "p", "q"],
+    "serve": ["i"],
 }
 NEEDED = {"attack": ["--on", "x=y"], "evaluate": ["--on", "x=y"]}
 
@@ -60,7 +61,7 @@ def test_the_options_are_found() -> None:
 @pytest.mark.parametrize(("command", "option"), OPTIONS)
 def test_a_number_out_of_its_range_is_named(command: str, option: str) -> None:
     words = [command, *POSITIONAL[command], *NEEDED.get(command, [])]
-    words += ["--out", "nowhere"] if command != "search" else []
+    words += ["--out", "nowhere"] if command not in ("search", "serve") else []
     for value in ("1000000000000", "-1", "9" * 5000):
         done = triglot(*words, f"{option}{'=' if option.startswith('--') else ''}{value}")
         assert done.code == 2, (value, done.err)

@@ -267,4 +267,5 @@ Rank = Annotated[int, Range(0, 2**14)]  # directions of a space; 0 for the metho
 Beams = Annotated[int, Range(1, 100)]
 MostWords = Annotated[int, Range(1, 1000)]  # translations of a word
 BatchTexts = Annotated[int, Range(0, 2**20)]  # texts of a batch; 0 for what suits the device
+Port = Annotated[int, Range(0, 65535)]
 Top = Annotated[int, Range(1, 10**6)]  # passages that are shown

@@ -1,4 +1,4 @@
-"""Commands of an index: index."""
+"""Commands of an index: index, serve."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from triglot.cli.app import Cache, Command, Force, Json, Quiet, app, at_home, codes, listen, put, within
 from triglot.cli.computing import computes
 from triglot.encoder.computing import USUAL, Computing
-from triglot.ranges import Share
+from triglot.ranges import Port, Share
 
 KINDS = "auto | exact | hnsw | ivf"
 
@@ -129,3 +129,57 @@ def index(
     if done:
         typer.echo(done)
     typer.echo(f"{out}: {work.in_words(stats)}")
+
+
+@app.command(cls=Command)
+@computes
+def serve(
+    place: Annotated[
+        str, typer.Argument(metavar="[INDEX]", help="Folder of the index to serve.", callback=at_home)
+    ] = "",
+    host: Annotated[str, typer.Option(help="Address to listen at; by default this machine alone.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen at; 0 for any that is free.", callback=within(Port))] = 8000,
+    tokens: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE",
+            help="File with the SHA-256 of each token that may write; without it nobody may.",
+            callback=at_home,
+        ),
+    ] = "",
+    new_token: Annotated[
+        str,
+        typer.Option(metavar="FILE", help="Make a token, print it, add its hash to a file, and end.", callback=at_home),
+    ] = "",
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="Name by which requests may call the service, beside localhost.")
+    ] = None,
+    log_queries: Annotated[
+        bool, typer.Option("--log-queries", help="Write the texts of questions into the log.")
+    ] = False,
+    model_name: Annotated[
+        str,
+        typer.Option("--model", help="The model of the index, where it is no longer in its place.", callback=at_home),
+    ] = "",
+    computing: Computing = USUAL,
+    quiet: Quiet = False,
+) -> None:
+    """Serve an index over HTTP: search, embeddings, rerank, documents, bias, metrics."""
+    listen(quiet)
+    from triglot.commands.index import open_searched
+    from triglot.files import InputError
+    from triglot.search.searcher import Searcher
+    from triglot.serve.run import make_token
+    from triglot.serve.run import serve as run
+    from triglot.serve.settings import ServeSettings
+    from triglot.serve.tokens import Tokens
+
+    if new_token:
+        return typer.echo(make_token(new_token))
+    if not place:
+        raise InputError("Missing argument 'INDEX': give the folder of an index")
+    read = Tokens.read(tokens) if tokens else Tokens()
+    index, encoder = open_searched(place, model=model_name, computing=computing)
+    hosts = (*ServeSettings().hosts, *(allow_host or ()), *([] if host in ("0.0.0.0", "::") else [host]))
+    settings = ServeSettings(hosts=hosts, log_queries=log_queries)
+    run(Searcher(encoder, index), settings, host=host, port=port, tokens=read, quiet=quiet)
