@@ -15,7 +15,7 @@ import pytest
 from rich.cells import cell_len
 
 from tests.command import triglot
-from tests.report.synthetic import write_run, write_study
+from tests.report.synthetic import write_attacked, write_run, write_study
 from tests.test_extras import write_vectors
 from tests.writing import inputs
 from triglot import cli
@@ -57,6 +57,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study, two runs, vectors, a model and texts."""
     root = inputs(tmp_path_factory.mktemp("screens"))
     write_study(root / "study", seeds=(1, 2))
+    write_attacked(root / "attacked")
     write_run(root / "before", "x-x", trained=False)
     write_run(root / "after", "hybrid", trained=False)
     (root / "vectors").mkdir()
@@ -75,10 +76,14 @@ COMMANDS = {
     "study": "compare study",
     "bias": "compare study --measure bias",
     "recall": "compare study --measure r@10",
+    "attack": "compare attacked",
+    "dry": "study demo --dry-run --out dry",
     "check": "check model --texts texts.csv -q",
     "inspect": "data inspect squad -q",
     "evaluate": "evaluate vectors --on atlas=atlas --languages de,en --out evaluated --force -q",
 }
+
+CHANGING = ("dry",)  # it lists all settings, of which every version has others
 
 
 def figures(text: str) -> set[str]:
@@ -102,6 +107,8 @@ def test_screens_are_as_wide_as_the_terminal_and_break_no_figure(
             assert cell_len(line) <= width or LONG.match(line), f"{width}: {line}"
         assert figures(text) <= figures(wide.out) | {str(width)}, width
         assert kept <= figures(text), width
+        if name in CHANGING:
+            continue
         kept_text = SCREENS / f"{name}-{width}.txt"
         if os.environ.get("TRIGLOT_SCREENS") == "write":
             kept_text.write_text(text, encoding="utf-8")
@@ -109,8 +116,9 @@ def test_screens_are_as_wide_as_the_terminal_and_break_no_figure(
 
 
 def test_the_screens_hold_sixty_figures() -> None:
+    kept = [name for name in COMMANDS if name not in CHANGING]
     for width in WIDTHS:
-        assert sum(len(figures((SCREENS / f"{name}-{width}.txt").read_text("utf-8"))) for name in COMMANDS) >= 60
+        assert sum(len(figures((SCREENS / f"{name}-{width}.txt").read_text("utf-8"))) for name in kept) >= 60
 
 
 def test_a_broken_figure_would_be_seen() -> None:

@@ -123,3 +123,20 @@ def write_study(folder: Path, seeds: Sequence[int] = (1, 2, 3), **options) -> Pa
             write_run(folder / "arms" / arm / f"seed-{seed}", arm, seed, **options)
     write_json(folder / "study.json", {"recipe": "synthetic", "arms": ["x-x", "x-y", "hybrid"], "seeds": list(seeds)})
     return folder
+
+
+def write_attacked(folder: Path) -> Path:
+    """Three seeds of two arms; noise on the queries costs `frail` more."""
+    found = benchmark(groups=40)
+    for seed in (1, 2, 3):
+        queries, passages = embeddings("x-y", seed, found)
+        rng = np.random.default_rng(seed)
+        for arm, noise in (("frail", 0.35), ("firm", 0.1)):
+            moved = (queries + rng.normal(0, noise, queries.shape)).astype(np.float32)
+            moved /= np.linalg.norm(moved, axis=1, keepdims=True)
+            clean, hurt = (evaluate_embeddings(one, passages, found, threads=1) for one in (queries, moved))
+            hurt = replace(hurt, summary={**hurt.summary, "robustness": {"success@10": {"mono": noise}}})
+            run = folder / "arms" / arm / f"seed-{seed}"
+            write_results(run, {"toy": clean, "toy+typos": hurt}, model=arm)
+            write_text(run / "recipe.yaml", "margin: 0.005\n")
+    return folder

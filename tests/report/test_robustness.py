@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.report.synthetic import benchmark, embeddings
-from triglot.evaluate import evaluate_embeddings, write_results
+from tests.report.synthetic import write_attacked
 from triglot.files import read_json, write_text
 from triglot.report import find_arms, tables_of, write_report
 from triglot.report.robustness import attacks_of, compare_attacks
@@ -19,19 +17,7 @@ from triglot.report.robustness import attacks_of, compare_attacks
 @pytest.fixture
 def attacked(tmp_path: Path) -> Path:
     """Three seeds of two arms; noise on the queries costs `frail` more."""
-    found = benchmark(groups=40)
-    for seed in (1, 2, 3):
-        queries, passages = embeddings("x-y", seed, found)
-        rng = np.random.default_rng(seed)
-        for arm, noise in (("frail", 0.35), ("firm", 0.1)):
-            moved = (queries + rng.normal(0, noise, queries.shape)).astype(np.float32)
-            moved /= np.linalg.norm(moved, axis=1, keepdims=True)
-            clean, hurt = (evaluate_embeddings(one, passages, found, threads=1) for one in (queries, moved))
-            hurt = replace(hurt, summary={**hurt.summary, "robustness": {"success@10": {"mono": noise}}})
-            folder = tmp_path / "arms" / arm / f"seed-{seed}"
-            write_results(folder, {"toy": clean, "toy+typos": hurt}, model=arm)
-            write_text(folder / "recipe.yaml", "margin: 0.005\n")
-    return tmp_path
+    return write_attacked(tmp_path)
 
 
 def test_what_is_lost_and_by_how_much_less(attacked: Path) -> None:

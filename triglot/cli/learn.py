@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -224,7 +225,9 @@ def _print_dry(command: str, lines: list[str], complete: bool, as_json: bool) ->
     if as_json:
         put(command, {"dry_run": lines, "complete": complete})
     else:
-        typer.echo("\n".join(lines))
+        from triglot.report.terminal import print_lines
+
+        print_lines(lines, sys.stdout)
     if not complete:
         typer.echo("triglot: something is missing, see above", err=True)
         raise typer.Exit(2)
