@@ -7,9 +7,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ import pytest
 import typer
 
 from tests.command import triglot
+from tests.killing import Server
 from tests.words import WORDS as IN_ALL
 from triglot.cli import app
 from triglot.cli.app import RENAMED
@@ -367,8 +365,7 @@ def test_a_loss_that_is_no_number_is_said_without_a_traceback(place: Path, tmp_p
     assert not (tmp_path / "run" / "model").exists()
 
 
-@pytest.mark.slow
-def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(place: Path, tmp_path: Path) -> None:
+def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(server: Server, place: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     words = [
         "train",
@@ -378,24 +375,16 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(place: Path, tmp_p
         "alignment=null",
         "train.validate_every=0",
     ]
-    command = [sys.executable, "-m", "triglot", *map(str, [*words, "train.checkpoint_every=20", "--out", out])]
-    # Where the tests run in the background, SIGINT is ignored and children inherit that.
-    listening = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **listening)
-    metrics, patience = out / "metrics.jsonl", time.monotonic() + 120
-    while (
-        process.poll() is None
-        and time.monotonic() < patience
-        and not (metrics.is_file() and metrics.stat().st_size > 2000)
-    ):
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert "Traceback" not in err
+    # Checkpoints are written for some time before it comes.
+    interrupt = {"under": [out], "kill_at": 150, "signal": signal.SIGINT}
+    done = server.run([*words, "train.checkpoint_every=20", "--out", out], **interrupt)
+    assert done.code == 130, done.output
+    assert "Traceback" not in done.output
     assert left_over(out) == []
     assert not (out / "model").exists()
     assert not (out / "results.json").exists()
+    metrics = out / "metrics.jsonl"
+    assert metrics.stat().st_size > 2000
     for _, line in read_jsonl(metrics):
         assert line["stage"] == "fine-tuning"
 
