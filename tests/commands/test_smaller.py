@@ -88,14 +88,15 @@ def test_a_trimmed_model_of_all_layers_has_the_vectors_of_the_whole(place: Path,
 LEARN = ("--layers", "every-second", "--held-out", "20", "train.lr=0.01", "train.checkpoint_every=4")
 
 
+@pytest.mark.slow
 def test_what_is_left_is_drawn_to_the_whole(place: Path, tmp_path: Path) -> None:
     words = ["--parallel", f"lines={place / 'lines'}", "--texts", f"plain={place / 'plain.txt'}", "--steps", "25"]
-    words += ["--trim", place / "lines", "--on", f"again=bitext={place / 'lines'}", "--reference", "en"]
+    words += ["--trim", place / "lines", "--on", f"again=bitext:{place / 'lines'}", "--reference", "en"]
     (tmp_path / "other").mkdir()
     for code in ("de", "en"):
         known = (place / "lines" / f"{code}.txt").read_text(encoding="utf-8").splitlines()[0]
         (tmp_path / "other" / f"{code}.txt").write_text(f"{known}\nѯѱѡ 0123456789 XYZ\n", encoding="utf-8")
-    words += ["--on", f"other=bitext={tmp_path / 'other'}"]
+    words += ["--on", f"other=bitext:{tmp_path / 'other'}"]
     done = run(place, tmp_path / "small", *LEARN, *words)
     assert done.code == 0, done.err
     told = read_json(tmp_path / "small" / "kept.json")
@@ -118,6 +119,7 @@ def test_what_is_left_is_drawn_to_the_whole(place: Path, tmp_path: Path) -> None
     assert not list(tmp_path.glob(".small*"))
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_goes_on_with_the_same_weights(place: Path, tmp_path: Path, monkeypatch) -> None:
     words = [*LEARN, "--parallel", f"lines={place / 'lines'}", "--steps", "8"]
     assert run(place, tmp_path / "whole", *words).code == 0
@@ -159,7 +161,8 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_weights(place: Path, tmp_p
         (["--layers", "2", "--reference", "en"], "--reference: goes with --parallel"),
         (["--layers", "2", "train.lr=1"], "train.lr=1: is a setting of the learning"),
         (["--layers", "2", "--trim", "nothing.txt", "--steps", "0"], "nothing.txt: no such file"),
-        (["--layers", "2", "--texts", "PLACE/plain.txt"], "not NAME=PATH"),
+        (["--layers", "2", "--texts", "plain="], "not NAME=PATH"),
+        (["--layers", "2", "--parallel", "a=squad:PLACE/lines"], "is read as bitext; leave out squad"),
         (["--layers", "2", "--texts", "a=PLACE/plain.txt", "--on", "a=PLACE/lines"], "a: two of"),
         (["--layers", "2", "--texts", "a=PLACE/plain.txt", "--held-out", "9", "trian.lr=1"], "trian"),
         (["--layers", "2", "--parallel", "a=PLACE/lines"], "the first 100 lines are not learned from"),

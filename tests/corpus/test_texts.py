@@ -23,7 +23,7 @@ def test_texts_of_files_and_folders(tmp_path: Path) -> None:
     assert read_texts("lines.txt", base=tmp_path) == ["one", "two"]
     assert read_texts(str(tmp_path / "table.csv")) == ["three", "four"]
     assert sorted(read_texts("log.jsonl", base=tmp_path)) == ["p", "q"]
-    assert read_texts("passages=plain.jsonl", base=tmp_path) == ["five"]
+    assert read_texts("passages:plain.jsonl", base=tmp_path) == ["five"]
     assert sorted(read_texts("both", base=tmp_path)) == ["sechs", "six"]
     assert len(read_texts("atlas")) > 1000
     assert is_built_in("atlas")

@@ -22,6 +22,7 @@ from triglot.corpus.formats.passages import read_passages
 from triglot.corpus.formats.registry import split_spec
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.corpus.texts import is_built_in, read_texts
+from triglot.encoder.card import Card
 from triglot.files import InputError, nearest, write_json
 from triglot.names import check_name
 from triglot.ranges import Count, Seed, check_ranges
@@ -94,14 +95,14 @@ def smaller_model(model: str, out: str | Path, cut: Cut, *, force: bool = False,
         InputError: nothing to make smaller or to learn from, a model that is no transformer, or data that cannot be
             read.
     """
-    from triglot.encoder.card import Card
-    from triglot.encoder.layers import layer_count
-
     _check(cut)
     given = [*cut.trim, *cut.texts.values(), *cut.parallel.values(), *cut.on.values()]
     inputs = [*paths_of(model), *map(source_path, given)]
     with outputs.folder(out, "init", model=model, inputs=inputs, force=force) as place:
         benchmarks, probes = _held_out(cut)
+        # After the data were read: torch takes seconds.
+        from triglot.encoder.layers import layer_count
+
         parent = _transformer(model)
         count = layer_count(parent)
         layers = _layers(cut.layers, count) if cut.layers else []
@@ -121,7 +122,7 @@ def smaller_model(model: str, out: str | Path, cut: Cut, *, force: bool = False,
             progress=progress,
         )
         lines = kept.lines()
-        final.save(place, card=_card(Card, model, cut, benchmarks, lines))
+        final.save(place, card=_card(model, cut, benchmarks, lines))
         write_json(place / KEPT, kept.as_json())
     if steps:
         steps.clear()
@@ -185,13 +186,13 @@ def _recipe(model: str, parent: Any, layers: Sequence[int], cut: Cut) -> Recipe:
     from triglot.document import parse_yaml
 
     sources: list[dict[str, Any]] = [
-        {"format": "bitext", "path": _absolute(path), "name": name, "options": {"skip": cut.held_out}}
+        {"format": "bitext", "path": _absolute(_bare(path, "bitext")), "name": name, "options": {"skip": cut.held_out}}
         for name, path in cut.parallel.items()
     ]
     sources += [
         {
             "format": "passages",
-            "path": _absolute(split_spec(path)[1]),
+            "path": _absolute(_bare(path, "passages")),
             "name": name,
             "options": {"itself": True, "skip": cut.held_out},
         }
@@ -237,6 +238,14 @@ def _recipe(model: str, parent: Any, layers: Sequence[int], cut: Cut) -> Recipe:
     return recipe_of(parse_yaml(dump_yaml(document), "init --from"), cut.settings)
 
 
+def _bare(spec: str, wanted: str) -> str:
+    """The path of `--texts` or `--parallel`. Raises InputError where it is said to be of another format."""
+    format, path = split_spec(spec)
+    if format not in ("", wanted):
+        raise InputError(f"{spec}: is read as {wanted}; leave out {format}")
+    return path
+
+
 def _absolute(path: str) -> str:
     return str(Path(path).expanduser().resolve())
 
@@ -246,7 +255,7 @@ def _spec(spec: str) -> str:
     format, path = split_spec(spec)
     if is_built_in(spec):
         return spec
-    return f"{format}={_absolute(path)}" if format else _absolute(path)
+    return f"{format}:{_absolute(path)}" if format else _absolute(path)
 
 
 class _Steps:
@@ -279,8 +288,8 @@ def _models(recipe: Recipe, cut: Cut, steps: _Steps | None, progress: bool) -> t
     begun: Any = init_encoder(recipe.encoder)
     if cut.trim:
         kept = {text for spec in cut.trim for text in read_texts(spec)}
-        kept |= {text for path in cut.texts.values() for text in read_texts(f"passages={split_spec(path)[1]}")}
-        kept |= {text for path in cut.parallel.values() for text in read_texts(f"bitext={path}")}
+        kept |= {text for path in cut.texts.values() for text in read_texts(f"passages:{_bare(path, 'passages')}")}
+        kept |= {text for path in cut.parallel.values() for text in read_texts(f"bitext:{_bare(path, 'bitext')}")}
         small = trimmed(begun, sorted(kept))
         log.info("%d of %d tokens are kept, those of %d texts", len(small.kept), small.whole, len(kept))
         begun = small.encoder
@@ -292,12 +301,12 @@ def _held_out(cut: Cut) -> tuple[list[RetrievalSet], list[str]]:
     benchmarks, probes = [], []
     for name, path in cut.parallel.items():
         if cut.held_out:
-            lines = bitext.read_retrieval(path, name=name, limit=cut.held_out)
+            lines = bitext.read_retrieval(_bare(path, "bitext"), name=name, limit=cut.held_out)
             _check_some_are_left(cut, path, len(np.unique(lines.passages.group)))
             benchmarks.append(lines)
             probes += lines.passages.texts
     for path in cut.texts.values():
-        texts = read_passages(split_spec(path)[1])[1]
+        texts = read_passages(_bare(path, "passages"))[1]
         _check_some_are_left(cut, path, len(texts) - 1)
         probes += texts[: cut.held_out]
     for name, path in cut.on.items():
@@ -326,9 +335,9 @@ def _name(model: str) -> str:
     return Path(model).resolve().name if Path(model).expanduser().exists() else model
 
 
-def _card(card: Any, model: str, cut: Cut, benchmarks: Sequence[RetrievalSet], lines: Sequence[str]) -> Any:
+def _card(model: str, cut: Cut, benchmarks: Sequence[RetrievalSet], lines: Sequence[str]) -> Card:
     local = Path(model).expanduser().exists()
     begun = [f"made of the model {_name(model)}, whose own card tells how that was trained"] if local else []
     languages = sorted({code for one in benchmarks if one.name in cut.parallel for code in one.languages})
     sources = dict.fromkeys([*cut.parallel, *cut.texts] if cut.learns else [], "")
-    return card(languages=languages, base="" if local else model, sources=sources, training=[*begun, *lines])
+    return Card(languages=languages, base="" if local else model, sources=sources, training=[*begun, *lines])

@@ -16,7 +16,7 @@ def read_texts(spec: str, *, base: str | Path = "") -> list[str]:
     """The texts of a file of texts (`.txt` of one a line, `.csv`, `.parquet`), or of anything that training reads.
 
     Args:
-        spec: `PATH` or `FORMAT=PATH`; `passages=PATH` for other files of texts.
+        spec: `PATH` or `FORMAT:PATH`; `passages:PATH` for other files of texts.
         base: folder that a path is relative to.
 
     Raises:

@@ -198,7 +198,12 @@ def _teacher_files(loss: LossSettings) -> dict[str, str]:
 def _network(recipe: Recipe, stage: Stage, encoder: Any) -> Network:
     """The trainable form of a transformer; what is not trained of it is said."""
     settings = recipe.encoder
-    options = {"dropout": settings.dropout, "freeze": settings.freeze, "lora": settings.lora, "seed": recipe.seed}
+    options: dict[str, Any] = {
+        "dropout": settings.dropout,
+        "freeze": settings.freeze,
+        "lora": settings.lora,
+        "seed": recipe.seed,
+    }
     try:
         model = Network(encoder, weight_decay=stage.train.weight_decay, device=device(), **options)
     except SettingError as error:
