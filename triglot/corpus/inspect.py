@@ -129,8 +129,8 @@ def take_inventory(path: str | Path, *, strict: bool = False, benchmark: bool = 
         strict: a record that cannot be used is an error.
         benchmark: what is wanted of a path that is both training data and a benchmark.
     """
-    found = formats.locate(path)
-    path, format = found.path, found.format
+    located = formats.locate(path)
+    path, format = located.path, located.format
     inventory = Inventory(str(path) or format, format, Tally(strict=strict))
     if format == "squad":
         _from_contents(inventory, squad.read_contents(path, inventory.tally))
@@ -147,7 +147,7 @@ def take_inventory(path: str | Path, *, strict: bool = False, benchmark: bool = 
     else:
         row = formats.FORMATS[format]
         wishes, known = {"strict": strict, "titles": False}, row.options("training")
-        given = {**found.options, **{key: value for key, value in wishes.items() if key in known}}
+        given = {**located.options, **{key: value for key, value in wishes.items() if key in known}}
         corpus, inventory.tally = row.read("training", path, given)
         _from_corpus(inventory, corpus)
     return inventory

@@ -97,9 +97,9 @@ def check_device(name: str) -> None:
     """
     import torch
 
-    found = ["cpu"]
+    devices = ["cpu"]
     if (accelerator := torch.accelerator.current_accelerator(check_available=True)) is not None:
         count = torch.accelerator.device_count()
-        found += [accelerator.type, *(f"{accelerator.type}:{number}" for number in range(count))]
-    if name not in found:
-        raise InputError(f"device: {name!r} is not here; there is {', '.join(found)}")
+        devices += [accelerator.type, *(f"{accelerator.type}:{number}" for number in range(count))]
+    if name not in devices:
+        raise InputError(f"device: {name!r} is not here; there is {', '.join(devices)}")

@@ -312,12 +312,12 @@ def split_spec(spec: str | Path) -> tuple[str, str]:
     `FORMAT=PATH`, as it was until version 0.1, is read too.
     """
     word = str(spec)
-    found = re.fullmatch(r"([A-Za-z][\w-]+)([:=])(.*)", word, re.DOTALL)
-    if found is None or word.startswith(hub.PREFIX) or Path(word).exists():
+    form = re.fullmatch(r"([A-Za-z][\w-]+)([:=])(.*)", word, re.DOTALL)
+    if form is None or word.startswith(hub.PREFIX) or Path(word).exists():
         return "", word
-    if found[2] == "=":
-        _tell_form(found[1], found[3])
-    return found[1], found[3]
+    if form[2] == "=":
+        _tell_form(form[1], form[3])
+    return form[1], form[3]
 
 
 @cache

@@ -115,8 +115,8 @@ def _converted(
         raise
     except Exception as error:
         # Each architecture that cannot be converted ends in another error of another library.
-        told = str(error).strip().splitlines() or [type(error).__name__]
-        raise InputError(f"{encoder.name}: {computing.backend} cannot compute it ({told[0]:.200})") from error
+        message = str(error).strip().splitlines() or [type(error).__name__]
+        raise InputError(f"{encoder.name}: {computing.backend} cannot compute it ({message[0]:.200})") from error
     finally:
         encoder.network = None
     lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(near, axis=1)
@@ -163,13 +163,13 @@ def _texts() -> tuple[list[str], list[str], int]:
 
     passages = read_retrieval("atlas", format="atlas", name="atlas").passages
     columns = [[passages.texts[row] for row in np.flatnonzero(passages.lang == n)] for n in np.unique(passages.lang)]
-    found: list[str] = []
+    sample: list[str] = []
     for number in range(2 * _TEXTS):
         texts = columns[number % len(columns)]
         at = number * 37 % len(texts)
         # One in four is a paragraph.
-        found.append(" ".join(texts[at : at + 8]) if number % 4 == 3 else texts[at])
-    return found[:_TEXTS], found[_TEXTS:], len(columns)
+        sample.append(" ".join(texts[at : at + 8]) if number % 4 == 3 else texts[at])
+    return sample[:_TEXTS], sample[_TEXTS:], len(columns)
 
 
 def _inputs(encoder: TransformerEncoder, texts: Sequence[str]) -> Iterator[Sample]:
