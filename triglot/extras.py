@@ -25,6 +25,7 @@ EXTRAS = {
     "openvino": "openvino",
     "nncf": "openvino",
     "fastapi": "serve",
+    "mcp": "mcp",
     "prometheus_client": "serve",
     "starlette": "serve",
     "uvicorn": "serve",

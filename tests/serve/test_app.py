@@ -20,9 +20,8 @@ from triglot.index.store import DiskIndex
 from triglot.search.searcher import Searcher, SearchSettings
 from triglot.serve.app import create_app
 from triglot.serve.limits import Rate
-from triglot.serve.run import make_token
 from triglot.serve.settings import ServeSettings
-from triglot.serve.tokens import Tokens, hashed
+from triglot.serve.tokens import Tokens, hashed, make_token
 
 TOKEN = {"Authorization": "Bearer secret"}
 Answered = list[httpx.Response]

@@ -157,6 +157,9 @@ def serve(
     log_queries: Annotated[
         bool, typer.Option("--log-queries", help="Write the texts of questions into the log.")
     ] = False,
+    mcp: Annotated[
+        bool, typer.Option("--mcp", help="Serve the Model Context Protocol on stdin and stdout, and no HTTP.")
+    ] = False,
     model_name: Annotated[
         str,
         typer.Option("--model", help="The model of the index, where it is no longer in its place.", callback=at_home),
@@ -169,10 +172,8 @@ def serve(
     from triglot.commands.index import open_searched
     from triglot.files import InputError
     from triglot.search.searcher import Searcher
-    from triglot.serve.run import make_token
-    from triglot.serve.run import serve as run
     from triglot.serve.settings import ServeSettings
-    from triglot.serve.tokens import Tokens
+    from triglot.serve.tokens import Tokens, make_token
 
     if new_token:
         return typer.echo(make_token(new_token))
@@ -180,6 +181,12 @@ def serve(
         raise InputError("Missing argument 'INDEX': give the folder of an index")
     read = Tokens.read(tokens) if tokens else Tokens()
     index, encoder = open_searched(place, model=model_name, computing=computing)
+    if mcp:
+        from triglot.serve.agents import create_server
+
+        return create_server(Searcher(encoder, index)).run("stdio")
     hosts = (*ServeSettings().hosts, *(allow_host or ()), *([] if host in ("0.0.0.0", "::") else [host]))
+    from triglot.serve.run import serve as run
+
     settings = ServeSettings(hosts=hosts, log_queries=log_queries)
     run(Searcher(encoder, index), settings, host=host, port=port, tokens=read, quiet=quiet)

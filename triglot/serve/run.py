@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
-from pathlib import Path
 
 import uvicorn
 
-from triglot.files import InputError, atomic_write
 from triglot.search.searcher import Searcher
 from triglot.serve.app import create_app
 from triglot.serve.settings import ServeSettings
-from triglot.serve.tokens import Tokens, new
+from triglot.serve.tokens import Tokens
 
 
 def serve(
@@ -51,21 +49,3 @@ def serve(
         h11_max_incomplete_event_size=65_536,
     )
     uvicorn.Server(config).run()
-
-
-def make_token(path: str | Path) -> str:
-    """A new token, whose hash is added to a file that only its owner reads. The token itself is kept nowhere.
-
-    Raises InputError where the file is none of hashes.
-    """
-    path = Path(path)
-    if path.is_file():
-        Tokens.read(path)
-    elif path.exists():
-        raise InputError(f"{path}: is no file")
-    before = path.read_text("utf-8") if path.is_file() else ""
-    token, hashed = new()
-    with atomic_write(path) as handle:
-        handle.write(before + hashed + "\n")
-    path.chmod(0o600)
-    return token

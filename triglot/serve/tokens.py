@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
-from triglot.files import InputError, read_lines
+from triglot.files import InputError, atomic_write, read_lines
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -62,3 +62,21 @@ class Tokens:
         for one in self._hashes:
             found |= hmac.compare_digest(told, one)
         return found and kind.lower() == "bearer"
+
+
+def make_token(path: str | Path) -> str:
+    """A new token, whose hash is added to a file that only its owner reads. The token itself is kept nowhere.
+
+    Raises InputError where the file is none of hashes.
+    """
+    path = Path(path)
+    if path.is_file():
+        Tokens.read(path)
+    elif path.exists():
+        raise InputError(f"{path}: is no file")
+    before = path.read_text("utf-8") if path.is_file() else ""
+    token, hashed = new()
+    with atomic_write(path) as handle:
+        handle.write(before + hashed + "\n")
+    path.chmod(0o600)
+    return token
