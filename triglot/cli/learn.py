@@ -276,10 +276,10 @@ def train(
 ) -> None:
     """Train and evaluate one model. Started again, it resumes where it stopped."""
     progress = listen(quiet)
+    from triglot.commands.ready import check_places
     from triglot.commands.sources import named_paths
     from triglot.commands.starter import is_data, starter
     from triglot.recipe import load_recipe
-    from triglot.study.chosen import check_places
 
     if is_data(recipe):
         loaded = starter(recipe, model, settings or [], named_paths(on) if on else None)
@@ -326,8 +326,9 @@ def study(
 ) -> None:
     """Run every arm of a recipe with every seed and write a report. Started again, it resumes where it stopped."""
     progress = listen(quiet)
+    from triglot.commands.ready import check_places
     from triglot.recipe import load_recipe
-    from triglot.study.chosen import check_places, choose, seed_numbers
+    from triglot.study.chosen import choose, seed_numbers
 
     loaded, numbers = load_recipe(recipe, settings or []), seed_numbers(words(seeds))
     chosen, several = choose(loaded, words(arms), numbers)

@@ -1,15 +1,12 @@
-"""The arms and seeds of a study that are to run, and whether what they read is there: asked before anything heavy is
-loaded."""
+"""The arms and seeds of a study that are to run: asked before anything heavy is loaded."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from triglot.files import InputError, nearest
 from triglot.ranges import Seed, check_number
-from triglot.recipe import Recipe, arm_recipe, single
-from triglot.study.data import Data
+from triglot.recipe import Recipe
 
 
 def seed_numbers(words: Sequence[str]) -> list[int]:
@@ -30,13 +27,3 @@ def choose(recipe: Recipe, arms: Sequence[str] | None, seeds: Sequence[int] | No
     if not chosen:
         raise InputError(f"{recipe.name}: arms: is missing; a study needs arms (`triglot train` runs a recipe without)")
     return chosen, list(dict.fromkeys(seeds or recipe.seeds))
-
-
-def check_places(recipe: Recipe, out: str | Path, arms: Sequence[str] = ()) -> None:
-    """Raises InputError, which names every path that is not there, for a run or (with `arms`) a study that is new; one
-    that was begun may need its data no more."""
-    if Path(out).exists():
-        return
-    data = Data(recipe.data)
-    for one in [arm_recipe(recipe, arm, recipe.seeds[0]) for arm in arms] or [single(recipe, recipe.seed)]:
-        data.check_places(one)
