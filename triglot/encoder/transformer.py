@@ -305,11 +305,10 @@ class TransformerEncoder:
 
     def _batches(self, lengths: np.ndarray, tokens: int | None) -> Iterator[np.ndarray]:
         """Rows of each batch, for (texts,) lengths: of a number of texts if that was asked for, else of tokens."""
-        if tokens is None and self.computing.batch_size:
+        size = self.computing.batch_size
+        if tokens is None and size:
             order = np.argsort(-lengths, kind="stable")
-            return (
-                order[at : at + self.computing.batch_size] for at in range(0, len(order), self.computing.batch_size)
-            )
+            return (order[at : at + size] for at in range(0, len(order), size))
         return token_batches(lengths, tokens or self.batch_tokens)
 
     @property
@@ -369,9 +368,8 @@ class TransformerEncoder:
             for module in modules:
                 # The module paths of before 6.0: newer versions of sentence-transformers read them as well.
                 kind = module["type"].rsplit(".", 1)[-1]
-                module["type"] = (
-                    f"sentence_transformers.models.{kind}" if kind in KINDS or kind == "Transformer" else module["type"]
-                )
+                if kind in KINDS or kind == "Transformer":
+                    module["type"] = f"sentence_transformers.models.{kind}"
             (folder / "modules.json").write_text(json.dumps(modules, indent=2) + "\n", encoding="utf-8")
             text = card_text(
                 card or Card(),
@@ -404,10 +402,8 @@ def embed(
 
 
 def is_normalize(module: nn.Module) -> bool:
-    return (
-        isinstance(module, Normalize)
-        and getattr(module, "module_output_name", "sentence_embedding") == "sentence_embedding"
-    )
+    output = getattr(module, "module_output_name", "sentence_embedding")
+    return isinstance(module, Normalize) and output == "sentence_embedding"
 
 
 def with_dense(encoder: TransformerEncoder, weight: np.ndarray) -> TransformerEncoder:
