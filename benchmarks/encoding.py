@@ -22,6 +22,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import argparse
 import json
+import re
 import statistics
 import tempfile
 import time
@@ -98,8 +99,11 @@ def peaks(clock: Callable[[], float]) -> dict[str, float]:
     return found
 
 
-def peers(model: Path, texts: list[str], prompt: str, clock: Callable[[], float]) -> tuple[list[Side], list[str]]:
-    """sentence-transformers in all its ways, and a line for each that does not work here."""
+def peers(
+    model: Path, texts: list[str], prompt: str, clock: Callable[[], float], only: str
+) -> tuple[list[Side], list[str]]:
+    """sentence-transformers in its defaults and the other ways that are asked for, and a line for each that does not
+    work here."""
     missing: list[str] = []
 
     def side(name: str, precision: str, loaded: SentenceTransformer, batch: int = 32) -> Side:
@@ -129,8 +133,12 @@ def peers(model: Path, texts: list[str], prompt: str, clock: Callable[[], float]
         return side(f"{name}, batch {fastest}", precision, loaded, fastest)
 
     plain = SentenceTransformer(str(model), device="cpu", local_files_only=True)
-    found = [side("sentence-transformers", "fp32", plain), best("sentence-transformers", "fp32", plain)]
-    if has_bf16_units("cpu"):
+    found = [side("sentence-transformers", "fp32", plain)]
+    if re.search(only, "sentence-transformers, best batch"):
+        found.append(best("sentence-transformers", "fp32", plain))
+    if not re.search(only, "sentence-transformers, bf16"):
+        pass
+    elif has_bf16_units("cpu"):
         dtype = {"dtype": torch.bfloat16}
         rough = SentenceTransformer(str(model), device="cpu", local_files_only=True, model_kwargs=dtype)
         found.append(best("sentence-transformers, bf16", "bf16", rough))
@@ -138,6 +146,8 @@ def peers(model: Path, texts: list[str], prompt: str, clock: Callable[[], float]
         missing.append("sentence-transformers, bf16: emulated on this processor")
     for backend, convert in (("onnx", _onnx_int8), ("openvino", _openvino_int8)):
         name = f"sentence-transformers, {backend} int8"
+        if not re.search(only, name):
+            continue
         try:
             found.append(best(name, "int8", convert(model, texts)))
         except Exception as error:
@@ -174,10 +184,12 @@ def _openvino_int8(model: Path, texts: list[str]) -> SentenceTransformer:
     return SentenceTransformer(str(place), backend="openvino", device="cpu", local_files_only=True, model_kwargs=kwargs)
 
 
-def ours(model: Path) -> tuple[list[Side], list[str]]:
-    """Triglot in all its ways, and a line for each that does not work here."""
+def ours(model: Path, only: str) -> tuple[list[Side], list[str]]:
+    """Triglot in the ways that are asked for, and a line for each that does not work here."""
     found, missing = [], []
     for name, computing in WAYS:
+        if not re.search(only, name):
+            continue
         try:
             encoder: Any = load_encoder(model, computing=computing)
         except (InputError, MissingExtra) as error:
@@ -209,7 +221,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=0, help="0: torch's default")
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
-    parser.add_argument("--only", default="", help="words; only sides whose name holds one of them, beside the first")
+    parser.add_argument("--only", default="", help="a regular expression: only sides with such names, beside the first")
     parser.add_argument("--json", type=Path, help="write the figures here as well")
     arguments = parser.parse_args()
     if arguments.threads:
@@ -218,14 +230,9 @@ def main() -> None:
     texts = mixed_texts(arguments.data, arguments.texts)
     tokens, gflop = work(arguments.model, texts)
     encoder: Any = load_encoder(arguments.model)
-    theirs, missing = peers(arguments.model, texts, encoder.prefixes[PREFIX], clock)
-    mine, lacking = ours(arguments.model)
-    words = arguments.only.split()
-    sides = [
-        one
-        for number, one in enumerate([*theirs, *mine])
-        if not (number and words) or any(word in one.name for word in words)
-    ]
+    theirs, missing = peers(arguments.model, texts, encoder.prefixes[PREFIX], clock, arguments.only)
+    mine, lacking = ours(arguments.model, arguments.only)
+    sides = [*theirs, *mine]
     peak = peaks(clock)
     seconds: dict[str, list[float]] = {one.name: [] for one in sides}
     reference = sides[0].encode(texts)
