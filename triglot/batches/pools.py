@@ -116,8 +116,9 @@ class Layout:
         source, query, passage = rows.source[subset], rows.query_languages[subset], rows.passage_languages[subset]
         if self.batches.comparable:  # every kind then has the same languages to draw from, on both sides
             query = passage = query & passage
-        apart = rows.same is None or self.batches.bitext == "itself"
-        same = np.zeros(len(source), bool) if apart else rows.same[subset].astype(bool)
+        same = np.zeros(len(source), bool)
+        if rows.same is not None and self.batches.bitext != "itself":
+            same = rows.same[subset].astype(bool)
         stratum, example = distinct(source, same, query, *([] if passage is query else [passage]))
         source, same, query, passage = (
             source[example],

@@ -142,7 +142,7 @@ def strengths_of(removal: Removal, strength: float, own: Mapping[str, float]) ->
                 "strengths", f"nothing was fitted on {code!r}{nearest(code, removal.languages)}; {known}"
             )
     each = [own.get(code, strength) for code in removal.languages]
-    return np.broadcast_to(np.float32(each), (2, len(each))).astype(np.float32)
+    return np.tile(np.array(each, np.float32), (2, 1))
 
 
 def _say_lacking(corpus: ParallelCorpus, counts: Mapping[str, int], settings: DebiasSettings) -> None:

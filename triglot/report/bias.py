@@ -205,7 +205,7 @@ def _stacks(
                 aligned = "right" if right else "center"
                 axes.text(where, place, text, ha=aligned, va="center_baseline", fontsize=7.5)
             start += share
-        if first in pool:
+        if first is not None and first in pool:
             axes.plot([pool[first]] * 2, [place - 0.5, place + 0.5], color=INK, linewidth=1.1)
     axes.set_yticks(range(len(rows)), list(rows))
     axes.tick_params(axis="y", length=0)

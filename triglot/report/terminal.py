@@ -106,6 +106,7 @@ def _left_out(table: Table, blocks: list[list[list[str]]], width: int, with_inte
 def _parts(lines: list[list[str]], width: int) -> list[list[list[str]]]:
     """Blocks of as many columns as fit, each with the names of the rows; columns are spread evenly over the blocks."""
     count = len(lines[0]) - 1
+    parts = [lines]
     for number in range(1, count + 1):
         most = -(-count // number)
         places = [range(start, min(start + most, count + 1)) for start in range(1, count + 1, most)]

@@ -134,8 +134,9 @@ class Searcher:
             check_question(question)
         told = self.languages_of(questions, langs)
         run = _Run(self.index, settings)
-        vectors = self.encoder.encode(list(questions), side="query") if vectors is None else vectors
-        for question, known in zip(questions, vectors.any(axis=1).tolist(), strict=True):
+        if vectors is None:
+            vectors = np.asarray(self.encoder.encode(list(questions), side="query"))
+        for question, known in zip(questions, np.any(vectors, axis=1).tolist(), strict=True):
             if not known:
                 raise InputError(f"{self.encoder.name} knows nothing of {question!r:.60}: its vector is zero")
         began = time.perf_counter()
