@@ -241,7 +241,7 @@ def test_evaluate_bm25(place: Path, tmp_path: Path) -> None:
 def test_data_inspect_names_leakage(place: Path) -> None:
     done = triglot("data", "inspect", place / "train", "--on", place / "test", "--json")
     assert done.code == 0, done.err
-    assert set(json.loads(done.out)) == {"training", "evaluation", "leakage"}
+    assert set(json.loads(done.out)) == {"command", "training", "evaluation", "leakage"}
     assert "squad" in triglot("data", "inspect", place / "train").out
 
 

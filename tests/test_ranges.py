@@ -31,6 +31,7 @@ FACTS = {
     "triglot.augment.expand.Expansion",
     "triglot.augment.learn.Learned",
     "triglot.debias.fit.Fitted",
+    "triglot.measures.table.Measure",
     "triglot.ranges.Range",
     "triglot.report.tables.Cell",
     "triglot.report.verdicts.Decision",

@@ -176,6 +176,6 @@ def test_a_recipe_names_a_wrong_option_before_anything_runs(place: Path) -> None
     with pytest.raises(InputError, match=r"evaluate\.0\.options.*pairs: 'yx' is not one of xx, xy, hybrid"):
         load_recipe(str(place / "recipe.yaml"), ["evaluate.0.options={pairs: yx}"])
     with pytest.raises(
-        InputError, match=r"recipe\.yaml:\d+: evaluate.*options.*tasks: stance has no 'clasification'; did you mean"
+        InputError, match=r"command line: evaluate.*options.*tasks: stance has no 'clasification'; did you mean"
     ):
         load_recipe(str(place / "recipe.yaml"), ["evaluate.1.options.tasks=clasification"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -34,7 +35,7 @@ class DebiasSettings:
     pivot: str = "en"
     source: str = ""
     strength: Share | None = 1.0
-    strengths: dict[str, Share] = field(default_factory=dict)
+    strengths: Mapping[str, Share] = field(default_factory=dict)
     by_language: bool = False
     sides: Literal["passage", "both"] = "passage"
 
