@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,9 @@ def backend(request) -> str:
     return request.param
 
 
-each = pytest.mark.parametrize("backend", list(PACKAGES), indirect=True)
+def each(test: Callable[..., None]) -> Callable[..., None]:
+    """For each backend, in the environment that has them."""
+    return pytest.mark.peers(pytest.mark.parametrize("backend", list(PACKAGES), indirect=True)(test))
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ def convert(layers: nn.Module, folder: Path, samples: Sequence[Sample], *, preci
         precision: `fp32` or `int8`.
     """
     with named():
-        from onnxruntime.quantization import QuantType, quantize_dynamic
+        from onnxruntime.quantization import QuantType, quantize_dynamic  # pyright: ignore[reportMissingImports]
 
     exact, rounded = folder / "exact.onnx", folder / "model.onnx"
     axes = {0: "texts", 1: "tokens"}
@@ -54,7 +54,7 @@ def convert(layers: nn.Module, folder: Path, samples: Sequence[Sample], *, preci
 def load(folder: Path, *, precision: str, threads: int) -> Network:
     """What `convert` wrote, ready to compute."""
     with named():
-        import onnxruntime
+        import onnxruntime  # pyright: ignore[reportMissingImports]
 
     options: Any = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1

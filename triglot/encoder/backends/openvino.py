@@ -45,7 +45,7 @@ def convert(layers: nn.Module, folder: Path, samples: Sequence[Sample], *, preci
     model.reshape({0: [-1, -1, samples[0][0].shape[-1]], 1: [-1, -1]})
     if precision == "int8":
         with named():
-            import nncf
+            import nncf  # pyright: ignore[reportMissingImports]
 
         # Not by nncf.set_log_level, which changes handlers that others may have hung on its logger.
         logging.getLogger("nncf").setLevel(logging.ERROR)
