@@ -355,10 +355,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
 
 
 def _swap(new: Path, old: Path) -> bool:
-    """Exchange two paths in one step where the system can (Linux, macOS), so that no moment has neither.
-
-    False where it cannot.
-    """
+    """Exchange two paths in one step, so that no moment has neither. False where the system cannot (Windows)."""
     import ctypes  # takes as long to load as all the rest of this file
 
     try:
@@ -370,16 +367,21 @@ def _swap(new: Path, old: Path) -> bool:
         return False
 
 
+def sync(path: str | os.PathLike[str]) -> None:
+    """Bring a file, or the list of names that a folder is, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def sync_folder(path: Path) -> None:
     """Bring every file of a folder, and the folders themselves, to the disk."""
     for root, _, names in os.walk(path):
         for place in (*(os.path.join(root, name) for name in names), root):
             with suppress(OSError):
-                descriptor = os.open(place, os.O_RDONLY)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
+                sync(place)
 
 
 def is_leftover(path: Path) -> bool:
@@ -401,12 +403,8 @@ def sweep(path: str | os.PathLike[str], *, inside: bool = True) -> None:
     for entry in beside:
         if entry.suffix == ".old" and not path.exists():
             os.replace(entry, path)
-    held = (
-        [entry for entry in path.rglob(".*") if is_leftover(entry)]
-        if inside and path.is_dir() and not path.is_symlink()
-        else []
-    )
-    for entry in (*beside, *held):
+    held = path.rglob(".*") if inside and path.is_dir() and not path.is_symlink() else ()
+    for entry in (*beside, *filter(is_leftover, held)):
         if entry.suffix == ".lock":
             continue
         if entry.is_dir() and not entry.is_symlink():

@@ -16,10 +16,10 @@ from triglot.encoder.languages import Removal
 from triglot.encoder.once import encode_once, encode_set
 from triglot.encoder.protocol import Encoder, similarity_of
 from triglot.evaluate.bias.rankings import language_shares
-from triglot.evaluate.bias.summary import TOP
 from triglot.evaluate.evaluator import evaluate_embeddings, similarity_notes
 from triglot.evaluate.tables import Evaluation
 from triglot.files import InputError
+from triglot.measures.bias import TOP, excess
 from triglot.topk import top_k
 
 STRENGTHS = (0.5, 1.0)  # of the means that are subtracted on trial
@@ -121,7 +121,7 @@ def _figures(found: Evaluation) -> dict[str, float]:
 def _with_excess(figures: dict[str, float]) -> dict[str, float]:
     if OWN not in figures or POOL not in figures or figures[POOL] >= 1:
         return dict(figures)
-    return figures | {EXCESS: (figures[OWN] - figures[POOL]) / (1 - figures[POOL])}
+    return figures | {EXCESS: excess(figures[OWN], figures[POOL])}
 
 
 def _of_vectors(

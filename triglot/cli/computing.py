@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from triglot.cli.app import within
+from triglot.encoder.computing import BACKENDS
 from triglot.files import InputError, SettingError
 from triglot.ranges import BatchTexts
 
@@ -39,7 +40,7 @@ Backend = Annotated[
     str,
     typer.Option(
         "--backend",
-        help="What computes the layers of a transformer: torch | onnx | openvino; the last two on the CPU, converted "
+        help=f"What computes the layers of a transformer: {' | '.join(BACKENDS)}; the last two on the CPU, converted "
         "once.",
     ),
 ]

@@ -9,10 +9,10 @@ import typer
 
 from triglot.cli.app import Cache, Command, Force, Json, Quiet, app, at_home, codes, listen, put, within
 from triglot.cli.computing import computes
+from triglot.debias.methods import METHODS
 from triglot.encoder.computing import USUAL, Computing
+from triglot.index.settings import KINDS
 from triglot.ranges import Port, Share
-
-KINDS = "auto | exact | hnsw | ivf"
 
 
 @app.command(cls=Command)
@@ -51,7 +51,7 @@ def index(
     accept_groups: Annotated[
         str, typer.Option(metavar="FILE", help="Make groups of the pairs in a file.", callback=at_home)
     ] = "",
-    kind: Annotated[str, typer.Option(help=f"Kind of index: {KINDS}; auto chooses by size.")] = "auto",
+    kind: Annotated[str, typer.Option(help=f"Kind of index: {' | '.join(KINDS)}; auto chooses by size.")] = "auto",
     recall: Annotated[
         float,
         typer.Option(help="Share of the exact first ten that an approximate index must find.", callback=within(Share)),
@@ -59,7 +59,8 @@ def index(
     debias: Annotated[
         str,
         typer.Option(
-            help="Fit this method on the passages, for a model without a step of its own: centre | lir | lsar."
+            help="Fit this method on the passages, for a model without a step of its own: "
+            f"{' | '.join(method.name for method in METHODS.own if not method.pairs)}."
         ),
     ] = "",
     strength: Annotated[

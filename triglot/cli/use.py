@@ -33,6 +33,9 @@ from triglot.debias.methods import METHODS
 from triglot.encoder.computing import USUAL, Computing
 from triglot.language_tags import language
 from triglot.ranges import Count, Rank, Seed, Top
+from triglot.search.modes import MODES
+
+_MODES = " | ".join(mode.name for mode in MODES.own)
 
 
 def _methods(between: str, trait: str = "name") -> str:
@@ -98,7 +101,7 @@ def search(
         int, typer.Option("-k", "--top-k", help="Number of passages to show for each query.", callback=within(Top))
     ] = 10,
     lang: LanguageOfTexts = "",
-    mode: Annotated[str, typer.Option(help="How an index ranks languages: any | fair | own-first | fold.")] = "",
+    mode: Annotated[str, typer.Option(help=f"How an index ranks languages: {_MODES}.")] = "",
     accept_language: Annotated[
         str,
         typer.Option(help="Languages that the reader of an index reads, with weights: 'de, en;q=0.5, *;q=0.1'."),
@@ -129,10 +132,11 @@ def search(
     import json
     from dataclasses import asdict
 
-    from triglot.commands.search import answers, check_plain, is_index, lines
+    from triglot.commands.search import answers, check_plain, lines
     from triglot.commands.search import search as find
     from triglot.commands.texts import read_questions
     from triglot.files import InputError
+    from triglot.index.settings import is_index
 
     ids, asked = read_questions(queries_file) if queries_file else ([], [])
     given: dict[str, Any] = {

@@ -23,7 +23,7 @@ from triglot.corpus.formats.passages import read_collection
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.document import split_word
 from triglot.encoder.computing import USUAL, Computing
-from triglot.encoder.languages import detect
+from triglot.encoder.languages import detect_missing
 from triglot.files import InputError, write_json, write_text
 
 log = logging.getLogger("triglot")
@@ -215,11 +215,8 @@ def _questions(path: str, languages: Sequence[str]) -> _Texts:
 def _spoken(path: str, languages: Sequence[str]) -> tuple[list[str], list[str], int]:
     """Texts of a file, their languages, and of how many these were detected, among `languages`."""
     _, texts, langs = read_collection(path)
-    unknown = [row for row, code in enumerate(langs) if not code]
-    if unknown:
-        for row, code in zip(unknown, detect([texts[row] for row in unknown], languages), strict=True):
-            langs[row] = code
-    return texts, langs, len(unknown)
+    langs, told = detect_missing(texts, langs, languages)
+    return texts, langs, len(told)
 
 
 def as_json(model: str, found: Sequence[Checked]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import numpy as np
 
 from triglot.commands.models import load_model, model_folder, paths_of
 from triglot.encoder.computing import USUAL, Computing
-from triglot.encoder.languages import Removal, detect
+from triglot.encoder.languages import Removal, detect_missing
+from triglot.encoder.protocol import inner_of, similarity_of
 from triglot.files import InputError, atomic_write, nearest, read_jsonl, read_lines
 from triglot.index.documents import Documents
 from triglot.index.settings import IndexSettings
@@ -29,8 +31,7 @@ PROBES = (
 
 def probe(encoder: Any) -> np.ndarray:
     """(texts, dim) vectors of a few texts in several scripts, by which a model is known again."""
-    inner = getattr(encoder, "inner", encoder)
-    return inner.encode(list(PROBES), side="passage")
+    return inner_of(encoder).encode(list(PROBES), side="passage")
 
 
 def make_index(
@@ -66,10 +67,9 @@ def make_index(
         InputError: the file or the model cannot be read, the place is taken, or the model is not that of the index.
     """
     from triglot.encoder.once import encode_once
-    from triglot.encoder.protocol import similarity_of
 
     encoder = load_model(model, cache=cache, computing=computing)
-    inner, removal = getattr(encoder, "inner", encoder), getattr(encoder, "removal", None)
+    inner, removal = inner_of(encoder), getattr(encoder, "removal", None)
     index = DiskIndex(out) if add else None
     if index is not None:
         index.check_model(probe(encoder), similarity_of(inner), encoder.name)
@@ -111,16 +111,13 @@ def read_documents(path: str, languages: Sequence[str] = ()) -> Documents:
     from triglot.corpus.formats.records import read_records
 
     records = read_records(path)
-    langs = list(records.langs)
-    if unknown := [row for row, lang in enumerate(langs) if not lang]:
-        told = detect([records.texts[row] for row in unknown], wanted(languages) or ())
-        for row, lang in zip(unknown, told, strict=True):
-            langs[row] = lang
-        counts = sorted({lang: told.count(lang) for lang in told}.items(), key=lambda item: -item[1])
+    langs, told = detect_missing(records.texts, records.langs, wanted(languages) or ())
+    if told:
+        counts = Counter(langs[row] for row in told).most_common()
         log.info(
             "%s: the language of %d texts was told by the text: %s",
             path,
-            len(unknown),
+            len(told),
             ", ".join(f"{lang} {count}" for lang, count in counts),
         )
     return Documents(records.ids, records.texts, langs, records.groups, records.fields)
@@ -150,8 +147,6 @@ def open_searched(
     Raises:
         InputError: no index is there, the model is not found, or it is another one.
     """
-    from triglot.encoder.protocol import similarity_of
-
     index = DiskIndex(place, verify=verify)
     name = model or index.model
     if not name:
@@ -159,7 +154,7 @@ def open_searched(
     if not model and name.startswith("/") and not Path(model_folder(name)).exists():
         raise InputError(f"{place}: its model {name} is no longer there; give it by --model")
     encoder = load_model(name, computing=computing)
-    index.check_model(probe(encoder), similarity_of(getattr(encoder, "inner", encoder)), encoder.name)
+    index.check_model(probe(encoder), similarity_of(inner_of(encoder)), encoder.name)
     return index, encoder
 
 

@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from triglot.commands.encode import in_language
@@ -106,11 +105,6 @@ _OPTIONS = {
     "hybrid": "--hybrid",
     "model": "--model",
 }
-
-
-def is_index(place: str) -> bool:
-    """Whether the first word is an index, or looks as if it was meant for one."""
-    return (Path(place) / "index.json").is_file()
 
 
 def check_plain(place: str, given: Mapping[str, Any]) -> None:

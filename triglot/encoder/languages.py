@@ -276,6 +276,16 @@ def detect(texts: Sequence[str], among: Sequence[str] = ()) -> list[str]:
     return [identifier.names[identifier.identifier.classify(text)[0]] for text in texts]
 
 
+def detect_missing(
+    texts: Sequence[str], langs: Sequence[str], among: Sequence[str] = ()
+) -> tuple[list[str], list[int]]:
+    """Languages of texts, with those that are "" told by the text, see `detect`; and the rows of these."""
+    found, rows = list(langs), [row for row, lang in enumerate(langs) if not lang]
+    for row, lang in zip(rows, detect([texts[row] for row in rows], among) if rows else (), strict=True):
+        found[row] = lang
+    return found, rows
+
+
 @dataclass(frozen=True)
 class _Told:
     identifier: Any

@@ -70,6 +70,11 @@ def in_language(encoder: Encoder, code: str) -> Encoder:
     return getattr(encoder, "in_language")(code) if by_language(encoder) else encoder  # noqa: B009
 
 
+def inner_of(encoder: Any) -> Any:
+    """The encoder before its step for each language; one without such a step is itself."""
+    return getattr(encoder, "inner", encoder)
+
+
 def similarity_of(encoder: Encoder) -> str:
     """By what its vectors are compared: the cosine, unless it says otherwise."""
     return getattr(encoder, "similarity", "cosine")

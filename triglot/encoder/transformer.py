@@ -145,13 +145,20 @@ class TransformerEncoder:
 
     def by_cosine(self) -> TransformerEncoder:
         """A copy with vectors of unit length."""
+        return self.with_model(copy.deepcopy(self.model), similarity="cosine", network=self.network)
+
+    def with_model(
+        self, model: SentenceTransformer, *, similarity: str = "", network: Network | None = None
+    ) -> TransformerEncoder:
+        """An encoder that has another model, and the rest of this one; torch computes it where no `network` does."""
         return TransformerEncoder(
-            copy.deepcopy(self.model),
+            model,
             name=self.name,
             prefixes=self.prefixes,
             lengths=self.lengths,
+            similarity=similarity or self.similarity,
             computing=self.computing,
-            network=self.network,
+            network=network,
         )
 
     @property
@@ -419,14 +426,7 @@ def with_dense(encoder: TransformerEncoder, weight: np.ndarray) -> TransformerEn
     model = copy.deepcopy(encoder.model)
     model.append(dense.to(encoder.device))
     model.append(Normalize())
-    return TransformerEncoder(
-        model,
-        name=encoder.name,
-        prefixes=encoder.prefixes,
-        lengths=encoder.lengths,
-        computing=encoder.computing,
-        network=encoder.network,
-    )
+    return encoder.with_model(model, similarity="cosine", network=encoder.network)
 
 
 def averaged(encoders: Sequence[TransformerEncoder], shares: Sequence[float]) -> TransformerEncoder:
@@ -444,14 +444,7 @@ def averaged(encoders: Sequence[TransformerEncoder], shares: Sequence[float]) ->
         for key, value in model.state_dict().items():
             if value.is_floating_point():
                 value.copy_(sum(share * state[key].double() for share, state in zip(shares, states, strict=True)))
-    return TransformerEncoder(
-        model,
-        name=first.name,
-        prefixes=first.prefixes,
-        lengths=first.lengths,
-        similarity=first.similarity,
-        computing=first.computing,
-    )
+    return first.with_model(model)
 
 
 def token_batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:

@@ -250,11 +250,4 @@ def _with_vocabulary(
             setattr(transformer.config, key, place.get(value))
     transformer.config.vocab_size = len(rows)
     first.processor = made
-    return TransformerEncoder(
-        encoder.model,
-        name=encoder.name,
-        prefixes=encoder.prefixes,
-        lengths=encoder.lengths,
-        similarity=encoder.similarity,
-        computing=encoder.computing,
-    )
+    return encoder.with_model(encoder.model)

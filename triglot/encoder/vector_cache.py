@@ -27,6 +27,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from triglot.encoder.protocol import inner_of
 from triglot.files import InputError, atomic_write, is_leftover
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def attach(encoder: Any, folder: Path | None) -> None:
 
     Nothing happens without a folder, and to encoders that are no transformers.
     """
-    inner = getattr(encoder, "inner", encoder)
+    inner = inner_of(encoder)
     if folder is not None and getattr(inner, "kind", "") == "transformer":
         _attached[inner] = Attached(VectorCache(folder), inner)
 

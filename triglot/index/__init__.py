@@ -1,4 +1,4 @@
-"""Indexes of passages: exact or approximate search on disk, with metadata; five verbs, whatever keeps an index."""
+"""Indexes of passages: exact or approximate search on disk, with metadata."""
 
 from typing import TYPE_CHECKING
 
@@ -7,13 +7,11 @@ from triglot.lazy import face
 if TYPE_CHECKING:
     from triglot.index.documents import Documents
     from triglot.index.filters import Condition, parse_conditions
-    from triglot.index.protocol import BACKENDS, Backend, Found, Index
+    from triglot.index.protocol import Found, Index
     from triglot.index.settings import IndexSettings
     from triglot.index.store import DiskIndex
 
 __all__ = [
-    "BACKENDS",
-    "Backend",
     "Condition",
     "DiskIndex",
     "Documents",
@@ -27,7 +25,7 @@ __getattr__ = face(
     {
         "documents": ("Documents",),
         "filters": ("Condition", "parse_conditions"),
-        "protocol": ("BACKENDS", "Backend", "Found", "Index"),
+        "protocol": ("Found", "Index"),
         "settings": ("IndexSettings",),
         "store": ("DiskIndex",),
     },

@@ -49,7 +49,8 @@ class Documents:
         seen: set[str] = set()
         for one in self.ids:
             if not one.strip() or len(one) > LONGEST_ID:
-                raise InputError(f"id {one[:60]!r}: is {'empty' if not one.strip() else 'longer than 512 characters'}")
+                what = f"longer than {LONGEST_ID} characters" if one.strip() else "empty"
+                raise InputError(f"id {one[:60]!r}: is {what}")
             if one in seen:
                 raise InputError(f"id {one!r}: is there twice")
             seen.add(one)
@@ -100,21 +101,18 @@ def table_of(documents: Documents, fields: Mapping[str, str]) -> pa.Table:
     Raises:
         InputError: a value of another type than its field has, or a text that is not Unicode text.
     """
-    columns: dict[str, pa.Array] = {}
-    name = ""
+    schema = schema_of(fields)
+    own = (documents.ids, documents.texts, documents.langs, documents.groups)
+    columns, column = [], schema[0]
     try:
-        for name, values in zip(OWN, (documents.ids, documents.texts, documents.langs, documents.groups), strict=True):
-            columns[name] = pa.array(values, pa.large_string() if name == "text" else pa.string())
-        for name, kind in fields.items():
-            values = documents.fields.get(name)
-            if values is not None and kind != "string":
-                values = [float(value) if kind == "float" and type(value) is int else value for value in values]
-            columns[f"field:{name}"] = (
-                pa.nulls(len(documents), TYPES[kind]) if values is None else pa.array(values, TYPES[kind])
-            )
+        for column, values in zip(schema, [*own, *map(documents.fields.get, fields)], strict=True):
+            if values is not None and column.type == pa.float64():
+                values = [float(value) if type(value) is int else value for value in values]
+            columns.append(pa.nulls(len(documents), column.type) if values is None else pa.array(values, column.type))
     except (pa.ArrowException, UnicodeEncodeError, TypeError, OverflowError) as error:
+        name = column.name.removeprefix("field:")
         raise InputError(f"field {name!r}: a value that does not fit ({error})") from None
-    return pa.table(columns)
+    return pa.table(columns, schema=schema)
 
 
 def joined(known: Mapping[str, str], documents: Documents) -> dict[str, str]:

@@ -15,12 +15,12 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from triglot import outputs
-from triglot.files import InputError, is_leftover
+from triglot.files import InputError, is_leftover, sync
 from triglot.index.segment import SegmentRecord
+from triglot.index.settings import FILE, is_index
 from triglot.sealed import check_files, read_sealed, write_sealed
 from triglot.shapes import shaped, strict
 
-FILE = "index.json"
 VERSION = 1
 _NAME = re.compile(r"s[0-9]{6,9}(\.[a-z]{3,8}){1,2}|deleted\.[0-9]{6,9}\.npy|languages\.safetensors|probe\.npy")
 MOST_ROWS = 10**9
@@ -44,11 +44,6 @@ class Manifest(TypedDict):
     fields: dict[str, str]
     segments: list[SegmentRecord]
     files: dict[str, str]
-
-
-def is_index(place: str | os.PathLike[str]) -> bool:
-    """Whether a folder holds an index."""
-    return (Path(place) / FILE).is_file()
 
 
 def files_of(manifest: Manifest) -> dict[str, str]:
@@ -97,11 +92,7 @@ def verify(folder: Path, manifest: Manifest, seen: Iterable[str] = ()) -> None:
 def write(folder: Path, manifest: Manifest) -> None:
     """Put a manifest in the place of the older one. When this returns, the change is on disk."""
     write_sealed(folder / FILE, manifest)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(folder)
 
 
 def sweep(folder: Path, manifest: Manifest) -> None:

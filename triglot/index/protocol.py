@@ -1,14 +1,12 @@
-"""What an index is to the rooms that use one, and the table of what can keep one: five verbs each."""
+"""What an index is to the rooms that use one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-
-from triglot.registry import Registry, later
 
 if TYPE_CHECKING:
     from triglot.index.documents import Documents
@@ -40,7 +38,7 @@ class Found:
 
 
 class Index(Protocol):
-    """Four of the five verbs, on an index that is open; `Backend.create` is the fifth.
+    """An index that is open.
 
     Queries and passages are vectors of the model; the language is taken out of them inside, so that vectors can be had
     back as they came.
@@ -101,38 +99,3 @@ class Index(Protocol):
     def stats(self) -> dict[str, Any]:
         """Counts, languages, kind, recall and sizes, as JSON can hold them."""
         ...
-
-
-@dataclass(frozen=True)
-class Backend:
-    """What can keep an index.
-
-    Attributes:
-        name: in settings (`--backend`).
-        title: for people.
-        help: for people.
-        create: called as `create(place, documents, vectors, settings, about, removal)`; makes an index.
-        open: called as `open(place)`; gives an `Index`.
-    """
-
-    name: str
-    title: str
-    help: str
-    create: Callable[..., Any]
-    open: Callable[..., Any]
-
-
-BACKENDS = Registry(
-    Backend,
-    group="indexes",
-    what="keeper of indexes",
-    rows=(
-        Backend(
-            "disk",
-            "Files in a folder",
-            "exact by NumPy, approximate by FAISS, memory-mapped",
-            later("triglot.index.store:create"),
-            later("triglot.index.store:open_index"),
-        ),
-    ),
-)

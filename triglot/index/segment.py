@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ import pyarrow as pa
 from typing_extensions import TypedDict
 
 from triglot.encoder.languages import UNKNOWN, Removal
-from triglot.files import InputError
+from triglot.files import InputError, sync
 from triglot.index import approximate, cohort, words
 from triglot.index.approximate import Approximate
 from triglot.index.documents import Documents, schema_of, table_of
@@ -249,17 +248,9 @@ def write(
             put(part, getattr(held, part))
     put("cohort", cohort.drawn(documents.langs, number))
     for path in paths:
-        _to_disk(path)
+        sync(path)
     files = {path.name: file_checksum(path) for path in paths}
     return {"name": name, "rows": len(documents), "kind": kind, "files": files, "widths": widths, "words": told}
-
-
-def _to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def open_segment(

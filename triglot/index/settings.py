@@ -1,14 +1,18 @@
-"""How an index is built, as settings."""
+"""How an index is built, as settings, and by which file its folder is known."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, get_args
 
 from triglot.files import check_choice
 from triglot.ranges import Range, Share, check_ranges
 
-KINDS = ("auto", "exact", "hnsw", "ivf")
+FILE = "index.json"
+Kind = Literal["auto", "exact", "hnsw", "ivf"]
+KINDS = get_args(Kind)
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class IndexSettings:
         strength: of the removal of language, 0 to 1; 1 is what the model's own step says.
     """
 
-    kind: Literal["auto", "exact", "hnsw", "ivf"] = "auto"
+    kind: Kind = "auto"
     recall: Share = 0.95
     links: Annotated[int, Range(2, 128)] = 32
     effort: Annotated[int, Range(8, 2000)] = 128
@@ -36,3 +40,8 @@ class IndexSettings:
     def __post_init__(self) -> None:
         check_ranges(self)
         check_choice("kind", self.kind, KINDS)
+
+
+def is_index(place: str | os.PathLike[str]) -> bool:
+    """Whether a folder holds an index."""
+    return (Path(place) / FILE).is_file()

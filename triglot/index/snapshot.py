@@ -55,7 +55,7 @@ class Snapshot:
 
     # --- passages
 
-    def _split(self, places: Sequence[int] | np.ndarray) -> list[tuple[int, np.ndarray, np.ndarray]]:
+    def split(self, places: Sequence[int] | np.ndarray) -> list[tuple[int, np.ndarray, np.ndarray]]:
         """(segment, rows in it, where they stand among the places) of some places."""
         places = np.asarray(places, np.int64)
         number = np.searchsorted(self._offsets, places, side="right") - 1
@@ -67,7 +67,7 @@ class Snapshot:
     def documents(self, places: Sequence[int] | np.ndarray) -> Documents:
         """The passages at some places, in their order."""
         parts, order = [], []
-        for number, rows, where in self._split(places):
+        for number, rows, where in self.split(places):
             parts.append(self.segments[number].table.take(pa.array(rows)))
             order.append(where)
         if not parts:
@@ -81,14 +81,14 @@ class Snapshot:
         """(places, dim) float32 vectors in a view; the raw ones are those that came in."""
         dim = self.segments[0].raw.shape[1] if self.segments else 0
         found = np.empty((len(places), dim), np.float32)
-        for number, rows, where in self._split(places):
+        for number, rows, where in self.split(places):
             found[where] = self.segments[number].vectors(view, rows)
         return found
 
     def groups_at(self, places: Sequence[int] | np.ndarray) -> list[str]:
         """Groups of the passages at some places, "" for none."""
         found = [""] * len(places)
-        for number, rows, where in self._split(places):
+        for number, rows, where in self.split(places):
             groups = self.segments[number].table.column("group").take(pa.array(rows)).to_pylist()
             for place, group in zip(where.tolist(), groups, strict=True):
                 found[place] = group
@@ -153,8 +153,8 @@ class Snapshot:
             rows, scores = segment.search(queries, min(k, segment.rows), view, allowed, asked, self._of_index[number])
             places = np.where(rows < 0, -1, rows + self._offsets[number])
             best.offer_some(slice(0, len(queries)), places, scores)
-        _, places = best.kept()
-        return self.found(queries, places, view, measures, best.kept()[0] if not calibrated else None)
+        scores, places = best.kept()
+        return self.found(queries, places, view, measures, None if calibrated else scores)
 
     def found(
         self,
@@ -188,7 +188,7 @@ class Snapshot:
         langs = np.full(places.shape, -1, np.int64)
         flat, out = places.ravel(), langs.ravel()
         there = np.flatnonzero(flat >= 0)
-        for number, rows, where in self._split(flat[there]):
+        for number, rows, where in self.split(flat[there]):
             out[there[where]] = self._of_index[number][self.segments[number].langs[rows]]
         return langs
 

@@ -16,16 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from triglot.encoder.languages import FILE as REMOVAL
 from triglot.encoder.languages import Removal, read_removal, write_removal
-from triglot.files import InputError, atomic_folder, locked
+from triglot.files import InputError, atomic_folder, locked, sync
 from triglot.files import sweep as sweep_beside
 from triglot.index import manifest as manifests
 from triglot.index import segment as segments
 from triglot.index.documents import Documents, joined
-from triglot.index.filters import Condition, pc
+from triglot.index.filters import Condition
 from triglot.index.manifest import Manifest
 from triglot.index.protocol import FAIR, RAW, Found
 from triglot.index.settings import IndexSettings
@@ -103,11 +102,6 @@ def create(
             }
             manifests.write(folder, about)
     return DiskIndex(target)
-
-
-def open_index(place: str | os.PathLike[str], *, verify: bool = True) -> DiskIndex:
-    """Open an index; see `DiskIndex`."""
-    return DiskIndex(place, verify=verify)
 
 
 def _strengths(removal: Removal) -> np.ndarray:
@@ -401,13 +395,11 @@ class DiskIndex:
 
     def _gone(self, ids: Sequence[str]) -> dict[int, np.ndarray]:
         """Number of a segment -> rows of these ids that can still be found there."""
-        found, wanted = {}, pa.array(list(ids), pa.string())
-        for segment, alive in zip(self._snapshot.segments, self._snapshot.alive_of, strict=True):
-            here = pc.is_in(segment.table.column("id"), value_set=wanted).to_numpy(zero_copy_only=False)
-            rows = np.flatnonzero(here if alive is None else here & alive)
-            if len(rows):
-                found[int(segment.record["name"][1:])] = rows
-        return found
+        snapshot = self._snapshot
+        return {
+            int(snapshot.segments[number].record["name"][1:]): rows
+            for number, rows, _ in snapshot.split(snapshot.places_of("id", ids))
+        }
 
     def _commit(
         self,
@@ -446,10 +438,8 @@ class DiskIndex:
         files = {name: value for name, value in manifest["files"].items() if not name.startswith("deleted.")}
         if len(counted):
             path = self.place / f"deleted.{number:06d}.npy"
-            with path.open("wb") as handle:
-                np.save(handle, counted)
-                handle.flush()
-                os.fsync(handle.fileno())
+            np.save(path, counted)
+            sync(path)
             files[path.name] = file_checksum(path)
             number += 1
         changed: Manifest = {

@@ -11,6 +11,13 @@ from triglot.measures.table import Measure, Of, Where
 TOP = 10
 """Passages of a ranking that shares, entropy and agreement look at, where no other cut-off is asked for."""
 
+
+def excess(share: float, pool: float) -> float:
+    """How far the own language's share of answers lies above its share of the pool (below 1): 0 for answers as mixed as
+    the pool, 1 for nothing but the own language."""
+    return (share - pool) / (1 - pool)
+
+
 _POOL: Of = "pool"
 _BIAS: tuple[Where, ...] = ("bias",)
 _COMMON = {"of": _POOL, "where": _BIAS}

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from triglot.evaluate.bias.summary import TOP
 from triglot.measures import find, reported
+from triglot.measures.bias import TOP
 from triglot.report.changes import Changes, changes
 from triglot.report.resampling import by_language, read_arms
 from triglot.report.robustness import compare_attacks

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
 
-from triglot.encoder.languages import detect
-from triglot.encoder.protocol import Encoder
+from triglot.encoder.languages import detect_missing
+from triglot.encoder.protocol import Encoder, inner_of
 from triglot.files import InputError
 from triglot.index.filters import Condition, parse_conditions
 from triglot.index.protocol import FAIR, RAW, Found, Index
@@ -102,7 +103,7 @@ class Searcher:
     """
 
     def __init__(self, encoder: Encoder, index: Index):
-        self.encoder: Any = getattr(encoder, "inner", encoder)
+        self.encoder: Any = inner_of(encoder)
         self.index = index
 
     def search(self, question: str, settings: SearchSettings | None = None, *, lang: str = "") -> Answer:
@@ -142,7 +143,7 @@ class Searcher:
         began = time.perf_counter()
         hits = run.hits(questions, [lang for lang, _ in told], vectors)
         seconds = (time.perf_counter() - began) / max(len(questions), 1)
-        pool = _shares(getattr(self.index, "counts", {}))
+        pool = shares(getattr(self.index, "counts", {}))
         return [
             Answer(
                 question,
@@ -151,7 +152,7 @@ class Searcher:
                 settings.mode,
                 tuple(found),
                 run.notes,
-                _shares(Counter(hit.lang for hit in found)),
+                shares(Counter(hit.lang for hit in found)),
                 pool,
                 seconds,
             )
@@ -163,19 +164,15 @@ class Searcher:
         given = list(langs) or [""] * len(questions)
         if len(given) != len(questions):
             raise InputError(f"{len(questions)} questions and {len(given)} languages")
+        given = [language(one, "language of the question") if one else "" for one in given]
         known = [code for code in self.index.languages if code]
-        unknown = [row for row, one in enumerate(given) if not one]
-        found = [(language(one, "language of the question"), False) if one else ("", True) for one in given]
-        if unknown and len(known) > 1:
-            try:
-                told = detect([questions[row] for row in unknown], known)
-            except InputError:  # none of these languages can be told
-                told = [""] * len(unknown)
-        else:
-            told = [known[0] if known else ""] * len(unknown)
-        for row, lang in zip(unknown, told, strict=True):
-            found[row] = (lang, True)
-        return found
+        told = given
+        if len(known) == 1:
+            told = [lang or known[0] for lang in given]
+        elif known:
+            with suppress(InputError):  # none of these languages can be told
+                told, _ = detect_missing(questions, given, known)
+        return [(lang, not one) for lang, one in zip(told, given, strict=True)]
 
 
 class _Run:
@@ -323,6 +320,7 @@ def check_question(question: str) -> None:
         raise InputError("question: is no text in UTF-8")
 
 
-def _shares(counts: Mapping[str, int]) -> dict[str, float]:
+def shares(counts: Mapping[str, int]) -> dict[str, float]:
+    """Language -> its share of counts, to four digits; empty where there are none."""
     total = sum(counts.values())
     return {code: round(count / total, 4) for code, count in counts.items()} if total else {}

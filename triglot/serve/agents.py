@@ -11,6 +11,7 @@ from pydantic import Field
 
 import triglot
 from triglot.files import InputError
+from triglot.search.modes import MODES
 from triglot.search.searcher import Searcher, SearchSettings
 from triglot.serve.probes import probed
 
@@ -36,7 +37,7 @@ def create_server(searcher: Searcher) -> MCPServer[Any]:
         query: Annotated[str, Field(min_length=1, max_length=2000, description="What is looked for.")],
         k: Annotated[int, Field(ge=1, le=_MOST, description="Passages that are wanted.")] = 10,
         lang: Annotated[str, Field(max_length=40, description="Language of the query; told by it where empty.")] = "",
-        mode: Annotated[str, Field(max_length=40, description="any, fair, own-first or fold.")] = "fair",
+        mode: Annotated[str, Field(max_length=40, description=f"Ranking: {', '.join(MODES.names())}.")] = "fair",
         languages: Annotated[
             str, Field(max_length=1000, description="Languages that the reader reads: 'de, en;q=0.5'.")
         ] = "",

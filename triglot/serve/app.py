@@ -19,11 +19,11 @@ from fastapi.responses import JSONResponse
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 import triglot
-from triglot.encoder.languages import detect
+from triglot.encoder.languages import detect_missing
 from triglot.files import InputError
 from triglot.index.documents import Documents
 from triglot.language_tags import language
-from triglot.search.searcher import Searcher, SearchSettings
+from triglot.search.searcher import Searcher, SearchSettings, shares
 from triglot.serve.batching import Batcher, Full
 from triglot.serve.limits import Limits
 from triglot.serve.metrics import Metrics
@@ -266,9 +266,7 @@ class _Service:
     def _add(self, body: AddBody) -> tuple[int, int]:
         texts = [one.text for one in body.documents]
         langs = [language(one.lang, "lang") if one.lang else "" for one in body.documents]
-        unknown = [row for row, lang in enumerate(langs) if not lang]
-        for row, lang in zip(unknown, detect([texts[row] for row in unknown]) if unknown else [], strict=True):
-            langs[row] = lang
+        langs, _ = detect_missing(texts, langs)
         names = dict.fromkeys(name for one in body.documents for name in one.fields)
         fields = {name: [one.fields.get(name) for one in body.documents] for name in names}
         documents = Documents(
@@ -279,10 +277,7 @@ class _Service:
 
     async def bias(self) -> dict[str, Any]:
         """See the route."""
-        counts = self.index.counts
-        total = sum(counts.values())
-        pool = {code: round(count / total, 4) for code, count in counts.items()} if total else {}
         generation = self.index.stats()["generation"]
         if self._probes is None or self._probes[0] != generation:
             self._probes = generation, await self._thread(self._readers, probed, self.index)
-        return {"recent": self.metrics.recent(pool), "probes": self._probes[1]}
+        return {"recent": self.metrics.recent(shares(self.index.counts)), "probes": self._probes[1]}

@@ -9,6 +9,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 from prometheus_client import Counter as Count
 
+from triglot.measures.bias import excess
 from triglot.search.searcher import Answer
 
 OTHER = "other"
@@ -79,7 +80,7 @@ class Metrics:
                 asked: {
                     "answers": len(held),
                     "composition": _mean(held),
-                    **excess(_mean(held).get(asked, 0.0), pool.get(asked)),
+                    **_own(_mean(held).get(asked, 0.0), pool.get(asked)),
                 }
                 for asked, held in by_lang.items()
             },
@@ -93,8 +94,7 @@ def _mean(compositions: list[Mapping[str, float]]) -> dict[str, float]:
     return {code: round(value / len(compositions), 4) for code, value in total.most_common()}
 
 
-def excess(share: float, pool: float | None) -> dict[str, float]:
-    """The own language's share, and its excess: 0 for answers as mixed as the pool, 1 for nothing but the own."""
-    if pool is None or pool >= 1:
-        return {"own_language": round(share, 4)}
-    return {"own_language": round(share, 4), "excess": round((share - pool) / (1 - pool), 4)}
+def _own(share: float, pool: float | None) -> dict[str, float]:
+    """The own language's share, and its excess where there is another language."""
+    found = {"own_language": round(share, 4)}
+    return found if pool is None or pool >= 1 else {**found, "excess": round(excess(share, pool), 4)}

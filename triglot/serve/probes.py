@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from triglot.index.store import DiskIndex
+from triglot.measures.bias import excess
 
 EACH, FIRST = 16, 10
 
@@ -39,7 +40,7 @@ def probed(index: DiskIndex) -> dict[str, Any]:
             excesses[code] = {
                 "own_language": round(float(own), 4),
                 "pool": round(pool, 4),
-                "excess": round(float((own - pool) / (1 - pool)), 4) if pool < 1 else 0.0,
+                "excess": round(float(excess(own, pool)), 4) if pool < 1 else 0.0,
             }
         mean = float(np.mean([one["excess"] for one in excesses.values()]))
         found[mode] = {"excess": round(mean, 4), "by_language": excesses}

@@ -32,7 +32,7 @@ _ROLES = {"id": _ID, "text": _TEXT, "title": _TITLE, "lang": _LANG}
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
     """A text, the line or row that it stands in, and where that is for messages; `id` is "" where the file gives
     none."""
 
@@ -80,7 +80,7 @@ def read_collection(path: str | Path, *, columns: Sequence[str] = ()) -> tuple[l
     for row in rows:
         if not row.text.strip():
             raise InputError(f"{row.where}: an empty text")
-    return _ids(path, rows), [row.text for row in rows], [row.lang for row in rows]
+    return ids_of(path, rows), [row.text for row in rows], [row.lang for row in rows]
 
 
 def is_layout(path: Path) -> bool:
@@ -130,7 +130,7 @@ def read_training(
     return builder.build(), tally
 
 
-def _by_columns(path: Path, columns: Sequence[str]) -> Iterator[_Row]:
+def _by_columns(path: Path, columns: Sequence[str]) -> Iterator[Row]:
     """The rows of a table whose columns were told."""
     from triglot.corpus.description import Articles, guess, roles_of
 
@@ -144,7 +144,7 @@ def _by_columns(path: Path, columns: Sequence[str]) -> Iterator[_Row]:
             raise InputError(f"{where}: an object was expected")
         cells = {role: [tables.cell_text(record.get(name)) for name in names] for role, names in roles.items()}
         lang = cells.get("language", [""])[0]
-        yield _Row(
+        yield Row(
             number,
             where,
             cells.get("id", [""])[0],
@@ -153,7 +153,7 @@ def _by_columns(path: Path, columns: Sequence[str]) -> Iterator[_Row]:
         )
 
 
-def _reader(path: Path) -> Callable[[Path], Iterator[_Row]]:
+def _reader(path: Path) -> Callable[[Path], Iterator[Row]]:
     suffix = tables.suffix(path)
     readers = {"parquet": _parquet, "csv": _csv, "tsv": _tsv}
     readers |= {
@@ -169,7 +169,7 @@ def _reader(path: Path) -> Callable[[Path], Iterator[_Row]]:
     return known.get(suffix, _lines)
 
 
-def _ids(path: Path, rows: Sequence[_Row]) -> list[str]:
+def ids_of(path: Path, rows: Sequence[Row]) -> list[str]:
     """An id for each row: its own, else its number.
 
     Raises InputError for one that occurs twice, in one language or without any.
@@ -181,7 +181,7 @@ def _ids(path: Path, rows: Sequence[_Row]) -> list[str]:
             "%s: ids repeat in other languages; each gets its language in front, %s-%s", path, rows[0].lang, ids[0]
         )
         return [f"{row.lang}-{one}" for one, row in zip(ids, rows, strict=True)]
-    seen: dict[str, _Row] = {}
+    seen: dict[str, Row] = {}
     for one, row in zip(ids, rows, strict=True):
         if (first := seen.setdefault(one, row)) is not row:
             place = first.where.removeprefix(str(path)).lstrip(": ")
@@ -194,7 +194,7 @@ def _ids(path: Path, rows: Sequence[_Row]) -> list[str]:
 # --- records
 
 
-def _roles(names: Iterable[str], where: str) -> dict[str, str]:
+def roles_in(names: Iterable[str], where: str) -> dict[str, str]:
     """Which name plays which role (id, text, title, lang). Raises InputError where none is a text."""
     by_lower: dict[str, str] = {}
     for name in names:
@@ -213,13 +213,13 @@ def _tell(path: Path, roles: dict[str, str], names: Iterable[str]) -> None:
     log.info("%s: read %s%s", path, columns, f"; not read: {', '.join(rest)}" if rest else "")
 
 
-def _row(value: Any, number: int, where: str) -> _Row:
+def row_of(value: Any, number: int, where: str) -> Row:
     """A record, or a text alone."""
     if isinstance(value, str):
-        return _Row(number, where, "", value)
+        return Row(number, where, "", value)
     if not isinstance(value, dict):
         raise InputError(f"{where}: an object or a string was expected")
-    roles = _roles(value, where)
+    roles = roles_in(value, where)
     text, title, lang = (value.get(roles[role]) if role in roles else None for role in ("text", "title", "lang"))
     if not isinstance(text, str):
         raise InputError(f"{where}: {roles['text']} is not a string")
@@ -231,7 +231,7 @@ def _row(value: Any, number: int, where: str) -> _Row:
         if type(given) not in (str, int) or not str(given).strip():
             raise InputError(f"{where}: {roles['id']} is {given!r:.40}, not an id")
         identifier = str(given)
-    return _Row(
+    return Row(
         number,
         where,
         identifier,
@@ -241,20 +241,25 @@ def _row(value: Any, number: int, where: str) -> _Row:
     )
 
 
-def _records(path: Path, values: Iterable[tuple[int, str, Any]]) -> Iterator[_Row]:
+def say_html(path: Path, texts: int) -> None:
+    """Log of how many texts HTML was taken out."""
+    if texts:
+        log.info("%s: HTML in %s texts, tags and entities taken out", path, f"{texts:,}")
+
+
+def _records(path: Path, values: Iterable[tuple[int, str, Any]]) -> Iterator[Row]:
     roles_said, with_html = False, 0
     for number, where, value in values:
-        row = _row(value, number, where)
+        row = row_of(value, number, where)
         if not roles_said and isinstance(value, dict):
-            _tell(path, _roles(value, where), value)
+            _tell(path, roles_in(value, where), value)
             roles_said = True
         with_html += row.was_html
         yield row
-    if with_html:
-        log.info("%s: HTML in %s texts, tags and entities taken out", path, f"{with_html:,}")
+    say_html(path, with_html)
 
 
-def _parquet(path: Path) -> Iterator[_Row]:
+def _parquet(path: Path) -> Iterator[Row]:
     spellings = [
         spelling for known in _ROLES.values() for name in known for spelling in (name, name.title(), name.upper())
     ]
@@ -264,7 +269,7 @@ def _parquet(path: Path) -> Iterator[_Row]:
 # --- tables: CSV, TSV
 
 
-def _is_header(cells: Sequence[str]) -> bool:
+def is_header(cells: Sequence[str]) -> bool:
     """Whether a first line names columns: names only, with a text among them, an id at the front, or a title or
     language beside others."""
     names = [cell.strip().lower() for cell in cells]
@@ -273,24 +278,24 @@ def _is_header(cells: Sequence[str]) -> bool:
     return known and all(re.fullmatch(r"[\w .\-]{1,40}", name) for name in names)
 
 
-def _csv(path: Path) -> Iterator[_Row]:
+def _csv(path: Path) -> Iterator[Row]:
     first = tables.first_line(path)
     for delimiter in tables.DELIMITERS:
-        if _is_header(tables.cells_of(first, delimiter)):
+        if is_header(tables.cells_of(first, delimiter)):
             return _table(path, tables.quoted(path, delimiter))
     if not first:
         return iter(())
     raise InputError(f"{path}:1: its first line names no column of texts ({first[:60]!r}); known: {', '.join(_TEXT)}")
 
 
-def _tsv(path: Path) -> Iterator[_Row]:
+def _tsv(path: Path) -> Iterator[Row]:
     header = tables.first_line(path).split("\t")
-    if not _is_header(header):
+    if not is_header(header):
         return _id_and_text(path)
     return _table(path, tables.tab_separated(path, len(header)))
 
 
-def _id_and_text(path: Path) -> Iterator[_Row]:
+def _id_and_text(path: Path) -> Iterator[Row]:
     for number, line in read_lines(path):
         identifier, tab, text = line.partition("\t")
         if line.strip() and not tab:
@@ -298,18 +303,18 @@ def _id_and_text(path: Path) -> Iterator[_Row]:
         if line.strip() and not identifier.strip():
             raise InputError(f"{path}:{number}: an empty id")
         if line.strip():
-            yield _Row(number, f"{path}:{number}", identifier, text)
+            yield Row(number, f"{path}:{number}", identifier, text)
 
 
-def _table(path: Path, rows: Iterator[tuple[int, list[str]]]) -> Iterator[_Row]:
+def _table(path: Path, rows: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:
     """Texts of a table; the first of its rows, (line number, cells), is the header."""
-    return _records(path, tables.table(path, rows, lambda header: _roles(header, f"{path}:1")))
+    return _records(path, tables.table(path, rows, lambda header: roles_in(header, f"{path}:1")))
 
 
 # --- one text a line
 
 
-def _lines(path: Path) -> Iterator[_Row]:
+def _lines(path: Path) -> Iterator[Row]:
     """Plain lines, unless their content tells that they are something else."""
     rows = []
     tabs: set[int] = set()
@@ -320,7 +325,7 @@ def _lines(path: Path) -> Iterator[_Row]:
             if not rows:
                 _check_plain(path, number, line)
             tabs.add(line.count("\t"))
-            rows.append(_Row(number, f"{path}:{number}", "", line))
+            rows.append(Row(number, f"{path}:{number}", "", line))
     if len(tabs) == 1 and 0 not in tabs:
         raise InputError(
             f"{path}: every line has {tabs.pop()} tab(s), as in a table; name it .tsv (id, tab, text, or with a header)"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from triglot.corpus import tables
-from triglot.corpus.formats.passages import _ids, _is_header, _roles, _Row, _row, read_collection
+from triglot.corpus.formats.passages import Row, ids_of, is_header, read_collection, roles_in, row_of, say_html
 from triglot.files import InputError
 
 log = logging.getLogger(__name__)
@@ -48,20 +48,20 @@ def read_records(path: str | Path) -> Records:
     """
     path = Path(path)
     kind = tables.kind_of(path)
-    if not kind or (kind == "tsv" and not _is_header(tables.first_line(path).split("\t"))):
+    if not kind or (kind == "tsv" and not is_header(tables.first_line(path).split("\t"))):
         ids, texts, langs = read_collection(path)
         return Records(ids, texts, langs, [""] * len(ids), {})
-    rows: list[_Row] = []
+    rows: list[Row] = []
     given: list[Mapping[str, Any]] = []
     for number, where, value in tables.records(path):
-        rows.append(_row(value, number, where))
+        rows.append(row_of(value, number, where))
         given.append(value if isinstance(value, dict) else {})
         if not rows[-1].text.strip():
             raise InputError(f"{where}: an empty text")
     if not rows:
         raise InputError(f"{path}: no text in it")
     names = list(dict.fromkeys(name for record in given for name in record))
-    taken = set(_roles(names, str(path)).values()) if names else set()
+    taken = set(roles_in(names, str(path)).values()) if names else set()
     group = next((name for name in names if name.strip().lower() in _GROUP), None)
     groups = ["" if group is None or record.get(group) is None else str(record[group]) for record in given]
     fields, left = {}, []
@@ -72,10 +72,11 @@ def read_records(path: str | Path) -> Records:
                 left.append(name)
             else:
                 fields[re.sub(r"[^\w.-]+", "_", name.strip()) or "_"] = column
+    say_html(path, sum(row.was_html for row in rows))
     log.info("%s: %d passages; kept beside them: %s", path, len(rows), ", ".join(fields) or "nothing")
     if left:
         log.info("%s: not kept, as no filter could use it: %s", path, ", ".join(left)[:300])
-    return Records(_ids(path, rows), [row.text for row in rows], [row.lang for row in rows], groups, fields)
+    return Records(ids_of(path, rows), [row.text for row in rows], [row.lang for row in rows], groups, fields)
 
 
 def _column(values: list[Any], by_cells: bool) -> list[Any] | None:
