@@ -27,6 +27,7 @@ EXTRAS = {
     "fastapi": "serve",
     "mcp": "mcp",
     "prometheus_client": "serve",
+    "ray": "ray",
     "starlette": "serve",
     "uvicorn": "serve",
 }

@@ -23,6 +23,7 @@ from triglot.augment.settings import AugmentSettings
 from triglot.batches import BatchSettings
 from triglot.classify.tasks import split_options
 from triglot.corpus.formats.registry import FORMATS, check_format
+from triglot.corpus.made import Made
 from triglot.debias.settings import DebiasSettings
 from triglot.document import COMMAND_LINE, Document, put, read_yaml, split_word
 from triglot.encoder import EncoderSettings
@@ -224,6 +225,7 @@ class Recipe(Stage):
         name: of the recipe.
         seed: of everything random.
         data: folder with the sources.
+        made: name -> data that are made before the run; a path that begins with the name is looked for there.
         languages: codes; sources and benchmarks are read in these alone. Empty: all that the data have.
         encoder: what is trained.
         alignment: stage one, null for none.
@@ -246,6 +248,7 @@ class Recipe(Stage):
     name: str = ""
     seed: Seed = 1
     data: str = "."
+    made: Mapping[str, Made] = field(default_factory=dict)
     languages: tuple[str, ...] = ()
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     alignment: Stage | None = None
@@ -305,7 +308,7 @@ class Recipe(Stage):
 
 
 RESERVED = ("alignment",)
-OF_A_STUDY = {"name", "seed", "seeds", "arms", "baselines", "lists", "reference", "margin", "data", "encoder"}
+OF_A_STUDY = {"name", "seed", "seeds", "arms", "baselines", "lists", "reference", "margin", "data", "encoder", "made"}
 OF_A_STUDY |= {"validation", "evaluate", "attacks"}
 
 

@@ -19,6 +19,7 @@ from triglot.encoder.once import encode_set
 from triglot.encoder.protocol import Encoder
 from triglot.evaluate import evaluate_embeddings
 from triglot.evaluate.evaluator import similarity_notes
+from triglot.evaluate.retrievers import EXTRA
 from triglot.evaluate.tables import Evaluation
 from triglot.files import InputError, atomic_write
 
@@ -96,7 +97,8 @@ def attack_queries(
             raise InputError(f"attack {attack.label!r}: lists: is missing; code-switching needs a folder of word lists")
     queries, passages = encode_set(encoder, benchmark, progress=progress)
     notes = similarity_notes(encoder)
-    clean = clean or evaluate_embeddings(queries, passages, benchmark, notes=notes)
+    extra = EXTRA if benchmark.ranked else ()  # what such benchmarks are judged by elsewhere
+    clean = clean or evaluate_embeddings(queries, passages, benchmark, extra=extra, notes=notes)
     target = Target(encoder, benchmark, queries, passages)
     everyone = np.arange(len(queries))
     before = target.margins(queries, everyone)
@@ -105,7 +107,7 @@ def attack_queries(
         lexicon = lexicon_of(attack.half) if attack.needs_lists else None
         result = SEARCHES[attack.search].find(target, attack, lexicon)
         vectors = target.encode(result.texts) if result.vectors is None else result.vectors
-        evaluation = evaluate_embeddings(vectors, passages, benchmark, bias=False, notes=notes)
+        evaluation = evaluate_embeddings(vectors, passages, benchmark, bias=False, extra=extra, notes=notes)
         changed = np.array([a != b for a, b in zip(result.texts, benchmark.queries.texts, strict=True)])
         if result.vectors is not None:
             changed = np.ones(len(changed), bool)

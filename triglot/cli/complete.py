@@ -25,6 +25,25 @@ def recipes(incomplete: str) -> list[str]:
     ]
 
 
+def studies(incomplete: str) -> list[str]:
+    """Names of studies and recipes."""
+    from triglot.recipes import study_names
+
+    return [*_begin(study_names(), incomplete), *recipes(incomplete)]
+
+
+def sizes(ctx: Any, incomplete: str) -> list[str]:
+    """Sizes of the study that the command line names."""
+    from triglot.files import InputError
+    from triglot.study.named import sizes_of
+
+    try:
+        known = sizes_of(ctx.params.get("recipe") or next(iter(ctx.args), ""))
+    except InputError:
+        return []
+    return _begin(known, incomplete)
+
+
 def keys(incomplete: str) -> list[str]:
     """Keys of recipes, with their `=`."""
     from triglot.recipe import Recipe

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from triglot.cli import complete
 from triglot.cli.app import (
     Command,
     Force,
@@ -16,7 +15,6 @@ from triglot.cli.app import (
     Json,
     Out,
     Quiet,
-    RecipeName,
     RecipeOrData,
     Settings,
     app,
@@ -26,7 +24,6 @@ from triglot.cli.app import (
     print_results,
     put,
     within,
-    words,
 )
 from triglot.files import InputError, read_json
 from triglot.ranges import Count, Dim, Heads, Seed, Vocab
@@ -221,7 +218,7 @@ DryRun = Annotated[
 ]
 
 
-def _print_dry(command: str, lines: list[str], complete: bool, as_json: bool) -> None:
+def print_dry(command: str, lines: list[str], complete: bool, as_json: bool) -> None:
     if as_json:
         put(command, {"dry_run": lines, "complete": complete})
     else:
@@ -292,7 +289,7 @@ def train(
     if dry_run:
         from triglot.commands.dry import dry_run as dry
 
-        return _print_dry("train", *dry(loaded), as_json)
+        return print_dry("train", *dry(loaded), as_json)
     if out is None:
         raise InputError("Missing option '--out', the folder to write the run to")
     check_places(loaded, out)
@@ -305,44 +302,3 @@ def train(
         print_results(out)
     if results:
         typer.echo(out / "model")
-
-
-@app.command()
-def study(
-    recipe: RecipeName,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder to write the results to.", callback=at_home)] = None,
-    settings: Settings = None,
-    arms: Annotated[
-        str,
-        typer.Option(
-            help="Run only these arms, a comma-separated list of names.",
-            autocompletion=complete.arms,
-        ),
-    ] = "",
-    seeds: Annotated[str, typer.Option(help="Run only these seeds, a comma-separated list of numbers.")] = "",
-    dry_run: DryRun = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Run every arm of a recipe with every seed and write a report. Started again, it resumes where it stopped."""
-    progress = listen(quiet)
-    from triglot.commands.ready import check_places
-    from triglot.recipe import load_recipe
-    from triglot.study.chosen import choose, seed_numbers
-
-    loaded, numbers = load_recipe(recipe, settings or []), seed_numbers(words(seeds))
-    chosen, several = choose(loaded, words(arms), numbers)
-    if dry_run:
-        from triglot.commands.dry import dry_run as dry
-
-        return _print_dry("study", *dry(loaded, arms=chosen, seeds=several), as_json)
-    if out is None:
-        raise InputError("Missing option '--out', the folder to write the study to")
-    check_places(loaded, out, chosen)
-    from triglot.study.arms import study as run_study
-
-    command = " ".join(["triglot", "study", recipe, *(settings or []), "--out", str(out)])
-    report = run_study(loaded, out, arms=words(arms), seeds=numbers, command=command, progress=progress)
-    if as_json:
-        return put("study", read_json(out / "report.json"), out) if report else None
-    print_report(report)

@@ -140,15 +140,19 @@ def data_prepare(
 
 @recipes_app.command("ls")
 def recipes_ls(as_json: Json = False, quiet: Quiet = False) -> None:
-    """List the recipes that come with Triglot."""
+    """List the recipes and studies that come with Triglot."""
     listen(quiet)
     from triglot import recipes
 
     found = {name: recipes.summary(recipes.find(name)) for name in recipes.names()}
+    studies = {name: recipes.summary(recipes.find(name, studies=True)) for name in recipes.study_names()}
     if as_json:
-        return put("recipes ls", {"recipes": found})
+        return put("recipes ls", {"recipes": found, "studies": studies})
     for name, summary in found.items():
         typer.echo(f"{name:14s}  {summary}")
+    typer.echo("\nstudies, `triglot study NAME --size smoke|cpu|full`:")
+    for name, summary in studies.items():
+        typer.echo(f"{name:16s}  {summary}")
 
 
 @recipes_app.command("show")
@@ -173,7 +177,7 @@ def recipes_show(
             return put("recipes show", {"recipe": loaded})
         typer.echo(to_yaml(loaded), nl=False)
     else:
-        typer.echo(recipes.find(recipe).read_text(encoding="utf-8"), nl=False)
+        typer.echo(recipes.find(recipe, studies=True).read_text(encoding="utf-8"), nl=False)
 
 
 @recipes_app.command("cp")

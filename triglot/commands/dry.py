@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from triglot.batches import plan_run, rows_of
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.recipe import Recipe, Stage, arm_recipe, single, to_yaml
 from triglot.study.data import Data
+from triglot.study.folder import MADE
 from triglot.study.stage import warnings_of
 
 
@@ -19,7 +22,11 @@ def dry_run(recipe: Recipe, *, arms: Sequence[str] = (), seeds: Sequence[int] = 
         arms: of the study; empty for a run.
         seeds: of the study.
     """
-    data = Data(recipe.data)
+    with TemporaryDirectory() as folder:  # what a study makes is made there, and forgotten
+        return _dry(recipe, arms, seeds, Data(recipe.data, recipe.made, Path(folder) / MADE))
+
+
+def _dry(recipe: Recipe, arms: Sequence[str], seeds: Sequence[int], data: Data) -> tuple[list[str], bool]:
     runs = [arm_recipe(recipe, arm, recipe.seeds[0]) for arm in arms] or [single(recipe, recipe.seed)]
     places = list(dict.fromkeys(place for one in (recipe, *runs) for place in data.places(one)))
     lines = ["files"]

@@ -179,7 +179,7 @@ def evaluate(
     if isinstance(benchmark, Collection):
         return _judge_collection(retriever, benchmark, depth, extra, tag, keep)
     ranked = benchmark.ranked if ranked is None else ranked
-    wanted = [*extra, *(EXTRA if ranked else ())]
+    wanted = [*extra, *(EXTRA if ranked or benchmark.ranked else ())]
     if isinstance(retriever, Bm25):
         score, notes, settings = _bm25(retriever, benchmark)
         whole = evaluate_scores(score, benchmark, settings=settings, extra=wanted, notes=notes, subsets=subsets)

@@ -8,16 +8,27 @@ from triglot.files import InputError, nearest, write_text
 from triglot.outputs import resolve
 
 FOLDER = Path(__file__).parent
+STUDIES = FOLDER / "studies"  # recipes with a question, claims and sizes
+CLAIMS = "claims.yaml"
 
 
 def names() -> list[str]:
     """Names of the recipes, sorted."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return sorted(path.stem for path in FOLDER.glob("*.yaml") if path.name != CLAIMS)
 
 
-def find(name_or_path: str) -> Path:
+def study_names() -> list[str]:
+    """Names of the studies, sorted."""
+    return sorted(path.stem for path in STUDIES.glob("*.yaml"))
+
+
+def find(name_or_path: str, *, studies: bool = False) -> Path:
     """The file of a recipe: a path (it ends in .yaml or .yml, or has a separator), or the name of one that comes with
     Triglot.
+
+    Args:
+        name_or_path: of it.
+        studies: whether the name may be that of a study too.
 
     Raises:
         InputError: neither; names the nearest known one.
@@ -29,10 +40,16 @@ def find(name_or_path: str) -> Path:
         siblings = [entry.name for entry in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
         raise InputError(f"{name_or_path}: no such recipe{nearest(path.name, siblings)}")
     shipped = FOLDER / f"{name_or_path}.yaml"
-    if not shipped.is_file():
+    if (STUDIES / shipped.name).is_file():
+        if studies:
+            return STUDIES / shipped.name
+        message = f"{name_or_path} is a study of several sizes: `triglot study {name_or_path} --size smoke`"
+        raise InputError(message)
+    known = [*names(), *study_names()] if studies else names()
+    if not shipped.is_file() or shipped.name == CLAIMS:
         own = f"{path}.yaml"
         here = f" (a recipe of your own needs its ending: {own})" if Path(own).is_file() else ""
-        raise InputError(f"no recipe {name_or_path!r}{nearest(name_or_path, names())}{here}")
+        raise InputError(f"no recipe {name_or_path!r}{nearest(name_or_path, known)}{here}")
     return shipped
 
 
@@ -51,11 +68,11 @@ def copy(name_or_path: str, target: Path, *, force: bool = False) -> Path:
     Raises:
         InputError: the file is already there; with `force`, it is something else than a recipe that comes with Triglot.
     """
-    source = find(name_or_path)
+    source = find(name_or_path, studies=True)
     target = target / source.name if target.is_dir() else target
     place = resolve(target, "file")
     if place.exists():
-        shipped = {path.read_bytes() for path in FOLDER.glob("*.yaml")}
+        shipped = {path.read_bytes() for path in FOLDER.rglob("*.yaml")}
         if place.read_bytes() not in shipped:
             raise InputError(f"{target}: is already there, and no copy as it was made; name another file")
         if not force:

@@ -15,6 +15,7 @@ from triglot.report.changes import Changes, changes
 from triglot.report.resampling import by_language, read_arms
 from triglot.report.robustness import compare_attacks
 from triglot.report.runs import Arm
+from triglot.report.story import Story
 from triglot.report.tables import Table, benchmark_names, columns_for, compare, number
 from triglot.stats import Interval
 
@@ -50,6 +51,7 @@ class Content:
         changes: benchmark -> what changed from the first of two arms to the second, in words; none for other numbers
             of arms.
         examples: benchmark -> the same from the reference to the best other arm, where there are more than two.
+        story: question, answer and claims; None where the runs are those of no study with a question.
         seen: what the arms saw in training.
         differences: setting -> arm -> value, where arms differ.
         licences, versions, warnings: of data, packages and runs.
@@ -72,6 +74,7 @@ class Content:
     study: Mapping[str, Any] = field(default_factory=dict)
     changes: Mapping[str, Changes] = field(default_factory=dict)
     examples: Mapping[str, Changes] = field(default_factory=dict)
+    story: Story | None = None
 
 
 def gather(
@@ -82,6 +85,7 @@ def gather(
     study: Mapping[str, Any] | None = None,
     reference: str = "",
     resamples: int = 2000,
+    story: Story | None = None,
 ) -> Content:
     """Everything that a report of these arms says."""
     tables, more, bias, attacks, distances = {}, {}, {}, {}, {}
@@ -118,6 +122,7 @@ def gather(
         study=study or {},
         changes=(changed := changes_of(arms)),
         examples={} if changed else _examples(arms, tables),
+        story=story,
     )
 
 

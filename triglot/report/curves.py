@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from triglot.report.bias import language_bars, mean_shares, own_shares, rank_dis
 from triglot.report.content import Content
 from triglot.report.plots import Bar, Curve, bars, curves, in_both
 from triglot.report.runs import Arm
+from triglot.report.story import Axis
 from triglot.report.tables import TITLES, Table
 
 MAX_POINTS = 160
@@ -89,6 +90,29 @@ def training_curves(content: Content) -> list[tuple[str, str]]:
         svg = _both(curves, f"v{number}", panels, label=f"Validation mAP on {name} by step, one line an arm")
         if svg:
             figures.append((f"Validation on {name} ({stage}), mean over seeds.", svg))
+    return figures
+
+
+def axis_curves(found: Sequence[tuple[Axis, Mapping[str, Sequence[tuple]]]]) -> list[tuple[str, str]]:
+    """Title and figure of each axis: its panels with intervals."""
+    figures = []
+    for number, (axis, drawn) in enumerate(found):
+        shown = {
+            title: [
+                Curve(
+                    "",
+                    [point[0] for point in points],
+                    [point[1] for point in points],
+                    0,
+                    [point[1] if point[2] is None else point[2] for point in points],
+                    [point[1] if point[3] is None else point[3] for point in points],
+                )
+            ]
+            for title, points in drawn.items()
+        }
+        svg = _both(curves, f"axis{number}", shown, label=f"{axis.title}, with 95 % intervals", x_label=axis.x)
+        if svg:
+            figures.append((axis.title, svg))
     return figures
 
 

@@ -16,10 +16,12 @@ from triglot.measures import reported
 from triglot.measures.bias import TOP
 from triglot.report.bias import mean_shares
 from triglot.report.content import FIGURES, Content, Seen, told_of
-from triglot.report.curves import bias_bars, bias_figures, own_languages, training_curves
+from triglot.report.curves import axis_curves, bias_bars, bias_figures, own_languages, training_curves
 from triglot.report.glossary import Word, glossary, key_of
 from triglot.report.heatmap import HeatMap, language_name, matrix
+from triglot.report.ledger import Entry
 from triglot.report.robustness import SUCCESS, lost
+from triglot.report.story import effect, few_seeds, p_value, panels
 from triglot.report.tables import Table
 from triglot.report.templates import environment
 
@@ -225,6 +227,41 @@ def _pairs_by_source(seen: Seen) -> list[Context]:
     return matrices
 
 
+def _answer(content: Content) -> Context:
+    return {"story": content.story}
+
+
+def _claims(content: Content) -> Context:
+    if content.story is None:
+        return {"entries": [], "note": ""}
+    entries = [
+        {"entry": one, "effect": effect(one.deciding), "p": p_value(one.deciding.p), "parts": _parts(one)}
+        for one in content.story.ledger
+    ]
+    return {"entries": entries, "note": few_seeds(content.story)}
+
+
+def _parts(entry: Entry) -> list[Context]:
+    """All parts of a claim, where there are several."""
+    several = len(entry.outcomes) > 1
+    return [
+        {"outcome": one, "effect": effect(one), "p": p_value(one.p) if one.effect is not None else ""}
+        for one in entry.outcomes
+        if several
+    ]
+
+
+def _curves(content: Content) -> Context:
+    if content.story is None:
+        return {"figures": []}
+    tables = {name: (table, *content.attacks.get(name, ())) for name, table in content.tables.items()}
+    return {"figures": axis_curves(panels(content.story, tables))}
+
+
+def _commands(content: Content) -> Context:
+    return {"story": content.story}
+
+
 def _settings(content: Content) -> Context:
     recipes = {arm.name: arm.runs[0].recipe for arm in content.arms if arm.runs[0].recipe}
     return {"recipes": recipes, "differences": content.differences}
@@ -257,6 +294,9 @@ def _facts(content: Content) -> str:
 
 # (id and name of the template, name in the list of contents, title, what fills it)
 _SECTIONS: tuple[tuple[str, str, str, Callable[[Content], Mapping[str, Any]]], ...] = (
+    ("answer", "Answer", "Question and answer", _answer),
+    ("claims", "Claims", "Claims", _claims),
+    ("curves", "Curves", "What was varied", _curves),
     ("results", "Results", "Results in the three settings", _results),
     ("bias", "Language bias", "Language bias", _bias),
     ("robustness", "Robustness", "Robustness", _robustness),
@@ -264,6 +304,7 @@ _SECTIONS: tuple[tuple[str, str, str, Callable[[Content], Mapping[str, Any]]], .
     ("training", "Training", "Training", _training),
     ("seen", "What each arm saw", "What each arm saw", _seen),
     ("settings", "Settings", "Settings", _settings),
+    ("commands", "Commands", "Commands", _commands),
     ("sources", "Data and versions", "Data, licences and versions", _sources),
     ("words", "Names", "What the names mean", lambda content: {}),
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from triglot.escapes import markdown, markdown_code
 from triglot.report.content import FIGURES, OTHERS, Content, told_of
+from triglot.report.story import Story, effect, few_seeds, p_value
 from triglot.report.tables import to_markdown
 
 
@@ -16,7 +17,9 @@ def _pipe(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def to_page(content: Content) -> str:
     """The whole page: tables, findings, what arms saw, settings that differ, licences, versions."""
-    parts = [f"# {markdown(content.title)}", markdown_code(content.command), "## Results in the three settings"]
+    parts = [f"# {markdown(content.title)}", markdown_code(content.command)]
+    parts += story_parts(content.story) if content.story else []
+    parts.append("## Results in the three settings")
     for name, table in content.tables.items():
         told = content.changes.get(name)
         parts += [f"### {markdown(name)}"]
@@ -47,7 +50,32 @@ def to_page(content: Content) -> str:
         parts += ["## Settings that differ", _pipe(["setting", *map(markdown, names)], rows)]
     if content.warnings:
         parts += ["## Warnings", "\n".join(f"- {markdown(text)}" for text in content.warnings)]
+    if content.story and content.story.commands:
+        parts += ["## Commands", "\n".join(["```sh", *content.story.commands, "```"])]
     for title, found in (("Licences of the data", content.licences), ("Versions", content.versions)):
         if found:
             parts += [f"## {title}", "\n".join(f"- {markdown(name)}: {markdown(text)}" for name, text in found.items())]
     return "\n\n".join(part.rstrip("\n") for part in parts if part) + "\n"
+
+
+def story_parts(story: Story) -> list[str]:
+    """Question, answer and ledger as blocks of Markdown."""
+    parts = [f"**{markdown(story.question)}**", " ".join(map(markdown, story.answer))]
+    if story.would_change:
+        parts.append(f"What would change it: {markdown(story.would_change)}")
+    parts += ["\n".join(f"- {markdown(note)}" for note in (*story.notes, *story.left_out))]
+    if story.ledger:
+        rows = [
+            [
+                markdown(entry.claim.statement),
+                f"**{entry.verdict}**",
+                entry.models_verdict,
+                effect(entry.deciding),
+                p_value(entry.deciding.p),
+                markdown(entry.deciding.what if entry.deciding.effect is not None else entry.why),
+            ]
+            for entry in story.ledger
+        ]
+        head = ["claim", "verdict", "of these very models", "effect", "p", "by"]
+        parts += ["## Claims", _pipe(head, rows), few_seeds(story)]
+    return parts

@@ -37,6 +37,7 @@ def to_json(content: Content) -> dict[str, Any]:
         "schema": 1,
         "title": content.title,
         "command": content.command,
+        **(content.story.plain() if content.story else {}),
         "benchmarks": {name: table_to_json(table) for name, table in content.tables.items()},
         "changes": {name: told.sentences for name, told in content.changes.items()},
         "attacks": {one.benchmark: table_to_json(one) for tables in content.attacks.values() for one in tables},

@@ -80,12 +80,15 @@ def in_both(draw: Callable[[str, Space], str], prefix: str) -> str:
 
 @dataclass(frozen=True)
 class Curve:
-    """One line of a plot: a name, x and y values, and which of the arms it is (its colour, dashes and marker)."""
+    """One line of a plot: a name, x and y values, which of the arms it is (its colour, dashes and marker), and the
+    lower and upper ends of intervals where there are some."""
 
     name: str
     x: Sequence[float]
     y: Sequence[float]
     arm: int
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
 
 
 def to_svg(figure: Figure, label: str, prefix: str) -> str:
@@ -150,6 +153,8 @@ def _draw(axes: Axes, curves: Sequence[Curve], *, markers: bool, log: bool) -> N
             markersize=3.6,
             markevery=every,
         )
+        if len(curve.low):
+            axes.vlines(curve.x, curve.low, curve.high, color=ARMS[colour], linewidth=0.9)
     axes.grid(axis="y")
     axes.set_axisbelow(True)
     axes.margins(x=0.01)

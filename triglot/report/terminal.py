@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from triglot.report.story import Story, told
 from triglot.report.tables import Table, cell_text
 
 _GAP = 2  # spaces between columns
@@ -138,3 +139,12 @@ def _width(lines: list[list[str]]) -> int:
     """Columns of the terminal that such a table takes."""
     widths = [max(cell_len(cell.removesuffix(_BEST)) for cell in column) for column in zip(*lines, strict=True)]
     return sum(widths) + _GAP * (len(widths) - 1)
+
+
+def story_lines(story: Story) -> list[str]:
+    """Question, answer, and each claim with its verdict."""
+    lines = [story.question, *story.answer, ""]
+    for entry in story.ledger:
+        models = f" (these models: {entry.models_verdict})" if entry.models != entry.versus else ""
+        lines.append(f"{entry.verdict:14s}  {entry.claim.id}{models}: {told(entry)}")
+    return [*lines, *story.left_out]

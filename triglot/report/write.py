@@ -17,6 +17,7 @@ from triglot.report.content import Content, gather
 from triglot.report.resampling import read_arms
 from triglot.report.robustness import compare_attacks
 from triglot.report.runs import Arm
+from triglot.report.story import Story
 from triglot.report.tables import Table, benchmark_names, compare, notes_markdown, to_csv, to_latex, to_markdown
 
 log = logging.getLogger("triglot")
@@ -109,6 +110,7 @@ def write_report(
     command: str = "",
     study: Mapping[str, Any] | None = None,
     reference: str = "",
+    story: Story | None = None,
 ) -> Report:
     """Write report.html, report.md and report.json into a folder.
 
@@ -119,6 +121,7 @@ def write_report(
         command: that made the runs.
         study: further facts for report.json.
         reference: the arm that the others are compared with; by default the first trained one.
+        story: question, claims and commands, where the study has them.
 
     Returns:
         The report: the path of report.html, and its tables.
@@ -131,7 +134,7 @@ def write_report(
     from triglot.report.markdown import to_page
     from triglot.report.plain import to_json
 
-    content = gather(arms, title=title, command=command, study=study, reference=reference)
+    content = gather(arms, title=title, command=command, study=study, reference=reference, story=story)
     out, facts = Path(out), to_json(content)
     pages = {"report.md": to_page(content), "report.html": to_html(content)}  # all is made before anything is written
     write_json(out / "report.json", facts)

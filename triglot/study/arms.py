@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,34 +19,36 @@ from triglot.evaluate import write_results
 from triglot.evaluate.retrievers import Bm25, evaluate
 from triglot.files import InputError, read_json, write_json, write_text
 from triglot.outputs import resolve
-from triglot.recipe import Recipe, alignment_recipe, arm_recipe, digest
+from triglot.recipe import Recipe, alignment_recipe, arm_recipe, digest, to_yaml
 from triglot.report import Report, find_arms, write_report
 from triglot.sealed import read_sealed, write_sealed
 from triglot.settings import plain
 from triglot.shapes import shaped, strict
 from triglot.study.chosen import choose
 from triglot.study.data import Data
-from triglot.study.derive import derive
-from triglot.study.folder import RESULTS, STUDY, SUMMARY, claim, claim_study, is_finished, writing
-from triglot.study.run import align, fine_tune, make_encoder, open_inputs
+from triglot.study.folder import (
+    MADE,
+    RESULTS,
+    STUDY,
+    SUMMARY,
+    check_data,
+    claim,
+    claim_study,
+    is_finished,
+    waiting,
+    writing,
+)
+from triglot.study.leakage import write_leakage
+from triglot.study.named import Named
+from triglot.study.parts import START, Part, Place, is_done, run_arm, start, waves
+from triglot.study.probe import Plan
+from triglot.study.runners import run_all
 from triglot.study.stage import ALIGNMENT
+from triglot.study.tell import story
 from triglot.train.distributed import is_main
 
 log = logging.getLogger("triglot")
 EVALUATIONS, BASELINE = "evaluations.jsonl", "baseline.json"
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where the parts of a study lie."""
-
-    out: Path
-
-    def arm(self, arm: str, seed: int) -> Path:
-        return self.out / "arms" / arm / f"seed-{seed}"
-
-    def init(self, seed: int) -> Path:
-        return self.out / "init" / f"seed-{seed}"
 
 
 @dataclass
@@ -123,6 +127,10 @@ def study(
     seeds: Sequence[int] | None = None,
     command: str = "",
     progress: bool = False,
+    about: Named | None = None,
+    runner: str = "local",
+    jobs: int = 1,
+    plan: Plan | None = None,
 ) -> Report | None:
     """Run what is not finished yet, then write the report.
 
@@ -133,14 +141,20 @@ def study(
         seeds: only these.
         command: shown in the report.
         progress: show bars.
+        about: the study's question and claims; None for a recipe without.
+        runner: who runs the parts, a row of `runners.RUNNERS`.
+        jobs: parts that run at once at most; with one (and the runner `local`) they run in this process.
+        plan: what a budget has left out; None for nothing.
 
     Returns:
         the report: its path and its tables; None in processes that do not write it.
     """
     out = resolve(out, "folder")
     chosen, numbers = choose(recipe, arms, seeds)
-    place, data, began = _Place(out), Data(recipe.data), time.perf_counter()
-    facts = {
+    place, data, began = Place(out), Data(recipe.data, recipe.made, out / MADE), time.perf_counter()
+    found = _without(waves(recipe, chosen, numbers), plan)
+    runs = [part for wave in found for part in wave if part.arm != START]
+    facts: dict[str, Any] = {
         "recipe": recipe.name,
         "digest": digest(recipe),
         "arms": list(recipe.arms),
@@ -149,72 +163,70 @@ def study(
     }
     with writing(out):
         claim_study(out)
-        if is_main() and not all(is_finished(place.arm(arm, seed)) for arm in chosen for seed in numbers):
-            data.check(recipe)
+        open_parts = [part for part in runs if not is_done(part, recipe, out)]
+        if is_main() and open_parts:
+            data.check_places(recipe)
             for arm in chosen:
-                data.check(arm_recipe(recipe, arm, numbers[0]))
+                data.check_places(arm_recipe(recipe, arm, numbers[0]))
         if is_main():
             write_json(out / STUDY, facts)
+        if is_main() and open_parts:
+            check_data(out, {what: path for what, path in data.places(recipe) if path.exists()})
+            data.make_all()
+            data.check(recipe)
+        if is_main():
             for name in recipe.baselines:
                 baseline(recipe, name, out, data)
-        pace = _Pace()
-        for number, seed in enumerate(numbers):
-            turns = number * len(chosen), len(chosen) * len(numbers)
-            _arms(recipe, chosen, seed, turns, place, data, pace, progress)
+        if is_main() and (jobs > 1 or runner != "local"):
+            threads = recipe.train.threads or 1
+            for wave in found:
+                calls = [part for part in wave if not is_done(part, recipe, out)]
+                if calls:
+                    settings, here = to_yaml(recipe), os.getcwd()
+                    run_all(runner, [(settings, str(out), str(part), here) for part in calls], jobs, threads)
+        _in_turn(recipe, runs, place, data, progress)
         if not is_main():
             return None
+        if about is not None and about.claims:
+            write_leakage(out, recipe, chosen, data)
         facts["seconds"] = round(time.perf_counter() - began, 1)
+        done = find_arms([out])
+        told = story(about, recipe, done, out, command, found, plan) if about is not None else None
         return write_report(
-            find_arms([out]), out, title=recipe.name, command=command, study=facts, reference=_reference(recipe, chosen)
+            done, out, title=recipe.name, command=command, study=facts, reference=_reference(recipe, chosen), story=told
         )
 
 
-def _arms(
-    recipe: Recipe,
-    chosen: Sequence[str],
-    seed: int,
-    done: tuple[int, int],
-    place: _Place,
-    data: Data,
-    pace: _Pace,
-    progress: bool,
-) -> None:
-    """The arms of one seed; `done` counts those of the seeds before, and all."""
-    start = None
-    for turn, arm in enumerate(chosen, done[0] + 1):
+def _without(found: list[list[Part]], plan: Plan | None) -> list[list[Part]]:
+    """The waves without what a budget has left out."""
+    left = {part for part, _ in plan.left_out} if plan else set()
+    return [wave for parts in found if (wave := [part for part in parts if part not in left])]
+
+
+def _in_turn(recipe: Recipe, runs: Sequence[Part], place: Place, data: Data, progress: bool) -> None:
+    """The runs one after another in this process; those that are finished are looked at and recorded."""
+    pace, starts = _Pace(), dict[int, tuple[Path, Path]]()
+    for turn, (arm, seed) in enumerate(((part.arm, part.seed) for part in runs), 1):
         one, folder = arm_recipe(recipe, arm, seed), place.arm(arm, seed)
-        if is_finished(folder):
-            claim(one, folder)
-            read_sealed(folder / SUMMARY)
-            log.info("%s, seed %d: finished before", arm, seed)
-        else:
-            log.info("%d of %d: %s, seed %d%s", turn, done[1], arm, seed, pace.left(done[1] - turn + 1))
-            if one.of:
-                bases = [place.arm(base, seed) for base in one.of]
-                derive(one, bases, folder, open_inputs(data, one, folder), model=arm, progress=progress)
+        with waiting(folder) if is_main() else nullcontext():
+            if is_finished(folder):
+                claim(one, folder)
+                read_sealed(folder / SUMMARY)
+                log.info("%s, seed %d: finished before", arm, seed)
             else:
-                start = start or _start(recipe, seed, place, data, progress)
-                inputs = open_inputs(data, one, folder)
-                fine_tune(one, start[bool(one.alignment)], folder, inputs, model=arm, progress=progress)
-            pace.lap()
+                log.info("%d of %d: %s, seed %d%s", turn, len(runs), arm, seed, pace.left(len(runs) - turn + 1))
+                if not one.of and seed not in starts:
+                    starts[seed] = start(recipe, seed, place.out, data, progress=progress)
+                run_arm(recipe, arm, seed, place.out, data, starts.get(seed), progress=progress)
+                pace.lap()
+        aligned = place.arm(ALIGNMENT, seed)
+        if recipe.alignment is not None and is_finished(aligned):
+            record(place.out, alignment_recipe(recipe, seed), ALIGNMENT, seed, aligned / RESULTS)
         record(place.out, one, arm, seed, folder / RESULTS)
 
 
 def _reference(recipe: Recipe, chosen: Sequence[str]) -> str:
     return recipe.reference if recipe.reference in chosen else ""
-
-
-def _start(recipe: Recipe, seed: int, place: _Place, data: Data, progress: bool) -> tuple[Path, Path]:
-    """The models that arms start from: without and with the alignment."""
-    aligned = alignment_recipe(recipe, seed)
-    folder = place.arm(ALIGNMENT, seed)
-    fresh = make_encoder(aligned, place.init(seed), data)
-    if recipe.alignment is None:
-        return fresh, fresh
-    log.info("alignment, seed %d", seed)
-    model = align(aligned, fresh, folder, open_inputs(data, aligned, folder), progress=progress)
-    record(place.out, aligned, ALIGNMENT, seed, folder / "results.json")
-    return fresh, model
 
 
 def baseline(recipe: Recipe, name: str, out: Path, data: Data) -> None:

@@ -6,7 +6,7 @@ What runs below gets plain values.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -18,6 +18,7 @@ from triglot.benchmark import Opened, open_benchmark
 from triglot.corpus.formats.registry import read_training, split_spec
 from triglot.corpus.formats.wordlist import read_lists
 from triglot.corpus.hub import PREFIX
+from triglot.corpus.made import Made
 from triglot.corpus.parallel import ParallelCorpus, concat
 from triglot.corpus.tally import say
 from triglot.corpus.texts import is_built_in, read_texts
@@ -26,6 +27,7 @@ from triglot.evaluate.bias.scope import check_subsets
 from triglot.files import InputError, beside, nearest
 from triglot.recipe import Benchmark, Recipe, Source, Stage
 from triglot.study.inputs import Benchmarks, Inputs, Training
+from triglot.study.makers import facts_of, make
 from triglot.train.feed import Switching
 
 log = logging.getLogger("triglot")
@@ -52,15 +54,20 @@ class Data:
 
     Args:
         folder: the data folder.
+        made: what is made before it is read, by the first part of its paths.
+        place: where that lies; None where nothing is to be made.
     """
 
-    def __init__(self, folder: str | Path):
+    def __init__(self, folder: str | Path, made: Mapping[str, Made] | None = None, place: str | Path | None = None):
         self.folder = Path(folder)
+        self.made = dict(made or {}) if place is not None else {}
+        self.place = Path(place or ".")
         self._lists: _Once[Lists] = _Once()
         self._lexicons: _Once[Lexicon] = _Once()
         self._sources: _Once[ParallelCorpus] = _Once()
         self._trainings: _Once[Training] = _Once()
         self._benchmarks: _Once[Opened] = _Once()
+        self._made: _Once[Path] = _Once()
 
     def inputs(self, recipe: Recipe, *, training: bool, evaluation: bool) -> Inputs:
         """All that one run reads.
@@ -121,14 +128,34 @@ class Data:
         places.append(("lists", recipe.lists))
         places += [(f"benchmark {one.name!r}", one.path) for one in (*recipe.validation, *recipe.evaluate)]
         places += [("encoder.trim", split_spec(spec)[1]) for spec in trim_files(recipe) if not is_built_in(spec)]
-        inside = [(what, self._path(path)) for what, path in places if path and not path.startswith(PREFIX)]
+        inside = [
+            (what, self.folder / Path(path).expanduser())
+            for what, path in places
+            if path and not path.startswith(PREFIX) and Path(path).parts[0] not in recipe.made
+        ]
+        inside += [(f"made.{name}", self.folder / one.path) for name, one in recipe.made.items() if one.path]
         model = Path(recipe.encoder.model).expanduser()
         if recipe.encoder.model and (model.exists() or is_path(recipe.encoder.model)):
             inside.append(("encoder.model", model))
         return list(dict.fromkeys(inside))
 
     def _path(self, path: str) -> Path:
-        return self.folder / Path(path).expanduser() if path else self.folder
+        return self._base(path) / Path(path).expanduser() if path else self.folder
+
+    def _base(self, path: str) -> Path:
+        """The folder that a path is relative to: where data were made, for what a recipe makes; these are made now if
+        they are not there."""
+        name = Path(path).parts[0] if path else ""
+        if name not in self.made:
+            return self.folder
+        self._made.get(name, lambda: make(self.made[name], self.place / name, self._path, name))
+        return self.place
+
+    def make_all(self) -> dict[str, Mapping[str, Any]]:
+        """Make whatever is to be made. Returns what is told of each."""
+        for name in self.made:
+            self._base(name)
+        return {name: facts_of(self.place / name) for name in self.made}
 
     def lists(self, path: str, languages: Sequence[str], half: int | None = None) -> Lists:
         """Word lists by (source language, target language), in both directions; all or half of the entries."""
@@ -242,7 +269,7 @@ class Data:
             options = dict(benchmark.options) | (
                 {"candidate_text": benchmark.candidate_text} if benchmark.candidate_text else {}
             )
-            more = {"licence": benchmark.licence, "base": self.folder, "options": options}
+            more = {"licence": benchmark.licence, "base": self._base(benchmark.path), "options": options}
             spoken = {"languages": benchmark.languages, "among": languages}
             try:
                 opened = open_benchmark(benchmark.path, name=benchmark.name, format=benchmark.format, **spoken, **more)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,21 @@ from triglot.recipe import Recipe, parse_recipe, to_yaml
 from triglot.sealed import check_files, checksums, discard, read_sealed, write_sealed
 from triglot.settings import plain
 from triglot.shapes import shaped
+from triglot.study.fingerprint import fingerprint
+from triglot.study.makers import SEAL as SEAL_OF_MADE
 from triglot.train.distributed import is_main
 from triglot.train.teacher import SEAL as SEAL_OF_TEACHER
 
 log = logging.getLogger("triglot")
 RECIPE, STUDY, SUMMARY, RESULTS = "recipe.yaml", "study.json", "summary.json", "results.json"
-_START = ("recipe.yaml", "study.json", "metrics.jsonl")  # files of a run or study that has trained and measured nothing
+DATA = "data.json"  # fingerprints of what a study reads
+MADE = "made"  # data that a study makes, in its folder
+_START = (
+    "recipe.yaml",
+    "study.json",
+    "metrics.jsonl",
+    "data.json",
+)  # files of a run or study that has trained and measured nothing
 _SEAL = "checksums.json"  # in `init/`
 _CARD = "README.md"  # of a model: people edit it
 
@@ -53,9 +63,36 @@ def writing(out: Path) -> Iterator[None]:
                 tempfile.TemporaryFile(dir=out).close()
             except OSError as error:
                 raise InputError(f"{out}: cannot be written ({error.strerror})") from None
+        _settle(out)
         if any((out / name).is_file() for name in (RECIPE, STUDY)) or not _others(out):
             sweep(out)
         yield
+
+
+@contextmanager
+def waiting(path: Path) -> Iterator[None]:
+    """`files.locked`, but for a process that waits until the other one is done, which is said."""
+    said = False
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(locked(path))
+                break
+            except InputError:
+                if not path.with_name(f".{path.name}.lock").exists():
+                    raise
+            if not said:
+                log.info("%s: another process is at work there; waiting for it", path)
+                said = True
+            time.sleep(0.2)
+        yield
+
+
+def _settle(out: Path) -> None:
+    """Wait for the processes that run parts of a study; what killed ones have left of their locks goes."""
+    for lock in sorted(out.rglob(".*.lock")) if (out / STUDY).is_file() else ():
+        with waiting(lock.with_name(lock.name[1 : -len(".lock")])):
+            pass
 
 
 def _whole(out: Path) -> Path:
@@ -80,7 +117,8 @@ def _others(out: Path) -> list[str]:
     """The files below a folder that a start alone does not leave: what was trained or measured, and what is not
     ours."""
     sealed: set[str] = set()
-    for pattern in (f"init/**/{_SEAL}", f"teachers/*/*/{SEAL_OF_TEACHER}") if out.is_dir() else ():
+    patterns = (f"init/**/{_SEAL}", f"teachers/*/*/{SEAL_OF_TEACHER}", f"{MADE}/*/{SEAL_OF_MADE}")
+    for pattern in patterns if out.is_dir() else ():
         sealed |= {path.parent.relative_to(out).as_posix() for path in out.rglob(pattern)}
     return [
         name
@@ -163,6 +201,24 @@ def claim_study(out: Path) -> None:
             "a new folder"
         )
     _clear(out)
+
+
+def check_data(out: Path, places: Mapping[str, Path]) -> None:
+    """Note what data a study reads, or check that they are those that it began with, by what is in them and not by
+    where they lie.
+
+    Raises:
+        InputError: names what is other data now.
+    """
+    now = {what: fingerprint(path) for what, path in places.items()}
+    before = shaped(read_sealed(out / DATA), dict[str, str], str(out / DATA)) if (out / DATA).is_file() else {}
+    for what, digits in now.items():
+        if before.get(what, digits) != digits:
+            raise InputError(
+                f"{out}: begun with other data: {what} has changed since ({places[what]}); choose another folder"
+            )
+    if {**before, **now} != before:
+        write_sealed(out / DATA, {**before, **now})
 
 
 def _clear(out: Path) -> None:

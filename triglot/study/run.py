@@ -18,6 +18,7 @@ from triglot.outputs import resolve
 from triglot.recipe import Recipe, alignment_recipe, single
 from triglot.study.data import Data
 from triglot.study.folder import (
+    MADE,
     RESULTS,
     claim,
     discard_start,
@@ -50,7 +51,7 @@ def run(recipe: Recipe, out: str | Path, *, progress: bool = False) -> dict[str,
     """
     out = resolve(out, "folder")
     recipe = single(recipe, recipe.seed)
-    data = Data(recipe.data)
+    data = Data(recipe.data, recipe.made, out / MADE)
     with writing(out):
         if is_main() and not is_finished(out):
             data.check(recipe)

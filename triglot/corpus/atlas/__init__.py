@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus
 from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.corpus.tally import Tally
 from triglot.files import InputError, nearest
-from triglot.ranges import Seed
+from triglot.ranges import Range, Seed
 from triglot.seeds import bits, generator
 
 if TYPE_CHECKING:
@@ -184,6 +184,7 @@ def read_retrieval(
     part: str = "test",
     slice: str | None = None,
     seed: Seed = 1,
+    limit: Annotated[int, Range(0, 10**6)] = 0,
     languages: Sequence[str] | None = None,
 ) -> RetrievalSet:
     """Questions of a part against its sentences and, as distractors, the training sentences about the same entities.
@@ -193,6 +194,7 @@ def read_retrieval(
         part: `test`, `validation` or `train` (which then has no distractors).
         slice: of the test part, `pairs` or `entities`; None for both.
         seed: as in `read_training`.
+        limit: so many facts, drawn once; 0 for all.
         languages: codes; all 11 by default.
 
     Returns:
@@ -204,6 +206,8 @@ def read_retrieval(
     edition = _edition(seed)
     facts = edition.atlas.facts
     own = _facts_of(edition, part, slice)
+    if 0 < limit < len(own):
+        own = [own[place] for place in sorted(generator(seed, "atlas limit").permutation(len(own))[:limit])]
     about = {facts[number].subject for number in own}
     others = [
         n
