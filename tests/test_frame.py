@@ -190,7 +190,7 @@ def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
     )
     providers = metadata.packages_distributions()
     # The packages of backends need not be installed; they are called as their modules are.
-    optional = {name: [name] for name, extra in EXTRAS.items() if extra in ("onnx", "openvino")}
+    optional = {name: [name] for name, extra in EXTRAS.items() if extra in ("onnx", "openvino", "ray")}
     providers = {**optional, **providers}
     needed = {normal(providers[name][0]) for name in used}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
