@@ -7,7 +7,6 @@ import html
 import io
 import json
 import re
-import shutil
 import subprocess
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -16,17 +15,9 @@ from typing import Any
 import matplotlib.image
 import pytest
 
+from tests.browser import FLAGS, find
 from triglot.report import Report, find_arms, write_report
 
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-]
-FLAGS += ["--disable-component-update", "--disable-sync", "--hide-scrollbars"]
 PROBE = """<script>
 addEventListener("load", () => {
   const tables = [...document.querySelectorAll("table")].filter(t => t.getBoundingClientRect().height > 20);
@@ -44,14 +35,19 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def chromium() -> str:
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not found:
-        pytest.skip("no chromium (Debian: apt-get install chromium)")
-    return found
+    return find()
 
 
 def drawn(chromium: str, tmp_path: Path, page: Path, *options: str) -> str:
-    command = [chromium, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", *options, page.as_uri()]
+    command = [
+        chromium,
+        "--headless",
+        "--hide-scrollbars",
+        *FLAGS,
+        f"--user-data-dir={tmp_path / 'profile'}",
+        *options,
+        page.as_uri(),
+    ]
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
 
 

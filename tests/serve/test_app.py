@@ -20,6 +20,7 @@ from triglot.index.store import DiskIndex
 from triglot.search.searcher import Searcher, SearchSettings
 from triglot.serve.app import create_app
 from triglot.serve.limits import Rate
+from triglot.serve.logs import Lines
 from triglot.serve.settings import ServeSettings
 from triglot.serve.tokens import Tokens, hashed, make_token
 
@@ -238,7 +239,8 @@ def test_metrics_and_bias_count_languages(ask: Callable[..., Answered], index: D
     assert 'triglot_searches_total{mode="any",query_lang="de"} 1.0' in text
     assert 'triglot_hits_total{lang="de",query_lang="de"}' in text
     assert 'query_lang="other"' in text
-    assert "sw" not in text
+    assert '"sw"' not in text
+    assert 'triglot_own_language_excess{mode="any",query_lang="de"}' in text
     assert 'triglot_passages{lang="fr"}' in text
     assert 'triglot_requests_total{route="/search",status="200"} 3.0' in text
     assert bias["recent"]["answers"] == 3
@@ -256,9 +258,10 @@ def test_questions_are_in_the_log_only_where_asked(
             ("POST", "/search", {"json": {"query": "en-river", "lang": "en"}}),
             settings=ServeSettings(log_queries=shown),
         )
-    lines = [json.loads(one.message) for one in caplog.records if one.name == "triglot.serve"]
-    assert {line["event"] for line in lines} == {"search", "request"}
-    assert ("en-river" in caplog.text) == shown
+    lines = [Lines().format(one) for one in caplog.records if one.name == "triglot.serve"]
+    assert {json.loads(line)["event"] for line in lines} == {"search", "request"}
+    assert any("en-river" in line for line in lines) == shown
+    assert all({"time", "level"} <= json.loads(line).keys() for line in lines)
 
 
 def test_tokens_are_kept_as_hashes(tmp_path: Path) -> None:
@@ -280,4 +283,6 @@ def test_tokens_are_kept_as_hashes(tmp_path: Path) -> None:
 
 def test_the_openapi_document_names_the_routes(ask: Callable[..., Answered]) -> None:
     paths = ask(("GET", "/openapi.json"))[0].json()["paths"]
-    assert {"/search", "/v1/embeddings", "/rerank", "/documents", "/bias", "/health", "/metrics"} == set(paths)
+    assert {"/search", "/about", "/v1/embeddings", "/rerank", "/documents", "/bias", "/health", "/metrics"} == set(
+        paths
+    )

@@ -152,6 +152,21 @@ def serve(
         str,
         typer.Option(metavar="FILE", help="Make a token, print it, add its hash to a file, and end.", callback=at_home),
     ] = "",
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...",
+            help="Limits of the service, such as rate=200 (requests of a client a second), seconds=10, body=1000000.",
+        ),
+    ] = None,
+    reranker: Annotated[
+        str,
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder of a cross-encoder that /rerank goes by; without it the vectors of the index's model do.",
+            callback=at_home,
+        ),
+    ] = "",
     allow_host: Annotated[
         list[str] | None, typer.Option(help="Name by which requests may call the service, beside localhost.")
     ] = None,
@@ -168,26 +183,40 @@ def serve(
     computing: Computing = USUAL,
     quiet: Quiet = False,
 ) -> None:
-    """Serve an index over HTTP: search, embeddings, rerank, documents, bias, metrics."""
+    """Serve an index over HTTP: a search page, search, embeddings, rerank, documents, bias, metrics."""
     listen(quiet)
     from triglot.commands.index import open_searched
+    from triglot.document import Document, key_values
     from triglot.files import InputError
     from triglot.search.searcher import Searcher
     from triglot.serve.settings import ServeSettings
     from triglot.serve.tokens import Tokens, make_token
+    from triglot.settings import build
 
     if new_token:
         return typer.echo(make_token(new_token))
     if not place:
         raise InputError("Missing argument 'INDEX': give the folder of an index")
+    unused = {"--tokens": tokens, "--reranker": reranker, "KEY=VALUE": settings, "--log-queries": log_queries}
+    if mcp and any(unused.values()):
+        raise InputError(f"--mcp: serves no HTTP; leave out {', '.join(name for name, told in unused.items() if told)}")
     read = Tokens.read(tokens) if tokens else Tokens()
+    names = (*ServeSettings().hosts, *(allow_host or ()), *([] if host in ("0.0.0.0", "::") else [host]))
+    told = {"hosts": list(names), **key_values(settings or [])} | ({"log_queries": True} if log_queries else {})
+    allowed = build(ServeSettings, Document(told, "serve"))
+    score = None
+    if reranker:
+        from triglot.commands.models import load_cross_encoder
+
+        score = load_cross_encoder(reranker, computing)
     index, encoder = open_searched(place, model=model_name, computing=computing)
+    searcher = Searcher(encoder, index)
     if mcp:
         from triglot.serve.agents import create_server
 
-        return create_server(Searcher(encoder, index)).run("stdio")
-    hosts = (*ServeSettings().hosts, *(allow_host or ()), *([] if host in ("0.0.0.0", "::") else [host]))
+        return create_server(searcher).run("stdio")
     from triglot.serve.run import serve as run
 
-    settings = ServeSettings(hosts=hosts, log_queries=log_queries)
-    run(Searcher(encoder, index), settings, host=host, port=port, tokens=read, quiet=quiet)
+    folder = Path(place).resolve()
+    name = folder.parent.name if folder.name == "index" else folder.name
+    run(searcher, allowed, host=host, port=port, tokens=read, reranker=score, name=name, quiet=quiet)

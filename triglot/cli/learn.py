@@ -31,12 +31,12 @@ from triglot.ranges import Count, Dim, Heads, Seed, Vocab
 
 @app.command()
 def demo(settings: Settings = None, out: Out = Path("runs/demo"), as_json: Json = False, quiet: Quiet = False) -> None:
-    """Train and compare three models on the built-in corpus, then search with one of them."""
+    """Train and compare three models on the built-in corpus, then search with one of them and index its passages."""
     progress = listen(quiet)
     from triglot.recipe import load_recipe
 
     recipe = load_recipe("demo", settings or [])
-    from triglot.commands.demo import examples, first_screen
+    from triglot.commands.demo import examples, first_screen, index_of
     from triglot.study.arms import study
 
     if not quiet:
@@ -45,9 +45,11 @@ def demo(settings: Settings = None, out: Out = Path("runs/demo"), as_json: Json 
     command = " ".join(["triglot", "demo", *(settings or []), "--out", str(out)])
     report = study(recipe, out, command=command, progress=progress)
     arm = list(recipe.arms)[-1]
-    found = examples(out / "arms" / arm / f"seed-{recipe.seeds[0]}" / "model", recipe)
+    model = out / "arms" / arm / f"seed-{recipe.seeds[0]}" / "model"
+    found = examples(model, recipe)
+    place = index_of(model, recipe, out)
     if as_json:
-        return put("demo", {**read_json(out / "report.json"), "searches": found}, out)
+        return put("demo", {**read_json(out / "report.json"), "searches": found, "index": str(place)}, out)
     print_report(report)
     typer.echo(f"\nSearches with {arm}, question and answer in different languages:")
     for example in found:
@@ -55,6 +57,7 @@ def demo(settings: Settings = None, out: Out = Path("runs/demo"), as_json: Json 
         verdict = "right" if example.right else "wrong"
         typer.echo(f"\n  {example.question_lang}  {example.question}{gloss}")
         typer.echo(f"  {example.passage_lang}  {example.passage}\n      score {example.score:.3f}, {verdict}")
+    typer.echo(f"\nindex: {place}\nSearch it on a page, at http://127.0.0.1:8000/:\n  triglot serve {place}")
 
 
 NamedTexts = Annotated[

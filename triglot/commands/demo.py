@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 from triglot.batches.kinds import KINDS
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.encoder import load_encoder
+from triglot.files import atomic_write
 from triglot.recipe import Recipe, arm_recipe
 from triglot.study.data import Data
 
@@ -106,3 +108,31 @@ def _pairs(languages: Sequence[str]) -> list[tuple[str, str]]:
         return list(PAIRS)
     turns = list(languages)
     return [(turns[i % len(turns)], turns[(i + 1) % len(turns)]) for i in range(len(PAIRS))] if len(turns) > 1 else []
+
+
+def index_of(model: Path, recipe: Recipe, out: Path) -> Path:
+    """An index of the passages that the demo asks, without language by means of the passages themselves.
+
+    Args:
+        model: that searches.
+        recipe: of the demo.
+        out: its folder; the passages are written to `passages.jsonl` there, in the form that `triglot index` reads.
+
+    Returns:
+        the folder of the index.
+    """
+    from triglot.commands.index import make_index
+    from triglot.index.settings import IndexSettings
+
+    benchmark = Data(recipe.data).benchmark(recipe.evaluate[0], recipe.languages).retrieval
+    assert isinstance(benchmark, RetrievalSet)
+    passages, codes = benchmark.passages, benchmark.languages
+    rows = zip(passages.ids, passages.texts, passages.lang.tolist(), passages.group.tolist(), strict=True)
+    with atomic_write(out / "passages.jsonl") as handle:
+        for one, text, lang, group in rows:
+            record = {"id": one, "text": text, "lang": codes[lang], "group": f"{group}" if group >= 0 else ""}
+            handle.write(json.dumps(record, ensure_ascii=False) + "\n")
+    place = out / "index"
+    debias = "lsar" if len(codes) > 1 else ""
+    make_index(str(model), str(out / "passages.jsonl"), place, IndexSettings(), debias=debias, force=True)
+    return place

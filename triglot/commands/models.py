@@ -130,3 +130,13 @@ def model_folder(model: str) -> str:
         listed = "".join(f"\n  {path.parent}" for path in found)
         raise InputError(f"{model}: is no model but {len(found)} of them; name one:{listed}")
     return str(found[0]) if found else model
+
+
+def load_cross_encoder(folder: str, computing: Computing = USUAL) -> Callable[[str, Sequence[str]], Any]:
+    """A cross-encoder as a function of a question and passages.
+
+    Raises InputError where the folder holds none, see `triglot.encoder.reranker.load_reranker`.
+    """
+    from triglot.encoder.reranker import load_reranker
+
+    return load_reranker(folder, computing=Computing(device=computing.device, batch_size=computing.batch_size))

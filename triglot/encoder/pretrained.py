@@ -105,7 +105,7 @@ def load_transformer(
         given = {"query": settings.query_prefix, "passage": settings.passage_prefix}
         prefixes = prefixes | {side: prefix for side, prefix in given.items() if prefix is not None}
         lengths = {"query": min(settings.query_length, longest), "passage": min(settings.passage_length, longest)}
-    with _explained(folder):
+    with explained(folder):
         encoder = TransformerEncoder(
             model,
             name=name,
@@ -119,7 +119,7 @@ def load_transformer(
 
 
 @contextmanager
-def _explained(folder: Path, staged: Path | None = None) -> Iterator[None]:
+def explained(folder: Path, staged: Path | None = None) -> Iterator[None]:
     """Whatever goes wrong in other libraries with a model of this folder as an InputError, which does not name the
     staged one."""
     try:
@@ -136,7 +136,7 @@ def _explained(folder: Path, staged: Path | None = None) -> Iterator[None]:
 def _loaded(stage: Stage, folder: Path, device: str | None) -> SentenceTransformer:
     """The model of a staged folder, each of whose weights came out of its files."""
     # Seeded, since a pooler that the file lacks is drawn at random; it is never read.
-    with _explained(folder, stage.path), _seeded(0), quiet(), reports() as loads:
+    with explained(folder, stage.path), _seeded(0), quiet(), reports() as loads:
         model = SentenceTransformer(
             str(stage.path),
             device=device,

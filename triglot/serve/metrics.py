@@ -32,10 +32,16 @@ class Metrics:
             "triglot_hits", "Hits by language, and that of the question.", ["query_lang", "lang"], **more
         )
         self._batch = Histogram(
-            "triglot_batch_size", "Questions encoded together.", buckets=(1, 2, 4, 8, 16, 32, 64), **more
+            "triglot_batch_size", "Texts encoded together.", buckets=(1, 2, 4, 8, 16, 32, 64), **more
         )
         self._passages = Gauge("triglot_passages", "Passages by language.", ["lang"], **more)
-        self._recent: deque[tuple[str, Mapping[str, float]]] = deque(maxlen=recent)
+        self._excess = Gauge(
+            "triglot_own_language_excess",
+            "Of recent answers: 0 as mixed as the pool, 1 nothing but the own language.",
+            ["query_lang", "mode"],
+            **more,
+        )
+        self._recent: deque[tuple[str, str, Mapping[str, float]]] = deque(maxlen=recent)
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Count a request."""
@@ -43,7 +49,7 @@ class Metrics:
         self._seconds.labels(route).observe(seconds)
 
     def batch(self, size: int) -> None:
-        """Count questions that were encoded together."""
+        """Count texts that were encoded together."""
         self._batch.observe(size)
 
     def answer(self, answer: Answer) -> None:
@@ -53,7 +59,7 @@ class Metrics:
         for hit in answer.hits:
             self._hits.labels(asked, hit.lang).inc()
         if answer.hits:
-            self._recent.append((asked, answer.composition))
+            self._recent.append((answer.mode, asked, answer.composition))
 
     def text(self, counts: Mapping[str, int]) -> bytes:
         """In Prometheus' text format.
@@ -64,27 +70,59 @@ class Metrics:
         self._passages.clear()
         for code, count in counts.items():
             self._passages.labels(code).set(count)
+        self._excess.clear()
+        total = max(sum(counts.values()), 1)
+        pool = {code: count / total for code, count in counts.items()}
+        for mode, by_lang in self._by_mode().items():
+            for asked, found in _by_language(by_lang, pool).items():
+                if "excess" in found:
+                    self._excess.labels(asked, mode).set(found["excess"])
         return generate_latest(self.registry)
 
+    def _by_mode(self) -> dict[str, dict[str, list[Mapping[str, float]]]]:
+        """Mode -> language of the question -> compositions of recent answers."""
+        found: dict[str, dict[str, list[Mapping[str, float]]]] = {}
+        for mode, asked, composition in list(self._recent):
+            found.setdefault(mode, {}).setdefault(asked, []).append(composition)
+        return found
+
     def recent(self, pool: Mapping[str, float]) -> dict[str, Any]:
-        """The languages of recent answers, in all and by the language of the question, against the pool."""
+        """The languages of recent answers, in all and by the way of ranking and the language of the question, against
+        the pool."""
+        by_mode = self._by_mode()
         by_lang: dict[str, list[Mapping[str, float]]] = {}
-        for asked, composition in list(self._recent):
-            by_lang.setdefault(asked, []).append(composition)
-        every = [one for held in by_lang.values() for one in held]
+        for held in by_mode.values():
+            for asked, some in held.items():
+                by_lang.setdefault(asked, []).extend(some)
         return {
-            "answers": len(every),
+            "answers": len(_all(by_lang)),
             "pool": dict(pool),
-            "composition": _mean(every),
-            "by_question_language": {
-                asked: {
-                    "answers": len(held),
-                    "composition": _mean(held),
-                    **_own(_mean(held).get(asked, 0.0), pool.get(asked)),
+            "composition": _mean(_all(by_lang)),
+            "by_question_language": _by_language(by_lang, pool),
+            "by_mode": {
+                mode: {
+                    "answers": len(_all(held)),
+                    "composition": _mean(_all(held)),
+                    "by_question_language": _by_language(held, pool),
                 }
-                for asked, held in by_lang.items()
+                for mode, held in by_mode.items()
             },
         }
+
+
+def _all(by_lang: Mapping[str, list[Mapping[str, float]]]) -> list[Mapping[str, float]]:
+    return [one for held in by_lang.values() for one in held]
+
+
+def _by_language(by_lang: Mapping[str, list[Mapping[str, float]]], pool: Mapping[str, float]) -> dict[str, Any]:
+    return {
+        asked: {
+            "answers": len(held),
+            "composition": _mean(held),
+            **_own(_mean(held).get(asked, 0.0), pool.get(asked)),
+        }
+        for asked, held in by_lang.items()
+    }
 
 
 def _mean(compositions: list[Mapping[str, float]]) -> dict[str, float]:
