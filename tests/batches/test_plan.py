@@ -367,3 +367,18 @@ def test_hybrid_shows_rows_that_one_of_its_kinds_alone_can_show():
     assert [step.rows.tolist() for step in plan.lasting(7)] == [step.rows.tolist() for step in list(plan)[:7]]
     again = plan_run(rows, replace(batches, kind="xx"), steps=4, seed=1)
     assert again.unusable == {0: {"no language on both sides": 60}}
+
+
+def test_a_source_that_one_kind_alone_can_show_has_such_batches_among_hybrid_ones():
+    """Comments in two languages have X-Y batches, texts in one language X-X batches; both were refused."""
+    query = np.repeat([0b011, 0b001, 0b001], [60, 60, 60]).astype(np.uint64)
+    passage = np.repeat([0b011, 0b010, 0b001], [60, 60, 60]).astype(np.uint64)
+    source = np.repeat([0, 1, 2], 60).astype(np.int16)
+    rows = Rows(np.arange(180), query, passage, source)
+    plan = plan_run(rows, BatchSettings(size=16, comparable=False), steps=120, seed=1)
+    kinds = {number: {step.kind for step in plan if (source[step.rows] == number).all()} for number in range(3)}
+    assert kinds == {0: {"xx", "xy"}, 1: {"xy"}, 2: {"xx"}}
+    with pytest.raises(InputError, match="source 1: no row can be used"):
+        plan_run(rows, BatchSettings(size=16), steps=8, seed=1)
+    with pytest.raises(InputError, match="source 1: no row can be used"):
+        plan_run(rows, BatchSettings(kind="xx", size=16, comparable=False), steps=8, seed=1)

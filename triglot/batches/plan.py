@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from triglot.batches.alone import in_one_part, of_bitext
 from triglot.batches.filling import FULL, NEAR
 from triglot.batches.kinds import KINDS, parts_of
 from triglot.batches.ledger import Ledger
@@ -20,6 +22,7 @@ from triglot.batches.settings import BatchSettings, Rows
 from triglot.files import InputError
 from triglot.seeds import spread, uniform
 
+log = logging.getLogger("triglot")
 _SQRT3 = math.sqrt(3) - 1  # groups start their sequences at its multiples
 
 
@@ -420,8 +423,14 @@ def plan_run(
         own = np.flatnonzero(rows.source == source)
         lines = rows.same is not None and len(own) > 0 and bool(rows.same[own].all())
         try:
-            layouts[source] = Layout(rows, _of_bitext(batches) if lines else batches, own)
+            layouts[source] = Layout(rows, of_bitext(batches) if lines else batches, own)
         except InputError as error:
+            alone = None if lines else in_one_part(rows, batches, own)
+            if alone is not None:
+                layouts[source] = alone
+                kind = KINDS[alone.batches.kind].title
+                log.info("%s: only %s batches can show its rows, and no others do", _called(source, names), kind)
+                continue
             hint = "; batches.bitext: xy shows them in two languages" if lines and batches.bitext == "kind" else ""
             raise InputError(f"{_called(source, names)}: {error}{hint}") from None
     if not layouts:
@@ -460,13 +469,6 @@ def _apart(rows: Rows, layout: Layout, subset: np.ndarray) -> Iterator[Layout]:
         if len(own.rows) >= layout.batches.least and not _sizes({0: own}, {0: 1.0}).small:
             left = np.setdiff1d(left, own.rows)
             yield own
-
-
-def _of_bitext(batches: BatchSettings) -> BatchSettings:
-    """The settings for a source of parallel lines."""
-    if batches.bitext != "xy":
-        return batches
-    return replace(batches, kind="xy", by="row", comparable=False, alpha_end=None)
 
 
 def counts_of(step: Step) -> dict[tuple[int, int, int], int]:

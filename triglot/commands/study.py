@@ -120,7 +120,8 @@ def plan_lines(plan: Plan) -> list[str]:
     left = {part for part, _ in plan.left_out}
     lines = ["plan, from a timed probe on this machine"]
     for part, seconds in plan.seconds.items():
-        note = "left out" if part in left else ("finished" if not seconds else told(seconds))
+        note = told(seconds) if seconds else "finished"
+        note = "left out" if part in left else note
         lines.append(f"  {part!s:28s}  {note}")
     several = f", {plan.jobs} at once" if plan.jobs > 1 else ""
     return [*lines, f"  together {told(plan.total)}{several}", *plan.lines()]

@@ -45,7 +45,7 @@ from triglot.study.probe import Plan
 from triglot.study.runners import run_all
 from triglot.study.stage import ALIGNMENT
 from triglot.study.tell import story
-from triglot.train.distributed import is_main
+from triglot.train.distributed import is_main, main_first
 
 log = logging.getLogger("triglot")
 EVALUATIONS, BASELINE = "evaluations.jsonl", "baseline.json"
@@ -164,16 +164,20 @@ def study(
     with writing(out):
         claim_study(out)
         open_parts = [part for part in runs if not is_done(part, recipe, out)]
+        several = [recipe, *(arm_recipe(recipe, arm, numbers[0]) for arm in chosen)]
         if is_main() and open_parts:
-            data.check_places(recipe)
-            for arm in chosen:
-                data.check_places(arm_recipe(recipe, arm, numbers[0]))
+            for one in several:
+                data.check_places(one)
         if is_main():
             write_json(out / STUDY, facts)
         if is_main() and open_parts:
-            check_data(out, {what: path for what, path in data.places(recipe) if path.exists()})
-            data.make_all()
-            data.check(recipe)
+            check_data(out, _places(data, several))
+        if open_parts and recipe.made:
+            with main_first():
+                data.make_all()
+        if is_main() and open_parts:
+            for one in several:
+                data.check(one)
         if is_main():
             for name in recipe.baselines:
                 baseline(recipe, name, out, data)
@@ -195,6 +199,16 @@ def study(
         return write_report(
             done, out, title=recipe.name, command=command, study=facts, reference=_reference(recipe, chosen), story=told
         )
+
+
+def _places(data: Data, recipes: Sequence[Recipe]) -> dict[str, Path]:
+    """What a study reads: a name for each place. Arms may give one name to several."""
+    found: dict[str, Path] = {}
+    for what, path in (place for one in recipes for place in data.places(one)):
+        name = what if found.get(what, path) == path else f"{what} ({path.name})"
+        if path.exists():
+            found[name] = path
+    return found
 
 
 def _without(found: list[list[Part]], plan: Plan | None) -> list[list[Part]]:

@@ -118,8 +118,12 @@ def make(made: Made, place: Path, at: Callable[[str], Path], name: str) -> Path:
 
 
 def facts_of(place: Path) -> Mapping[str, Any]:
-    """What was told of data that were made."""
-    return read_sealed(place / SEAL).get("facts", {})
+    """What was told of data that were made; nothing where they are not there any more."""
+    try:
+        return read_sealed(place / SEAL).get("facts", {})
+    except InputError as error:
+        log.warning("%s; nothing is told of it", error)
+        return {}
 
 
 def _is_there(place: Path, asked: Mapping[str, Any]) -> bool:

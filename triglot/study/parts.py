@@ -21,6 +21,7 @@ from triglot.study.derive import derive
 from triglot.study.folder import MADE, claim, is_finished, waiting
 from triglot.study.run import align, fine_tune, make_encoder, open_inputs
 from triglot.study.stage import ALIGNMENT
+from triglot.train.distributed import is_main
 
 START = ALIGNMENT  # no arm can be called so
 
@@ -88,7 +89,7 @@ def is_done(part: Part, recipe: Recipe, out: Path) -> bool:
 def start(recipe: Recipe, seed: int, out: Path, data: Data, *, progress: bool = False) -> tuple[Path, Path]:
     """The models that arms start from: without and with the alignment. They are made if they are not there."""
     place, aligned = Place(out), alignment_recipe(recipe, seed)
-    with waiting(place.init(seed)):
+    with waiting(place.init(seed)) if is_main() else nullcontext():  # the processes of one run go in step
         fresh = make_encoder(aligned, place.init(seed), data)
         if recipe.alignment is None:
             return fresh, fresh

@@ -53,6 +53,9 @@ def run(recipe: Recipe, out: str | Path, *, progress: bool = False) -> dict[str,
     recipe = single(recipe, recipe.seed)
     data = Data(recipe.data, recipe.made, out / MADE)
     with writing(out):
+        if recipe.made and not is_finished(out):
+            with main_first():
+                data.make_all()
         if is_main() and not is_finished(out):
             data.check(recipe)
         claim(recipe, out)

@@ -45,7 +45,7 @@ def story(
     notes = [
         *settings.notes,
         *_started(recipe),
-        *(f"{name}: {facts_of(out / MADE / name)['told']}" for name in recipe.made),
+        *(f"{name}: {facts_of(out / MADE / name).get('told', 'made')}" for name in recipe.made),
     ]
     words = shlex.split(command)
     given = words.index("--out") if "--out" in words else len(words)

@@ -101,8 +101,8 @@ def write_nli(
 def write_stance(
     folder: Path, *, languages: Sequence[str] | None = None, questions: int = 60, seed: Seed = 1
 ) -> dict[str, object]:
-    """`questions.xx.jsonl`, `train.jsonl` and `valid.jsonl`: a question is a sentence about a fact; a comment for it
-    says the same in other words, one against it has another answer. No author writes in both files.
+    """`questions.xx.jsonl`, `train.jsonl` and `valid.jsonl`: a question asks for a fact; a comment for it tells the fact,
+    one against it has another answer. The files word their comments differently, and no author writes in both.
 
     Args:
         folder: to write into.
@@ -117,12 +117,12 @@ def write_stance(
     for question, number in zip(range(questions), numbers, strict=False):
         others = _others(edition, number, seed, 2)
         for code in chosen:
-            asked[code].append(_line({"id": question, "text": _told(edition, number, code, 0).rstrip(".。।") + "?"}))
+            asked[code].append(_line({"id": question, "text": edition.question(number, code, "train")}))
         for place, split in enumerate(comments):
             for code in chosen:
-                told = [("FAVOR", _told(edition, number, code, 1 + place))]
+                told = [("FAVOR", _told(edition, number, code, place))]
                 told += [
-                    ("AGAINST", _told(edition, number, code, 1 + place, other)) for other in others[place : place + 1]
+                    ("AGAINST", _told(edition, number, code, place, other)) for other in others[place : place + 1]
                 ]
                 for label, text in told:
                     of = {"id": 0, "question_id": question, "language": code, "comment": text, "label": label}
