@@ -200,7 +200,7 @@ def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
 
     extras = {
         name: names(project["optional-dependencies"][name])
-        for name in ("train", "report", "augment", "hub", "trainers", "lora", "onnx", "openvino", "serve", "mcp")
+        for name in ("train", "report", "augment", "hub", "trainers", "lora", "onnx", "openvino", "ray", "serve", "mcp")
     }
     # torch imports tensorboard and onnx, transformers' Trainer accelerate.
     others = {"tensorboard", "accelerate", "onnx"}

@@ -53,7 +53,7 @@ def test_a_size_has_its_own_keys_and_those_of_all(path: str) -> None:
     [
         (("", ""), "", "--size: .* has several sizes; choose one of smoke, cpu"),
         (("", ""), "smok", "did you mean 'smoke'"),
-        (("steps: 3", "stps: 3"), "smoke", r"own.yaml:18: .*stps: no such setting; did you mean 'steps'"),
+        (("steps: 3", "stps: 3"), "smoke", r"own.yaml:15: .*stps: no such setting; did you mean 'steps'"),
         (("arm: a,", "arm: z,"), "cpu", "claim own: no arm 'z'"),
         (("settings-counted: null", "settings-cunted: null"), "cpu", "no claim 'settings-cunted'; did you mean"),
         (("than: [b]", "than: [b], of: x"), "cpu", r"own.yaml:4: .*of"),
@@ -68,8 +68,8 @@ def test_what_is_wrong_is_named_with_its_place(path: str, change: tuple[str, str
 
 def test_lines_of_a_size_are_those_of_the_file() -> None:
     document = sized(parse_yaml(STUDY, "own.yaml"), "smoke")
-    assert document.where("train.steps") == "own.yaml:18"
-    assert document.where("train.lr") == "own.yaml:9"
+    assert document.where("train.steps") == "own.yaml:15"
+    assert document.where("train.lr") == "own.yaml:8"
 
 
 @pytest.mark.parametrize("name", recipes.study_names())
