@@ -101,8 +101,8 @@ def write_nli(
 def write_stance(
     folder: Path, *, languages: Sequence[str] | None = None, questions: int = 60, seed: Seed = 1
 ) -> dict[str, object]:
-    """`questions.xx.jsonl`, `train.jsonl` and `valid.jsonl`: a question asks for a fact; a comment for it tells the fact,
-    one against it has another answer. The files word their comments differently, and no author writes in both.
+    """`questions.xx.jsonl`, `train.jsonl` and `valid.jsonl`: a question asks for a fact; a comment for it tells the
+    fact, one against it has another answer. The files word their comments differently, and no author writes in both.
 
     Args:
         folder: to write into.
@@ -121,9 +121,7 @@ def write_stance(
         for place, split in enumerate(comments):
             for code in chosen:
                 told = [("FAVOR", _told(edition, number, code, place))]
-                told += [
-                    ("AGAINST", _told(edition, number, code, place, other)) for other in others[place : place + 1]
-                ]
+                told += [("AGAINST", _told(edition, number, code, place, other)) for other in others[place : place + 1]]
                 for label, text in told:
                     of = {"id": 0, "question_id": question, "language": code, "comment": text, "label": label}
                     of["id"] = len(comments[split]) + 100_000 * place
