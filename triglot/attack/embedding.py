@@ -13,12 +13,12 @@ import numpy as np
 
 from triglot.attack.search import Found
 from triglot.attack.settings import AttackSettings
-from triglot.attack.target import Target
+from triglot.attack.target import Attackable
 from triglot.encoder.static import StaticEncoder, bag_means
 from triglot.files import InputError
 
 
-def shift_queries(target: Target, attack: AttackSettings, *, rows: int = 256) -> np.ndarray:
+def shift_queries(target: Attackable, attack: AttackSettings, *, rows: int = 256) -> np.ndarray:
     """(queries, dim) vectors of the queries after the shift that lowers the margin most.
 
     The shift of a query has a norm over all its tokens (Frobenius) of at most `eps` times the root mean square norm of
@@ -31,33 +31,23 @@ def shift_queries(target: Target, attack: AttackSettings, *, rows: int = 256) ->
 
     from triglot.robust.ball import ascend
 
-    encoder, texts = target.encoder, target.benchmark.queries.texts
+    encoder, texts, passage = target.encoder, target.texts, target.side == "passage"
     if isinstance(encoder, StaticEncoder):
         prepare: Callable[[list[str]], Any] = lambda part: _static(encoder, part)  # noqa: E731
     elif hasattr(encoder, "input_embeddings"):
-        prepare = lambda part: _network(encoder, part)  # noqa: E731
+        prepare = lambda part: _network(encoder, part, passage)  # noqa: E731
     else:
         raise InputError(
             f"attack {attack.label!r}: needs a model whose gradients can be taken, not {type(encoder).__name__}"
         )
     device = getattr(encoder, "device", "cpu")
-    passages = torch.from_numpy(target.passages).to(device)
     result = np.empty_like(target.queries)
     for start in range(0, len(texts), rows):
         here = np.arange(start, min(start + rows, len(texts)))
-        relevant, others = (torch.from_numpy(places[here]).to(device) for places in (target.relevant, target.others))
         unit, room, forward = prepare([texts[i] for i in here])
         shift = torch.zeros(unit, device=device, requires_grad=True)
         for _ in range(attack.steps):
-            vectors = forward(shift)
-            scores = torch.einsum("nd,nkd->nk", vectors, passages[relevant.clamp_min(0)])
-            good = (scores * (relevant >= 0)).sum(1) / (relevant >= 0).sum(1).clamp_min(1)
-            bad = (
-                torch.einsum("nd,nkd->nk", vectors, passages[others.clamp_min(0)])
-                .masked_fill(others < 0, target.lowest)
-                .amax(1)
-            )
-            (gradient,) = torch.autograd.grad((good - bad).sum(), shift)
+            (gradient,) = torch.autograd.grad(target.graph(forward(shift), here).sum(), shift)
             with torch.no_grad():
                 limit = attack.eps * room.flatten()
                 shift = ascend(shift, -gradient, 2 / attack.steps * limit, limit).requires_grad_()
@@ -66,7 +56,7 @@ def shift_queries(target: Target, attack: AttackSettings, *, rows: int = 256) ->
     return result
 
 
-def shifted(target: Target, attack: AttackSettings, lexicon: object = None) -> Found:
+def shifted(target: Attackable, attack: AttackSettings, lexicon: object = None) -> Found:
     """`search: embedding`, whose texts stay as they are."""
     texts = list(target.texts)
     return Found(texts, np.full(len(texts), attack.steps), shift_queries(target, attack))
@@ -97,11 +87,11 @@ def _static(encoder: StaticEncoder, texts: list[str]) -> tuple[Any, Any, Any]:
     return means.shape, room, forward
 
 
-def _network(encoder: Any, texts: list[str]) -> tuple[Any, Any, Any]:
+def _network(encoder: Any, texts: list[str], passage: bool) -> tuple[Any, Any, Any]:
     """As `_static`, for a transformer: the shift is added where the input embeddings come out."""
 
     features = {
-        key: value.to(encoder.device) for key, value in encoder.features(texts, np.zeros(len(texts), bool)).items()
+        key: value.to(encoder.device) for key, value in encoder.features(texts, np.full(len(texts), passage)).items()
     }
     mask = features["attention_mask"][:, :, None].float()
     table = encoder.input_embeddings.weight

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from triglot import seeds
-from triglot.attack.settings import CODESWITCH, AttackSettings
-from triglot.attack.target import Target
+from triglot.attack.settings import CODESWITCH, LISTED, SYNONYM, AttackSettings
+from triglot.attack.target import Attackable
 from triglot.augment.codeswitch import restore, split_text
 from triglot.augment.lexicon import Lexicon, split_words, switch
 from triglot.augment.noise import perturb
@@ -47,9 +47,9 @@ def draw(
         places = np.flatnonzero(kind == number).tolist()
         chosen, spoken = [texts[i] for i in places], [langs[i] for i in places]
         purpose = f"attack-{name}-{turn}"
-        if name == CODESWITCH:
+        if name in LISTED:
             assert lexicon is not None
-            into = attack.into or lexicon.languages
+            into = (attack.into or lexicon.languages) if name == CODESWITCH else ()
             changed = switch(
                 chosen,
                 spoken,
@@ -67,12 +67,12 @@ def draw(
     return result
 
 
-def one_draw(target: Target, attack: AttackSettings, lexicon: Lexicon | None) -> Found:
+def one_draw(target: Attackable, attack: AttackSettings, lexicon: Lexicon | None) -> Found:
     """`search: random`; the model is not asked."""
     return Found(draw(target.texts, target.langs, attack, lexicon), np.zeros(len(target.texts), np.int64))
 
 
-def worst_of(target: Target, attack: AttackSettings, lexicon: Lexicon | None) -> Found:
+def worst_of(target: Attackable, attack: AttackSettings, lexicon: Lexicon | None) -> Found:
     """Of `tries` draws (and no more than the budget), the one with the lowest margin.
 
     The unchanged text is not among them.
@@ -89,21 +89,21 @@ def worst_of(target: Target, attack: AttackSettings, lexicon: Lexicon | None) ->
     return Found(best, np.full(len(texts), tries))
 
 
-def greedy_of(target: Target, attack: AttackSettings, lexicon: Lexicon | None) -> Found:
+def greedy_of(target: Attackable, attack: AttackSettings, lexicon: Lexicon | None) -> Found:
     """`greedy` with the settings of an attack."""
     parted, options = part_texts(target.texts, target.langs, lexicon), candidates_of(target.langs, attack, lexicon)
     return greedy(target, parted, options, rate=attack.rate, budget=attack.budget)
 
 
-def beam_of(target: Target, attack: AttackSettings, lexicon: Lexicon | None) -> Found:
+def beam_of(target: Attackable, attack: AttackSettings, lexicon: Lexicon | None) -> Found:
     """`beam` with the settings of an attack."""
     parted, options = part_texts(target.texts, target.langs, lexicon), candidates_of(target.langs, attack, lexicon)
     return beam(target, parted, options, rate=attack.rate, width=attack.beam, budget=attack.budget)
 
 
 def candidates_of(langs: Sequence[str], attack: AttackSettings, lexicon: Lexicon | None) -> Candidates:
-    """Replacements of a word: its translations, or `tries` forms of it for each kind of noise, whatever was asked
-    before."""
+    """Replacements of a word: its translations, its synonyms, or `tries` forms of it for each kind of noise, whatever
+    was asked before."""
     kept: dict[tuple[str, str], list[str]] = {}
 
     def candidates(query: int, place: int, unit: str) -> list[str]:
@@ -116,6 +116,9 @@ def candidates_of(langs: Sequence[str], attack: AttackSettings, lexicon: Lexicon
                     texts += [
                         one for into in attack.into or lexicon.languages for one in lexicon.candidates(unit, lang, into)
                     ]
+                elif kind == SYNONYM:
+                    assert lexicon is not None
+                    texts += lexicon.synonyms(unit, lang)
                 elif unit[0].isalnum():
                     many = [unit] * attack.tries
                     texts += perturb(
@@ -142,7 +145,7 @@ def _allowed(units: Sequence[str], rate: float) -> int:
     return math.ceil(rate * sum(unit[0].isalnum() for unit in units))
 
 
-def greedy(target: Target, parted: Parted, candidates: Candidates, *, rate: float, budget: int) -> Found:
+def greedy(target: Attackable, parted: Parted, candidates: Candidates, *, rate: float, budget: int) -> Found:
     """The change that lowers the margin most, again and again, until none does, `rate` of the words changed, or the
     budget is spent."""
     units, gaps = map(list, zip(*parted, strict=True))
@@ -180,7 +183,7 @@ def greedy(target: Target, parted: Parted, candidates: Candidates, *, rate: floa
     return Found(best, calls)
 
 
-def beam(target: Target, parted: Parted, candidates: Candidates, *, rate: float, width: int, budget: int) -> Found:
+def beam(target: Attackable, parted: Parted, candidates: Candidates, *, rate: float, width: int, budget: int) -> Found:
     """From left to right, each word is kept or replaced; the `width` texts with the lowest margin go on (PolyGloss,
     arXiv 2103.09593)."""
     units, gaps = map(list, zip(*parted, strict=True))

@@ -8,10 +8,11 @@ from typing import Annotated
 
 from triglot.attack.searches import SEARCHES
 from triglot.augment.noise import KINDS
+from triglot.augment.settings import CODESWITCH, SYNONYM
 from triglot.files import SettingError, check_choice
 from triglot.ranges import Half, OneOf, Range, Seed, Share, check_ranges
 
-CODESWITCH = "codeswitch"
+LISTED = (CODESWITCH, SYNONYM)  # kinds that go by word lists
 TYPOS = ("insert", "substitute", "keyboard")  # delete and swap are for training
 
 
@@ -21,8 +22,9 @@ class AttackSettings:
 
     Attributes:
         name: in results; by default made from the other settings.
-        kinds: what is done to words: kinds of `triglot.augment.noise`, or `codeswitch`; of several, one is drawn for
-            each text (`random`, `worst`) or all are candidates (`greedy`, `beam`).
+        kinds: what is done to words: kinds of `triglot.augment.noise`, `codeswitch` (translations), or `synonym` (words
+            of the same language that share a translation); of several, one is drawn for each text (`random`, `worst`)
+            or all are candidates (`greedy`, `beam`).
         rate: share of the words that may change.
         search: how the changes of a query are looked for (see `triglot.attack.searches`).
         tries: draws of `worst`; variants of a word that `greedy` and `beam` try.
@@ -52,7 +54,7 @@ class AttackSettings:
 
     def __post_init__(self) -> None:
         check_ranges(self)
-        known = (*KINDS, CODESWITCH)
+        known = (*KINDS, *LISTED)
         if not self.kinds and SEARCHES[self.search].of_texts:
             raise SettingError("kinds", "is empty")
         for kind in self.kinds:
@@ -73,8 +75,8 @@ class AttackSettings:
 
     @property
     def needs_lists(self) -> bool:
-        """Whether it replaces words by translations."""
-        return CODESWITCH in self.kinds and SEARCHES[self.search].of_texts
+        """Whether it goes by word lists."""
+        return any(kind in LISTED for kind in self.kinds) and SEARCHES[self.search].of_texts
 
 
 STANDARD = (

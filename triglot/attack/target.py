@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -10,6 +11,42 @@ from triglot.corpus.retrieval import RetrievalSet
 from triglot.encoder.once import encode_once
 from triglot.encoder.protocol import Encoder
 from triglot.topk import top_k
+
+
+class Attackable(Protocol):
+    """What a search of attacks needs: texts that it changes, and how far each is from a wrong outcome.
+
+    Attributes:
+        encoder: that is asked.
+        queries: (texts, dim) vectors of the unchanged texts.
+        side: as what the encoder takes them.
+    """
+
+    encoder: Any
+    queries: np.ndarray
+    side: str
+
+    @property
+    def texts(self) -> list[str]:
+        """The unchanged texts."""
+        ...
+
+    @property
+    def langs(self) -> list[str]:
+        """Their languages."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Vectors of changed texts."""
+        ...
+
+    def margins(self, vectors: np.ndarray, query: np.ndarray) -> np.ndarray:
+        """(n,) margin of each vector as a form of the text with that index; at or below 0 the attack has succeeded."""
+        ...
+
+    def graph(self, vectors: Any, query: np.ndarray) -> Any:
+        """The same of torch tensors, with a gradient."""
+        ...
 
 
 class Target:
@@ -28,7 +65,7 @@ class Target:
     def __init__(
         self, encoder: Encoder, benchmark: RetrievalSet, queries: np.ndarray, passages: np.ndarray, *, depth: int = 50
     ):
-        self.encoder, self.benchmark = encoder, benchmark
+        self.encoder, self.benchmark, self.side = encoder, benchmark, "query"
         self.queries, self.passages = queries, passages
         judged = benchmark.judgements[benchmark.judgements[:, 2] > 0]
         judged = judged[np.argsort(judged[:, 0], kind="stable")]
@@ -73,6 +110,17 @@ class Target:
                 vectors[here], self.others[query[here]]
             )
         return result
+
+    def graph(self, vectors: Any, query: np.ndarray) -> Any:
+        """As `margins`, of torch tensors, with a gradient."""
+        import torch
+
+        passages = torch.from_numpy(self.passages).to(vectors.device)
+        relevant, others = (torch.from_numpy(at[query]).to(vectors.device) for at in (self.relevant, self.others))
+        scores = torch.einsum("nd,nkd->nk", vectors, passages[relevant.clamp_min(0)])
+        good = (scores * (relevant >= 0)).sum(1) / (relevant >= 0).sum(1).clamp_min(1)
+        bad = torch.einsum("nd,nkd->nk", vectors, passages[others.clamp_min(0)])
+        return good - bad.masked_fill(others < 0, self.lowest).amax(1)
 
     def _scores(self, vectors: np.ndarray, places: np.ndarray) -> np.ndarray:
         return np.matmul(self.passages[np.maximum(places, 0)], vectors[:, :, None])[:, :, 0]

@@ -6,7 +6,8 @@ XNLI: Conneau et al. (2018). Premise and hypothesis in two languages: as MLQA's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -45,12 +46,69 @@ class Classification(Result):
 
     @property
     def parts(self) -> Mapping[str, Part]:
-        """The head."""
-        return {"head": self.head}
+        """The head; an attacked form has that of the clean one."""
+        return {} if "robustness" in self.summary else {"head": self.head}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A task with all that judging takes: what is tested, its vectors, a head.
+
+    Attributes:
+        task: what is judged.
+        head: that judges.
+        first, second: (texts, dim) vectors.
+        rows: (rows, 2) indices into both, of what is tested.
+        item: (rows,) of `task.test`.
+        pairs: (rows, 2) languages of the first and the second text.
+        majority: name of a baseline -> (items,) what it predicts.
+        counts, notes: for the results.
+    """
+
+    task: Task
+    head: Head
+    first: np.ndarray
+    second: np.ndarray
+    rows: np.ndarray
+    item: np.ndarray
+    pairs: np.ndarray
+    majority: Mapping[str, np.ndarray]
+    counts: Mapping[str, int]
+    notes: Sequence[str]
+
+    def judged(self, second: np.ndarray | None = None, at: np.ndarray | None = None) -> Classification:
+        """How well the head does.
+
+        Args:
+            second: (texts, dim) other vectors of second texts.
+            at: (rows,) which of these each row has.
+        """
+        rows = self.rows if at is None else np.column_stack([self.rows[:, 0], at])
+        scores = self.head.scores(self.first, self.second if second is None else second, rows)
+        return _tabulate(self.task, self.head, self.item, self.pairs, scores, self.majority, self.counts, self.notes)
 
 
 def evaluate_task(encoder: Encoder, task: Task, *, progress: bool = False) -> Classification:
     """Encode every different text once, train the head (unless one is given), and judge every pair of languages.
+
+    Args and errors as `tried`.
+    """
+    trial = tried(encoder, task, progress=progress)
+    with _named(task):
+        return trial.judged()
+
+
+@contextmanager
+def _named(task: Task) -> Iterator[None]:
+    """Errors that begin with the name of the task."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{task.name}: {error}") from None
+
+
+def tried(encoder: Encoder, task: Task, *, progress: bool = False) -> Trial:
+    """A task with vectors and head, not judged yet.
 
     Args:
         encoder: anything with `encode(texts, *, side, progress)`.
@@ -62,7 +120,7 @@ def evaluate_task(encoder: Encoder, task: Task, *, progress: bool = False) -> Cl
     """
     train, test, head = task.train, task.test, task.head
     notes, counts, majority = [], dict(task.counts), {}
-    try:
+    with _named(task):
         tested = _cells_of(test, task.codes)
         parts = [(test, test.rows(*tested))]
         items, pairs = np.zeros(0, np.int64), np.zeros((0, 2), np.int64)
@@ -98,14 +156,11 @@ def evaluate_task(encoder: Encoder, task: Task, *, progress: bool = False) -> Cl
             if task.majority_by_group:
                 majority["majority_by_question"] = _majority_by_group(train, used, test)
         assert head is not None
-        scores = head.scores(first, second, rows[0])
-    except InputError as error:
-        raise InputError(f"{task.name}: {error}") from None
     if "label_counts" in head.facts:
         majority["majority"] = np.full(
             len(test), int(np.argmax([head.facts["label_counts"][label] for label in head.labels]))
         )
-    return _tabulate(task, head, *tested, scores, majority, counts, notes)
+    return Trial(task, head, first, second, rows[0], *tested, majority, counts, notes)
 
 
 def _cells_of(test: Labelled, codes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -10,14 +10,16 @@ from typing import Any
 from triglot import outputs
 from triglot.attack import STANDARD, AttackSettings
 from triglot.attack.poison import PoisonSettings, check_poison, plant
-from triglot.benchmark import open_benchmark
+from triglot.benchmark import Opened, open_benchmark
 from triglot.commands.models import load_model, paths_of
 from triglot.commands.sources import source_path
+from triglot.corpus.formats.registry import FORMATS, locate
 from triglot.encoder.computing import USUAL, Computing
 from triglot.encoder.once import encode_set
 from triglot.evaluate import write_results
-from triglot.files import write_json
-from triglot.study.attacks import attacked, lexicons
+from triglot.files import InputError, write_json
+from triglot.measures.result import Result
+from triglot.study.attacks import attacked, attacked_tasks, lexicons
 
 log = logging.getLogger("triglot")
 
@@ -66,14 +68,21 @@ def attack_model(
     inputs = [*paths_of(model), *map(source_path, on.values()), lists]
     how: dict[str, Any] = {"format": format, "options": options, "stream": False, "classification": False}
     with outputs.folder(out, "attack", model=model, inputs=inputs, force=force) as place:
-        sets = {name: open_benchmark(spec, name=name, **how).in_memory() for name, spec in on.items()}
+        opened = {name: _opened(spec, name, how) for name, spec in on.items()}
+        tasks = [one.task for one in opened.values() if one.task is not None]
+        if tasks and plants:
+            raise InputError(f"{tasks[0].name}: has no passages among which one could be planted")
+        sets = {name: one.in_memory() for name, one in opened.items() if one.task is None}
         for benchmark in sets.values():
             for one in plants:
                 check_poison(benchmark, one)
         encoder = load_model(model, cache=cache, computing=computing)
-        languages = sorted({code for benchmark in sets.values() for code in benchmark.languages})
+        spoken = [*(one.languages for one in sets.values()), *(task.test.languages for task in tasks)]
+        languages = sorted({code for codes in spoken for code in codes})
         lexicon_of = lexicons(lists, languages) if lists else None
-        found = attacked(encoder, sets, attacks, place, lexicon_of=lexicon_of, progress=progress)
+        more: dict[str, Any] = {"lexicon_of": lexicon_of, "progress": progress}
+        found: dict[str, Result] = {**attacked(encoder, sets, attacks, place, **more)}
+        found |= attacked_tasks(encoder, tasks, attacks, place, **more)
         if plants:
             planted: dict[str, Any] = {}
             for name, benchmark in sets.items():
@@ -84,6 +93,12 @@ def attack_model(
             write_json(place / "plants.json", planted)
         write_results(place, found, model=model)
     return Path(out) / "results.json"
+
+
+def _opened(spec: str, name: str, how: Mapping[str, Any]) -> Opened:
+    """A benchmark; pairs of texts to classify where its format has nothing to retrieve."""
+    row = FORMATS[locate(spec, format=how["format"]).format]
+    return open_benchmark(spec, name=name, **{**how, "classification": row.tasks == ("classification",)})
 
 
 def _numbered(plants: Sequence[PoisonSettings]) -> dict[str, PoisonSettings]:

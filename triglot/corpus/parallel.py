@@ -49,6 +49,9 @@ class ParallelCorpus:
         negatives: (rows,) Arrow list<int32> of passage groups (mined hard negatives), or None.
         alike: (groups,) int32, one number for questions, and for passages, that say the same (see `tied`); None where
             only groups tell.
+        label: (rows,) int8 index into `labels`, -1 for a row without; None where no row has one. A labelled row is
+            classified and never ranked: its passage need not be an answer.
+        labels: names of the classes.
 
     Raises:
         InputError: more than 64 languages.
@@ -66,6 +69,8 @@ class ParallelCorpus:
     source: np.ndarray
     negatives: pa.Array | None = None
     alike: np.ndarray | None = None
+    label: np.ndarray | None = None
+    labels: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         said = f"{len(self):,} rows, {len(self.texts):,} texts in {', '.join(self.languages)}"
@@ -152,6 +157,8 @@ class ParallelCorpus:
         columns = [self.text_lang, self.text_group, self.query, self.passage]
         if self.negatives is not None:
             columns += [np.asarray(self.negatives.flatten()), np.asarray(self.negatives.value_lengths())]
+        if self.label is not None:
+            columns.append(self.label)
         for column in columns:
             checksum.update(np.ascontiguousarray(column).tobytes())
         for buffer in pa.concat_arrays([self.texts]).buffers():
@@ -239,8 +246,14 @@ class ParallelCorpus:
         """The same texts and groups with only these rows (indices or a boolean mask)."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
         negatives = None if self.negatives is None else self.negatives.take(pa.array(rows))
+        label = None if self.label is None else self.label[rows]
         return replace(
-            self, query=self.query[rows], passage=self.passage[rows], source=self.source[rows], negatives=negatives
+            self,
+            query=self.query[rows],
+            passage=self.passage[rows],
+            source=self.source[rows],
+            negatives=negatives,
+            label=label,
         )
 
     def restrict(self, languages: Sequence[str]) -> ParallelCorpus:
@@ -360,10 +373,13 @@ def concat(corpora: Sequence[ParallelCorpus]) -> ParallelCorpus:
         own = [corpus.alike if corpus.alike is not None else np.arange(len(corpus.group_ids)) for corpus in corpora]
         alike = np.concatenate([part + offset for part, offset in zip(own, first, strict=False)]).astype(np.int32)
 
+    label, labels = _joined_labels(corpora)
     return ParallelCorpus(
         languages=languages,
         sources=sources,
         alike=alike,
+        label=label,
+        labels=labels,
         texts=pa.concat_arrays([corpus.texts for corpus in corpora]),
         text_lang=np.concatenate([renumber(c.languages, languages, c.text_lang) for c in corpora]),
         text_group=shifted("text_group"),
@@ -376,3 +392,16 @@ def concat(corpora: Sequence[ParallelCorpus]) -> ParallelCorpus:
         source=np.concatenate([renumber(c.sources, sources, c.source) for c in corpora]),
         negatives=negatives,
     )
+
+
+def _joined_labels(corpora: Sequence[ParallelCorpus]) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Labels of the rows of all corpora, and the names of the classes. Raises InputError where two have others."""
+    labelled = [corpus for corpus in corpora if corpus.label is not None]
+    if not labelled:
+        return None, ()
+    for one in labelled[1:]:
+        if one.labels != labelled[0].labels:
+            first, second = (f"{corpus.sources[0]} has {', '.join(corpus.labels)}" for corpus in (labelled[0], one))
+            raise InputError(f"sources with other labels cannot be classified by one head: {first}; {second}")
+    none = [np.full(len(corpus), -1, np.int8) if corpus.label is None else corpus.label for corpus in corpora]
+    return np.concatenate(none), labelled[0].labels

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -32,6 +32,8 @@ class BatchVectors:
         translations: what terms asked for -> (rows that have it (n,), its vectors (n, dim)).
         targets: what terms asked for -> (own vectors (n, teacher's dim), the teacher's (n, teacher's dim), which are
             passages (n,) bool).
+        labels: (rows,) class of each row, -1 for none.
+        head: features of pairs -> (pairs, classes) logits, where a term classifies; see `triglot.losses.classes`.
     """
 
     queries: Tensor
@@ -48,6 +50,8 @@ class BatchVectors:
     language: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
     translations: Mapping[Translation, tuple[Tensor, Tensor]] = field(default_factory=dict)
     targets: Mapping[Target, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
+    labels: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
+    head: Callable[[Tensor], Tensor] | None = None
 
     def nothing(self) -> Tensor:
         """The loss of no texts: 0, with a gradient of 0."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from triglot.losses.terms import (
     AgreementTerm,
+    ClassificationTerm,
     ClearTerm,
     DistillationTerm,
     JsdTerm,
@@ -37,7 +38,7 @@ class LossKind:
         settings: class of its settings as a term.
         ranks: whether it ranks passages, and so can be `loss.name`.
         needs: what it needs beside queries and passages, in words: `a teacher`, `translations`, `views`, `languages`,
-            `several positives`. What exactly, its settings tell.
+            `several positives`, `labels`. What exactly, its settings tell.
     """
 
     name: str
@@ -128,6 +129,15 @@ LOSSES = Registry(
             "agreement:clear",
             ClearTerm,
             "translations",
+        ),
+        _term(
+            "classification",
+            "classification",
+            "cross-entropy of the labels of pairs, such as premise and hypothesis, by a head that is trained "
+            "beside the encoder",
+            "classes:classification",
+            ClassificationTerm,
+            "labels",
         ),
         _term(
             "mean-matching",

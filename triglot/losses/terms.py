@@ -192,6 +192,22 @@ class MeanTerm(TermSettings):
 
 
 @dataclass(frozen=True)
+class ClassificationTerm(TermSettings):
+    """Labels of pairs of texts, told by a head on the vectors that are trained.
+
+    Attributes:
+        hidden: width of a hidden layer (tanh) of the head; 0 for none.
+        lr: of the head's own AdamW.
+        decay: its weight decay.
+    """
+
+    name: str = "classification"
+    hidden: Annotated[int, Range(0, 2**16)] = 0
+    lr: Annotated[float, Range(0, 1000, above=True)] = 1e-3
+    decay: Annotated[float, Range(0, 1000)] = 0.01
+
+
+@dataclass(frozen=True)
 class TaughtTerm(TermSettings):
     """Vectors that are drawn to a teacher's.
 

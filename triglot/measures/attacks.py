@@ -10,6 +10,14 @@ _SUCCESS = "share of the queries with an answer among the first ten that have no
 MEASURES = (
     Measure("success@10", "success@10", _SUCCESS, of="attack", where=_HERE, lower_is_better=True),
     Measure(
+        "success",
+        "success",
+        "share of the items that were classified rightly and no longer are",
+        of="attack",
+        where=_HERE,
+        lower_is_better=True,
+    ),
+    Measure(
         "jaccard@10", "shared first ten", "overlap of the first ten before and after, as sets", of="attack", where=_HERE
     ),
     Measure(

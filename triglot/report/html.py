@@ -20,7 +20,7 @@ from triglot.report.curves import axis_curves, bias_bars, bias_figures, own_lang
 from triglot.report.glossary import Word, glossary, key_of
 from triglot.report.heatmap import HeatMap, language_name, matrix
 from triglot.report.ledger import Entry
-from triglot.report.robustness import SUCCESS, lost
+from triglot.report.robustness import SUCCESSES, lost
 from triglot.report.story import effect, few_seeds, p_value, panels
 from triglot.report.tables import Table
 from triglot.report.templates import environment
@@ -149,7 +149,7 @@ def _bias_by_language(content: Content, benchmark: str) -> Context:
 
 def _effect_titles() -> dict[str, str]:
     """Measure -> heading, of what an attack did beside what the table of attacks shows."""
-    return {row.name: row.title for row in reported("robustness") if row.name != SUCCESS}
+    return {row.name: row.title for row in reported("robustness") if row.name not in SUCCESSES}
 
 
 def _robustness(content: Content) -> Context:

@@ -17,6 +17,8 @@ from triglot.report.verdicts import decide, margin_of, notes
 from triglot.stats import bootstrap, bootstrap_ratio
 
 SUCCESS = "success@10"
+CLASSIFIED = {"classification": "one language", "generalised": "two languages"}
+SUCCESSES = (SUCCESS, "success")  # of retrieval, and of classification
 
 
 def attacks_of(arms: Sequence[Arm]) -> dict[str, list[str]]:
@@ -31,9 +33,16 @@ def attacks_of(arms: Sequence[Arm]) -> dict[str, list[str]]:
 
 
 def lost(arm: Arm, benchmark: str, name: str) -> tuple[tuple[str, ...], np.ndarray]:
-    """As `heatmap.matrix`, mAP on a clean benchmark less mAP on its attacked form."""
-    (codes, clean), (others, attacked) = (matrix(arm, one) for one in (benchmark, name))
+    """As `heatmap.matrix`, mAP (or accuracy) on a clean benchmark less that on its attacked form."""
+    measure = "accuracy" if is_classified([arm], name) else "map"
+    (codes, clean), (others, attacked) = (matrix(arm, one, measure) for one in (benchmark, name))
     return (codes, clean - attacked) if codes == others else ((), np.zeros((0, 1)))
+
+
+def is_classified(arms: Sequence[Arm], name: str) -> bool:
+    """Whether the results of this name are those of a classification."""
+    entries = [run.benchmarks[name] for arm in arms for run in arm.runs if name in run.benchmarks]
+    return any(setting in entry for entry in entries for setting in CLASSIFIED)
 
 
 def compare_attacks(
@@ -70,19 +79,25 @@ def compare_attacks(
 def _table(arms: Sequence[Arm], benchmark: str, name: str, clean: Mapping, reference: str, options: dict) -> Table:
     present = [arm for arm in arms if name in arm.benchmarks and benchmark in arm.benchmarks]
     attacked = read_arms(present, name)
-    settings = [s for s in SETTINGS if any(s in run.benchmarks[name] for arm in present for run in arm.runs)]
-    success = find(SUCCESS)
-    columns = [Column(s, "map", f"{TITLES[s]} {find('map').title}") for s in settings]
-    columns += [Column(s, "lost", f"lost, {TITLES[s].lower()}", lower_is_better=True) for s in settings]
+    classified = is_classified(present, name)
+    titles, measure = (CLASSIFIED, find("accuracy")) if classified else (TITLES, find("map"))
+    known = tuple(CLASSIFIED) if classified else SETTINGS
+    settings = [s for s in known if any(s in run.benchmarks[name] for arm in present for run in arm.runs)]
+    success = find(SUCCESSES[classified])
+    columns = [
+        Column(s, measure.name, f"{measure.title}, {titles[s]}" if classified else f"{titles[s]} {measure.title}")
+        for s in settings
+    ]
+    columns += [Column(s, "lost", f"lost, {titles[s].lower()}", lower_is_better=True) for s in settings]
     columns += [
-        Column(s, success.name, f"{success.title}, {TITLES[s].lower()}", success.lower_is_better) for s in settings
+        Column(s, success.name, f"{success.title}, {titles[s].lower()}", success.lower_is_better) for s in settings
     ]
     cells: dict[str, list[Cell | None]] = {arm.name: [] for arm in present}
     lost: dict[tuple[str, str], Figures] = {}
     reached: dict[tuple[str, str], Figures] = {}
     for arm in present:
         for setting in settings:
-            before, after = (figures_of(one.get(arm.name, []), setting, "map") for one in (clean, attacked))
+            before, after = (figures_of(one.get(arm.name, []), setting, measure.name) for one in (clean, attacked))
             if before is not None and after is not None and before.rows.same_rows(after.rows):
                 reached[arm.name, setting] = after
                 lost[arm.name, setting] = Figures(before.values - after.values, before.rows)
@@ -108,7 +123,7 @@ def _table(arms: Sequence[Arm], benchmark: str, name: str, clean: Mapping, refer
             if kind == "lost":
                 ratio = bootstrap_ratio(own.sums(), base.sums(), paired=paired(arm, by_name[reference]), **options)
                 ratios.setdefault(label, []).append(
-                    f"{TITLES[setting].lower()} {ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
+                    f"{titles[setting].lower()} {ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
                 )
     lower = {key: columns[key[1]].lower_is_better for key in contests}
     decisions = decide(contests, lower, {key: not value for key, value in lower.items()}, margin)
@@ -130,8 +145,9 @@ def _table(arms: Sequence[Arm], benchmark: str, name: str, clean: Mapping, refer
             )
     rows = tuple(Row(arm.name, len(arm.runs), tuple(cells[arm.name])) for arm in present)
     told = [
-        f"{options['level']:.0%} intervals: crossed bootstrap over seeds and paragraphs. Lost: clean less "
-        "attacked mAP, same queries.",
+        f"{options['level']:.0%} intervals: crossed bootstrap over seeds and "
+        f"{'premises' if classified else 'paragraphs'}. "
+        f"Lost: clean less attacked {measure.title}, same {'items' if classified else 'queries'}.",
         f"{success.title}: {success.help}.",
         *notes(
             decisions,

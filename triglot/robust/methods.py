@@ -57,6 +57,12 @@ METHODS = Registry(
             later("triglot.robust.perturb:freelb"),
         ),
         Method(
+            "smooth",
+            "Smoothing",
+            "the mean loss of `steps` random shifts of the whole size (randomised smoothing, arXiv 2104.08645)",
+            later("triglot.robust.perturb:smooth"),
+        ),
+        Method(
             "smart",
             "SMART",
             "the loss and the divergence from noise that was moved one step up it (arXiv 1911.03437)",

@@ -1,4 +1,4 @@
-"""Adversarial and noisy passes over a batch: FGM, PGD, FreeLB, SMART and R3F.
+"""Adversarial and noisy passes over a batch: FGM, PGD, FreeLB, smoothing, SMART and R3F.
 
 A pass embeds texts with a shift added to their token embeddings. The methods are written against passes alone, so they
 hold for every encoder, for chunked gradients (one shift a chunk, kept over both passes) and for several processes (each
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from triglot.robust.ball import ascend, over, times
+from triglot.robust.ball import ascend, norms, over, times
 from triglot.robust.methods import METHODS
 from triglot.robust.settings import RobustSettings
 
@@ -65,18 +65,22 @@ class Opening(Protocol):
 
 
 class Losses(Protocol):
-    """The losses of a step, of vectors of the whole batch. None of these changes anything."""
+    """The losses of a step, of vectors of the whole batch. None of these changes anything.
+
+    Without `descend` a loss is asked for its gradient with respect to shifts alone: what is learned beside the encoder
+    takes no part of it.
+    """
 
     def opening(self, vectors: Tensor) -> Opening:
         """The first loss of a step; asked for once."""
         ...
 
-    def value(self, vectors: Tensor) -> Tensor:
+    def value(self, vectors: Tensor, *, descend: bool = True) -> Tensor:
         """Any further loss."""
         ...
 
-    def divergence(self, clean: Tensor, noisy: Tensor) -> Tensor:
-        """Symmetric KL between the softmax distributions over passages of clean and of noisy vectors."""
+    def divergence(self, clean: Tensor, noisy: Tensor, *, descend: bool = True) -> Tensor:
+        """Symmetric KL between the distributions (over passages, or over classes) of clean and of noisy vectors."""
         ...
 
 
@@ -154,7 +158,7 @@ def _gradient_steps(passes: Passes, losses: Losses, robust: RobustSettings, *, s
         shifts = moved
         noisy = passes.run(passes.perturbed, shifts=shifts, base=clean.vectors.detach())
         mixed = _mixed(clean.vectors, noisy.vectors, passes)
-        adversarial = robust.weight * losses.value(mixed)
+        adversarial = robust.weight * losses.value(mixed, descend=step + 1 == steps)
         of_rest, of_shifted = torch.autograd.grad(adversarial, (clean.vectors, noisy.vectors))
         ascent = noisy.backward(of_shifted, passes.perturbed, weights=step + 1 == steps)
     clean.backward(gradient + of_rest, passes.rest)
@@ -196,6 +200,36 @@ def freelb(passes: Passes, losses: Losses, robust: RobustSettings) -> Outcome:
     return Outcome(sum(ascents), parts, opening)
 
 
+def smooth(passes: Passes, losses: Losses, robust: RobustSettings) -> Outcome:
+    """Gradients averaged over `steps` random shifts of norm `eps`: the loss of a smoothed model (arXiv 2104.08645).
+
+    A shift has the direction of uniform noise, and the radius of the ball, where nearly all of a ball of so many
+    dimensions lies. There is no clean pass.
+    """
+    clean = passes.run(passes.rest)
+    of_rest, drawn, opening = torch.zeros_like(clean.vectors), [], None
+    for step in range(robust.steps):
+        shifts: Shifts = {}
+        for chunk in passes.perturbed:
+            mask, unit = passes.ball(chunk)
+            noise = passes.noise(chunk, f"smooth-{step}") * mask
+            shifts[chunk] = times(over(noise, norms(noise)), robust.eps * unit)
+        noisy = passes.run(passes.perturbed, shifts=shifts, base=clean.vectors.detach())
+        mixed = _mixed(clean.vectors, noisy.vectors, passes)
+        if opening is None:
+            opening = losses.opening(mixed)
+            loss = opening.loss / robust.steps
+        else:
+            loss = losses.value(mixed) / robust.steps
+        gradient, of_shifted = torch.autograd.grad(loss, (clean.vectors, noisy.vectors))
+        of_rest += gradient
+        noisy.backward(of_shifted, passes.perturbed)
+        drawn.append(float(loss.detach()))
+    clean.backward(of_rest, passes.rest)
+    parts = {f"draw-{step + 1}": loss * robust.steps for step, loss in enumerate(drawn)}
+    return Outcome(sum(drawn), parts, opening)
+
+
 def _noise_shifts(passes: Passes, robust: RobustSettings, purpose: str) -> Shifts:
     """Uniform noise whose largest entry is `eps` times the root mean square entry of a token embedding."""
     shifts = {}
@@ -218,7 +252,8 @@ def smart(passes: Passes, losses: Losses, robust: RobustSettings) -> Outcome:
     start = _noise_shifts(passes, robust, "smart")
     noisy = passes.run(passes.perturbed, shifts=start, base=clean.vectors.detach())
     still = clean.vectors.detach()
-    (gradient,) = torch.autograd.grad(losses.divergence(still, _mixed(still, noisy.vectors, passes)), noisy.vectors)
+    apart = losses.divergence(still, _mixed(still, noisy.vectors, passes), descend=False)
+    (gradient,) = torch.autograd.grad(apart, noisy.vectors)
     ascent = noisy.backward(gradient, passes.perturbed, weights=False)
     shifts = {}
     for chunk in passes.perturbed:

@@ -64,8 +64,8 @@ class RobustSettings:
     Attributes:
         method: how texts are shifted (see `triglot.robust.methods`).
         side: query | passage | both: whose texts are perturbed.
-        eps: largest norm of a text's shift over its tokens (fgm, pgd, freelb); size of the noise (smart, r3f).
-        steps: ascent steps (pgd, freelb).
+        eps: largest norm of a text's shift over its tokens (fgm, pgd, freelb, smooth); size of the noise (smart, r3f).
+        steps: ascent steps (pgd, freelb), draws (smooth).
         step_size: length of an ascent step (pgd, freelb, smart).
         weight: of the adversarial loss (fgm, pgd), or of the divergence (smart, r3f).
         negatives: learned negatives.

@@ -9,11 +9,14 @@ from functools import cache
 from pathlib import Path
 
 from triglot.attack import AttackSettings, Lexicon, attack_queries
+from triglot.attack.pairs import attack_pairs
 from triglot.attack.searches import SEARCHES
+from triglot.classify.tasks import Task
 from triglot.corpus.formats.wordlist import read_lists
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.encoder.protocol import Encoder
 from triglot.evaluate.tables import Evaluation
+from triglot.measures.result import Result
 from triglot.names import check_name
 
 log = logging.getLogger("triglot")
@@ -51,3 +54,28 @@ def attacked(
             if SEARCHES[one.attack.search].of_texts:
                 one.write_texts(out / "attacks" / f"{label}.jsonl")
     return evaluations
+
+
+def attacked_tasks(
+    encoder: Encoder,
+    tasks: Sequence[Task],
+    attacks: Sequence[AttackSettings],
+    out: Path,
+    *,
+    lexicon_of: Callable[[int | None], Lexicon] | None,
+    progress: bool = False,
+) -> dict[str, Result]:
+    """Each classification clean and under each attack, as `NAME` and `NAME+ATTACK`; attacked texts go to
+    `out/attacks/`."""
+    results: dict[str, Result] = {}
+    for task in tasks:
+        for one in attacks:
+            check_name("benchmark", f"{task.name}+{one.label}", "attacks")
+        log.info("attacking %s: %s", task.name, ", ".join(attack.label for attack in attacks))
+        results[task.name], done = attack_pairs(encoder, task, attacks, lexicon_of=lexicon_of, progress=progress)
+        for one in done:
+            label = f"{task.name}+{one.attack.label}"
+            results[label] = one.classification
+            if SEARCHES[one.attack.search].of_texts:
+                one.write_texts(out / "attacks" / f"{label}.jsonl", task.test.ids)
+    return results

@@ -14,21 +14,24 @@ from triglot.encoder.protocol import Encoder
 from triglot.evaluate import Evaluation, write_results
 from triglot.evaluate.retrievers import Dense, evaluate
 from triglot.measures.result import Result
-from triglot.study.attacks import attacked
+from triglot.study.attacks import attacked, attacked_tasks
 from triglot.study.inputs import Benchmarks, Inputs
 
 log = logging.getLogger("triglot")
 
 
-def evaluate_all(encoder: Encoder, benchmarks: Benchmarks, *, ranked: bool | None = None) -> dict[str, Result]:
-    """An encoder on benchmarks; `ranked` as for `evaluate.retrievers.evaluate`."""
+def evaluate_all(
+    encoder: Encoder, benchmarks: Benchmarks, *, ranked: bool | None = None, tasks: bool = True
+) -> dict[str, Result]:
+    """An encoder on benchmarks; `ranked` as for `evaluate.retrievers.evaluate`. Without `tasks` nothing is
+    classified."""
     results: dict[str, Result] = {}
     for asked, opened in benchmarks:
         if opened.retrieval is not None:
             results[asked.name] = evaluate(
                 Dense(encoder), opened.retrieval, ranked=ranked, depth=asked.depth, subsets=asked.subsets
             )
-        if opened.task is not None:
+        if tasks and opened.task is not None:
             results[opened.task.name] = evaluate_task(encoder, opened.task)
     return results
 
@@ -50,12 +53,15 @@ def judge(
         write_results(out / "validation", evaluate_all(encoder, inputs.validation), model=model)
     if inputs.evaluate:
         log.info("evaluating %s on %s", model, ", ".join(asked.name for asked, _ in inputs.evaluate))
-    results = evaluate_all(encoder, inputs.evaluate, ranked=False if attacks else None)
+    results = evaluate_all(encoder, inputs.evaluate, ranked=False if attacks else None, tasks=not attacks)
     if attacks:
+        lexicon_of = inputs.lexicons.__getitem__
+        tasks = [opened.task for _, opened in inputs.evaluate if opened.task is not None]
         whole = {name: one for name, one in results.items() if isinstance(one, Evaluation)}
         for name in results.keys() - whole:
-            log.warning("%s is streamed or classified, and not attacked", name)
+            log.warning("%s is streamed, and not attacked", name)
         sets = {name: one.benchmark for name, one in whole.items()}
-        results |= attacked(encoder, sets, attacks, out, lexicon_of=inputs.lexicons.__getitem__, clean=whole)
+        results |= attacked(encoder, sets, attacks, out, lexicon_of=lexicon_of, clean=whole)
+        results |= attacked_tasks(encoder, tasks, attacks, out, lexicon_of=lexicon_of)
     add_scores(out / "model", title, {name: one.summary for name, one in results.items() if "+" not in name})
     write_results(out, results, model=model)

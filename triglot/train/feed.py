@@ -57,6 +57,7 @@ class Batch:
         negative_lang: (hard negatives,) the language that each is shown in.
         missing: hard negatives that rows should have had and could not.
         translations: what was asked for -> (rows,) place of that text among all, -1 where a row has none.
+        label: (rows,) class of each row; empty where the source has none.
     """
 
     texts: Ragged | None
@@ -75,6 +76,12 @@ class Batch:
     negative_lang: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     missing: int = 0
     translations: Mapping[Translation, np.ndarray] = field(default_factory=dict)
+    label: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int8))
+
+    @property
+    def classified(self) -> bool:
+        """Whether its rows have labels: they are classified then, and not ranked."""
+        return bool((self.label >= 0).any())
 
     def __len__(self) -> int:
         return len(self.sides)
@@ -251,6 +258,7 @@ class Feed:
             negative_lang=hard,
             missing=negatives * len(query) - len(hard),
             translations=further.places,
+            label=np.zeros(0, np.int8) if corpus.label is None else corpus.label[step.rows],
         )
 
     def _changed(

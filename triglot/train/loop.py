@@ -223,7 +223,7 @@ def run(
     )
     settings = _settings(train, loss, robust, plan, renewal, seed) | dict(origin or {})
     check_languages(feed.corpus, loss.translations)
-    of_corpus = {"languages": len(feed.corpus.languages), "teachers": teachers}
+    of_corpus = {"languages": len(feed.corpus.languages), "teachers": teachers, "classes": len(feed.corpus.labels)}
     objective = Objective(loss, robust, dim=model.dim, seed=seed, device=device, **of_corpus)
     first, totals, counts = 0, {"texts": 0, "tokens": 0, "effective_negatives": 0, "seconds": 0.0}, Counter()
     hard: dict[str, Tensor] = {}

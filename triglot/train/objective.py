@@ -12,10 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from triglot.files import InputError
 from triglot.losses import LOSSES, BatchVectors, LossSettings, TermSettings, divergence, log_shares, pair_masks
-from triglot.losses.terms import Target, weight_at
+from triglot.losses.classes import class_shares
+from triglot.losses.terms import ClassificationTerm, ClearTerm, RankingTerm, Target, weight_at
 from triglot.robust import LanguageAdversary, LearnedNegatives, RobustSettings
 from triglot.train.feed import Batch
+from triglot.train.head import Gathered, PairHead
 from triglot.train.projection import Projection
 from triglot.train.teacher import Teachers
 
@@ -31,6 +34,10 @@ class Objective:
         seed: of what is learned beside the encoder.
         device: of the vectors.
         teachers: of the terms that ask for one.
+        classes: of the rows' labels, for the term that classifies.
+
+    Raises:
+        InputError: two terms that classify.
     """
 
     def __init__(
@@ -43,6 +50,7 @@ class Objective:
         seed: int,
         device: Any = "cpu",
         teachers: Teachers | None = None,
+        classes: int = 0,
     ):
         if loss.targets and teachers is None:
             raise ValueError("loss.terms ask for a teacher, and none is given")
@@ -62,6 +70,12 @@ class Objective:
             if one.projection is not None
         }
 
+        heads = [term for term in loss.beside if isinstance(term, ClassificationTerm)]
+        if len(heads) > 1:
+            raise InputError("loss.terms: two terms classify, and a row has one label")
+        of_head = {"dim": dim, "classes": classes, "seed": seed, "device": device}
+        self.head = PairHead(heads[0], **of_head) if heads and classes else None
+
     def on(self, batch: Batch, done: float) -> Terms:
         """The losses of one batch. `done` is the share of the steps that are over."""
         return Terms(self, batch, done)
@@ -70,7 +84,7 @@ class Objective:
     def _learned(self) -> dict[str, Any]:
         """What is learned beside the encoder, by name."""
         numbered = {f"projection.{number}": one for number, (_, one) in enumerate(sorted(self.projections.items()))}
-        parts = {"negatives": self.negatives, "adversary": self.adversary, **numbered}
+        parts = {"negatives": self.negatives, "adversary": self.adversary, "head": self.head, **numbered}
         return {name: part for name, part in parts.items() if part is not None}
 
     def state(self) -> dict[str, Tensor]:
@@ -130,6 +144,8 @@ class Terms:
             need: (self._there(np.flatnonzero(places >= 0)), self._there(places[places >= 0]))
             for need, places in batch.translations.items()
         }
+        self._labels = self._there(batch.label.astype(np.int64))
+        self._of_head = Gathered()
         self._targets: dict[Target, tuple[Tensor, Tensor]] = {}
         if objective.teachers is not None:
             for target in objective.loss.targets:
@@ -145,9 +161,9 @@ class Terms:
         queries, passages, views = vectors[: sum(ends)].split(ends)
         return queries, passages, views, *self._masks
 
-    def _seen(self, vectors: Tensor) -> BatchVectors:
+    def _seen(self, vectors: Tensor, *, descend: bool = False) -> BatchVectors:
         """(texts, dim) vectors as losses see them: views are queries like any other, unless a term asks for them."""
-        objective, where = self._objective, self._views
+        objective, where, head = self._objective, self._views, self._objective.head
         queries, passages, views, positive, ignored = self._parts(vectors)
         lang = self._query_lang
         if len(where) and not objective.viewed:
@@ -171,6 +187,8 @@ class Terms:
             language=self._lang,
             translations={need: (rows, vectors[places]) for need, (rows, places) in self._translations.items()},
             targets=self._taught(vectors, {name: one.weight.detach() for name, one in objective.projections.items()}),
+            labels=self._labels,
+            head=None if head is None else head.on(self._of_head if descend else None),
         )
 
     def _taught(self, vectors: Tensor, projections: dict[str, Tensor]) -> dict[Target, tuple[Tensor, Tensor, Tensor]]:
@@ -183,23 +201,28 @@ class Terms:
             vectors_of[target] = own, teacher, self._passage[places]
         return vectors_of
 
-    def named(self, vectors: Tensor) -> dict[str, Tensor]:
-        """The losses of (texts, dim) vectors of the batch, times their weights: the ranking loss first."""
-        loss, seen = self._objective.loss, self._seen(vectors)
+    def named(self, vectors: Tensor, *, descend: bool = False) -> dict[str, Tensor]:
+        """The losses of (texts, dim) vectors of the batch, times their weights: the ranking loss first.
+
+        Rows with labels are not ranked: a contradiction is no answer.
+        """
+        loss, seen = self._objective.loss, self._seen(vectors, descend=descend)
         weight, terms = weight_at(loss, self._done), {}
-        if weight:
+        if weight and not self._batch.classified:
             terms[loss.name.replace("-", "_")] = weight * LOSSES[loss.name].function(seen, loss)
         for name, term in self._objective.terms.items():
+            if self._batch.classified and isinstance(term, (RankingTerm, ClearTerm)):
+                continue
             terms[name] = weight_at(term, self._done) * LOSSES[term.name].function(seen, term)
         return terms
 
-    def value(self, vectors: Tensor) -> Tensor:
+    def value(self, vectors: Tensor, *, descend: bool = True) -> Tensor:
         """The loss of (texts, dim) vectors: queries, passages, views, further translations."""
-        return functools.reduce(torch.add, self.named(vectors).values(), (vectors * 0).sum())
+        return functools.reduce(torch.add, self.named(vectors, descend=descend).values(), (vectors * 0).sum())
 
     def opening(self, vectors: Tensor) -> Opening:
         """The loss of the first vectors of a step, with the terms that are taken once."""
-        named = self.named(vectors)
+        named = self.named(vectors, descend=True)
         parts = {name: float(term.detach()) for name, term in named.items()} if self._objective.terms else {}
         against, known, own = self._reversed(vectors)
         loss = functools.reduce(torch.add, named.values(), (vectors * 0).sum()) + against
@@ -219,10 +242,13 @@ class Terms:
         gradients = torch.autograd.grad(total, list(maps.values()), allow_unused=True, materialize_grads=True)
         return dict(zip(maps, gradients, strict=True))
 
-    def divergence(self, clean: Tensor, noisy: Tensor) -> Tensor:
+    def divergence(self, clean: Tensor, noisy: Tensor, *, descend: bool = True) -> Tensor:
         """Symmetric KL, KL(p || q) + KL(q || p), between the distributions over passages that clean and noisy vectors
-        give."""
+        give; over classes, where the rows have labels."""
         temperature = self._objective.loss.temperature
+        if self._batch.classified and self._objective.head is not None:
+            p, q = (class_shares(self._seen(vectors, descend=descend)) for vectors in (clean, noisy))
+            return divergence(p, q) + divergence(q, p)
         p, q = (
             log_shares(*self._parts(vectors)[:2], self._parts(vectors)[4], temperature) for vectors in (clean, noisy)
         )
@@ -257,7 +283,9 @@ class Terms:
             self._objective.projections[name].update(gradient)
         if adversary is not None:
             adversary.update(opening.adversary)
-        if negatives is not None:
+        if self._objective.head is not None:
+            self._objective.head.update(self._of_head)
+        if negatives is not None and not self._batch.classified:
             queries, passages, _, _, ignored = self._parts(opening.vectors)
             scores = (queries @ passages.T).masked_fill(ignored, -torch.inf)
             negatives.ascend(queries, self._query_lang, scores)

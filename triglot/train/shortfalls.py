@@ -6,6 +6,7 @@ import numpy as np
 
 from triglot.batches import BatchSettings
 from triglot.batches.kinds import parts_of
+from triglot.files import InputError
 from triglot.losses import LOSSES, LossSettings
 from triglot.losses.terms import DistillationTerm, TermSettings
 from triglot.train.feed import Feed
@@ -20,12 +21,33 @@ def shortfalls(loss: LossSettings, feed: Feed, batches: BatchSettings, *, views:
         batches: of the stage.
         views: whether the feed gives changed copies of queries.
     """
-    lines = []
+    lines = _of_labels(loss, feed)
     if "several positives" in LOSSES[loss.name].needs and batches.positives == 1:
         lines.append(f"loss {loss.name}: every query has one answer in a batch (batches.positives: 1)")
     for term in loss.beside:
         lines += [f"loss term {term.name}: {line}" for line in _of(term, feed, batches, views)]
     return lines
+
+
+def _of_labels(loss: LossSettings, feed: Feed) -> list[str]:
+    """What of labelled rows and of the term that classifies them goes unused. Raises InputError where rows of a source
+    would teach nothing."""
+    corpus = feed.corpus
+    classify = [term.name for term in loss.beside if "labels" in LOSSES[term.name].needs]
+    if corpus.label is None:
+        return [f"loss term {name}: no source has labels, so it does nothing" for name in classify]
+    labelled = corpus.label >= 0
+    named = ", ".join(sorted({corpus.sources[number] for number in np.unique(corpus.source[labelled]).tolist()}))
+    if not classify:
+        raise InputError(
+            f"sources: {named}: its rows have labels and are not ranked; give loss.terms one of the name "
+            "`classification` (or read it as `options: {rows: entailed}`)"
+        )
+    if (loss.weight or loss.weight_end) and not labelled.all():
+        return [
+            f"{named}: {int(labelled.sum()):,} rows have labels; they are classified, and {loss.name} ranks the others"
+        ]
+    return []
 
 
 def _of(term: TermSettings, feed: Feed, batches: BatchSettings, views: bool) -> list[str]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from triglot.corpus.labelled import Labelled, LabelledData, distinct
+from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus
 from triglot.corpus.tally import Tally
-from triglot.files import InputError, nearest, read_lines
+from triglot.files import InputError, check_choice, nearest, read_lines
 from triglot.graph import components
 from triglot.language_tags import TAG, tag
 from triglot.ranges import Portion, Seed
@@ -292,3 +293,84 @@ def _another_part(
     if place.is_dir():
         return read(place, split="train", languages=languages, strict=strict)
     return read(path, split=train, languages=languages, strict=strict)
+
+
+ROWS = ("labelled", "entailed")
+
+
+def read_training(
+    path: str | Path,
+    *,
+    languages: Sequence[str] | None = None,
+    split: str = "dev",
+    share: Portion | None = None,
+    seed: Seed = 1,
+    rows: str = "labelled",
+    strict: bool = False,
+    source: str = "nli",
+) -> tuple[ParallelCorpus, Tally]:
+    """Premises and hypotheses as rows to train an encoder on; the premise is the query, the hypothesis the passage.
+
+    Args:
+        path: the folder.
+        languages: read only these.
+        split: the first part of the file names.
+        share: of the premises that are read. They are those on which a head is trained where a benchmark of the same
+            split, share and seed is evaluated, so that none of them is judged. None: all of `train`, and of any other
+            split the half that evaluation trains its heads on.
+        seed: of that choice, as in evaluation.
+        rows: `labelled`, every item, for the loss term `classification`; or `entailed`, hypotheses that follow from
+            their premise, with those that contradict it as hard negatives, for a loss that ranks (supervised SimCSE,
+            arXiv 2104.08821).
+        strict: a line that cannot be used is an error.
+        source: the name of the source in the corpus.
+
+    Raises:
+        InputError: as `read`; an unknown kind of rows.
+    """
+    check_choice("rows", rows, ROWS)
+    # Which premises are one depends on the languages read: all are, so that the part is that of evaluation.
+    items, tally = read(path, split=split, strict=strict)
+    known = [code for code in items.languages if languages is None or code in languages]
+    for code in languages or ():
+        if code not in items.languages:
+            raise InputError(f"{path}: no {split} file in {code!r}{nearest(code, items.languages)}")
+    share = 0.5 if share is None and split != "train" else share
+    if share is not None:
+        whole = len(np.unique(items.group))
+        items, _ = items.split(share, seed=seed)
+        tally.count("premises that are kept for evaluation", whole - len(np.unique(items.group)))
+    corpus = _corpus(items, known, source) if rows == "labelled" else _entailed(items, known, source)
+    tally.count("rows", len(corpus))
+    if not len(corpus):
+        raise InputError(f"{path}: no row to train on; {'; '.join(tally.lines())}")
+    return corpus, tally
+
+
+def _texts(builder: CorpusBuilder, items: Inference, codes: Sequence[str], row: int) -> tuple[str, str]:
+    """Give a builder the texts of an item; the keys of its premise and of its hypothesis."""
+    premise, hypothesis = f"premise/{items.group[row]}", f"hypothesis/{items.line[row]}"
+    for code in codes:
+        builder.text(premise, code, items.premises[code][row])
+        builder.text(hypothesis, code, items.hypotheses[code][row])
+    return premise, hypothesis
+
+
+def _corpus(items: Inference, codes: Sequence[str], source: str) -> ParallelCorpus:
+    builder = CorpusBuilder(source)
+    for row in range(len(items)):
+        builder.row(*_texts(builder, items, codes, row))
+    return replace(builder.build(), label=items.labels.astype(np.int8), labels=LABELS)
+
+
+def _entailed(items: Inference, codes: Sequence[str], source: str) -> ParallelCorpus:
+    builder = CorpusBuilder(source)
+    entailment, _, contradiction = range(len(LABELS))
+    for group in np.unique(items.group):
+        of_premise = np.flatnonzero(items.group == group)
+        keys = {row: _texts(builder, items, codes, row) for row in of_premise.tolist()}
+        against = [keys[row][1] for row in of_premise.tolist() if items.labels[row] == contradiction]
+        for row in of_premise.tolist():
+            if items.labels[row] == entailment:
+                builder.row(*keys[row], against)
+    return builder.build()

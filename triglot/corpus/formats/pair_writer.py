@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast, get_args
 
 from triglot.corpus.parallel import ParallelCorpus, variant_id
-from triglot.files import atomic_write, check_choice
+from triglot.files import InputError, atomic_write, check_choice
 
 log = logging.getLogger("triglot")
 OutputFormat = Literal["tevatron", "flag", "sentence-transformers"]
@@ -184,6 +184,11 @@ def numbered_records(
         origins: number of a text -> where it comes from, told under `origin` in the same way.
     """
     output_format = check_output_format(output_format)
+    if corpus.label is not None:
+        raise InputError(
+            f"{', '.join(corpus.sources)}: rows with labels are no pairs of a question and its answer (nli: read "
+            "it with `rows: entailed`)"
+        )
     plain, titles = corpus.group_ids.to_pylist(), corpus.group_titles.to_pylist()
     texts, names = corpus.text_of, corpus.languages
     queries, passages = (variant.query, variant.passage) if variant else (None, None)

@@ -179,6 +179,7 @@ TABLE = (
         "nli",
         title="XNLI",
         help="line-aligned files SPLIT-xx.tsv of premise, hypothesis and label",
+        training=f"{_HERE}.nli:read_training",
         classification=f"{_HERE}.nli:read_classification",
         names=f"{_HERE}.nli:NAME",
     ),
