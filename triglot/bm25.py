@@ -53,6 +53,18 @@ def tokenise(text: str) -> list[str]:
     return tokens
 
 
+def spans(text: str) -> list[tuple[str, int, int]]:
+    """The tokens of a text as `tokenise` names them, each with where it begins and ends in the text as it is."""
+    found: list[tuple[str, int, int]] = []
+    for match in _runs().finditer(text):
+        start, end = match.span()
+        if match[1] and end - start > 1:
+            found += [(fold(text[i : i + 2]), i, i + 2) for i in range(start, end - 1)]
+        else:
+            found.append((fold(match[0]), start, end))
+    return found
+
+
 @dataclass(frozen=True)
 class Index:
     """Passages of one pool.

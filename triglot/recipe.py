@@ -15,170 +15,33 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from textwrap import shorten
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from triglot import recipes
 from triglot.attack.settings import AttackSettings
 from triglot.augment.settings import AugmentSettings
 from triglot.batches import BatchSettings
-from triglot.classify.tasks import split_options
-from triglot.corpus.formats.registry import FORMATS, check_format
 from triglot.corpus.made import Made
 from triglot.debias.settings import DebiasSettings
 from triglot.document import COMMAND_LINE, Document, put, read_yaml, split_word
 from triglot.encoder import EncoderSettings
-from triglot.evaluate.bias.scope import check_subsets
+from triglot.encoder.settings import MixSettings
+from triglot.evaluate.encodings import EncodingSettings
+from triglot.evaluate.untrained import BASELINES
 from triglot.files import InputError, SettingError, nearest
-from triglot.language_tags import language, wanted
 from triglot.losses import LossSettings
 from triglot.mine.settings import RefreshSettings
-from triglot.names import check_name
-from triglot.ranges import Depth, Half, Range, Seed, Share, Weight, check_ranges
+from triglot.ranges import OneOf, Range, Seed, Share, Weight, check_ranges
 from triglot.renamed import new_name, renamed
 from triglot.robust import RobustSettings
 from triglot.settings import build, changed, dump_yaml, plain
+from triglot.sources import Benchmark, Source, check_key, spell_languages
 from triglot.stats import MARGIN
 from triglot.train import TrainSettings
+from triglot.train.settings import JointAlignSettings
 
 log = logging.getLogger("triglot")
-Baseline = Literal["bm25", "bm25-translated"]
 MOST_RUNS = Range(0, 5000, hint="a study of so many runs would not end")
-
-
-def _check_name(kind: str, name: str, key: str) -> None:
-    try:
-        check_name(kind, name)
-    except InputError as error:
-        raise SettingError(key, str(error)) from None
-
-
-def _spell_languages(settings: Any) -> None:
-    """Give the key `languages` of settings the one spelling that readers give to languages.
-
-    Raises InputError that names the key.
-    """
-    try:
-        codes = wanted(settings.languages)
-    except InputError as error:
-        raise SettingError("languages", f"{error}") from None
-    object.__setattr__(settings, "languages", None if codes is None else tuple(codes))
-
-
-@dataclass(frozen=True)
-class CodeSwitch:
-    """Texts of one language shown in others by replacing words through word lists, drawn anew each epoch (arXiv
-    2305.05295).
-
-    Attributes:
-        lists: folder of word lists, inside the data folder.
-        p: probability that a word with a translation is replaced.
-        pivot: the language of the texts.
-        half: use this half of the lists alone (0 or 1), so that an attack can have the other; None for all.
-    """
-
-    lists: str
-    p: Share = 1.0
-    pivot: str = "en"
-    half: Half | None = None
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
-
-
-@dataclass(frozen=True)
-class Source:
-    """Training data.
-
-    Attributes:
-        format: of the files, see `triglot.corpus.formats.registry`.
-        path: file or folder inside the data folder; empty for built-in data.
-        name: in logs and reports; by default the last part of the path.
-        weight: share of the batches, relative to the other sources.
-        balance: how rows in different languages share that: a combination of languages with n rows gets a share ~ n **
-            balance. None leaves the source whole (1 is nearly the same); 0 gives every pair of a folder of bitext the
-            same share.
-        candidate_text: what a passage is; null leaves it to the reader.
-        languages: read only these; None for the recipe's.
-        codeswitch: show the texts in the other languages too.
-        licence: of the data, for the report.
-        options: further options of the format's reader.
-    """
-
-    format: str
-    path: str = ""
-    name: str = ""
-    weight: Annotated[float, Range(1e-6, 1e6)] = 1.0
-    balance: Share | None = None
-    candidate_text: Literal["sentence", "sentence+context", "paragraph"] | None = None
-    languages: tuple[str, ...] | None = None
-    codeswitch: CodeSwitch | None = None
-    licence: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
-        check_format(self.format, "training")
-        if not self.path and not FORMATS[self.format].built_in:
-            raise SettingError("path", "is missing")
-        if self.name:
-            _check_name("source", self.name, "name")
-        _spell_languages(self)
-        if self.balance is not None and self.codeswitch:
-            raise SettingError(
-                "balance", "goes with natural text; a source with codeswitch has every row in all languages"
-            )
-
-    @property
-    def label(self) -> str:
-        """The name in logs and reports."""
-        return self.name or (self.path.rstrip("/").rpartition("/")[2] if self.path else self.format)
-
-
-@dataclass(frozen=True)
-class Benchmark:
-    """Data to evaluate on.
-
-    Attributes:
-        name: in files and tables.
-        format, path: as for a source; a path may be a `hub:` name.
-        candidate_text: what a passage is; None leaves it to the reader.
-        languages: only these; None for the recipe's.
-        licence: of the data, for the report.
-        depth: passages a query where a top-k run is made (BEIR, MTEB, TREC).
-        subsets: languages of smaller pools to report as well.
-        options: further options of the format's reader; of nli and stance, how a head is trained
-            (`triglot.classify.tasks.ClassifySettings`).
-    """
-
-    name: str
-    format: str
-    path: str = ""
-    candidate_text: Literal["sentence", "sentence+context", "paragraph"] | None = None
-    languages: tuple[str, ...] | None = None
-    licence: str = ""
-    depth: Depth = 1000
-    subsets: tuple[tuple[str, ...], ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
-        _spell_languages(self)
-        if not re.fullmatch(r"[\w\-+.]+", self.name) or self.name.startswith("."):
-            raise SettingError(
-                "name",
-                f"{self.name!r} has other characters than letters, digits and - + . _ (it becomes part of file names)",
-            )
-        _check_name("benchmark", self.name, "name")
-        object.__setattr__(self, "subsets", tuple(tuple(map(language, codes)) for codes in self.subsets))
-        check_subsets(self.name, self.subsets)
-        check_format(self.format, "retrieval", "streamed", "classification")
-        if not self.path and not FORMATS[self.format].built_in:
-            raise SettingError("path", "is missing")
-        if FORMATS[self.format].classification:
-            try:
-                split_options(self.format, self.options)
-            except InputError as error:
-                raise SettingError("options", str(error)) from None
 
 
 @dataclass(frozen=True)
@@ -195,6 +58,9 @@ class Stage:
         loss: what it minimises.
         train: how long and how fast.
         refresh: hard negatives mined by the model while it is trained.
+        mix: a learned mixture of layers in front of the pooling of a transformer; one that has a mixture keeps it.
+        joint_align: how rows of a static encoder that one language has to itself are turned to those of another, before
+            this stage is trained.
         lexicon_init: how far words of a static encoder start at their translations in the stage's word lists, 0 (not at
             all) to 1.
         pivot: of `lexicon_init`, the language whose words stay where they are.
@@ -207,6 +73,8 @@ class Stage:
     loss: LossSettings = field(default_factory=LossSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     refresh: RefreshSettings = field(default_factory=RefreshSettings)
+    mix: MixSettings = field(default_factory=MixSettings)
+    joint_align: JointAlignSettings = field(default_factory=JointAlignSettings)
     lexicon_init: Share = 0.0
     pivot: str = "en"
 
@@ -233,11 +101,13 @@ class Recipe(Stage):
             are several. An arm of `train.steps: 0` is the start itself.
         of_weights: how much each of them counts, on any scale; empty for all the same.
         debias: how the language is then taken out of such an arm.
+        encoding: how the texts of an arm are scored when it is evaluated.
         validation: measured every `train.validate_every` steps and after the last; settings may be chosen by it.
         evaluate: measured once, at the end.
         attacks: on the queries of `evaluate`; each is recomputed against each model.
         baselines: retrievers without training.
         lists: folder of word lists for `bm25-translated` and for attacks, inside the data folder.
+        translation: folder of a translation model for `bm25-mt`, inside the data folder.
         arms: name -> settings (dotted keys) that make the arm.
         seeds: of a study.
         reference: the arm that the report compares the others with; empty for the first.
@@ -255,11 +125,13 @@ class Recipe(Stage):
     of: tuple[str, ...] = ()
     of_weights: tuple[Weight, ...] = ()
     debias: DebiasSettings = field(default_factory=DebiasSettings)
+    encoding: EncodingSettings = field(default_factory=EncodingSettings)
     validation: tuple[Benchmark, ...] = ()
     evaluate: tuple[Benchmark, ...] = ()
     attacks: tuple[AttackSettings, ...] = ()
-    baselines: tuple[Baseline, ...] = ()
+    baselines: tuple[Annotated[str, OneOf(BASELINES)], ...] = ()
     lists: str = ""
+    translation: str = ""
     arms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seeds: tuple[Seed, ...] = (1,)
     reference: str = ""
@@ -274,13 +146,13 @@ class Recipe(Stage):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _spell_languages(self)
+        spell_languages(self)
         if self.alignment and not self.alignment.sources:
             raise SettingError("alignment.sources", "is missing")
         if complaint := MOST_RUNS.complaint(len(self.arms) * len(self.seeds), whole=True):
             raise SettingError("arms", f"{len(self.arms):,} arms with {len(self.seeds):,} seeds each: {complaint}")
         for arm in self.arms:
-            _check_name("arm", arm, f"arms.{arm}"[:60])
+            check_key("arm", arm, f"arms.{arm}"[:60])
             if not re.fullmatch(r"[\w\-+]+", arm) or arm in RESERVED:
                 raise SettingError(
                     f"arms.{arm}",
@@ -288,8 +160,8 @@ class Recipe(Stage):
                 )
         if self.reference and self.reference not in self.arms:
             raise SettingError("reference", f"no arm {self.reference!r}{nearest(self.reference, self.arms)}")
-        if "bm25-translated" in self.baselines and not self.lists:
-            raise SettingError("lists", "is missing; bm25-translated needs a folder of word lists")
+        for name in self.baselines:
+            BASELINES[name].check(self.lists, self.translation)
         if self.of_weights and (len(self.of_weights) != len(self.of) or not sum(self.of_weights)):
             raise SettingError("of_weights", f"one for each of {len(self.of)} arms, at least one above 0, is wanted")
         if self.debias.method and not self.of:
@@ -309,7 +181,8 @@ class Recipe(Stage):
 
 RESERVED = ("alignment",)
 OF_A_STUDY = {"name", "seed", "seeds", "arms", "baselines", "lists", "reference", "margin", "data", "encoder", "made"}
-OF_A_STUDY |= {"validation", "evaluate", "attacks"}
+OF_A_STUDY |= {"validation", "evaluate", "attacks", "translation"}
+OF_DERIVED = ("of", "of_weights", "debias", "encoding")
 
 
 def _drop_licence(value: dict[str, Any], path: Sequence[str], beside: Collection[str]) -> None:
@@ -382,9 +255,9 @@ def parse_recipe(document: Document) -> Recipe:
             if base not in trained:
                 message = f"no arm {base!r} that is trained and stands above it{nearest(base, trained)}"
                 raise InputError(f"{changes.where('of')}: arms.{arm}.of: {message}")
-        others = [key for key in changes.value if key.split(".")[0] not in ("of", "of_weights", "debias")]
+        others = [key for key in changes.value if key.split(".")[0] not in OF_DERIVED]
         if one.of and others:
-            message = "an arm made of others is not trained; it takes `of`, `of_weights` and `debias` alone"
+            message = "an arm made of others is not trained; it takes " + ", ".join(OF_DERIVED) + " alone"
             raise InputError(f"{changes.where('of')}: arms.{arm}.{others[0]}: {message}")
         if not one.of:
             trained.append(arm)

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from triglot.attack.measure import cosines
+from triglot.attack.search import Found
 from triglot.attack.searches import SEARCHES
 from triglot.attack.settings import AttackSettings
 from triglot.classify.heads import Head
-from triglot.classify.judge import SETTINGS, Classification, Trial, tried
+from triglot.classify.judge import SETTINGS, Classification, Trial, copies_of, tried
 from triglot.classify.tasks import Task
 from triglot.encoder.once import encode_once
 from triglot.encoder.protocol import Encoder
@@ -169,7 +170,7 @@ def attack_pairs(
         changed = np.array([a != b for a, b in zip(found.texts, target.texts, strict=True)])
         if found.vectors is not None:
             changed = np.ones(len(changed), bool)
-        after = trial.judged(vectors, target.unit)
+        after = trial.judged(vectors, target.unit, _votes(target, trial, found, vectors))
         measured = {
             "drop": _drop(clean, after),
             "success": success(clean, after),
@@ -182,6 +183,15 @@ def attack_pairs(
             AttackedPairs(attack, after, target, found.texts, before, target.margins(vectors, everyone), found.calls)
         )
     return clean, done
+
+
+def _votes(target: PairTarget, trial: Trial, found: Found, vectors: np.ndarray) -> list[np.ndarray]:
+    """Vectors of the copies over which a smoothed head votes; a shift without a text is its own copy. The search itself
+    asks for no votes."""
+    numbers = range(len(trial.votes))
+    if found.vectors is not None:
+        return [vectors for _ in numbers]
+    return [target.encode(copies_of(trial.task, found.texts, target.langs, f"vote {n} 1")) for n in numbers]
 
 
 def _drop(clean: Classification, attacked: Classification) -> dict[str, float]:

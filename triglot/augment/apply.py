@@ -11,7 +11,8 @@ from triglot import seeds
 from triglot.augment.lexicon import Lexicon, switch
 from triglot.augment.noise import perturb
 from triglot.augment.segment import Splits
-from triglot.augment.settings import CODESWITCH, LISTED, AugmentSettings
+from triglot.augment.settings import CODESWITCH, LISTED, NEIGHBOUR, AugmentSettings
+from triglot.augment.smooth import smooth_copies
 from triglot.files import InputError
 
 
@@ -21,7 +22,7 @@ class Augmenter:
     Args:
         settings: what to do.
         seed: of the draws.
-        lexicon: for `codeswitch` and `synonym`.
+        lexicon: for the kinds that go by word lists.
         pieces: the encoder's tokens in the order of their ids, for `segment`; None where it is no bag of subwords.
 
     Raises:
@@ -94,7 +95,10 @@ class Augmenter:
                     continue
                 chosen, spoken = [texts[i] for i in places], [langs[i] for i in places]
                 options = {"rate": part.rate, "seed": self.seed, "purpose": f"augment {epoch}", "numbers": keys[places]}
-                if kind in LISTED:
+                if kind == NEIGHBOUR:
+                    assert self.lexicon is not None
+                    changed = smooth_copies(chosen, spoken, self.lexicon, into=part.into, **options)
+                elif kind in LISTED:
                     assert self.lexicon is not None
                     into = (part.into or self.lexicon.languages) if kind == CODESWITCH else ()
                     changed = switch(chosen, spoken, self.lexicon, into=into, mode=part.mode, **options)

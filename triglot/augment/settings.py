@@ -8,8 +8,8 @@ from triglot.augment.noise import KINDS
 from triglot.files import SettingError, check_choice
 from triglot.ranges import Half, Share, check_ranges
 
-CODESWITCH, SYNONYM = "codeswitch", "synonym"
-LISTED = (CODESWITCH, SYNONYM)  # kinds that go by word lists
+CODESWITCH, SYNONYM, NEIGHBOUR = "codeswitch", "synonym", "neighbour"
+LISTED = (CODESWITCH, SYNONYM, NEIGHBOUR)  # kinds that go by word lists
 SIDES = ("query", "passage", "both")
 MODES = ("replace", "view")
 
@@ -19,12 +19,15 @@ class Part:
     """One way of changing texts.
 
     Attributes:
-        kinds: of noise (`triglot.augment.noise`), `codeswitch` (words replaced by their translations) or `synonym` (by
-            words that share a translation); of several, one is drawn for each text.
+        kinds: of noise (`triglot.augment.noise`), `codeswitch` (words replaced by their translations), `synonym` (by
+            words that share a translation) or `neighbour` (by a uniform draw from themselves, their synonyms and, with
+            `into`, their translations: randomised smoothing, `triglot.augment.smooth`); of several, one is drawn for
+            each text.
         share: of the texts that are changed this way; the shares of all parts add up to 1 at most, the rest stays
             clean.
         rate: share of the words changed in such a text.
-        into: languages that code-switching may use; empty for all others.
+        into: languages that code-switching may use, empty for all others; or whose words are neighbours, empty for
+            none.
         mode: of code-switching: multilingual (a language a word) | bilingual (a language a text).
         side: query | passage | both, for this part alone; empty for that of all parts.
     """
@@ -59,7 +62,7 @@ class AugmentSettings:
         side: query | passage | both.
         mode: replace (the changed text takes the clean one's place, so a batch has as many texts) | view (changed
             queries come as further texts beside the clean ones, for `loss.self_teaching` and `loss.consistency`).
-        lists: folder of word lists for `codeswitch` and `synonym`, inside the data folder.
+        lists: folder of word lists for `codeswitch`, `synonym` and `neighbour`, inside the data folder.
         half: which half of the lists (0 or 1), so that an attack can have the other; None for all.
         segment: probability that a token of the side's texts is shown as two smaller ones (`triglot.augment.segment`),
             for static encoders.

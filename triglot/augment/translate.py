@@ -153,6 +153,11 @@ class Translator:
             )
         return min(room, self.settings.longest)
 
+    @property
+    def of_result(self) -> dict[str, int]:
+        """What a translation depends on beside the files."""
+        return self.settings.of_result
+
     @cached_property
     def digest(self) -> str:
         """Twelve bytes, in hexadecimal, that stand for the content of all its files."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -25,11 +25,39 @@ from triglot.outputs import resolve
 from triglot.shapes import shaped, strict
 from triglot.text import UNSPACED
 
-if TYPE_CHECKING:
-    from triglot.augment.translate import Translator
-
-
 _LINE = b'{"key": "'  # how each line of a store begins
+
+
+class Translator(Protocol):
+    """Whoever translates: a model (`triglot.augment.translate`), or word lists (`triglot.augment.wordwise`)."""
+
+    @property
+    def digest(self) -> str:
+        """Stands for what translates."""
+        ...
+
+    @property
+    def of_result(self) -> dict[str, int]:
+        """What a translation depends on beside that."""
+        ...
+
+    def accepts(self, source: str) -> bool:
+        """Whether it translates from a language."""
+        ...
+
+    def check(self, target: str) -> None:
+        """Raises InputError where it does not translate into a language."""
+        ...
+
+    def translate(
+        self, texts: Sequence[str], source: str, target: str, *, done: Callable[[Sequence[int], Sequence[str]], Any]
+    ) -> list[str]:
+        """Translations of sentences; `done` is told each batch as it is finished."""
+        ...
+
+    def too_long(self, texts: Sequence[str], target: str) -> int:
+        """How many sentences are cut."""
+        ...
 
 
 @strict
@@ -137,7 +165,7 @@ class Translated:
 
 def key_of(translator: Translator, source: str, target: str, text: str) -> str:
     """What a translation depends on: the model's files, how it is run, both languages and the text."""
-    said = json.dumps([translator.digest, translator.settings.of_result, source, target, text], ensure_ascii=False)
+    said = json.dumps([translator.digest, translator.of_result, source, target, text], ensure_ascii=False)
     return hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
@@ -280,3 +308,27 @@ def _extended(
     )
     first = len(corpus.texts)
     return extended, {first + n: f"mt:{source}" for n, (_, _, _, source) in enumerate(new)}
+
+
+def retranslated(
+    corpus: ParallelCorpus, translator: Translator, pivot: str, into: Sequence[str], store: Store
+) -> Translated:
+    """The texts of one language, and what they become in others; whatever else the corpus had in these is left out.
+
+    Args:
+        corpus: with texts in the pivot language; labels stay with their rows.
+        translator: who translates.
+        pivot: the language that is translated from.
+        into: the others.
+        store: keeps translations.
+
+    Raises:
+        InputError: no text in the pivot language, or as `wanted`.
+    """
+    alone = corpus.restrict([pivot])
+    if not len(alone):
+        raise InputError(f"no row has both texts in {pivot!r}, which is translated from")
+    others = [code for code in into if code != pivot]
+    return translate_corpus(
+        alone, translator, wanted(alone, translator, others, sides=("query", "passage"), prefer=pivot), store
+    )

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
+from triglot.augment.smooth import smooth_copies
 from triglot.classify.heads import Head, fit_head
-from triglot.classify.tasks import Task
+from triglot.classify.tasks import SmoothSettings, Task
 from triglot.corpus.labelled import Labelled
 from triglot.encoder.once import encode_once
 from triglot.encoder.protocol import Encoder
@@ -63,6 +64,7 @@ class Trial:
         pairs: (rows, 2) languages of the first and the second text.
         majority: name of a baseline -> (items,) what it predicts.
         counts, notes: for the results.
+        votes: one (rows, 2) a vote of a smoothed head: indices of changed copies of the tested texts.
     """
 
     task: Task
@@ -75,16 +77,25 @@ class Trial:
     majority: Mapping[str, np.ndarray]
     counts: Mapping[str, int]
     notes: Sequence[str]
+    votes: Sequence[np.ndarray] = ()
 
-    def judged(self, second: np.ndarray | None = None, at: np.ndarray | None = None) -> Classification:
-        """How well the head does.
+    def judged(
+        self, second: np.ndarray | None = None, at: np.ndarray | None = None, votes: Sequence[np.ndarray] = ()
+    ) -> Classification:
+        """How well the head does; a smoothed one by the mean of its probabilities over the votes.
 
         Args:
             second: (texts, dim) other vectors of second texts.
             at: (rows,) which of these each row has.
+            votes: for each vote, (texts, dim) vectors of their copies, in the same order.
         """
-        rows = self.rows if at is None else np.column_stack([self.rows[:, 0], at])
-        scores = self.head.scores(self.first, self.second if second is None else second, rows)
+        copies = self.votes or (self.rows,)
+        given = [self.second if second is None else second] * len(copies)
+        log_p = [
+            self.head.scores(self.first, one, rows if at is None else np.column_stack([rows[:, 0], at]))
+            for rows, one in zip(copies, votes or given, strict=True)
+        ]
+        scores = np.logaddexp.reduce(log_p, axis=0) - np.log(len(log_p))
         return _tabulate(self.task, self.head, self.item, self.pairs, scores, self.majority, self.counts, self.notes)
 
 
@@ -128,8 +139,12 @@ def tried(encoder: Encoder, task: Task, *, progress: bool = False) -> Trial:
             items, pairs = train.draw(
                 task.settings.pairs, task.train_codes, alpha=task.settings.alpha, seed=task.settings.seed
             )
-            parts.append((train, train.rows(items, pairs)))
+            parts += _training(task, train.rows(items, pairs))
+        smooth, lexicon = task.settings.smooth, task.lexicon
+        voting = range(smooth.votes if lexicon is not None else 0)
+        parts += [(_copied(task, *parts[0], f"vote {number}"), parts[0][1]) for number in voting]
         first, second, rows = _encode(encoder, parts, task.settings.sides or task.sides, progress)
+        rows, votes = rows[: len(rows) - len(voting)], rows[len(rows) - len(voting) :]
         if train is not None:
             used = np.unique(items)
             numbers = np.bincount(train.target[used], minlength=len(train.labels)).tolist()
@@ -139,13 +154,17 @@ def tried(encoder: Encoder, task: Task, *, progress: bool = False) -> Trial:
                 "languages": [train.languages[i] for i in np.unique(pairs)],
             }
             facts["label_counts"] = dict(zip(train.labels, numbers, strict=True))
+            copies = len(rows) - 1
+            if lexicon is not None:
+                facts["smooth"] = asdict(smooth)
+                notes.append(_told(smooth))
             head = fit_head(
                 first,
                 second,
-                rows[1],
-                train.target[items],
+                np.concatenate(rows[1:]),
+                np.tile(train.target[items], copies),
                 labels=train.labels,
-                group=train.group[items],
+                group=np.tile(train.group[items], copies),
                 settings=task.settings.head,
                 seed=task.settings.seed,
                 facts=facts,
@@ -160,7 +179,53 @@ def tried(encoder: Encoder, task: Task, *, progress: bool = False) -> Trial:
         majority["majority"] = np.full(
             len(test), int(np.argmax([head.facts["label_counts"][label] for label in head.labels]))
         )
-    return Trial(task, head, first, second, rows[0], *tested, majority, counts, notes)
+    return Trial(task, head, first, second, rows[0], *tested, majority, counts, notes, votes)
+
+
+def _training(task: Task, rows: np.ndarray) -> list[tuple[Labelled, np.ndarray]]:
+    """What the head is trained on: the rows as they are, or copies of them where it is smoothed."""
+    assert task.train is not None
+    if task.lexicon is None:
+        return [(task.train, rows)]
+    smooth = task.settings.smooth
+    copies = [_copied(task, task.train, rows, f"copy {number}") for number in range(smooth.copies)]
+    return [(one, rows) for one in ([task.train] if smooth.clean else []) + copies]
+
+
+def _copied(task: Task, part: Labelled, rows: np.ndarray, purpose: str) -> Labelled:
+    """The part with changed copies of the texts that rows name."""
+    changed = []
+    for column, (texts, at) in enumerate(((part.first, part.first_at), (part.second, part.second_at))):
+        lang_of = np.zeros(len(texts), np.int64)
+        for code, places in enumerate(at):
+            lang_of[places[places >= 0]] = code
+        used = np.unique(rows[:, column])
+        langs = [part.languages[code] for code in lang_of[used].tolist()]
+        new = list(texts)
+        for place, text in zip(
+            used.tolist(),
+            copies_of(task, [texts[i] for i in used.tolist()], langs, f"{purpose} {column}", numbers=used),
+            strict=True,
+        ):
+            new[place] = text
+        changed.append(new)
+    return replace(part, first=changed[0], second=changed[1])
+
+
+def copies_of(
+    task: Task, texts: Sequence[str], langs: Sequence[str], purpose: str, *, numbers: np.ndarray | None = None
+) -> list[str]:
+    """A copy of each text, as the smoothing of a task makes it."""
+    smooth, lexicon = task.settings.smooth, task.lexicon
+    assert lexicon is not None
+    options = {"rate": smooth.rate, "into": smooth.into, "seed": task.settings.seed, "purpose": f"smooth {purpose}"}
+    return smooth_copies(texts, langs, lexicon, numbers=numbers, **options)
+
+
+def _told(smooth: SmoothSettings) -> str:
+    what = f"{smooth.copies} changed copies of each pair{', and the clean one' if smooth.clean else ''}"
+    votes = f"; it votes over {smooth.votes} copies" if smooth.votes else ""
+    return f"the head is smoothed: trained on {what}{votes} (words become themselves or neighbours in the word lists)"
 
 
 def _cells_of(test: Labelled, codes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

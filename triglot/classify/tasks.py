@@ -8,15 +8,46 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from triglot.augment.lexicon import Lexicon
 from triglot.classify.heads import Head, HeadSettings, load_head
 from triglot.corpus.formats.registry import FORMATS, path_first
+from triglot.corpus.formats.wordlist import read_lists
 from triglot.corpus.labelled import Labelled, LabelledData, NoTraining
 from triglot.document import Document
 from triglot.files import InputError, SettingError, nearest
-from triglot.ranges import Range, Seed, Share, check_ranges
+from triglot.ranges import Half, Range, Seed, Share, check_ranges
 from triglot.settings import build
 
 log = logging.getLogger("triglot")
+
+
+@dataclass(frozen=True)
+class SmoothSettings:
+    """Randomised smoothing of a head (arXiv 2104.08645): it is trained on changed copies of the texts, and may vote
+    over such copies.
+
+    Attributes:
+        lists: folder of word lists, inside the data folder; empty for no smoothing.
+        copies: of each training pair, which take the place of the clean one, as in the authors' data (3 for XNLI, 10
+            for PAWS-X). Each word of both texts becomes a uniform draw from itself and its neighbours.
+        clean: whether the clean pair is trained on beside them.
+        rate: share of the words that are drawn.
+        into: languages whose words are neighbours too; empty for synonyms alone.
+        half: which half of the lists (0 or 1), so that an attack can have the other; None for all.
+        votes: copies of each tested pair over which probabilities are averaged; 0 to judge the clean text. Whether the
+            authors vote is not stated in what could be read.
+    """
+
+    lists: str = ""
+    copies: Annotated[int, Range(1, 100)] = 3
+    clean: bool = False
+    rate: Share = 1.0
+    into: tuple[str, ...] = ()
+    half: Half | None = 0
+    votes: Annotated[int, Range(0, 100)] = 0
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -39,6 +70,7 @@ class ClassifySettings:
             passage (stance).
         trained: folder of a head that was trained before; nothing is trained then.
         head: see `HeadSettings`.
+        smooth: see `SmoothSettings`.
         seed: of the split, the languages, and the held-out part.
         strict: a record that cannot be used is an error.
     """
@@ -53,6 +85,7 @@ class ClassifySettings:
     sides: tuple[Literal["query", "passage"], Literal["query", "passage"]] | None = None
     trained: str = ""
     head: HeadSettings = field(default_factory=HeadSettings)
+    smooth: SmoothSettings = field(default_factory=SmoothSettings)
     seed: Seed = 1
     strict: bool = False
 
@@ -83,6 +116,7 @@ class Task:
         facts: kept with the head.
         counts: for the results.
         sides, majority_by_group: see `triglot.corpus.labelled.LabelledData`.
+        lexicon: neighbours of words, where the head is smoothed.
     """
 
     name: str
@@ -99,6 +133,7 @@ class Task:
     counts: Mapping[str, int] = field(default_factory=dict)
     sides: tuple[str, str] = ("passage", "passage")
     majority_by_group: bool = False
+    lexicon: Lexicon | None = None
 
     def __repr__(self) -> str:
         trained = "a head" if self.train is None else f"{len(self.train):,} to train on"
@@ -233,5 +268,16 @@ def read_task(
         "majority_by_group": data.majority_by_group,
         "facts": data.facts,
         "counts": data.counts,
+        "lexicon": _lexicon(settings.smooth, base, (*test.languages, *(train.languages if train else ()))),
     }
     return Task(name, format, settings, test, codes, train, train_codes, head, notes, licence, **more)
+
+
+def _lexicon(smooth: SmoothSettings, base: str | Path, languages: Sequence[str]) -> Lexicon | None:
+    """The word lists of a smoothed head."""
+    if not smooth.lists:
+        return None
+    codes = sorted({"en", *languages, *smooth.into})
+    lexicon = Lexicon(read_lists(Path(base) / smooth.lists, languages=codes, both=True, half=smooth.half)[0])
+    lexicon.check(smooth.into)
+    return lexicon

@@ -37,6 +37,28 @@ class LoraSettings:
 
 
 @dataclass(frozen=True)
+class MixSettings:
+    """A learned mixture of layers in front of the pooling of a transformer (after arXiv 2205.08497).
+
+    Attributes:
+        start: `last` (the last layer alone, so that the start is the model as it was) | `equal` (the mean of the
+            layers); empty for no mixture.
+        layer: the lowest that has a part; 0 is the output of the embeddings.
+        rate: factor on the learning rate for the weights of the layers, which are of size 1.
+    """
+
+    start: Literal["", "last", "equal"] = ""
+    layer: Annotated[int, Range(0, 1000)] = 0
+    rate: Annotated[float, Range(0, 10**6, above=True)] = 100.0
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        for key, default in (("layer", 0), ("rate", 100.0)):
+            if not self.start and getattr(self, key) != default:
+                raise SettingError(key, "goes with a mixture; `start` says how it begins")
+
+
+@dataclass(frozen=True)
 class EncoderSettings:
     """What an encoder is made of.
 

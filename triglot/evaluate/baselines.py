@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -86,6 +87,45 @@ def translated_scores(
         f"BM25 (Lucene's, k1 {bm25.K1}, b {bm25.B}), one index a language, queries translated through word lists "
         f"(pivot {pivot});"
         f" {translator.coverage():.1%} of the words to translate were in the lists",
+        "scores of different languages are compared as they are",
+    )
+    return score, notes
+
+
+Translate = Callable[[Sequence[str], str, str], list[str]]
+"""(texts, their language, the language wanted) -> translations."""
+
+
+def machine_translated_scores(benchmark: RetrievalSet, translate: Translate) -> tuple[ScoreBlock, tuple[str, ...]]:
+    """Scores of BM25 with each query translated as a whole into the language of the passages, and notes on them.
+
+    Args:
+        benchmark: what is evaluated.
+        translate: who translates; asked once for each pair of languages.
+    """
+    pools, texts = _pools(benchmark), benchmark.queries.texts
+    matrices: dict[int, Any] = {}
+    for language, pool in enumerate(pools):
+        if not len(pool.rows):
+            continue
+        bags: list[dict[str, float]] = [{} for _ in texts]
+        for spoken in np.unique(benchmark.queries.lang).tolist():
+            rows = np.flatnonzero(benchmark.queries.lang == spoken).tolist()
+            shown = [texts[i] for i in rows]
+            if spoken != language:
+                shown = translate(shown, benchmark.languages[spoken], benchmark.languages[language])
+            for row, text in zip(rows, shown, strict=True):
+                bags[row] = bm25.count_tokens(text)
+        matrices[language] = bm25.bags(pool.index, bags)
+
+    def score(rows: np.ndarray) -> np.ndarray:
+        out = np.zeros((len(rows), len(benchmark.passages)), np.float32)
+        for language, matrix in matrices.items():
+            out[:, pools[language].rows] = bm25.scores(pools[language].index, matrix[rows])
+        return out
+
+    notes = (
+        f"BM25 (Lucene's, k1 {bm25.K1}, b {bm25.B}), one index a language, queries translated as a whole",
         "scores of different languages are compared as they are",
     )
     return score, notes

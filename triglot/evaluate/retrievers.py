@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ from triglot.corpus.retrieval import RetrievalSet, Texts
 from triglot.corpus.tally import Tally
 from triglot.encoder.once import encode_set
 from triglot.encoder.protocol import Encoder, in_language
-from triglot.evaluate.baselines import bm25_scores, translated_scores
+from triglot.evaluate.baselines import Translate, bm25_scores, machine_translated_scores, translated_scores
 from triglot.evaluate.bias.scope import check_subsets
 from triglot.evaluate.counts import ScoreBlock
+from triglot.evaluate.encodings import ENCODINGS, EncodingSettings
 from triglot.evaluate.evaluator import evaluate_embeddings, evaluate_scores, similarity_notes
 from triglot.evaluate.ranked import Judge, Outcome, evaluate_run, join, judged
 from triglot.evaluate.tables import SETTINGS, Evaluation
@@ -38,17 +39,35 @@ RUN_SUFFIXES = (".run", ".trec", ".tsv", ".txt")
 
 @dataclass(frozen=True)
 class Dense:
-    """An encoder."""
+    """An encoder, whose texts are scored as `encoding` says."""
 
     encoder: Encoder
     progress: bool = False
+    encoding: EncodingSettings = field(default_factory=EncodingSettings)
 
 
 @dataclass(frozen=True)
 class Bm25:
-    """BM25 within a language; with `lists` (languages -> word lists) its queries are translated word by word."""
+    """BM25 within a language; with `lists` (languages -> word lists) its queries are translated word by word, with
+    `translate` (texts, from, into -> texts) as they are."""
 
     lists: Callable[[Sequence[str]], WordLists] | None = None
+    translate: Translate | None = None
+
+
+def plain_bm25(given: Any) -> Bm25:
+    """`bm25`, a row of `triglot.evaluate.untrained`."""
+    return Bm25()
+
+
+def listed_bm25(given: Any) -> Bm25:
+    """`bm25-translated`, likewise."""
+    return Bm25(lists=given.lists)
+
+
+def translated_bm25(given: Any) -> Bm25:
+    """`bm25-mt`, likewise: by words where there is no model."""
+    return Bm25(translate=given.translate) if given.translate is not None else Bm25(lists=given.lists)
 
 
 @dataclass(frozen=True)
@@ -180,10 +199,12 @@ def evaluate(
         return _judge_collection(retriever, benchmark, depth, extra, tag, keep)
     ranked = benchmark.ranked if ranked is None else ranked
     wanted = [*extra, *(EXTRA if ranked or benchmark.ranked else ())]
-    if isinstance(retriever, Bm25):
-        score, notes, settings = _bm25(retriever, benchmark)
+    by_score = isinstance(retriever, Bm25) or (isinstance(retriever, Dense) and not retriever.encoding.plain)
+    if by_score:
+        score, notes, settings = _scored(retriever, benchmark)
         whole = evaluate_scores(score, benchmark, settings=settings, extra=wanted, notes=notes, subsets=subsets)
-        made = parts_of_scores(score, benchmark, depth, above=0.0, tag=tag) if ranked else None
+        above = 0.0 if isinstance(retriever, Bm25) else -np.inf
+        made = parts_of_scores(score, benchmark, depth, above=above, tag=tag) if ranked else None
     else:
         queries, passages, notes = _embed(retriever, benchmark)
         whole = evaluate_embeddings(queries, passages, benchmark, extra=wanted, notes=notes, subsets=subsets)
@@ -226,7 +247,14 @@ def _embed(retriever: Dense | Vectors, benchmark: RetrievalSet) -> tuple[np.ndar
     return retriever.compared(queries), retriever.compared(passages), [*one, *two, *said]
 
 
-def _bm25(retriever: Bm25, benchmark: RetrievalSet) -> tuple[ScoreBlock, tuple[str, ...], tuple[str, ...]]:
+def _scored(retriever: Bm25 | Dense, benchmark: RetrievalSet) -> tuple[ScoreBlock, tuple[str, ...], tuple[str, ...]]:
+    """Scores, what to say of them, and the settings that they are good for."""
+    if isinstance(retriever, Dense):
+        scores = ENCODINGS[retriever.encoding.name].scores
+        assert scores is not None
+        return *scores(retriever.encoder, benchmark, retriever.encoding), SETTINGS
+    if retriever.translate is not None:
+        return *machine_translated_scores(benchmark, retriever.translate), SETTINGS
     if retriever.lists is None:
         return *bm25_scores(benchmark), ("mono",)
     return *translated_scores(benchmark, retriever.lists(benchmark.languages)), SETTINGS
@@ -278,6 +306,8 @@ def _run_of_part(
     retriever: Dense | Bm25 | Vectors, collection: Collection, code: str, part: Part, tally: Tally, depth: int, tag: str
 ) -> tuple[Parts, int]:
     """The run of one language, and the size of its corpus."""
+    if isinstance(retriever, Dense) and not retriever.encoding.plain:
+        raise InputError(f"encoding {retriever.encoding.name}: needs passages in memory, and these are streamed")
     prefix = collection.prefix(code)
     query_ids = [prefix + identifier for identifier in part.topics]
     judged_ids = {

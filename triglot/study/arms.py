@@ -16,7 +16,8 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from triglot.evaluate import write_results
-from triglot.evaluate.retrievers import Bm25, evaluate
+from triglot.evaluate.retrievers import evaluate
+from triglot.evaluate.untrained import BASELINES
 from triglot.files import InputError, read_json, write_json, write_text
 from triglot.outputs import resolve
 from triglot.recipe import Recipe, alignment_recipe, arm_recipe, digest, to_yaml
@@ -249,8 +250,8 @@ def baseline(recipe: Recipe, name: str, out: Path, data: Data) -> None:
     asked = {
         "evaluate": recipe.evaluate,
         "languages": recipe.languages,
-        "lists": recipe.lists if name != "bm25" else "",
-    }
+        "lists": recipe.lists if BASELINES[name].needs else "",
+    } | ({"translation": recipe.translation} if "translation" in BASELINES[name].needs else {})
     if not ((folder / RESULTS).is_file() and _made_with(folder / BASELINE) == plain(asked)):
         log.info("baseline %s", name)
         evaluations: dict[str, Any] = {}
@@ -258,7 +259,7 @@ def baseline(recipe: Recipe, name: str, out: Path, data: Data) -> None:
             if opened.retrieval is None:
                 log.info("%s: nothing to retrieve, and %s does not classify", one.name, name)
                 continue
-            retriever = Bm25() if name == "bm25" else Bm25(lambda codes: data.lists(recipe.lists, codes))
+            retriever = BASELINES[name].make(data.of_baseline(recipe, name))
             evaluations[one.name] = evaluate(retriever, opened.retrieval, depth=one.depth, subsets=one.subsets)
         write_results(folder, evaluations, model=name)
         write_sealed(folder / BASELINE, plain(asked))

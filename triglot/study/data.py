@@ -14,6 +14,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from triglot.augment.lexicon import Lexicon
+from triglot.augment.translations import retranslated
+from triglot.augment.wordwise import WordByWord
 from triglot.benchmark import Opened, open_benchmark
 from triglot.corpus.formats.registry import read_training, split_spec
 from triglot.corpus.formats.wordlist import read_lists
@@ -24,10 +26,13 @@ from triglot.corpus.tally import say
 from triglot.corpus.texts import is_built_in, read_texts
 from triglot.encoder.build import model_folder
 from triglot.evaluate.bias.scope import check_subsets
+from triglot.evaluate.untrained import BASELINES
 from triglot.files import InputError, beside, nearest
-from triglot.recipe import Benchmark, Recipe, Source, Stage
+from triglot.recipe import Recipe, Stage
+from triglot.sources import Benchmark, Source
 from triglot.study.inputs import Benchmarks, Inputs, Training
 from triglot.study.makers import facts_of, make
+from triglot.study.translators import OfBaseline, store_of, translating, translator_of
 from triglot.train.feed import Switching
 
 log = logging.getLogger("triglot")
@@ -68,6 +73,7 @@ class Data:
         self._trainings: _Once[Training] = _Once()
         self._benchmarks: _Once[Opened] = _Once()
         self._made: _Once[Path] = _Once()
+        self._notes: dict[str, str] = {}
 
     def inputs(self, recipe: Recipe, *, training: bool, evaluation: bool) -> Inputs:
         """All that one run reads.
@@ -123,6 +129,11 @@ class Data:
             places.append((f"source {source.label!r}", source.path))
             if source.codeswitch:
                 places.append((f"source {source.label!r}: codeswitch.lists", source.codeswitch.lists))
+            how = source.retranslate
+            if how and how.lists:
+                places.append((f"source {source.label!r}: retranslate.lists", how.lists))
+            if how and how.model and not how.lists:
+                places.append((f"source {source.label!r}: retranslate.model", how.model))
         noisy = [stage.augment for stage in stages if stage.augment.active and stage.augment.needs_lists]
         places += [("augment.lists", augment.lists) for augment in noisy]
         places.append(("lists", recipe.lists))
@@ -167,6 +178,15 @@ class Data:
 
         return self._lists.get((path, tuple(languages), half), read)
 
+    def of_baseline(self, recipe: Recipe, name: str) -> OfBaseline:
+        """What a baseline is made of; a model that is not there is said."""
+        translate, folder = None, self._path(recipe.translation)
+        if recipe.translation and "translation" in BASELINES[name].needs:
+            lists = (lambda: self.lexicon(recipe.lists, recipe.languages)) if recipe.lists else None
+            translator = translator_of(folder, lists, beams=4, label=f"baseline {name}: translation")
+            translate = None if isinstance(translator, WordByWord) else translating(translator)
+        return OfBaseline(lambda codes: self.lists(recipe.lists, codes), translate)
+
     def lexicon(self, path: str, languages: Sequence[str], half: int | None = None) -> Lexicon:
         """The same lists as translations of a word into all other languages."""
         return self._lexicons.get((path, tuple(languages), half), lambda: Lexicon(self.lists(path, languages, half)))
@@ -182,7 +202,7 @@ class Data:
         def read() -> ParallelCorpus:
             options: dict[str, Any] = dict(source.options)
             if wanted:
-                options["languages"] = list(wanted)
+                options["languages"] = [source.retranslate.pivot] if source.retranslate else list(wanted)
             if source.candidate_text:
                 options["unit"] = source.candidate_text
             try:
@@ -190,11 +210,34 @@ class Data:
             except InputError as error:
                 raise InputError(f"source {source.label!r}: {error}") from None
             say(source.label, tally)
-            return replace(corpus, sources=(source.label,))
+            corpus = replace(corpus, sources=(source.label,))
+            return self._retranslated(corpus, source, wanted) if source.retranslate else corpus
 
-        return self._sources.get(
-            (source.format, source.path, source.candidate_text, wanted, repr(source.options), source.label), read
-        )
+        key = (source.format, source.path, source.candidate_text, wanted, repr(source.options), source.label)
+        return self._sources.get((*key, repr(source.retranslate)), read)
+
+    def _retranslated(self, corpus: ParallelCorpus, source: Source, languages: Sequence[str]) -> ParallelCorpus:
+        """The texts of one language translated anew. Raises InputError that begins with the source."""
+        how, label = source.retranslate, f"source {source.label!r}: retranslate"
+        assert how is not None
+        into = how.into or tuple(code for code in languages or corpus.languages if code != how.pivot)
+        try:
+            if not into:
+                raise InputError("into: no language to translate into; the recipe and the source name none")
+            spoken = sorted({how.pivot, *into})
+            lexicon = (lambda: self.lexicon(how.lists, spoken, how.half)) if how.lists else None
+            model = self._path(how.model) if how.model else None
+            translator = translator_of(model, lexicon, beams=how.beams, label=label)
+            with store_of(translator) as store:
+                made = retranslated(corpus, translator, how.pivot, into, store)
+        except InputError as error:
+            raise InputError(str(error) if str(error).startswith(label) else f"{label}: {error}") from None
+        note = f"{source.label}: {made.texts:,} texts in {', '.join(into)} translated from {how.pivot}"
+        if isinstance(translator, WordByWord):
+            note += f" word by word ({translator.coverage:.0%} of the words have a translation), not by a model"
+        log.info("%s", note)
+        self._notes[source.label] = note
+        return made.corpus
 
     def training(self, sources: Sequence[Source], languages: Sequence[str]) -> Training:
         """The sources of a stage together.
@@ -214,9 +257,9 @@ class Data:
             spoken = list(languages) or sorted(
                 {*corpus.languages, *(code for how in switching.values() for code in how.lists)}
             )
-            return Training(
-                corpus.restrict(spoken), tuple(weight for _, weights in parts for weight in weights), switching
-            )
+            weights = tuple(weight for _, weights in parts for weight in weights)
+            notes = tuple(self._notes[label] for label in labels if label in self._notes)
+            return Training(corpus.restrict(spoken), weights, switching, notes=notes)
 
         return self._trainings.get((tuple(map(repr, sources)), tuple(languages)), read)
 

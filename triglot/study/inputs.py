@@ -12,7 +12,7 @@ import numpy as np
 from triglot.augment.lexicon import Lexicon
 from triglot.benchmark import Opened
 from triglot.corpus.parallel import ParallelCorpus
-from triglot.recipe import Benchmark
+from triglot.sources import Benchmark
 from triglot.train.feed import Feed, Switching, Tokenize
 
 Benchmarks = tuple[tuple[Benchmark, Opened], ...]
@@ -27,6 +27,7 @@ class Training:
         weights: share of each of `corpus.sources`.
         switching: source -> how it is code-switched.
         lexicon: translations for noise in its texts, None where it needs none.
+        notes: what is to be said of the sources.
         feeds: the feed that was made last; arms that train on the same data share it.
     """
 
@@ -34,6 +35,7 @@ class Training:
     weights: tuple[float, ...]
     switching: Mapping[str, Switching]
     lexicon: Lexicon | None = None
+    notes: tuple[str, ...] = ()
     feeds: dict[tuple[str, int], Feed] = field(default_factory=dict, compare=False, repr=False)
 
     def feed(self, tokenize: Tokenize | None, tokenizer: str, seed: int) -> Feed:

@@ -12,6 +12,7 @@ from triglot.classify.judge import evaluate_task
 from triglot.encoder.card import add_scores
 from triglot.encoder.protocol import Encoder
 from triglot.evaluate import Evaluation, write_results
+from triglot.evaluate.encodings import EncodingSettings
 from triglot.evaluate.retrievers import Dense, evaluate
 from triglot.measures.result import Result
 from triglot.study.attacks import attacked, attacked_tasks
@@ -21,15 +22,21 @@ log = logging.getLogger("triglot")
 
 
 def evaluate_all(
-    encoder: Encoder, benchmarks: Benchmarks, *, ranked: bool | None = None, tasks: bool = True
+    encoder: Encoder,
+    benchmarks: Benchmarks,
+    *,
+    ranked: bool | None = None,
+    tasks: bool = True,
+    encoding: EncodingSettings | None = None,
 ) -> dict[str, Result]:
-    """An encoder on benchmarks; `ranked` as for `evaluate.retrievers.evaluate`. Without `tasks` nothing is
-    classified."""
+    """An encoder on benchmarks; `ranked` as for `evaluate.retrievers.evaluate`. Without `tasks` nothing is classified;
+    with an `encoding` retrieval is scored so."""
+    retriever = Dense(encoder, encoding=encoding or EncodingSettings())
     results: dict[str, Result] = {}
     for asked, opened in benchmarks:
         if opened.retrieval is not None:
             results[asked.name] = evaluate(
-                Dense(encoder), opened.retrieval, ranked=ranked, depth=asked.depth, subsets=asked.subsets
+                retriever, opened.retrieval, ranked=ranked, depth=asked.depth, subsets=asked.subsets
             )
         if tasks and opened.task is not None:
             results[opened.task.name] = evaluate_task(encoder, opened.task)
@@ -37,7 +44,14 @@ def evaluate_all(
 
 
 def judge(
-    encoder: Any, inputs: Inputs, attacks: Sequence[AttackSettings], out: Path, *, model: str, title: str
+    encoder: Any,
+    inputs: Inputs,
+    attacks: Sequence[AttackSettings],
+    out: Path,
+    *,
+    model: str,
+    title: str,
+    encoding: EncodingSettings | None = None,
 ) -> None:
     """Validate and evaluate a saved model; `results.json` comes last.
 
@@ -48,12 +62,17 @@ def judge(
         out: run folder.
         model: name in the results.
         title: of the model's card.
+        encoding: how its texts are scored in retrieval.
     """
+    if encoding is not None and not encoding.plain and attacks:
+        log.warning("encoding %s: attacks are on vectors of whole texts, and left out", encoding.name)
+        attacks = ()
     if inputs.validation and not (out / "validation" / "results.json").is_file():
-        write_results(out / "validation", evaluate_all(encoder, inputs.validation), model=model)
+        write_results(out / "validation", evaluate_all(encoder, inputs.validation, encoding=encoding), model=model)
     if inputs.evaluate:
         log.info("evaluating %s on %s", model, ", ".join(asked.name for asked, _ in inputs.evaluate))
-    results = evaluate_all(encoder, inputs.evaluate, ranked=False if attacks else None, tasks=not attacks)
+    how: dict[str, Any] = {"ranked": False if attacks else None, "tasks": not attacks, "encoding": encoding}
+    results = evaluate_all(encoder, inputs.evaluate, **how)
     if attacks:
         lexicon_of = inputs.lexicons.__getitem__
         tasks = [opened.task for _, opened in inputs.evaluate if opened.task is not None]

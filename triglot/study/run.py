@@ -174,4 +174,5 @@ def finish(recipe: Recipe, out: Path, inputs: Inputs, model: str) -> None:
             out,
             model=model,
             title=recipe.name or model,
+            encoding=recipe.encoding,
         )

@@ -15,6 +15,7 @@ from triglot.corpus.retrieval import RetrievalSet
 from triglot.encoder import load_encoder
 from triglot.encoder.build import model_folder
 from triglot.encoder.card import Card
+from triglot.encoder.mix import shares, with_mixture
 from triglot.encoder.protocol import Encoder, SavedEncoder
 from triglot.encoder.settings import EncoderSettings
 from triglot.encoder.static import StaticEncoder
@@ -37,6 +38,7 @@ from triglot.train.distributed import device, is_main, main_first
 from triglot.train.feed import Feed
 from triglot.train.loop import run as train_loop
 from triglot.train.network import Network
+from triglot.train.reallocate import reallocated
 from triglot.train.shortfalls import shortfalls
 
 log = logging.getLogger("triglot")
@@ -83,6 +85,12 @@ def train_stage(
     if stage.lexicon_init and isinstance(encoder, StaticEncoder):
         lists = {source.label for source in stage.sources if source.format == "wordlist"}
         encoder = encoder.with_rows(anchor(encoder.embeddings, feed, lists, stage.pivot, stage.lexicon_init))
+    if stage.joint_align.threshold:
+        if not isinstance(encoder, StaticEncoder):
+            raise InputError(
+                f"joint_align: goes with static encoders, whose rows are their vectors; not {encoder.name}"
+            )
+        encoder = encoder.with_rows(reallocated(encoder.embeddings, feed, stage.joint_align))
     if isinstance(encoder, StaticEncoder):
         for key, asked in (
             ("trim", recipe.encoder.trim),
@@ -91,8 +99,11 @@ def train_stage(
         ):
             if asked:
                 raise InputError(f"encoder.{key}: goes with transformers; {recipe.encoder.model} is a static encoder")
+        if stage.mix.start:
+            raise InputError(f"mix: goes with transformers; {encoder.name} is a static encoder")
         model = Bag(encoder, device())
     else:
+        encoder = with_mixture(encoder, stage.mix)
         if recipe.encoder.trim:
             trimming, encoder = _trimmed(encoder, training, validation, kept)
         model = _network(recipe, stage, encoder)
@@ -107,7 +118,11 @@ def train_stage(
         names=corpus.sources,
     )
     views = stage.augment.active and stage.augment.mode == "view"
-    warnings = [*warnings_of(plan, corpus.sources), *shortfalls(stage.loss, feed, stage.batches, views=views)]
+    warnings = [
+        *training.notes,
+        *warnings_of(plan, corpus.sources),
+        *shortfalls(stage.loss, feed, stage.batches, views=views),
+    ]
     for text in warnings:
         log.warning("%s: %s", name, text)
     _check_fits(stage, plan.sizes.mean, encoder)
@@ -163,8 +178,9 @@ def train_stage(
     trained = {"trained": model.trained} if isinstance(model, Network) else {}
     finished = model.finished()
     if trimming is not None and (recipe.encoder.restore or name == ALIGNMENT):  # the next stage has other texts
-        finished = restored(trimming, load(recipe.encoder, start, recipe.name))
+        finished = restored(trimming, with_mixture(load(recipe.encoder, start, recipe.name), stage.mix))
     threads = counted.pop("threads", 0)
+    mixed = shares(finished) if isinstance(finished, TransformerEncoder) else []
     summary = {
         "stages": {name: {**counted, "batch_rows": batch_rows}},
         "versions": versions(),
@@ -172,6 +188,7 @@ def train_stage(
         "licences": licences(recipe),
         "parameters": int(finished.parameters),
         **trained,
+        **({"layers": [round(one, 4) for one in mixed]} if mixed else {}),
         **({"trimmed": {"tokens": len(trimming.kept), "of": trimming.whole}} if trimming is not None else {}),
         "coverage": dict(zip(training.switching, feed.coverage().values(), strict=True)),
         "warnings": warnings,
@@ -203,6 +220,7 @@ def _network(recipe: Recipe, stage: Stage, encoder: Any) -> Network:
         "freeze": settings.freeze,
         "lora": settings.lora,
         "seed": recipe.seed,
+        "mix_rate": stage.mix.rate,
     }
     try:
         model = Network(encoder, weight_decay=stage.train.weight_decay, device=device(), **options)

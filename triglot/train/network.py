@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from triglot.encoder.mix import mixture_of
 from triglot.files import SettingError
 from triglot.train.distributed import World
 from triglot.train.frozen import Outputs
@@ -79,6 +80,7 @@ class Network:
             none. What frozen layers make of a text is kept where it never changes (`foresee`).
         lora: adapters that are trained in place of the weights; None or a rank of 0 for none.
         seed: of their first weights.
+        mix_rate: factor on the learning rate for the weights of a mixture of layers.
 
     Raises:
         SettingError: `freeze` asks for more layers than there are, nothing would be left to train, or `lora` names no
@@ -98,6 +100,7 @@ class Network:
         freeze: int | str = "",
         lora: LoraSettings | None = None,
         seed: int = 0,
+        mix_rate: float = 1.0,
     ):
         self._encoder = encoder
         self.module = encoder.module.to(device)
@@ -129,9 +132,12 @@ class Network:
         named = [(name, p) for name, p in self.module.named_parameters() if p.requires_grad and p is not rows]
         self._parameters = [p for _, p in named]
         self._names = [name for name, _ in named]
+        mixture = mixture_of(encoder)
+        mixing = None if mixture is None else mixture.layer_weights
         groups = [
             {"params": [p for p in self._parameters if p.ndim >= 2], "weight_decay": weight_decay},
-            {"params": [p for p in self._parameters if p.ndim < 2], "weight_decay": 0.0},
+            {"params": [p for p in self._parameters if p.ndim < 2 and p is not mixing], "weight_decay": 0.0},
+            {"params": [p for p in self._parameters if p is mixing], "weight_decay": 0.0, "rate": mix_rate},
         ]
         self._fused = self.device.type in ("cpu", "cuda")
         self.optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=0.0, fused=self._fused)
@@ -303,7 +309,7 @@ class Network:
         ids, rows = self._row_gradient(world)
         norm = torch.nn.utils.clip_grad_norm_([*self._parameters, *rows], clip or float("inf"))
         for group in self.optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group.get("rate", 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self._row_optimizer is not None and ids is not None:

@@ -6,12 +6,34 @@ import math
 from dataclasses import dataclass
 from typing import Annotated
 
-from triglot.files import check_choice
-from triglot.ranges import Count, Range, check_ranges
+from triglot.files import SettingError, check_choice
+from triglot.ranges import Count, Range, Share, check_ranges
 
 SCHEDULES = ("linear", "cosine", "constant")
 PRECISIONS = ("auto", "fp32", "bf16")
 NEGATIVE_LANGUAGES = ("own", "others", "balanced")
+
+
+@dataclass(frozen=True)
+class JointAlignSettings:
+    """Joint alignment of a static encoder before a stage (arXiv 1910.04708): tokens private to a language are turned,
+    as a whole, towards the pivot's.
+
+    Attributes:
+        threshold: least share of a token's use that one language must have for it to be private, each language's texts
+            counting the same; 0 for no joint alignment. The authors try .7 to .95.
+        pivot: the language whose rows stay.
+        least: texts beside one in the pivot language that a language needs for its map.
+    """
+
+    threshold: Share = 0.0
+    pivot: str = "en"
+    least: Annotated[int, Range(1, 10**9)] = 100
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        if self.threshold and self.threshold <= 0.5:
+            raise SettingError("threshold", f"{self.threshold:g}: private is what one language has more than half of")
 
 
 @dataclass(frozen=True)

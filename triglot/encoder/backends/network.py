@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
+from sentence_transformers.sentence_transformer.modules import WeightedLayerPooling
 from torch import Tensor, nn
 
 from triglot.encoder.computing import Computing
@@ -76,6 +77,8 @@ def with_network(encoder: TransformerEncoder, computing: Computing) -> Transform
         MissingExtra: the backend's packages are not installed.
         InputError: a model that the backend cannot compute.
     """
+    if any(isinstance(module, WeightedLayerPooling) for module in encoder.model):
+        raise InputError(f"{encoder.name}: mixes its layers, and {computing.backend} gives the last one alone")
     computing = computing.settled(encoder.device)
     backend = import_module(f"triglot.encoder.backends.{computing.backend}")
     with named():
