@@ -28,7 +28,7 @@ from triglot.encoder import EncoderSettings
 from triglot.encoder.settings import MixSettings
 from triglot.evaluate.encodings import EncodingSettings
 from triglot.evaluate.untrained import BASELINES
-from triglot.files import InputError, SettingError, nearest
+from triglot.files import InputError, SettingError, check_choice, nearest
 from triglot.losses import LossSettings
 from triglot.mine.settings import RefreshSettings
 from triglot.ranges import OneOf, Range, Seed, Share, Weight, check_ranges
@@ -160,7 +160,8 @@ class Recipe(Stage):
                 )
         if self.reference and self.reference not in self.arms:
             raise SettingError("reference", f"no arm {self.reference!r}{nearest(self.reference, self.arms)}")
-        for name in self.baselines:
+        for number, name in enumerate(self.baselines):
+            check_choice(f"baselines.{number}", name, BASELINES.names())
             BASELINES[name].check(self.lists, self.translation)
         if self.of_weights and (len(self.of_weights) != len(self.of) or not sum(self.of_weights)):
             raise SettingError("of_weights", f"one for each of {len(self.of)} arms, at least one above 0, is wanted")

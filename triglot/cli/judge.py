@@ -86,6 +86,14 @@ def evaluate(
             callback=at_home,
         ),
     ] = None,
+    encoding: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="Setting of how a model's texts are scored, such as name=lrm (semb | iso | aoc | lrm) or window=64. "
+            "Can be given several times.",
+        ),
+    ] = None,
     top_k: Annotated[
         int, typer.Option("--top-k", help="Number of passages that a run keeps for each query.", callback=within(Depth))
     ] = 1000,
@@ -126,6 +134,7 @@ def evaluate(
         save_run=save_run,
         similarity=similarity,
         classify=key_values(classify or []),
+        encoding=key_values(encoding or []),
         subsets=[codes(languages_of_pool) for languages_of_pool in subset or []],
         cache=cache,
         computing=computing,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ def evaluate_model(
     format: str = "",
     options: Mapping[str, Any] | None = None,
     classify: Mapping[str, Any] | None = None,
+    encoding: Mapping[str, Any] | None = None,
     lists: str = "",
     depth: int = 1000,
     similarity: str = "",
@@ -45,6 +47,8 @@ def evaluate_model(
         options: of the format's reader (`candidate_text`, `languages`).
         classify: how heads are trained where something is to be classified, see
             `triglot.classify.tasks.ClassifySettings`.
+        encoding: how a model's texts are scored in retrieval, fields of
+            `triglot.evaluate.encodings.EncodingSettings`.
         lists: folder of word lists for `bm25-translated`.
         depth: passages a query in top-k runs.
         similarity: of embeddings made elsewhere: `dot`, the default, or `cosine`.
@@ -68,7 +72,7 @@ def evaluate_model(
     with outputs.folder(out, "evaluate", model=model, inputs=inputs, force=force) as place:
         given = {"format": format, "options": options or {}, "classify": classify or {}, "lists": lists, "depth": depth}
         given |= {"similarity": similarity, "runs": place if save_run else None, "cache": cache}
-        given["computing"] = computing
+        given |= {"computing": computing, "encoding": encoding or {}}
         answers = _answers(model, on, **given, subsets=subsets, progress=progress)
         write_results(place, answers, model=model)
     return Path(out) / "results.json"
@@ -81,6 +85,7 @@ def _answers(
     format: str,
     options: Mapping[str, Any],
     classify: Mapping[str, Any],
+    encoding: Mapping[str, Any],
     lists: str,
     depth: int,
     similarity: str,
@@ -100,13 +105,20 @@ def _answers(
     from triglot.corpus.formats.registry import FORMATS
     from triglot.corpus.formats.runs import run_written
     from triglot.corpus.formats.trec import write_qrels
+    from triglot.document import Document
     from triglot.evaluate.bias.scope import check_subsets
+    from triglot.evaluate.encodings import EncodingSettings
     from triglot.evaluate.ranked import check_ids, judged
     from triglot.evaluate.retrievers import Bm25, Dense, evaluate
+    from triglot.settings import build
 
     how: dict[str, Any] = {"lists": lists, "similarity": similarity, "cache": cache, "computing": computing}
     chosen = retriever(model, names=list(on), progress=progress, **how)
     needed = isinstance(chosen, Dense | Bm25)
+    if encoding and not isinstance(chosen, Dense):
+        raise InputError(f"--encoding: says how a model's texts are scored, and {model} is none")
+    if isinstance(chosen, Dense):
+        chosen = replace(chosen, encoding=build(EncodingSettings, Document(dict(encoding), "--encoding")))
     languages = options.get("languages")
     of_reader = {key: value for key, value in options.items() if key != "languages"}
     benchmarks, tasks = {}, []
