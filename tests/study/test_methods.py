@@ -21,6 +21,7 @@ from triglot.encoder.mix import shares
 from triglot.evaluate.baselines import machine_translated_scores, translated_scores
 from triglot.files import InputError, SettingError, read_json
 from triglot.recipe import load_recipe
+from triglot.sealed import read_sealed
 from triglot.study.arms import study
 from triglot.study.data import Data
 from triglot.study.translators import translating
@@ -113,12 +114,12 @@ def test_each_is_an_arm_or_a_baseline(data: Path, tmp_path: Path, caplog: pytest
     assert "ISO" in results["iso"]["benchmarks"]["small"]["notes"][0]
     assert results["iso"]["benchmarks"]["small"]["mono"] != results["start"]["benchmarks"]["small"]["mono"]
     assert results["iso"]["benchmarks"]["xnli"] == results["start"]["benchmarks"]["xnli"]
-    mixed = read_json(out / "arms" / "smooth-r3f" / "seed-1" / "summary.json")["content"]["layers"]
+    mixed = read_sealed(out / "arms" / "smooth-r3f" / "seed-1" / "summary.json")["layers"]
     assert len(mixed) == 3
     assert mixed != [0, 0, 1]
     made = load_encoder(out / "arms" / "smooth-r3f" / "seed-1" / "model")
     assert shares(made) == pytest.approx(mixed, abs=1e-4)  # type: ignore[arg-type]
-    told = read_json(out / "arms" / "retranslated" / "seed-1" / "summary.json")["content"]["warnings"]
+    told = read_sealed(out / "arms" / "retranslated" / "seed-1" / "summary.json")["warnings"]
     assert any("word by word" in line and "not by a model" in line for line in told)
     assert "no translation model in" in caplog.text
     baselines = {path.parent.name: read_json(path) for path in (out / "baselines").glob("*/results.json")}
