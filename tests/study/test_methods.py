@@ -19,7 +19,7 @@ from triglot.corpus.formats import nli
 from triglot.encoder import load_encoder
 from triglot.encoder.mix import shares
 from triglot.evaluate.baselines import machine_translated_scores, translated_scores
-from triglot.files import InputError, SettingError, read_json
+from triglot.files import InputError, read_json
 from triglot.recipe import load_recipe
 from triglot.sealed import read_sealed
 from triglot.study.arms import study
@@ -198,7 +198,7 @@ def test_bm25_of_translated_queries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_missing_is_said(data: Path) -> None:
-    with pytest.raises(SettingError, match="bm25-mt needs the folder of a translation model or a folder of word lists"):
+    with pytest.raises(InputError, match="bm25-mt needs the folder of a translation model or a folder of word lists"):
         recipe_of(data, "lists=''", "translation=''", "attacks=[]", "baselines=[bm25-mt]")
     with pytest.raises(InputError, match=r"retranslate.*no such folder of a translation model"):
         Data(data).source(recipe_of(data, "sources.0.retranslate={model: none-there}").sources[0], ["de", "en"])

@@ -158,9 +158,13 @@ class Translator:
         """What a translation depends on beside the files."""
         return self.settings.of_result
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """Twelve bytes, in hexadecimal, that stand for the content of all its files."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         whole = hashlib.blake2b(digest_size=12)
         for file in sorted(self.path.iterdir()):
             if file.suffix in _HASHED:

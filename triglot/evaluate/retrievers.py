@@ -199,8 +199,7 @@ def evaluate(
         return _judge_collection(retriever, benchmark, depth, extra, tag, keep)
     ranked = benchmark.ranked if ranked is None else ranked
     wanted = [*extra, *(EXTRA if ranked or benchmark.ranked else ())]
-    by_score = isinstance(retriever, Bm25) or (isinstance(retriever, Dense) and not retriever.encoding.plain)
-    if by_score:
+    if isinstance(retriever, Bm25) or (isinstance(retriever, Dense) and not retriever.encoding.plain):
         score, notes, settings = _scored(retriever, benchmark)
         whole = evaluate_scores(score, benchmark, settings=settings, extra=wanted, notes=notes, subsets=subsets)
         above = 0.0 if isinstance(retriever, Bm25) else -np.inf

@@ -4,6 +4,7 @@ its own."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -36,10 +37,11 @@ class Gathered:
     def __init__(self) -> None:
         self.sums: dict[int, Tensor] = {}
 
-    def add(self, number: int, gradient: Tensor) -> None:
-        """One more part of a parameter's gradient."""
-        before = self.sums.get(number)
-        self.sums[number] = gradient.detach() if before is None else before + gradient.detach()
+    def add_layer(self, number: int, of_weight: Tensor, of_bias: Tensor) -> None:
+        """One more part of the gradients of a layer, whose weight has this number."""
+        for place, gradient in ((number, of_weight.detach()), (number + 1, of_bias.detach())):
+            before = self.sums.get(place)
+            self.sums[place] = gradient if before is None else before + gradient
 
 
 class PairHead:
@@ -83,11 +85,7 @@ class PairHead:
                     x = x @ weight + bias
                     continue
 
-                def tell(of_weight: Tensor, of_bias: Tensor, number: int = number) -> None:
-                    gathered.add(number, of_weight)
-                    gathered.add(number + 1, of_bias)
-
-                x = _Tapped.apply(x, weight, bias, tell)  # type: ignore[assignment]
+                x = _Tapped.apply(x, weight, bias, partial(gathered.add_layer, number))  # type: ignore[assignment]
             return x
 
         return logits
