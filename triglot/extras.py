@@ -30,6 +30,12 @@ EXTRAS = {
     "ray": "ray",
     "starlette": "serve",
     "uvicorn": "serve",
+    "milvus_lite": "milvus",
+    "pymilvus": "milvus",
+    "qdrant_client": "qdrant",
+    "langchain_core": "langchain",
+    "llama_index": "llama-index",
+    "haystack": "haystack",
 }
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 
+from tests.index.random_kills import trial
 from tests.index.verbs import some, state
 from tests.killing import Server
 from triglot.index import manifest
@@ -57,3 +59,11 @@ def test_killed_in_the_middle_of_a_verb(server: Server, tmp_path: Path, verb: st
             server.run([place, verb, kind], under=[place], call=CALL)
         assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
     assert before == after or not all(seen)
+
+
+def test_killed_at_a_random_time(server: Server, tmp_path: Path) -> None:
+    """A few; `python -m tests.index.random_kills` does it 200 times."""
+    seed = int(os.environ.get("TRIGLOT_SEED", time.time()))
+    print(f"seed {seed}")  # pytest shows it where this fails
+    for number in range(4):
+        trial(server, tmp_path, seed + number, ("exact", "hnsw")[number % 2])

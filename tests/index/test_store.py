@@ -334,6 +334,49 @@ def test_two_writers_are_refused(tmp_path: Path) -> None:
     assert index.add(*made(1, start=50)) == (1, 0)
 
 
+@pytest.mark.parametrize(
+    ("verb", "most"), [("create", 100), ("create", 60_000), ("add", 100), ("add", 60_000), ("delete", 100)]
+)
+def test_a_full_disk_is_said_and_leaves_the_index_as_it_was(tmp_path: Path, verb: str, most: int) -> None:
+    """No file can grow beyond 100 bytes, or beyond what is less than a graph of FAISS has."""
+    resource = pytest.importorskip("resource")
+    index = create(tmp_path / "i", *made(400), IndexSettings(kind="hnsw", lexical=False))
+    index.delete(["p1"])
+    before = {path.name: path.read_bytes() for path in index.place.iterdir()}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))  # stands for a full disk
+    try:
+        with pytest.raises(InputError, match="cannot be written"):
+            if verb == "create":
+                create(tmp_path / "i", *made(400), IndexSettings(kind="hnsw"))
+            elif verb == "add":
+                index.add(*made(400, start=1000))
+            else:
+                index.delete([f"p{n}" for n in range(50)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    again = DiskIndex(index.place)
+    assert len(again) == len(index) == 399
+    assert again.add(*made(1, start=5000)) == (1, 0)
+    assert {name: data for name, data in before.items() if name.startswith("s000001")}.items() <= {
+        path.name: path.read_bytes() for path in index.place.iterdir()
+    }.items()
+
+
+def test_another_model_is_refused(tmp_path: Path) -> None:
+    probe = np.eye(3, 16, dtype=np.float32)
+    index = create(tmp_path / "i", *made(20), model="one", probe=probe)
+    index.check_model(probe, "cosine", "one")
+    for other, similarity, match in (
+        (probe[:, :8], "cosine", "8 dimensions"),
+        (probe, "dot", "compares by dot"),
+        (probe[:2], "cosine", "its vectors differ"),
+        (probe[::-1], "cosine", "its vectors differ"),
+    ):
+        with pytest.raises(InputError, match=match):
+            DiskIndex(index.place).check_model(other, similarity, "two")
+
+
 def test_bad_input_is_named(tmp_path: Path) -> None:
     documents, vectors = made(20)
     with pytest.raises(InputError, match="20 x dimensions"):

@@ -293,7 +293,7 @@ def _of_recipes(quiet: Quiet = False) -> None:
     """List, show and copy the recipes that come with Triglot."""
 
 
-def put(command: str, value: Mapping[str, Any], out: Path | None = None) -> None:
+def put(command: str, value: Mapping[str, Any], out: Path | str | None = None) -> None:
     """What `--json` prints, the same shape for every command: one object with `command`, with `out` where something was
     written, and beside them what the command found, under the keys of the file that it writes."""
     import json

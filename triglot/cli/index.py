@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,7 +17,16 @@ from triglot.ranges import Port, Share
 @app.command(cls=Command)
 @computes
 def index(
-    out: Annotated[Path, typer.Option("--out", help="Folder of the index.", callback=at_home)],
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out",
+            metavar="PLACE",
+            help="Folder of the index, or a collection of a vector database: milvus://HOST:PORT/NAME, "
+            "qdrant://HOST:PORT/NAME, with +https, or +file:PATH/NAME for the embedded ones.",
+            callback=at_home,
+        ),
+    ],
     model: Annotated[
         str, typer.Argument(metavar="[MODEL]", help="A model or run folder, or a hub name.", callback=at_home)
     ] = "",
@@ -83,8 +91,8 @@ def index(
     progress = listen(quiet)
     from triglot.commands import index as work
     from triglot.files import InputError
+    from triglot.index.places import open_index
     from triglot.index.settings import IndexSettings
-    from triglot.index.store import DiskIndex
 
     asked = [
         name
@@ -123,8 +131,8 @@ def index(
     elif accept_groups:
         done = f"{out}: {work.accept_groups(out, accept_groups)} passages have another group"
     else:
-        DiskIndex(out).compact()
-    stats = DiskIndex(out, verify=False).stats()
+        open_index(out).compact()
+    stats = open_index(out, verify=False).stats()
     if as_json:
         return put("index", stats, out)
     if done:
@@ -136,7 +144,12 @@ def index(
 @computes
 def serve(
     place: Annotated[
-        str, typer.Argument(metavar="[INDEX]", help="Folder of the index to serve.", callback=at_home)
+        str,
+        typer.Argument(
+            metavar="[INDEX]",
+            help="The index to serve: a folder, or an address as `index --out` takes it.",
+            callback=at_home,
+        ),
     ] = "",
     host: Annotated[str, typer.Option(help="Address to listen at; by default this machine alone.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen at; 0 for any that is free.", callback=within(Port))] = 8000,
@@ -196,7 +209,7 @@ def serve(
     if new_token:
         return typer.echo(make_token(new_token))
     if not place:
-        raise InputError("Missing argument 'INDEX': give the folder of an index")
+        raise InputError("Missing argument 'INDEX': give the folder of an index, or an address")
     unused = {"--tokens": tokens, "--reranker": reranker, "KEY=VALUE": settings, "--log-queries": log_queries}
     if mcp and any(unused.values()):
         raise InputError(f"--mcp: serves no HTTP; leave out {', '.join(name for name, told in unused.items() if told)}")

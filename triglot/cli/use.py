@@ -136,7 +136,7 @@ def search(
     from triglot.commands.search import search as find
     from triglot.commands.texts import read_questions
     from triglot.files import InputError
-    from triglot.index.settings import is_index
+    from triglot.index.places import is_index
 
     ids, asked = read_questions(queries_file) if queries_file else ([], [])
     given: dict[str, Any] = {

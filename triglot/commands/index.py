@@ -17,8 +17,9 @@ from triglot.encoder.languages import Removal, detect_missing
 from triglot.encoder.protocol import inner_of, similarity_of
 from triglot.files import InputError, atomic_write, nearest, read_jsonl, read_lines
 from triglot.index.documents import Documents
+from triglot.index.places import address_of, create_index, open_index
+from triglot.index.protocol import Index
 from triglot.index.settings import IndexSettings
-from triglot.index.store import DiskIndex, create
 from triglot.language_tags import wanted
 
 log = logging.getLogger("triglot")
@@ -47,13 +48,13 @@ def make_index(
     computing: Computing = USUAL,
     force: bool = False,
     progress: bool = False,
-) -> DiskIndex:
+) -> Index:
     """Encode the passages of a file and put them into an index.
 
     Args:
         model: of the passages.
         passages: a file, see `triglot.corpus.formats.records`.
-        out: folder of the index.
+        out: folder of the index, or an address of a vector database.
         settings: how it is built.
         languages: among which the language of texts that name none is told; none for all that can be told.
         debias: a method that is fitted on the passages themselves, where the model has no step of its own.
@@ -68,9 +69,10 @@ def make_index(
     """
     from triglot.encoder.once import encode_once
 
+    address_of(out)  # what is no address is said before the model is loaded
     encoder = load_model(model, cache=cache, computing=computing)
     inner, removal = inner_of(encoder), getattr(encoder, "removal", None)
-    index = DiskIndex(out) if add else None
+    index = open_index(out) if add else None
     if index is not None:
         index.check_model(probe(encoder), similarity_of(inner), encoder.name)
         if debias:
@@ -87,7 +89,7 @@ def make_index(
         if removal is not None:
             raise InputError(f"--debias: {encoder.name} has a step of its own, by {removal.method}; leave it out")
         removal = fitted(debias, documents, vectors)
-    return create(
+    return create_index(
         out,
         documents,
         vectors,
@@ -141,13 +143,13 @@ def fitted(method: str, documents: Documents, vectors: np.ndarray) -> Removal:
 
 def open_searched(
     place: str, *, model: str = "", verify: bool = True, computing: Computing = USUAL
-) -> tuple[DiskIndex, Any]:
+) -> tuple[Index, Any]:
     """An index and its model, which is looked for where the index was made.
 
     Raises:
         InputError: no index is there, the model is not found, or it is another one.
     """
-    index = DiskIndex(place, verify=verify)
+    index = open_index(place, verify=verify)
     name = model or index.model
     if not name:
         raise InputError(f"{place}: does not say which model it was made with; give it by --model")
@@ -161,7 +163,7 @@ def open_searched(
 def delete_passages(place: str | Path, path: str) -> tuple[int, int]:
     """Delete the passages whose ids a file names, one a line. Returns how many were there, and how many were named."""
     ids = [line.strip() for _, line in read_lines(path) if line.strip()]
-    return DiskIndex(place).delete(ids), len(ids)
+    return open_index(place).delete(ids), len(ids)
 
 
 def propose_groups(place: str | Path, path: str | Path, *, least: float = 1.0) -> int:
@@ -173,7 +175,7 @@ def propose_groups(place: str | Path, path: str | Path, *, least: float = 1.0) -
 
     count = 0
     with atomic_write(path) as handle:
-        for one in propose(DiskIndex(place), least=least):
+        for one in propose(open_index(place), least=least):
             line = {
                 "a": one.a,
                 "b": one.b,
@@ -197,7 +199,7 @@ def accept_groups(place: str | Path, path: str | Path) -> int:
     """
     from triglot.search.translations import groups_of
 
-    index, pairs = DiskIndex(place), []
+    index, pairs = open_index(place), []
     for number, value in read_jsonl(path):
         if not isinstance(value, dict) or not all(isinstance(value.get(side), str) for side in ("a", "b")):
             raise InputError(f"{path}:{number}: an object with the ids `a` and `b` was expected")
@@ -205,7 +207,8 @@ def accept_groups(place: str | Path, path: str | Path) -> int:
     asked = {one: number for number, pair in enumerate(pairs, 1) for one in pair}
     documents, _ = index.get(list(asked))
     known = dict(zip(documents.ids, documents.groups, strict=True))
-    more = index.snapshot.documents(index.snapshot.places_of("group", sorted(set(documents.groups))))
+    snapshot = index.snapshot
+    more = snapshot.documents(snapshot.places_of("group", sorted(set(documents.groups))))
     known |= dict(zip(more.ids, more.groups, strict=True))
     for one, number in asked.items():
         if one not in known:

@@ -21,7 +21,7 @@ log = logging.getLogger("triglot")
 EXACT_BELOW, HNSW_BELOW = 100_000, 2_000_000  # passages
 _LEAST = 256  # passages; fewer are compared one by one whatever was asked for
 _TRIED, _AT = 200, 10
-_WIDTHS = (64, 128, 256, 512, 1024)
+WIDTHS = (64, 128, 256, 512, 1024)
 _TRAINED = 200_000
 _SLACK = 1 << 20  # bytes beyond what is expected
 
@@ -74,8 +74,11 @@ class Approximate:
         return self._index.search(np.ascontiguousarray(queries, np.float32), k, params=how)[1]
 
     def save(self, path: Path) -> None:
-        """Write it."""
-        _faiss().write_index(self._index, str(path))
+        """Write it. Raises InputError where it cannot be written."""
+        try:
+            _faiss().write_index(self._index, str(path))
+        except RuntimeError as error:
+            raise InputError(f"{path}: cannot be written ({str(error).splitlines()[0][-160:]})") from None
 
 
 def build(vectors: np.ndarray, kind: str, settings: IndexSettings, *, what: str = "") -> Approximate:
@@ -115,7 +118,7 @@ def _widened(index: Approximate, vectors: np.ndarray, wanted: float, what: str) 
     queries = np.ascontiguousarray(vectors[asked], np.float32)
     k = min(_AT + 1, len(vectors))
     exact = top_k(queries, vectors, k)[1]
-    for width in _WIDTHS if index.kind == "hnsw" else (8, *_WIDTHS):
+    for width in WIDTHS if index.kind == "hnsw" else (8, *WIDTHS):
         index.width = width
         found = index.search(queries, min(4 * k, len(vectors)), None)
         index.recall = _recall(exact, rescored(queries, found, vectors, k), asked)

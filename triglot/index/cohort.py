@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def drawn(langs: Sequence[str], start: int) -> np.ndarray:
     return np.sort(np.array(rows, np.int64))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cohort:
     """Vectors of the passages drawn, in one view.
 
@@ -52,18 +53,28 @@ class Cohort:
     langs: np.ndarray
     count: int
 
+    @cached_property
+    def _by_language(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Vectors with those of a language side by side, where each begins, how many they are, which have any."""
+        order = np.argsort(self.langs, kind="stable")
+        sizes = np.bincount(self.langs, minlength=self.count)
+        there = np.flatnonzero(sizes)
+        starts = np.concatenate([[0], np.cumsum(sizes[there])[:-1]]).astype(np.int64)
+        return np.ascontiguousarray(self.vectors[order].T), starts, sizes[there], there
+
     def measures(self, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(queries, languages) float32 twice: mean, and standard deviation above zero."""
+        shape = (len(queries), self.count)
         if not len(self.vectors):
-            shape = (len(queries), self.count)
             return np.zeros(shape, np.float32), np.ones(shape, np.float32)
-        scores = (queries @ self.vectors.T).astype(np.float64)
-        overall, spread = scores.mean(axis=1), scores.std(axis=1)
-        mean = np.repeat(overall[:, None], self.count, axis=1)
-        deviation = np.repeat(spread[:, None], self.count, axis=1)
-        for number in np.unique(self.langs).tolist():
-            own = scores[:, self.langs == number]
-            known = min(1.0, own.shape[1] / _FEWEST)
-            mean[:, number] = known * own.mean(axis=1) + (1 - known) * overall
-            deviation[:, number] = known * own.std(axis=1) + (1 - known) * spread
+        vectors, starts, sizes, there = self._by_language
+        scores = (queries @ vectors).astype(np.float64)  # (queries, drawn)
+        own = np.add.reduceat(scores, starts, axis=1) / sizes
+        squares = (scores - np.repeat(own, sizes, axis=1)) ** 2
+        spread = np.sqrt(np.add.reduceat(squares, starts, axis=1) / sizes)
+        every, of_every = scores.mean(axis=1, keepdims=True), scores.std(axis=1, keepdims=True)
+        known = np.minimum(1.0, sizes / _FEWEST)
+        mean, deviation = np.repeat(every, self.count, axis=1), np.repeat(of_every, self.count, axis=1)
+        mean[:, there] = known * own + (1 - known) * every
+        deviation[:, there] = known * spread + (1 - known) * of_every
         return mean.astype(np.float32), np.maximum(deviation, _LEAST).astype(np.float32)

@@ -78,6 +78,12 @@ def _value(text: str, kind: str, word: str) -> Any:
         raise InputError(f"filter {word[:80]!r}: {text[:40]!r} is no {kind}, which this field holds") from None
 
 
+def of_kind(values: Sequence[str], codes: Sequence[str]) -> list[str]:
+    """The codes that are one of these languages, or a region or script of one (`pt-BR` for `pt`)."""
+    asked = {language(value, "filter lang") if value else "" for value in values}
+    return [code for code in codes if code in asked or any(code.startswith(f"{one}-") for one in asked)]
+
+
 def mask(table: pa.Table, conditions: Sequence[Condition], fields: Mapping[str, str]) -> np.ndarray | None:
     """(rows,) whether each passage fulfils all conditions; None where there are none. What has no value fulfils `!=`
     alone."""
@@ -89,9 +95,7 @@ def mask(table: pa.Table, conditions: Sequence[Condition], fields: Mapping[str, 
         else:
             values = list(condition.values)
             if condition.field == "lang":
-                asked = {language(value, "filter lang") if value else "" for value in values}
-                there = pc.unique(column).to_pylist()
-                values = [code for code in there if code in asked or any(code.startswith(f"{one}-") for one in asked)]
+                values = of_kind(values, pc.unique(column).to_pylist())
             holds = pc.is_in(column, value_set=pa.array(values, column.type))
         found = holds.combine_chunks().to_numpy(zero_copy_only=False).astype(bool)
         found = ~found if condition.op == "!=" else found

@@ -34,7 +34,80 @@ class Found:
     calibrated: np.ndarray
     langs: np.ndarray
     codes: tuple[str, ...]
-    snapshot: Any
+    snapshot: Snapshot
+
+
+class Snapshot(Protocol):
+    """The passages that a search sees, by places: whole numbers that are good for this snapshot alone."""
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Languages, by number."""
+        ...
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Language -> passages that can be found, most frequent first."""
+        ...
+
+    def search(
+        self,
+        queries: np.ndarray,
+        k: int,
+        *,
+        langs: Sequence[str],
+        view: str = RAW,
+        where: Sequence[Condition] = (),
+        calibrated: bool = False,
+    ) -> Found:
+        """See `Index.search`."""
+        ...
+
+    def scored(self, queries: np.ndarray, langs: Sequence[str], places: np.ndarray, view: str) -> Found:
+        """Passages that are known, with their scores.
+
+        Args:
+            queries: (queries, dim) vectors of the model.
+            langs: of the queries.
+            places: (queries, k), -1 for none.
+            view: `raw` or `fair`.
+        """
+        ...
+
+    def documents(self, places: Sequence[int] | np.ndarray) -> Documents:
+        """The passages at some places, in their order."""
+        ...
+
+    def vectors(self, places: Sequence[int] | np.ndarray, view: str = RAW) -> np.ndarray:
+        """(places, dim) float32 vectors in a view; the raw ones are those that came in."""
+        ...
+
+    def groups_at(self, places: Sequence[int] | np.ndarray) -> list[str]:
+        """Groups of the passages at some places, "" for none."""
+        ...
+
+    def langs_at(self, places: np.ndarray) -> np.ndarray:
+        """Numbers of the languages of some places."""
+        ...
+
+    def places_of(self, column: str, values: Sequence[str], where: Sequence[Condition] = ()) -> np.ndarray:
+        """Places of the passages whose `id` or `group` is one of these, and that fulfil all conditions."""
+        ...
+
+    def places_in(self) -> np.ndarray:
+        """Places of all passages. Raises InputError where they are too many to be had at once."""
+        ...
+
+    def drawn(self, code: str, count: int) -> np.ndarray:
+        """Places of at most so many passages of a language, the same ones each time, of all parts of the index."""
+        ...
+
+    def by_words(self, question: str, k: int, where: Sequence[Condition] = ()) -> dict[str, np.ndarray]:
+        """Language -> places of its best passages by BM25, best first; those that share no word are not among them.
+
+        Raises InputError where the index keeps no words.
+        """
+        ...
 
 
 class Index(Protocol):
@@ -50,8 +123,33 @@ class Index(Protocol):
         ...
 
     @property
+    def counts(self) -> Mapping[str, int]:
+        """Language -> passages that can be found, the most frequent first."""
+        ...
+
+    @property
+    def spoken(self) -> Mapping[str, Sequence[int]]:
+        """Language -> passages, words, passages whose script BM25 does not read; empty where no words are kept."""
+        ...
+
+    @property
     def fields(self) -> Mapping[str, str]:
         """Name -> type of the metadata."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """Where the model is found."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Of the vectors."""
+        ...
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The passages as they are now."""
         ...
 
     @property
@@ -94,6 +192,32 @@ class Index(Protocol):
 
     def documents(self, found: Found, places: Sequence[int]) -> Documents:
         """The passages at some places of a search."""
+        ...
+
+    def get(self, ids: Sequence[str]) -> tuple[Documents, np.ndarray]:
+        """The passages with some of these ids, and their vectors as the model gave them."""
+        ...
+
+    def regroup(self, groups: Mapping[str, str]) -> int:
+        """Set the groups of passages: id -> group. Returns how many ids were there."""
+        ...
+
+    def compact(self) -> None:
+        """Give back the room of what was deleted."""
+        ...
+
+    def refresh(self) -> bool:
+        """See what another process has written since. Returns whether there was anything."""
+        ...
+
+    def check_model(self, probe: np.ndarray, similarity: str, name: str) -> None:
+        """Raises InputError where a model is not the one that the index was made with.
+
+        Args:
+            probe: its vectors of the texts whose vectors the index keeps.
+            similarity: by which it compares.
+            name: of the model, for messages.
+        """
         ...
 
     def stats(self) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,13 +9,14 @@ import numpy as np
 import pyarrow as pa
 from typing_extensions import TypedDict
 
-from triglot.encoder.languages import UNKNOWN, Removal
+from triglot.encoder.languages import Removal
 from triglot.files import InputError, sync
 from triglot.index import approximate, cohort, words
 from triglot.index.approximate import Approximate
 from triglot.index.documents import Documents, schema_of, table_of
 from triglot.index.protocol import FAIR, RAW
 from triglot.index.settings import IndexSettings
+from triglot.index.views import in_view, without_language
 from triglot.sealed import file_checksum
 from triglot.shapes import strict
 from triglot.topk import Best
@@ -176,22 +176,6 @@ class Segment:
         return places, best.scores
 
 
-def without_language(
-    removal: Removal, vectors: np.ndarray, langs: np.ndarray, codes: Sequence[str], side: str = "passage"
-) -> np.ndarray:
-    """Vectors without language.
-
-    Args:
-        removal: of an index.
-        vectors: (texts, dim) of the model.
-        langs: (texts,) numbers in `codes`.
-        codes: languages; those that the removal does not know keep their vectors.
-        side: `passage` or `query`.
-    """
-    number = np.array([removal.number(code) for code in codes] or [UNKNOWN], np.int64)
-    return removal.apply(np.asarray(vectors, np.float32), number[langs], side)
-
-
 def write(
     folder: Path,
     name: str,
@@ -229,9 +213,7 @@ def write(
     put("raw", np.ascontiguousarray(vectors, np.float32))
     views = {RAW: vectors}
     if removal is not None:
-        codes = list(dict.fromkeys(documents.langs))
-        numbers = np.array([codes.index(lang) for lang in documents.langs], np.int64)
-        views[FAIR] = without_language(removal, vectors, numbers, codes)
+        views[FAIR] = in_view(removal, None, vectors, documents.langs, FAIR, "passage")
         if kind == "exact":
             put("fair", views[FAIR])
     widths: dict[str, Width] = {}

@@ -10,14 +10,30 @@ import numpy as np
 import pyarrow as pa
 
 from triglot.encoder.languages import Removal
-from triglot.files import InputError, check_choice
+from triglot.files import InputError
 from triglot.index import filters, words
 from triglot.index.cohort import DRAWN, Cohort
 from triglot.index.documents import Documents
 from triglot.index.filters import Condition, pc
-from triglot.index.protocol import FAIR, RAW, Found
-from triglot.index.segment import Segment, without_language
+from triglot.index.protocol import RAW, Found
+from triglot.index.segment import Segment
+from triglot.index.views import in_view
 from triglot.topk import Best, within
+
+
+def together(parts: Sequence[tuple[np.ndarray, np.ndarray]], queries: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The best of what segments found, places and scores each: scores and places, without columns that nothing fills.
+
+    One segment, the usual state of a large index, has them in order.
+    """
+    if len(parts) == 1:
+        places, scores = parts[0]
+        width = int((places >= 0).sum(1).max(initial=0))
+        return scores[:, :width], places[:, :width]
+    best = Best(queries, k)
+    for places, scores in parts:
+        best.offer_some(slice(0, queries), places, scores)
+    return best.kept()
 
 
 class Snapshot:
@@ -58,6 +74,8 @@ class Snapshot:
     def split(self, places: Sequence[int] | np.ndarray) -> list[tuple[int, np.ndarray, np.ndarray]]:
         """(segment, rows in it, where they stand among the places) of some places."""
         places = np.asarray(places, np.int64)
+        if len(self.segments) == 1 and len(places):
+            return [(0, places, np.arange(len(places)))]
         number = np.searchsorted(self._offsets, places, side="right") - 1
         return [
             (int(one), places[number == one] - self._offsets[one], np.flatnonzero(number == one))
@@ -111,25 +129,23 @@ class Snapshot:
                 found.append(offset + (np.arange(segment.rows) if alive is None else np.flatnonzero(alive)))
         return np.concatenate(found)
 
+    def drawn(self, code: str, count: int) -> np.ndarray:
+        """Places of some passages of a language, spread over all of them, see `triglot.index.protocol.Snapshot`."""
+        places = self.places_in()
+        places = places[self.langs_at(places) == self.codes.index(code)]
+        return places[np.linspace(0, len(places) - 1, min(count, len(places))).astype(int)]
+
     # --- search
 
     def in_view(self, queries: np.ndarray, langs: Sequence[str], view: str) -> np.ndarray:
-        """Vectors of queries in a view.
+        """Vectors of queries in a view, see `triglot.index.views.in_view`."""
+        dim = self.segments[0].raw.shape[1] if self.segments else None
+        return in_view(self.removal, dim, queries, langs, view)
 
-        Raises:
-            InputError: an unknown view, another dimension, or a number of languages that is not that of the queries.
-        """
-        queries = np.ascontiguousarray(queries, np.float32)
-        dim = self.segments[0].raw.shape[1] if self.segments else queries.shape[-1]
-        check_choice("view", view, (RAW, FAIR))
-        if queries.ndim != 2 or queries.shape[1] != dim or len(langs) != len(queries):
-            raise InputError(
-                f"{len(langs)} languages and queries of shape {queries.shape}; the index has {dim} dimensions"
-            )
-        if view == RAW or self.removal is None:
-            return queries
-        codes = list(dict.fromkeys(langs))
-        return without_language(self.removal, queries, np.array([codes.index(one) for one in langs]), codes, "query")
+    def scored(self, queries: np.ndarray, langs: Sequence[str], places: np.ndarray, view: str) -> Found:
+        """Passages that are known with their scores, see `triglot.index.protocol.Snapshot`."""
+        queries = self.in_view(queries, langs, view)
+        return self.found(queries, places, view, self.cohort(view).measures(queries))
 
     def search(
         self,
@@ -145,15 +161,14 @@ class Snapshot:
         queries = self.in_view(queries, langs, view)
         k = within(k, max(self.alive, 1), len(queries))
         measures = self.cohort(view).measures(queries)
-        best = Best(len(queries), k)
+        parts = []
         for number, (segment, allowed) in enumerate(zip(self.segments, self._allowed(where), strict=True)):
             if allowed is not None and not allowed.any():
                 continue
             asked = measures if calibrated else None
             rows, scores = segment.search(queries, min(k, segment.rows), view, allowed, asked, self._of_index[number])
-            places = np.where(rows < 0, -1, rows + self._offsets[number])
-            best.offer_some(slice(0, len(queries)), places, scores)
-        scores, places = best.kept()
+            parts.append((np.where(rows < 0, -1, rows + self._offsets[number]), scores))
+        scores, places = together(parts, len(queries), k)
         return self.found(queries, places, view, measures, None if calibrated else scores)
 
     def found(

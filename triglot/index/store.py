@@ -19,12 +19,13 @@ import numpy as np
 
 from triglot.encoder.languages import FILE as REMOVAL
 from triglot.encoder.languages import Removal, read_removal, write_removal
-from triglot.files import InputError, atomic_folder, locked, sync
+from triglot.files import InputError, atomic_folder, blamed, locked, sync
 from triglot.files import sweep as sweep_beside
 from triglot.index import manifest as manifests
 from triglot.index import segment as segments
 from triglot.index.documents import Documents, joined
 from triglot.index.filters import Condition
+from triglot.index.known import Known
 from triglot.index.manifest import Manifest
 from triglot.index.protocol import FAIR, RAW, Found
 from triglot.index.settings import IndexSettings
@@ -36,7 +37,6 @@ from triglot.shapes import shaped
 log = logging.getLogger("triglot")
 PROBE = "probe.npy"
 _TIER = 8  # segments of about one size that are merged
-_ALIKE = 0.999  # cosine of a model's vectors with those of the model that the index was made with
 
 
 def create(
@@ -73,7 +73,7 @@ def create(
     vectors = checked(vectors, len(documents), None if removal is None else removal.offsets.shape[1])
     fields = joined({}, documents)
     target = manifests.claim(place, model, inputs, force=force)
-    removal = removal.at(settings.strength * _strengths(removal)) if removal is not None and settings.strength else None
+    removal = at_strength(removal, settings.strength)
     with locked(target):
         sweep_beside(target, inside=False)
         manifests.claim(place, model, inputs, force=force)
@@ -104,8 +104,12 @@ def create(
     return DiskIndex(target)
 
 
-def _strengths(removal: Removal) -> np.ndarray:
-    return np.ones((2, len(removal.languages)), np.float32) if removal.strengths is None else removal.strengths
+def at_strength(removal: Removal | None, strength: float) -> Removal | None:
+    """A removal at a share of its own strengths; None where nothing is taken away."""
+    if removal is None or not strength:
+        return None
+    own = removal.strengths
+    return removal.at(strength * (np.ones((2, len(removal.languages)), np.float32) if own is None else own))
 
 
 def checked(vectors: np.ndarray, rows: int, dim: int | None) -> np.ndarray:
@@ -245,28 +249,10 @@ class DiskIndex:
         return self._snapshot.alive
 
     def check_model(self, probe: np.ndarray, similarity: str, name: str) -> None:
-        """Raises InputError where a model is not the one that the index was made with.
-
-        Args:
-            probe: its vectors of the texts whose vectors the index keeps.
-            similarity: by which it compares.
-            name: of the model, for messages.
-        """
-        if probe.shape[1] != self.dim:
-            raise InputError(
-                f"{name}: has vectors of {probe.shape[1]} dimensions, the index {self.place} of {self.dim}"
-            )
-        if similarity != self._manifest["similarity"]:
-            raise InputError(f"{name}: compares by {similarity}, the index by {self._manifest['similarity']}")
-        if PROBE not in self._manifest["files"]:
-            return
-        kept = np.load(self.place / PROBE, allow_pickle=False)
-        lengths = np.linalg.norm(kept, axis=1) * np.linalg.norm(probe, axis=1)
-        alike = (kept * probe).sum(axis=1) >= _ALIKE * lengths
-        if kept.shape != probe.shape or not alike.all() or (kept.any(axis=1) != probe.any(axis=1)).any():
-            raise InputError(
-                f"{name}: is not the model that {self.place} was made with ({self.model}): its vectors differ"
-            )
+        """Raises InputError where a model is not the one that the index was made with, see
+        `triglot.index.protocol.Index`."""
+        kept = np.load(self.place / PROBE, allow_pickle=False) if PROBE in self._manifest["files"] else None
+        Known(str(self.place), self.model, self._manifest["similarity"], self.dim, kept).check(probe, similarity, name)
 
     def stats(self) -> dict[str, Any]:
         """Counts, languages, kind, recall and sizes, as JSON can hold them."""
@@ -388,7 +374,7 @@ class DiskIndex:
     @contextmanager
     def _written(self) -> Iterator[None]:
         """One writer at a time, who has seen what the others wrote; leftovers of killed ones are gone."""
-        with self._writing, locked(self.place):
+        with self._writing, locked(self.place), blamed(self.place):
             self._refresh()
             manifests.sweep(self.place, self._manifest)
             yield

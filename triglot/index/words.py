@@ -21,6 +21,7 @@ from triglot.files import InputError
 
 log = logging.getLogger("triglot")
 PARTS = ("terms", "starts", "rows", "counts", "lengths")
+_TERMS = 2**32 - 1  # that a vector database tells apart
 _LONG, _SHARE = 24, 0.5  # letters of a word that nobody writes; share of passages at which a script counts as not read
 
 
@@ -79,10 +80,7 @@ def count(texts: Sequence[str], langs: Sequence[str]) -> tuple[Words, dict[str, 
     for row, (text, lang) in enumerate(zip(texts, langs, strict=True)):
         tokens = tokenise(text)
         lengths[row] = len(tokens)
-        of_lang = told.setdefault(lang, [0, 0, 0])
-        of_lang[0] += 1
-        of_lang[1] += len(tokens)
-        of_lang[2] += not tokens or sum(map(len, tokens)) / len(tokens) > _LONG
+        _tell(told, lang, tokens)
         for token, times in Counter(tokens).items():
             number = numbers.setdefault((lang, token), len(numbers))
             if number == len(postings):
@@ -103,6 +101,33 @@ def count(texts: Sequence[str], langs: Sequence[str]) -> tuple[Words, dict[str, 
         ),
         told,
     )
+
+
+def terms_of(text: str, lang: str, usual: float) -> tuple[dict[int, int], float]:
+    """What a vector database keeps of a text's words: number of each, below 2**32 - 1, -> how often it is there; and
+    1 - b + b l / m for its l words where a text of that language usually has m; 0 for not known."""
+    counted = count_tokens(text)
+    total = sum(counted.values())
+    terms: dict[int, int] = {}
+    for token, times in counted.items():
+        number = term(lang, token) % _TERMS
+        terms[number] = terms.get(number, 0) + int(times)
+    return terms, 1 - B + B * (total / usual if usual else 1.0)
+
+
+def count_lengths(texts: Sequence[str], langs: Sequence[str]) -> dict[str, list[int]]:
+    """Language -> [passages, words, passages whose script BM25 does not read]."""
+    told: dict[str, list[int]] = {}
+    for text, lang in zip(texts, langs, strict=True):
+        _tell(told, lang, tokenise(text))
+    return told
+
+
+def _tell(told: dict[str, list[int]], lang: str, tokens: Sequence[str]) -> None:
+    of_lang = told.setdefault(lang, [0, 0, 0])
+    of_lang[0] += 1
+    of_lang[1] += len(tokens)
+    of_lang[2] += not tokens or sum(map(len, tokens)) / len(tokens) > _LONG
 
 
 def unread(told: Mapping[str, Sequence[int]]) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from triglot.index.documents import Documents
-from triglot.index.snapshot import Snapshot
+from triglot.index.protocol import Snapshot
 from triglot.language_tags import base
 from triglot.search.question import Preference, quota_of
 

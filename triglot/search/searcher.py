@@ -143,7 +143,7 @@ class Searcher:
         began = time.perf_counter()
         hits = run.hits(questions, [lang for lang, _ in told], vectors)
         seconds = (time.perf_counter() - began) / max(len(questions), 1)
-        pool = shares(getattr(self.index, "counts", {}))
+        pool = shares(self.index.counts)
         return [
             Answer(
                 question,
@@ -195,7 +195,7 @@ class _Run:
             self._where = (*self._where, Condition("lang", "=", read))
             if not read:
                 notes.append(f"languages: the index has no passages in {settings.languages}")
-        if settings.hybrid and (lacking := unread(getattr(index, "spoken", {}))):
+        if settings.hybrid and (lacking := unread(index.spoken)):
             notes.append(f"words: BM25 cannot read the script of {', '.join(lacking)}; vectors alone count there")
         self.notes = tuple(notes)
 
@@ -270,10 +270,8 @@ class _Run:
 
     def _unranked(self, places: Sequence[int], found: Found, vector: np.ndarray, asked: Asked) -> list[Candidate]:
         """Passages that the search by vectors did not come to, with their scores."""
-        snapshot = found.snapshot
-        query = snapshot.in_view(vector[None], [asked.lang], self._view)
-        measures = snapshot.cohort(self._view).measures(query)
-        return self._candidates(snapshot.found(query, np.array([places], np.int64), self._view, measures), 0, 0.0)
+        more = found.snapshot.scored(vector[None], [asked.lang], np.array([places], np.int64), self._view)
+        return self._candidates(more, 0, 0.0)
 
     def _complete(self, groups: dict[str, list[Candidate]], found: Found, vector: np.ndarray, asked: Asked) -> None:
         """The translations of groups that were not found themselves."""

@@ -13,8 +13,7 @@ from itertools import combinations
 import numpy as np
 
 from triglot.graph import components
-from triglot.index.protocol import FAIR, RAW
-from triglot.index.store import DiskIndex
+from triglot.index.protocol import FAIR, RAW, Index, Snapshot
 from triglot.topk import top_k
 
 NEIGHBOURS = 4
@@ -41,7 +40,7 @@ class Proposal:
     margin: float
 
 
-def propose(index: DiskIndex, *, least: float = 1.0, languages: Sequence[str] = ()) -> Iterator[Proposal]:
+def propose(index: Index, *, least: float = 1.0, languages: Sequence[str] = ()) -> Iterator[Proposal]:
     """Proposals for all pairs of languages, those with the largest margin first within a pair.
 
     Args:
@@ -55,13 +54,12 @@ def propose(index: DiskIndex, *, least: float = 1.0, languages: Sequence[str] = 
     numbers, codes = snapshot.langs_at(places), snapshot.codes
     of_code = {code: places[numbers == codes.index(code)] for code in (languages or index.languages) if code in codes}
     for one, other in combinations([code for code, held in of_code.items() if len(held)], 2):
-        yield from _pairs(index, (one, other), of_code[one], of_code[other], view, least)
+        yield from _pairs(snapshot, (one, other), of_code[one], of_code[other], view, least)
 
 
 def _pairs(
-    index: DiskIndex, langs: tuple[str, str], one: np.ndarray, other: np.ndarray, view: str, least: float
+    snapshot: Snapshot, langs: tuple[str, str], one: np.ndarray, other: np.ndarray, view: str, least: float
 ) -> list[Proposal]:
-    snapshot = index.snapshot
     a, b = snapshot.vectors(one, view), snapshot.vectors(other, view)
     near_a, to_b = top_k(a, b, min(NEIGHBOURS, len(b)))
     near_b, to_a = top_k(b, a, min(NEIGHBOURS, len(a)))

@@ -6,29 +6,27 @@ from typing import Any
 
 import numpy as np
 
-from triglot.index.store import DiskIndex
+from triglot.index.protocol import Index
 from triglot.measures.bias import excess
 
 EACH, FIRST = 16, 10
 
 
-def probed(index: DiskIndex) -> dict[str, Any]:
+def probed(index: Index) -> dict[str, Any]:
     """The own language's share of the first ten neighbours of some passages, and its excess over the pool, raw and
     fair.
 
     The excess is 0 for neighbours as mixed as the pool and 1 for nothing but the own language.
     """
     snapshot = index.snapshot
-    places = snapshot.places_in()
-    if not len(places):
+    total = sum(snapshot.counts.values())
+    if not total:
         return {}
-    langs, total = snapshot.langs_at(places), len(places)
     found: dict[str, Any] = {}
     for mode, view, calibrated in (("any", "raw", False), ("fair", index.views[-1], True)):
         excesses = {}
         for code, count in snapshot.counts.items():
-            asked = places[langs == snapshot.codes.index(code)]
-            asked = asked[np.linspace(0, len(asked) - 1, min(EACH, len(asked))).astype(int)]
+            asked = snapshot.drawn(code, EACH)
             hits = snapshot.search(
                 snapshot.vectors(asked), FIRST + 1, langs=[code] * len(asked), view=view, calibrated=calibrated
             )
