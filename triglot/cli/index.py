@@ -198,7 +198,7 @@ def serve(
 ) -> None:
     """Serve an index over HTTP: a search page, search, embeddings, rerank, documents, bias, metrics."""
     listen(quiet)
-    from triglot.commands.index import open_searched
+    from triglot.commands import index as work
     from triglot.document import Document, key_values
     from triglot.files import InputError
     from triglot.search.searcher import Searcher
@@ -222,7 +222,7 @@ def serve(
         from triglot.commands.models import load_cross_encoder
 
         score = load_cross_encoder(reranker, computing)
-    index, encoder = open_searched(place, model=model_name, computing=computing)
+    index, encoder = work.open_searched(place, model=model_name, computing=computing)
     searcher = Searcher(encoder, index)
     if mcp:
         from triglot.serve.agents import create_server
@@ -230,6 +230,5 @@ def serve(
         return create_server(searcher).run("stdio")
     from triglot.serve.run import serve as run
 
-    folder = Path(place).resolve()
-    name = folder.parent.name if folder.name == "index" else folder.name
+    name = work.name_of(place)
     run(searcher, allowed, host=host, port=port, tokens=read, reranker=score, name=name, quiet=quiet)

@@ -160,6 +160,15 @@ def open_searched(
     return index, encoder
 
 
+def name_of(place: str) -> str:
+    """What an index is called: its folder, the run's folder for one of a run, or the collection of a database."""
+    address = address_of(place)
+    if address is not None:
+        return address.collection
+    folder = Path(place).resolve()
+    return folder.parent.name if folder.name == "index" else folder.name
+
+
 def delete_passages(place: str | Path, path: str) -> tuple[int, int]:
     """Delete the passages whose ids a file names, one a line. Returns how many were there, and how many were named."""
     ids = [line.strip() for _, line in read_lines(path) if line.strip()]
