@@ -107,12 +107,15 @@ def main() -> None:
     print(f"seed {asked.seed}", flush=True)
     interrupted: Counter[str] = Counter()
     with Server() as server, tempfile.TemporaryDirectory() as folder:
-        for number in range(asked.times):
+        number = 0
+        while (killed := interrupted.total() - interrupted[""]) < asked.times:
             interrupted[trial(server, Path(folder), asked.seed + number, ("exact", "hnsw")[number % 2])] += 1
-            if number % 20 == 19:
-                print(f"{number + 1} kills", flush=True)
-    told = ", ".join(f"{verb or 'none, it had ended'} {count}" for verb, count in interrupted.most_common())
+            number += 1
+            if killed % 20 == 19:
+                print(f"{killed + 1} kills", flush=True)
+    told = ", ".join(f"{verb} {count}" for verb, count in interrupted.most_common() if verb)
     print(f"{asked.times} kills, each index opened with what was acknowledged; in the middle of: {told}")
+    print(f"{interrupted['']} more had written everything before the kill came")
 
 
 if __name__ == "__main__":
