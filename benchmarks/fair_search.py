@@ -1,11 +1,12 @@
 """What a search finds raw and fair: an index of a benchmark's passages, asked every question.
 
-python -m benchmarks.fair_search e5-lsar --on ../shared/data/xquad-r --out runs/search
+python -m benchmarks.fair_search intfloat/multilingual-e5-small --on ../shared/data/xquad-r --out runs/search
 triglot compare runs/search/any runs/search/fair
 
 Every passage of the index is ranked for each question, by what `Searcher` ranks in that mode: the model's own scores,
 or those of debiased vectors calibrated by language. The first 100 hits of `Searcher` itself are compared with that
-ranking for every 50th question. `MODEL` is what `triglot debias` has made: raw and fair are two rankings of one index.
+ranking for every 50th question. As `triglot index --debias` does, the step is fitted on the passages alone, without
+translations; a model that `triglot debias` has made with a step of its own keeps that.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from triglot.commands.index import fitted
 from triglot.commands.models import load_model
 from triglot.corpus.formats.registry import read_retrieval
 from triglot.encoder.once import encode_set
@@ -61,17 +63,17 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("--on", default="../shared/data/xquad-r")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--debias", default="lsar", help="centre | lir | lsar")
     asked = parser.parse_args()
     encoder = load_model(asked.model, cache="")
     inner, removal = inner_of(encoder), getattr(encoder, "removal", None)
-    if removal is None:
-        parser.error("MODEL: takes no language out; give what `triglot debias` has made")
     benchmark = read_retrieval(asked.on, name=Path(asked.on).name)
     queries, passages = encode_set(inner, benchmark)
     of_queries, of_passages = (
         [benchmark.languages[lang] for lang in texts.lang.tolist()] for texts in (benchmark.queries, benchmark.passages)
     )
     documents = Documents(benchmark.passages.ids, benchmark.passages.texts, of_passages)
+    removal = fitted(asked.debias, documents, passages) if removal is None else removal
     with tempfile.TemporaryDirectory() as folder:
         index = create(Path(folder) / "i", documents, passages, IndexSettings(lexical=False), removal=removal)
         searcher = Searcher(inner, index)

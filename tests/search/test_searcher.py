@@ -14,6 +14,7 @@ from tests.search.small import CODES, THINGS, Words, small
 from triglot.files import InputError
 from triglot.index.store import DiskIndex
 from triglot.search.question import parse_languages
+from triglot.search.ranking import by_ranks
 from triglot.search.searcher import Searcher, SearchSettings
 from triglot.search.translations import groups_of, propose
 
@@ -137,16 +138,32 @@ def test_words_count_where_the_languages_agree(searcher: Searcher) -> None:
     ]
 
 
-def test_the_fused_value_is_the_sum_of_reciprocal_ranks(searcher: Searcher, index: DiskIndex) -> None:
-    question = "en-river en-bread"
-    k = len(index)
-    dense = [hit.id for hit in searcher.search(question, SearchSettings(k=k), lang="en").hits]
-    total = {one: 1 / (60 + rank) for rank, one in enumerate(dense, 1)}
-    for code, places in index.snapshot.by_words(question, 1000).items():
-        for rank, one in enumerate(index.snapshot.documents(places).ids, 1):
-            total[one] += (1.0 if code == "en" else 0.1) / (60 + rank)
-    fused = searcher.search(question, SearchSettings(k=k, hybrid=True), lang="en").hits
-    assert [total[hit.id] for hit in fused] == pytest.approx(sorted(total.values(), reverse=True))
+@settings(max_examples=15)
+@given(QUESTIONS, st.sampled_from(["any", "fair"]), st.sampled_from([0.0, 0.1, 1.0]), st.sampled_from([0.0, 0.1, 1.0]))
+def test_words_decide_within_a_language_and_vectors_between(
+    searcher: Searcher, index: DiskIndex, asked: tuple[str, str], mode: str, same: float, other: float
+) -> None:
+    question, lang = asked
+    dense = searcher.search(question, SearchSettings(k=60, mode=mode), lang=lang).hits
+    hybrid = SearchSettings(k=60, mode=mode, hybrid=True, same=same, other=other)
+    fused = searcher.search(question, hybrid, lang=lang).hits
+    assert [hit.lang for hit in fused] == [hit.lang for hit in dense]
+    snapshot = index.snapshot
+    for code in CODES:
+        mine = SearchSettings(k=1000, mode=mode, where=(f"lang={code}",))
+        ranks = {hit.id: rank for rank, hit in enumerate(searcher.search(question, mine, lang=lang).hits, 1)}
+        total = {one: 1 / (60 + rank) for one, rank in ranks.items()}
+        weight = same if code == lang else other
+        for rank, one in enumerate(snapshot.documents(snapshot.by_words(question, 1000).get(code, [])).ids, 1):
+            total[one] += weight / (60 + rank)
+        got = [hit.id for hit in fused if hit.lang == code]
+        assert [hit.rank_in_language for hit in fused if hit.lang == code] == list(range(1, len(got) + 1))
+        assert [total[one] for one in got] == pytest.approx(sorted(total.values(), reverse=True)[: len(got)])
+
+
+def test_passages_that_vectors_do_not_come_to_are_found_by_words() -> None:
+    assert by_ranks([4, 7, 9], [9, 30], 1.0) == [9, 4, 7, 30]
+    assert by_ranks([4, 7, 9], [9, 30], 0.0)[:3] == [4, 7, 9]
 
 
 def test_what_is_not_done_is_said(tmp_path: Path) -> None:

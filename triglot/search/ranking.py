@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,8 @@ from triglot.index.documents import Documents
 from triglot.index.protocol import Snapshot
 from triglot.language_tags import base
 from triglot.search.question import Preference, quota_of
+
+_RRF = 60  # reciprocal-rank fusion's constant
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,7 @@ class Asked:
 def preferred(candidates: list[Candidate], preference: Preference | None) -> list[Candidate]:
     """Candidates by their value and the reader's languages: what is not read goes, the weight of the others is a prior.
 
-    A calibrated score is in standard deviations, so half the weight costs .69 of them; of fused ranks the logarithm is
-    taken, which makes the weight a factor.
+    A calibrated score is in standard deviations, so half the weight costs .69 of them.
     """
     if preference is None:
         return candidates
@@ -95,9 +95,18 @@ def preferred(candidates: list[Candidate], preference: Preference | None) -> lis
     return sorted(kept, key=lambda one: -one.value)
 
 
-def logarithms(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Candidates with positive values, by the logarithms of these."""
-    return [replace(one, value=math.log(one.value)) for one in candidates]
+def by_ranks(vectors: Sequence[int], words: Sequence[int], weight: float) -> list[int]:
+    """Places in the order of their reciprocal ranks, those by words weighted (Cormack, Clarke and Büttcher 2009).
+
+    Args:
+        vectors: by vectors, best first.
+        words: by words, best first; other places may be among them.
+        weight: of the ranks by words.
+    """
+    sums = {place: 1 / (_RRF + rank) for rank, place in enumerate(vectors, 1)}
+    for rank, place in enumerate(words, 1):
+        sums[place] = sums.get(place, 0.0) + weight / (_RRF + rank)
+    return sorted(sums, key=lambda place: -sums[place])
 
 
 def within_quotas(candidates: Sequence[Candidate], quotas: Mapping[str, int]) -> list[Candidate]:

@@ -25,16 +25,15 @@ from triglot.search.ranking import (
     Asked,
     Candidate,
     Hit,
+    by_ranks,
     folded,
     folded_hits,
     hits_of,
-    logarithms,
     preferred,
     within_quotas,
 )
 
 LONGEST = 10_000  # characters of a question
-_RRF = 60  # reciprocal-rank fusion's constant (Cormack, Clarke and Büttcher 2009)
 _DEEPEST = 5_000  # candidates of one question
 _FEWEST = 100
 
@@ -50,8 +49,8 @@ class SearchSettings:
         quotas: `de=2`: hits of a language at most.
         where: conditions on metadata, `year>=2020`.
         hybrid: words count as well as vectors.
-        same: weight of a passage's rank by words where it is in the question's language.
-        other: the same for other languages, which share names and numbers with the question and little else.
+        same: weight of a passage's rank by words, beside 1 for that by vectors, in the question's language.
+        other: the same in other languages, which share names and numbers with the question and little else.
     """
 
     k: Annotated[int, Range(1, 1000)] = 10
@@ -231,8 +230,7 @@ class _Run:
         whole = len(candidates) < depth or depth >= _DEEPEST
         bound = candidates[-1].value if candidates else 0.0
         if self._settings.hybrid:
-            candidates = logarithms(self._fused(candidates, found, question, vector, asked))
-            bound = -np.inf
+            candidates = self._fused(candidates, found, question, vector, asked)
         kept = preferred(candidates, self._preference)
         if self._preference is not None and not whole and (len(kept) < asked.k or kept[asked.k - 1].value < bound):
             return None
@@ -288,24 +286,32 @@ class _Run:
     def _fused(
         self, candidates: list[Candidate], found: Found, question: str, vector: np.ndarray, asked: Asked
     ) -> list[Candidate]:
-        """Candidates by vectors and by words, by reciprocal ranks.
+        """Candidates with those of each language put in another order, by the reciprocal ranks of vectors and words.
 
-        Words count for what the languages have in common: a passage's rank by words is that within its own language,
-        and its weight depends on whether this is the question's.
+        Words decide within a language, vectors between languages: scores by words of two languages cannot be compared,
+        and any sum of both would put the question's own language first again. How much words weigh in a language
+        depends on whether it is the question's.
         """
         snapshot, settings = found.snapshot, self._settings
-        known = {one.place: one for one in candidates}
-        sums = {one.place: 1 / (_RRF + rank) for rank, one in enumerate(candidates, 1)}
-        lexical: dict[int, float] = {}
+        own: dict[str, list[Candidate]] = {}
+        for one in candidates:
+            own.setdefault(one.lang, []).append(one)
+        chosen: dict[str, list[int]] = {code: [one.place for one in held] for code, held in own.items()}
         for code, places in snapshot.by_words(question, max(_FEWEST, len(candidates)), self._where).items():
             weight = settings.same if base(code) == base(asked.lang) else settings.other
-            for rank, place in enumerate(places.tolist() if weight else [], 1):
-                lexical[place] = weight / (_RRF + rank)
-        absent = [place for place in lexical if place not in known]
+            if weight and code in own:
+                chosen[code] = by_ranks(chosen[code], places.tolist(), weight)[: len(own[code])]
+        known = {one.place: one for one in candidates}
+        absent = [place for places in chosen.values() for place in places if place not in known]
         if absent:
             known |= {one.place: one for one in self._unranked(absent, found, vector, asked)}
-        fused = [replace(one, value=sums.get(place, 0.0) + lexical.get(place, 0.0)) for place, one in known.items()]
-        return sorted(fused, key=lambda one: (-one.value, -one.calibrated))
+        turn: Counter[str] = Counter()
+        fused = []
+        for slot in candidates:
+            turn[slot.lang] += 1
+            taken = known[chosen[slot.lang][turn[slot.lang] - 1]]
+            fused.append(replace(taken, value=slot.value, rank_in_language=turn[slot.lang]))
+        return fused
 
 
 def check_question(question: str) -> None:
