@@ -3,28 +3,41 @@ mode, both by the clients that speak to their servers."""
 
 from __future__ import annotations
 
+import asyncio
+import csv
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests import help_centre
+from tests.command import triglot as command_line
 from tests.index.test_store import CONDITIONS, leaning, made
+from tests.index.verbs import some
 from tests.search.small import Words, passages, removal, small
+from triglot.encoder import EncoderSettings, init_encoder
 from triglot.files import InputError
 from triglot.index.documents import Documents
 from triglot.index.filters import parse_conditions
-from triglot.index.places import Address
+from triglot.index.places import Address, open_index
 from triglot.index.remote import DatabaseIndex, create
 from triglot.index.settings import IndexSettings
 from triglot.index.store import DiskIndex
 from triglot.index.store import create as create_on_disk
 from triglot.search.searcher import Searcher, SearchSettings
+from triglot.serve import Tokens, create_app
+from triglot.serve.tokens import hashed
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("default::DeprecationWarning")]
 Connect = Callable[[str], Any]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module", params=["milvus", "qdrant"])
@@ -222,3 +235,102 @@ def test_words_are_those_of_each_language(searchers: tuple[Searcher, Searcher], 
     with pytest.raises(InputError, match="keeps no words"):
         plain.snapshot.by_words("river", 5)
     assert plain.spoken == {}
+
+
+def test_the_commands_take_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("milvus_lite", reason="no milvus-lite (extra milvus)")
+    here = help_centre.write(tmp_path / "here")
+    monkeypatch.chdir(here)
+    known = {
+        code: dict.fromkeys([*help_centre.ACTIONS[code], *help_centre.THINGS[code]], 5)
+        for code in help_centre.LANGUAGES
+    }
+    init_encoder(EncoderSettings(kind="static", dim=32, vocab=400), known, seed=1).save(Path("start"))
+    rows = [{**row, "lang": row["locale"]} for row in help_centre.rows()[0]]
+    for name, held in (
+        ("articles.csv", [*rows, *({**row, "id": f"x{row['id']}"} for row in rows)]),
+        ("news.csv", [{**row, "id": f"n{row['id']}"} for row in rows[:3]]),
+    ):
+        with open(name, "w", newline="", encoding="utf-8") as handle:
+            writer = csv.DictWriter(handle, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(held)
+    Path("gone.txt").write_text(f"{rows[5]['id']}\nnot there\n", "utf-8")
+    place = "milvus+file:help.db/help"
+    for words, match in (
+        (["index", "start", "articles.csv", "--out", place, "--debias", "lsar"], "debiased by lsar at strength 1"),
+        (["index", "start", "news.csv", "--out", place, "--add"], f"{2 * len(rows) + 3} passages"),
+        (["index", "--out", place, "--delete", "gone.txt"], "1 of 2 passages deleted"),
+        (["index", "--out", place, "--compact", "--json"], '"backend": "milvus"'),
+        (["search", place, rows[0]["title"], "--mode", "fold", "-k", "3", "--hybrid"], "["),
+    ):
+        done = command_line(*words)
+        assert done.code == 0, (words, done.err)
+        assert match in done.out
+    wrong = command_line("index", "start", "articles.csv", "--out", "milvus://user:secret@host/help")
+    assert wrong.code == 2
+    assert "secret" not in wrong.err
+    init_encoder(EncoderSettings(kind="static", dim=32, vocab=400), known, seed=2).save(Path("other"))
+    other = command_line("search", place, "password", "--model", "other")
+    assert other.code == 2
+    assert "its vectors differ" in other.err
+    assert command_line("search", "milvus+file:help.db/none", "password").code == 2
+
+
+def test_a_service_over_a_database(connect: Connect) -> None:
+    documents = passages()
+    vectors = Words().encode(documents.texts, side="passage")
+    searcher = Searcher(Words(), create(connect("served"), "served", documents, vectors, removal=removal()))
+    app = create_app(searcher, tokens=Tokens([hashed("secret")]))
+    body = {"documents": [{"id": "new", "text": "de-river de-horse", "lang": "de"}]}
+    allowed = {"Authorization": "Bearer secret"}
+
+    async def run() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return [
+                await client.request(method, path, **more)
+                for method, path, more in (
+                    ("POST", "/search", {"json": {"query": "de-river de-bread fr-king", "lang": "de", "k": 5}}),
+                    ("POST", "/documents", {"json": body}),
+                    ("POST", "/documents", {"json": body, "headers": allowed}),
+                    ("DELETE", "/documents", {"json": {"ids": ["new", "x"]}, "headers": allowed}),
+                    ("GET", "/bias", {}),
+                    ("GET", "/health", {}),
+                )
+            ]
+
+    found, refused, added, deleted, bias, health = asyncio.run(run())
+    wanted = searcher.search("de-river de-bread fr-king", SearchSettings(k=5), lang="de")
+    assert [hit["id"] for hit in found.json()["hits"]] == [hit.id for hit in wanted.hits]
+    assert refused.status_code in (401, 403)
+    assert added.json()["added"] == deleted.json()["deleted"] == 1
+    assert set(bias.json()["probes"]) == {"any", "fair"}
+    assert health.json()["passages"] == len(documents)
+
+
+def test_killed_while_it_adds_acknowledged_passages_are_there(tmp_path: Path) -> None:
+    pytest.importorskip("milvus_lite", reason="no milvus-lite (extra milvus)")
+    place = f"milvus+file:{tmp_path / 'killed.db'}/k"
+    program = (
+        "import sys, os, signal\nfrom tests.index.verbs import some\n"
+        "from triglot.index.places import create_index, open_index\n"
+        f"index = create_index({place!r}, *some(0, 20))\n"
+        "for number in range(1, 9):\n"
+        "    index.add(*some(100 * number, 20, 'later'))\n"
+        "    print(number, flush=True)\n"
+        "    if number == 5:\n"
+        "        if os.fork() == 0:\n"
+        "            os.kill(os.getppid(), signal.SIGKILL)\n"
+        "            os._exit(0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == -9, done.stderr
+    acknowledged = max(map(int, done.stdout.split()))
+    assert acknowledged >= 5
+    index = open_index(place)
+    held = set(index.get([f"p{100 * number + n}" for number in range(1, 10) for n in range(20)])[0].ids)
+    for number in range(1, acknowledged + 1):
+        assert held >= {f"p{100 * number + n}" for n in range(20)}
+    assert index.add(*some(900, 5)) == (5, 0)
+    index.close()  # type: ignore[attr-defined]

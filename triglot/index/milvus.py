@@ -61,8 +61,9 @@ class Milvus:
             if not where.endswith(".db") or not Path(where).parent.is_dir():
                 raise InputError(f"{address}: the path of a file that ends in .db, in a folder that is there")
         with self._told():
-            self._client = MilvusClient(where, token=os.environ.get(TOKEN, ""), timeout=_SECONDS)
+            self._client: Any = MilvusClient(where, token=os.environ.get(TOKEN, ""), timeout=_SECONDS)
         self._kinds: dict[int, str] = {}
+        self._loaded: set[str] = set()
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -75,6 +76,13 @@ class Milvus:
     def _collection(self, number: int) -> str:
         return f"{self._address.collection}_g{number}"
 
+    def _read(self, name: str) -> str:
+        """The name of a collection that is loaded: one that nobody has asked since Milvus began is not."""
+        if name not in self._loaded:
+            self._client.load_collection(name)
+            self._loaded.add(name)
+        return name
+
     @property
     def _about(self) -> str:
         return f"{self._address.collection}_about"
@@ -86,7 +94,7 @@ class Milvus:
         with self._told():
             if not self._client.has_collection(self._about):
                 return None
-            rows = self._client.query(self._about, filter="", output_fields=["id", "value"], limit=_MOST)
+            rows = self._client.query(self._read(self._about), filter="", output_fields=["id", "value"], limit=_MOST)
         parts: dict[str, list[tuple[int, bytes]]] = {}
         for row in rows:
             key, _, part = row["id"].rpartition("#")
@@ -121,7 +129,7 @@ class Milvus:
     def forget(self, keys: Sequence[str]) -> None:
         """Remove records."""
         with self._told():
-            rows = self._client.query(self._about, filter="", output_fields=["id"], limit=_MOST)
+            rows = self._client.query(self._read(self._about), filter="", output_fields=["id"], limit=_MOST)
             gone = [row["id"] for row in rows if row["id"].rpartition("#")[0] in set(keys)]
             if gone:
                 self._client.delete(self._about, ids=gone)
@@ -225,7 +233,7 @@ class Milvus:
         k = min(k, _MOST)
         with self._told():
             found = self._client.search(
-                self._collection(number),
+                self._read(self._collection(number)),
                 data=np.asarray(queries, np.float32).tolist(),
                 anns_field=view,
                 limit=k,
@@ -239,7 +247,7 @@ class Milvus:
         """The best rows by BM25."""
         with self._told():
             found = self._client.search(
-                self._collection(number),
+                self._read(self._collection(number)),
                 data=[_hexadecimal(terms)],
                 anns_field="words",
                 limit=min(k, _MOST),
@@ -250,11 +258,9 @@ class Milvus:
 
     def rows(self, number: int, where: Sequence[Condition], views: Sequence[str], most: int) -> Iterator[Row]:
         """Rows that fulfil conditions."""
-        asked = {
-            "collection_name": self._collection(number),
-            "filter": expression(where),
-            "output_fields": [*_PLAIN, *views],
-        }
+        with self._told():
+            name = self._read(self._collection(number))
+        asked = {"collection_name": name, "filter": expression(where), "output_fields": [*_PLAIN, *views]}
         if most <= _MOST:
             with self._told():
                 yield from (_row(one, views) for one in self._client.query(**asked, limit=most))
@@ -268,7 +274,9 @@ class Milvus:
     def count(self, number: int, where: Sequence[Condition]) -> int:
         """How many rows fulfil conditions."""
         with self._told():
-            found = self._client.query(self._collection(number), filter=expression(where), output_fields=["count(*)"])
+            found = self._client.query(
+                self._read(self._collection(number)), filter=expression(where), output_fields=["count(*)"]
+            )
         return int(found[0]["count(*)"])
 
     def compact(self, number: int) -> None:

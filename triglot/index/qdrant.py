@@ -60,7 +60,7 @@ class Qdrant:
                     client = QdrantClient(path=str(Path(address.where).absolute()))
                 else:
                     client = QdrantClient(url=address.url, api_key=os.environ.get(TOKEN) or None, timeout=_SECONDS)
-        self._client = client
+        self._client: Any = client
         self._lexical: dict[int, bool] = {}
 
     @contextmanager

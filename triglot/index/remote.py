@@ -156,7 +156,7 @@ def _widened(
     asked = np.sort(seeds.shuffled(len(vectors), 1, "index recall")[:_TRIED])
     k = min(_AT + 1, len(vectors))
     exact = top_k(vectors[asked], vectors, k)[1]
-    recall = 1.0
+    width, recall = approximate.WIDTHS[0], 1.0
     for width in approximate.WIDTHS:
         found = database.search(number, RAW, vectors[asked], k, (), width)
         hits = wanted = 0
@@ -279,7 +279,7 @@ class DatabaseIndex:
         self._meta, self._records = meta, records
         self._take(removal, spoken, fields)
 
-    def _take(self, removal: Removal | None, spoken: Mapping[str, list[int]], fields: Mapping[str, str]) -> None:
+    def _take(self, removal: Removal | None, spoken: Mapping[str, Sequence[int]], fields: Mapping[str, str]) -> None:
         """Count what is there now."""
         number = self._meta["collection"]
         counts = {code: self._db.count(number, [Condition("lang", "=", (code,))]) for code in spoken}

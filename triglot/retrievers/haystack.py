@@ -33,7 +33,9 @@ class HaystackRetriever:
             InputError: a setting is not understood.
         """
         self.place, self.model, self.lang = place, model, lang
-        plain = {key: tuple(value) if isinstance(value, list) else value for key, value in (settings or {}).items()}
+        plain: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in (settings or {}).items()
+        }
         self.settings = SearchSettings(**plain)
         self._given = {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
         self._searcher: Searcher | None = None
