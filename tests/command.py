@@ -26,6 +26,7 @@ def triglot(*words: object) -> Done:
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(sys, "argv", ["triglot", *map(str, words)])
         patch.setenv("TERM", "dumb")
+        patch.setenv("TRIGLOT_DEVICE", "")  # a command may set it
         try:
             cli.main()
         except SystemExit as stop:

@@ -60,6 +60,29 @@ def test_recipes_and_help_need_no_torch(words: tuple[str, ...]) -> None:
     assert done.returncode == 0, done.stderr
 
 
+HELP = """
+import contextlib, io, sys
+import typer
+from triglot.cli import app, main
+from tests.cli.test_app import commands
+
+for words in (*(name for name, _ in commands(typer.main.get_command(app))), "", "data", "recipes"):
+    sys.argv = ["triglot", *words.split(), "--help"]
+    with contextlib.redirect_stdout(io.StringIO()) as told, contextlib.suppress(SystemExit):
+        main()
+    assert "Usage" in told.getvalue()
+    for name in ("torch", "transformers", "pyarrow", "scipy", "pandas", "matplotlib", "rich", "babel", "tokenizers"):
+        assert name not in sys.modules, f"{words}: {name}"
+"""
+
+
+@pytest.mark.slow
+def test_no_help_loads_anything_heavy() -> None:
+    root = str(Path(__file__).resolve().parents[1])
+    done = run(f"import sys\nsys.path.insert(0, {root!r})\n{HELP}")
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "module", ["study", "recipe", "study.data", "train", "robust", "losses", "evaluate", "commands.debias"]

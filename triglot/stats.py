@@ -309,8 +309,11 @@ def permutation_test(difference: Sums, *, samples: int = 10_000, seed: int = 0) 
     if clusters <= 14:
         signs = 1.0 - 2.0 * ((np.arange(2**clusters)[:, None] >> np.arange(clusters)) & 1)
         return float((np.abs(signs @ each) >= observed - tolerance).mean())
-    signs = 1.0 - 2.0 * seeds.generator(seed, "permutation").integers(0, 2, (samples, clusters), dtype=np.int8)
-    return float((1 + (np.abs(signs @ each) >= observed - tolerance).sum()) / (1 + samples))
+    turned = seeds.generator(seed, "permutation").integers(0, 2, (samples, clusters), dtype=np.int8)
+    # the draws in blocks: all of them as floats are twenty times as slow, for they leave the cache
+    blocks = (turned[start : start + 500].astype(np.float64) @ each for start in range(0, samples, 500))
+    extreme = np.abs(each.sum() - 2 * np.concatenate(list(blocks))) >= observed - tolerance
+    return float((1 + extreme.sum()) / (1 + samples))
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:

@@ -46,8 +46,7 @@ def test_every_command_can_be_silent_and_print_json(name: str) -> None:
     known = {option for parameter in COMMANDS[name].params for option in parameter.opts}
     # a service prints nothing but its log
     assert {"-q"} | ({"--json"} if name != "serve" else set()) <= known
-    goes_on = name in ("demo", "train", "study")  # started again, they go on where they stopped
-    assert ("--force" in known) == ((bool({"--out", "--report"} & known) or name == "recipes cp") and not goes_on)
+    assert ("--force" in known) == (bool({"--out", "--report"} & known) or name == "recipes cp")
 
 
 @pytest.mark.parametrize("words", [("-v", "recipes", "ls"), ("recipes", "ls", "-v"), ("recipes", "--verbose", "ls")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from triglot.cli import app
 from triglot.encoder import EncoderSettings, init_encoder, load_encoder
 from triglot.encoder.computing import PRECISIONS, USUAL, Computing
 from triglot.files import InputError
+from triglot.train import distributed
 
 COMMANDS = {"evaluate", "check", "encode", "search", "debias", "attack", "mine"}
 OPTIONS = ("--device", "--batch-size", "--precision", "--backend")
@@ -133,3 +135,19 @@ def test_the_usual_is_nothing_special() -> None:
     assert Computing() == USUAL
     USUAL.refused("a run")
     assert USUAL.settled(torch.device("cpu")).precision in PRECISIONS
+
+
+def test_the_variable_names_the_device_where_nobody_does(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIGLOT_DEVICE", "cuda:99")
+    for load in (lambda: load_encoder(models / "transformer"), distributed.device):
+        with pytest.raises(InputError, match="device: 'cuda:99' is not here; there is cpu"):
+            load()
+    assert load_encoder(models / "transformer", computing=Computing(device="cpu")).device == torch.device("cpu")
+    monkeypatch.setenv("TRIGLOT_DEVICE", "cpu")
+    assert load_encoder(models / "transformer").device == distributed.device() == torch.device("cpu")
+
+
+def test_training_takes_a_device_of_its_own(tmp_path: Path) -> None:
+    done = triglot("train", "demo", "--out", tmp_path / "run", "--device", "cuda:99", "train.steps=1")
+    assert (done.code, "device: 'cuda:99' is not here" in done.err) == (2, True)
+    assert "TRIGLOT_DEVICE" not in os.environ

@@ -109,6 +109,36 @@ def test_with_too_few_seeds_models_are_judged_and_methods_are_not(tmp_path: Path
     assert any(note.endswith(f"{said}{listed}.") for note in table.notes)
 
 
+def test_where_seeds_differ_too_much_models_are_judged_all_the_same(study: Path) -> None:
+    arms = find_arms([study])
+    table = compare(arms, "toy", resamples=200)
+    read = read_arms(arms, "toy")
+    p, shown = [], []
+    for name in ("bm25", "alignment", "x-y", "hybrid"):
+        for column in table.columns:
+            own, other = (figures_of(read[one], column.setting, column.measure) for one in (name, "x-x"))
+            if own is not None and other is not None:
+                p.append(permutation_test(own.sums((own.values.mean(0) - other.values.mean(0))[None])))
+                shown.append(row(table, name)[column.setting, column.measure])
+    for cell, corrected in zip(shown, holm(p), strict=True):
+        assert (cell.models != 0) == (cell.versus != 0 or corrected <= 0.05)
+    alone = [cell for cell in shown if cell.models and not cell.versus]
+    assert {cell.mark for cell in alone} == {"△"}
+    assert any("undecided where seeds differ too much to tell: hybrid." in note for note in table.notes)
+
+
+def test_what_is_decided_of_a_method_is_decided_of_its_models() -> None:
+    contests = {
+        ("a", 0): replace(contest_of(0.1, 0.001), p_models=0.9),
+        ("a", 1): replace(contest_of(0.1, 0.9), p_models=0.001),
+        ("a", 2): replace(contest_of(-0.1, 0.001, few=True), p_models=0.002),
+        ("a", 3): replace(contest_of(-0.1, 0.9), p_models=0.04),
+    }
+    no = dict.fromkeys(contests, False)
+    found = decide(contests, no, no, 0.005)
+    assert [(one.versus, one.models) for one in found.values()] == [(1, 1), (0, 1), (0, -1), (0, 0)]
+
+
 def test_a_model_compared_with_itself_does_not_differ(tmp_path: Path) -> None:
     arms = find_arms([write_run(tmp_path / name / "x", "x-x", trained=True) for name in ("one", "two")])
     cells = [cell for cell in compare(arms, "toy", resamples=100).rows[1].cells if cell]

@@ -78,11 +78,11 @@ class NamesMeasures(Command):
     not before."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        from triglot.report.tables import measure_names
+        from triglot.measures import shown
 
         for option in self.params:
             if text := getattr(option, "help", None):
-                option.help = text.replace("{measures}", ", ".join(measure_names()))  # type: ignore[attr-defined]
+                option.help = text.replace("{measures}", ", ".join(shown()))  # type: ignore[attr-defined]
         super().format_help(ctx, formatter)
 
 
@@ -112,6 +112,13 @@ Force = Annotated[
     typer.Option(
         "--force",
         help="Replace what another command wrote there, or this one for another model; nothing else is ever replaced.",
+    ),
+]
+Anew = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        help="Begin anew: remove what an earlier run left in the folder; by default a run goes on where it stopped.",
     ),
 ]
 Settings = Annotated[

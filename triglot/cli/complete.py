@@ -78,9 +78,9 @@ def _paths(incomplete: str) -> list[str]:
 
 def measures(incomplete: str) -> list[str]:
     """Measures that `compare` shows."""
-    from triglot.report.tables import measure_names
+    from triglot.measures import shown
 
-    return _begin(measure_names(), incomplete)
+    return _begin(shown(), incomplete)
 
 
 def limits(incomplete: str) -> list[str]:

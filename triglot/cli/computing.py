@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from functools import wraps
 from typing import Annotated, Any, get_type_hints
@@ -10,14 +11,22 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from triglot.cli.app import within
-from triglot.encoder.computing import BACKENDS
-from triglot.files import InputError, SettingError
+from triglot.encoder.computing import BACKENDS, DEVICE, KINDS
+from triglot.files import InputError, SettingError, nearest
 from triglot.ranges import BatchTexts
 
 Device = Annotated[
     str,
     typer.Option(
         "--device", help="Where the model computes: cpu, cuda, cuda:1, mps; by default on a GPU if there is one."
+    ),
+]
+TrainingDevice = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        help="Where to train and to evaluate: cpu, cuda, cuda:1; by default on a GPU if there is one.",
+        callback=lambda value: compute_on(value),
     ),
 ]
 BatchSize = Annotated[
@@ -52,6 +61,21 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
 }
 
 
+def compute_on(device: str) -> str:
+    """A device for all that this process loads and trains; a word that names none is refused without torch."""
+    if device:
+        check_word(device)
+        os.environ[DEVICE] = device
+    return device
+
+
+def check_word(device: str) -> None:
+    """Raises InputError for what names no device anywhere; whether it is here, torch has to say."""
+    kind, colon, number = device.partition(":")
+    if kind not in KINDS or bool(colon) != number.isdecimal():
+        raise InputError(f"--device: {device!r} is unknown{nearest(kind, KINDS)}")
+
+
 def computes(command: Callable[..., Any]) -> Callable[..., Any]:
     """A command that takes `computing: Computing`, with the options that make one in its place."""
 
@@ -60,6 +84,8 @@ def computes(command: Callable[..., Any]) -> Callable[..., Any]:
         from triglot.encoder.computing import Computing
 
         asked = {name: given.pop(name) for name in _OPTIONS}
+        if asked["device"]:
+            check_word(asked["device"])
         try:
             computing = Computing(**asked)
         except SettingError as error:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from triglot.cli.app import (
+    Anew,
     Command,
     Force,
     Format,
@@ -25,12 +26,20 @@ from triglot.cli.app import (
     put,
     within,
 )
+from triglot.cli.computing import TrainingDevice
 from triglot.files import InputError, read_json
 from triglot.ranges import Count, Dim, Heads, Seed, Vocab
 
 
 @app.command()
-def demo(settings: Settings = None, out: Out = Path("runs/demo"), as_json: Json = False, quiet: Quiet = False) -> None:
+def demo(
+    settings: Settings = None,
+    out: Out = Path("runs/demo"),
+    as_json: Json = False,
+    device: TrainingDevice = "",
+    force: Anew = False,
+    quiet: Quiet = False,
+) -> None:
     """Train and compare three models on the built-in corpus, then search with one of them and index its passages."""
     progress = listen(quiet)
     from triglot.recipe import load_recipe
@@ -43,7 +52,7 @@ def demo(settings: Settings = None, out: Out = Path("runs/demo"), as_json: Json 
         typer.echo("\n".join([*first_screen(recipe, out), ""]), err=True)
 
     command = " ".join(["triglot", "demo", *(settings or []), "--out", str(out)])
-    report = study(recipe, out, command=command, progress=progress)
+    report = study(recipe, out, command=command, force=force, progress=progress)
     arm = list(recipe.arms)[-1]
     model = out / "arms" / arm / f"seed-{recipe.seeds[0]}" / "model"
     found = examples(model, recipe)
@@ -155,6 +164,7 @@ def init(
     seed: Annotated[int, typer.Option(help="Random seed for the initial weights.", callback=within(Seed))] = 1,
     format: Format = "",
     as_json: Json = False,
+    device: TrainingDevice = "",
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -272,6 +282,8 @@ def train(
     on: More = None,
     dry_run: DryRun = False,
     as_json: Json = False,
+    device: TrainingDevice = "",
+    force: Anew = False,
     quiet: Quiet = False,
 ) -> None:
     """Train and evaluate one model. Started again, it resumes where it stopped."""
@@ -298,7 +310,7 @@ def train(
     check_places(loaded, out)
     from triglot.study.run import run
 
-    results = run(loaded, out, progress=progress)
+    results = run(loaded, out, force=force, progress=progress)
     if as_json:
         return put("train", {**results, "model": str(out / "model")}, out) if results else None
     if results.get("benchmarks"):

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from triglot.cli import complete
-from triglot.cli.app import Json, Quiet, Settings, app, at_home, listen, print_report, put, within, words
+from triglot.cli.app import Anew, Json, Quiet, Settings, app, at_home, listen, print_report, put, within, words
+from triglot.cli.computing import TrainingDevice
 from triglot.cli.learn import DryRun, print_dry
 from triglot.files import InputError, read_json
 from triglot.ranges import Count
@@ -80,6 +81,8 @@ def study(
         typer.Option("--index", help="Write a page over several study folders, with the state of every claim."),
     ] = False,
     as_json: Json = False,
+    device: TrainingDevice = "",
+    force: Anew = False,
     quiet: Quiet = False,
 ) -> None:
     """Run every arm of a recipe or study with every seed and write a report. Started again, it resumes where it
@@ -115,7 +118,7 @@ def study(
     if part:
         told = run_one(asked, out, part, progress=progress)
         return put("study", {"part": part}, out) if as_json else typer.echo(told)
-    report = run(asked, out, progress=progress)
+    report = run(asked, out, force=force, progress=progress)
     if as_json:
         return put("study", read_json(out / "report.json"), out) if report else None
     print_report(report)

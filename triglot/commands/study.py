@@ -80,8 +80,8 @@ def job(
     return Job(about, tuple(words), tuple(chosen), tuple(numbers), limit, runner, jobs)
 
 
-def run(asked: Job, out: Path, *, progress: bool = False) -> Report | None:
-    """Run the study; what a budget has no time for is left out."""
+def run(asked: Job, out: Path, *, force: bool = False, progress: bool = False) -> Report | None:
+    """Run the study; what a budget has no time for is left out. With `force` it begins anew."""
     from triglot.study.arms import study
 
     check_places(asked.recipe, out, asked.arms)
@@ -91,7 +91,7 @@ def run(asked: Job, out: Path, *, progress: bool = False) -> Report | None:
         for line in plan.lines():
             log.warning("%s", line)
     command = shlex.join([*asked.words, "--out", str(out)])
-    more = {"runner": asked.runner, "jobs": asked.workers, "plan": plan, "about": asked.about}
+    more = {"runner": asked.runner, "jobs": asked.workers, "plan": plan, "about": asked.about, "force": force}
     return study(asked.recipe, out, arms=asked.arms, seeds=asked.seeds, command=command, progress=progress, **more)
 
 

@@ -4,6 +4,7 @@ loads an encoder may say it."""
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     import torch
 
 log = logging.getLogger("triglot")
+DEVICE = "TRIGLOT_DEVICE"  # a variable: the device of whatever is loaded or trained where nobody names one
+KINDS = ("cpu", "cuda", "mps", "xpu")  # of devices, as torch names them
 PRECISIONS = ("fp32", "bf16", "int8", "auto")
 BACKENDS = {"torch": ("fp32", "bf16"), "onnx": ("fp32", "int8"), "openvino": ("fp32", "bf16", "int8")}
 """Backend -> the precisions that it has, the fastest last."""
@@ -88,6 +91,18 @@ class Computing:
 
 
 USUAL = Computing()
+
+
+def asked_device(name: str = "") -> str:
+    """The device that a caller names, else that of the variable `TRIGLOT_DEVICE`; empty for a GPU if there is one.
+
+    Raises:
+        InputError: torch finds no such device here.
+    """
+    name = name or os.environ.get(DEVICE, "")
+    if name:
+        check_device(name)
+    return name
 
 
 def check_device(name: str) -> None:

@@ -20,7 +20,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from triglot import seeds
 from triglot.encoder.backends.network import with_network
-from triglot.encoder.computing import USUAL, Computing, check_device
+from triglot.encoder.computing import USUAL, Computing, asked_device
 from triglot.encoder.tokenizer import CLS, SEP, SPECIAL
 from triglot.encoder.transformer import TransformerEncoder, quiet
 from triglot.files import InputError
@@ -81,12 +81,11 @@ def load_transformer(
         InputError: no such device, no model there, code of its own, weights that are not safetensors, do not fit
             `config.json` or are not finite, or no fast tokenizer.
     """
-    if computing.device:
-        check_device(computing.device)
+    device = asked_device(computing.device if computing.backend == "torch" else "cpu")
     if settings is not None and not computing.precision:
         computing = replace(computing, precision=settings.precision)
     with staged(folder) as stage:
-        model = _loaded(stage, folder, computing.device or ("cpu" if computing.backend != "torch" else None))
+        model = _loaded(stage, folder, device or None)
     first = model[0]
     if not isinstance(first, Transformer) or first.tokenizer is None:
         raise InputError(

@@ -109,6 +109,11 @@ def known() -> Registry[Measure]:
     return Registry(Measure, group="measures", what="measure", rows=rows)
 
 
+def shown() -> tuple[str, ...]:
+    """What a table of runs can be asked for: the measures of settings and runs, and `bias` for all of language bias."""
+    return (*(row.name for row in known() if {"settings", "ranked"} & {*row.where}), "bias")
+
+
 def current(name: str) -> str:
     """The name of a measure that may be written as it was called formerly: `ap@20` -> `map@20`."""
     base, at, cut = name.partition("@")

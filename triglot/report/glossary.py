@@ -48,7 +48,8 @@ _MARKS = {
     ),
     "marks-of-models": (
         f"{OF_MODELS[1]} {OF_MODELS[-1]}",
-        "better, worse: these very models differ, and there are too few seeds to say so of the methods that made them",
+        "better, worse: these very models differ; of the methods that made them nothing is decided, with too few seeds "
+        "or with seeds that differ too much",
     ),
     "holm": (
         "Holm's correction",

@@ -175,8 +175,8 @@ class Contest:
         p: that the difference is 0.
         p_margin: that it is -margin.
         few: whether one of the two was trained with too few seeds; see `triglot.stats.verdict`.
-        p_models: that these very models do not differ, on questions like these; NaN where this was not asked, as it
-            is asked only where there are too few seeds.
+        p_models: that these very models (means over their seeds) do not differ, on questions like these; NaN where
+            neither was trained, as `p` says it there.
     """
 
     difference: Interval
@@ -197,9 +197,10 @@ def contest(
     found = difference(own, other, paired(arm, base), samples, seed, level)
     if found is None:
         return None
-    few = any(one.runs[0].recipe and len(one.runs) < MIN_SEEDS for one in (arm, base))
+    trained = [one for one in (arm, base) if one.runs[0].recipe]
+    few = any(len(one.runs) < MIN_SEEDS for one in trained)
     models = float("nan")
-    if few:
+    if trained:
         models = permutation_test(own.sums((own.values.mean(0) - other.values.mean(0))[None]), seed=seed)
     if len(own.values) == len(other.values) == 1:
         between = own.values - other.values

@@ -13,7 +13,7 @@ import numpy as np
 from triglot import escapes
 from triglot.files import InputError, nearest
 from triglot.grid import as_html, as_text
-from triglot.measures import Measure, find, known, reported
+from triglot.measures import Measure, find, reported, shown
 from triglot.report.resampling import PerQuery, resample
 from triglot.report.runs import Arm
 from triglot.report.verdicts import MARKS, OF_MODELS, WORDS, Decision, decide, margin_of
@@ -140,8 +140,8 @@ def columns_for(arms: Sequence[Arm], benchmark: str, measure: str = "map", bias:
     """The columns that at least one arm has figures for; a benchmark of classification has its own, whatever the
     measure.
     """
-    if measure not in measure_names():
-        raise InputError(f"no measure {measure!r}{nearest(measure, measure_names())}")
+    if measure not in shown():
+        raise InputError(f"no measure {measure!r}{nearest(measure, shown())}")
     biased = [_column("bias", row) for row in reported("bias") if not row.chance]
     if measure == "bias":
         wanted = biased
@@ -157,11 +157,6 @@ def columns_for(arms: Sequence[Arm], benchmark: str, measure: str = "map", bias:
         ]
         wanted += [column for column in biased if bias and column.ranks]
     return tuple(column for column in wanted if any(_value(arm, benchmark, column) is not None for arm in arms))
-
-
-def measure_names() -> tuple[str, ...]:
-    """What a table can be asked for: the measures of settings and runs, and `bias` for all of language bias."""
-    return (*(row.name for row in known() if {"settings", "ranked"} & {*row.where}), "bias")
 
 
 def _column(setting: str, row: Measure, title: str = "{}") -> Column:

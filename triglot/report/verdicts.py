@@ -4,6 +4,7 @@ the table.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -29,7 +30,8 @@ class Decision:
         versus: 1 better, -1 worse, 0 undecided.
         not_below: `yes`, `no`, `undecided`; empty where the margin makes no sense (ranks, measures where less is
             better).
-        models: the same as `versus` of these very models, whatever other seeds would bring.
+        models: the same as `versus`, and where that is undecided, what is decided of these very models, whatever other
+            seeds would bring.
     """
 
     p: float
@@ -54,15 +56,15 @@ def decide(
     corrected = dict(zip(keys, holm([contests[key].p for key in keys]).tolist(), strict=True))
     shares = [key for key in keys if margins[key]]
     below = dict(zip(shares, holm([contests[key].p_margin for key in shares]).tolist(), strict=True))
-    single = [key for key in keys if contests[key].few]
-    of_models = dict(zip(single, holm([contests[key].p_models for key in single]).tolist(), strict=True))
+    trained = [key for key in keys if not math.isnan(contests[key].p_models)]
+    of_models = dict(zip(trained, holm([contests[key].p_models for key in trained]).tolist(), strict=True))
     found = {}
     for key in keys:
         value, few = contests[key].difference.value, contests[key].few
         versus = verdict(value, corrected[key], few=few, lower_is_better=lower_is_better[key], alpha=ALPHA)
         said = not_below(value, below[key], margin, few=few, alpha=ALPHA) if key in below else ""
         models = versus
-        if few:
+        if not versus and key in of_models:
             models = verdict(value, of_models[key], lower_is_better=lower_is_better[key], alpha=ALPHA)
         found[key] = Decision(corrected[key], versus, said, models)
     return found
@@ -110,11 +112,17 @@ def notes(
         and len(arm.runs) < MIN_SEEDS
         and (arm.name == reference or any(n == arm.name for n, _ in decisions))
     ]
+    why = []
     if few:
         listed = ", ".join(f"{arm.name} ({len(arm.runs)})" for arm in few)
+        why.append(f"with fewer than {MIN_SEEDS} seeds: {listed}")
+    enough = [arm.name for arm in arms if arm not in few and _of_models_alone(decisions, arm.name)]
+    if enough and reference not in [arm.name for arm in few]:
+        why.append(f"where seeds differ too much to tell: {', '.join(enough)}")
+    if why:
         said.append(
             f"{OF_MODELS[1]} better, {OF_MODELS[-1]} worse: these very models, on questions like these. What that says "
-            f"of how they were trained is undecided with fewer than {MIN_SEEDS} seeds: {listed}."
+            f"of how they were trained is undecided {'; '.join(why)}."
         )
     below = [
         _below([(titles[i], one.not_below) for (n, i), one in decisions.items() if n == arm.name and one.not_below])
@@ -128,6 +136,11 @@ def notes(
             f"{count}): {listed}."
         )
     return said
+
+
+def _of_models_alone(decisions: Mapping[tuple[str, int], Decision], arm: str) -> list[int]:
+    """Columns where something is decided of the models of an arm, and nothing of its method."""
+    return [column for (name, column), one in decisions.items() if name == arm and one.models and not one.versus]
 
 
 def _below(answers: Sequence[tuple[str, str]]) -> str:

@@ -25,9 +25,11 @@ from triglot.report import Report, find_arms, write_report
 from triglot.sealed import read_sealed, write_sealed
 from triglot.settings import plain
 from triglot.shapes import shaped, strict
+from triglot.study.anew import begin_anew
 from triglot.study.chosen import choose
 from triglot.study.data import Data
 from triglot.study.folder import (
+    EVALUATIONS,
     MADE,
     RESULTS,
     STUDY,
@@ -49,7 +51,7 @@ from triglot.study.tell import story
 from triglot.train.distributed import is_main, main_first
 
 log = logging.getLogger("triglot")
-EVALUATIONS, BASELINE = "evaluations.jsonl", "baseline.json"
+BASELINE = "baseline.json"
 
 
 @dataclass
@@ -127,6 +129,7 @@ def study(
     arms: Sequence[str] | None = None,
     seeds: Sequence[int] | None = None,
     command: str = "",
+    force: bool = False,
     progress: bool = False,
     about: Named | None = None,
     runner: str = "local",
@@ -141,6 +144,7 @@ def study(
         arms: only these.
         seeds: only these.
         command: shown in the report.
+        force: begin anew: remove what another study has left in the folder.
         progress: show bars.
         about: the study's question and claims; None for a recipe without.
         runner: who runs the parts, a row of `runners.RUNNERS`.
@@ -164,11 +168,12 @@ def study(
     }
     with writing(out):
         claim_study(out)
-        open_parts = [part for part in runs if not is_done(part, recipe, out)]
         several = [recipe, *(arm_recipe(recipe, arm, numbers[0]) for arm in chosen)]
-        if is_main() and open_parts:
-            for one in several:
-                data.check_places(one)
+        open_parts = [part for part in runs if force or not is_done(part, recipe, out)]
+        for one in several if is_main() and open_parts else ():
+            data.check_places(one)
+        if force:
+            begin_anew(out, STUDY, (path for one in several for _, path in data.places(one)))
         if is_main():
             write_json(out / STUDY, facts)
         if is_main() and open_parts:

@@ -30,6 +30,7 @@ from triglot.train.teacher import SEAL as SEAL_OF_TEACHER
 log = logging.getLogger("triglot")
 RECIPE, STUDY, SUMMARY, RESULTS = "recipe.yaml", "study.json", "summary.json", "results.json"
 DATA = "data.json"  # fingerprints of what a study reads
+EVALUATIONS = "evaluations.jsonl"  # of a study: when it was evaluated on what
 MADE = "made"  # data that a study makes, in its folder
 _START = (
     "recipe.yaml",
@@ -64,7 +65,7 @@ def writing(out: Path) -> Iterator[None]:
             except OSError as error:
                 raise InputError(f"{out}: cannot be written ({error.strerror})") from None
         _settle(out)
-        if any((out / name).is_file() for name in (RECIPE, STUDY)) or not _others(out):
+        if any((out / name).is_file() for name in (RECIPE, STUDY)) or not beyond_start(out):
             sweep(out)
         yield
 
@@ -104,7 +105,7 @@ def _whole(out: Path) -> Path:
     return above[0] if out.name == "alignment" and (above[0] / RECIPE).is_file() else out
 
 
-def _files(out: Path) -> list[str]:
+def files_of(out: Path) -> list[str]:
     """Paths of the files below a folder, leftovers of killed writes aside."""
     files = []
     for root, folders, names in os.walk(out):
@@ -113,7 +114,7 @@ def _files(out: Path) -> list[str]:
     return sorted(files)
 
 
-def _others(out: Path) -> list[str]:
+def beyond_start(out: Path) -> list[str]:
     """The files below a folder that a start alone does not leave: what was trained or measured, and what is not
     ours."""
     sealed: set[str] = set()
@@ -122,7 +123,7 @@ def _others(out: Path) -> list[str]:
         sealed |= {path.parent.relative_to(out).as_posix() for path in out.rglob(pattern)}
     return [
         name
-        for name in _files(out)
+        for name in files_of(out)
         if Path(name).name not in _START
         and not any(name.startswith(f"{folder}/") for folder in sealed)
         and not ("tensorboard" in Path(name).parts and Path(name).name.startswith("events.out.tfevents."))
@@ -140,7 +141,7 @@ def claim(recipe: Recipe, out: Path) -> None:
     if not is_main():
         return
     path = out / RECIPE
-    others = _others(out)
+    others = beyond_start(out)
     if path.is_file():
         differs = _difference(recipe, path, out)
         if not differs:
@@ -167,7 +168,7 @@ def _difference(recipe: Recipe, path: Path, out: Path) -> str:
         if key != "data" and was.get(key) != now.get(key):
             return (
                 f"{out}: made with {key}={was.get(key)}, now {key}={now.get(key)}; choose another folder or the same "
-                "settings"
+                "settings, or begin anew with --force"
             )
     return ""
 
@@ -194,7 +195,7 @@ def claim_study(out: Path) -> None:
     """
     if not is_main() or (out / STUDY).is_file():
         return
-    others = _others(out)
+    others = beyond_start(out)
     if others:
         raise InputError(
             f"{out}: holds something else than a study (it has no {STUDY}, but {others[0]}); choose an empty or "
@@ -223,7 +224,7 @@ def check_data(out: Path, places: Mapping[str, Path]) -> None:
 
 def _clear(out: Path) -> None:
     """Remove what a start has left: settings and a log."""
-    for name in _files(out):
+    for name in files_of(out):
         if Path(name).name in _START:
             discard(out / Path(name).parent, [Path(name).name])
 
@@ -266,7 +267,7 @@ def is_whole(folder: Path, made: Mapping[str, Any]) -> bool:
     if not folder.exists():
         return False
     if not (folder / _SEAL).is_file():
-        if not _files(folder):
+        if not files_of(folder):
             return False
         raise InputError(f"{folder}: holds something that no run has written there; remove it, or choose another place")
     try:

@@ -16,9 +16,11 @@ from triglot.encoder.tokenizer import word_counts
 from triglot.files import InputError, atomic_folder, read_json
 from triglot.outputs import resolve
 from triglot.recipe import Recipe, alignment_recipe, single
+from triglot.study.anew import begin_anew
 from triglot.study.data import Data
 from triglot.study.folder import (
     MADE,
+    RECIPE,
     RESULTS,
     claim,
     discard_start,
@@ -38,12 +40,13 @@ from triglot.train.distributed import is_main, main_first
 log = logging.getLogger("triglot")
 
 
-def run(recipe: Recipe, out: str | Path, *, progress: bool = False) -> dict[str, Any]:
+def run(recipe: Recipe, out: str | Path, *, force: bool = False, progress: bool = False) -> dict[str, Any]:
     """Both stages and the evaluation in one folder; `alignment/` inside holds the first stage.
 
     Args:
         recipe: without arms, or with arms that are passed over.
         out: run folder; a run of the same settings goes on where it stopped.
+        force: begin anew: remove what another run has left in the folder.
         progress: show bars.
 
     Returns:
@@ -53,6 +56,9 @@ def run(recipe: Recipe, out: str | Path, *, progress: bool = False) -> dict[str,
     recipe = single(recipe, recipe.seed)
     data = Data(recipe.data, recipe.made, out / MADE)
     with writing(out):
+        if force:
+            data.check_places(recipe)
+            begin_anew(out, RECIPE, (place for _, place in data.places(recipe)))
         if recipe.made and not is_finished(out):
             with main_first():
                 data.make_all()

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from triglot.encoder.computing import asked_device
+from triglot.files import InputError
+
 
 @dataclass(frozen=True)
 class World:
@@ -45,13 +48,20 @@ class World:
 
 
 def device() -> torch.device:
-    """Where this process trains: on its GPU, if there is one.
+    """Where this process trains: on the device that the variable `TRIGLOT_DEVICE` names, else on its GPU, if there is
+    one. Of several processes each has a GPU of its own.
 
     Whoever makes a model asks here; all else asks the model.
+
+    Raises:
+        InputError: there is no such device, or it is neither a CPU nor CUDA's.
     """
-    return (
-        torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if torch.cuda.is_available() else torch.device("cpu")
-    )
+    asked = torch.device(asked_device() or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if asked.type not in ("cpu", "cuda"):
+        raise InputError(f"device: training is on cpu or cuda, not on {asked.type}")
+    if asked.type == "cpu" or asked.index is not None:
+        return asked
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
 
 
 def join() -> World:
