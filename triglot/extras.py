@@ -19,6 +19,7 @@ EXTRAS = {
     "pandas": "report",
     "anyascii": "augment",
     "huggingface_hub": "hub",
+    "python_calamine": "excel",
     "peft": "lora",
     "onnx": "onnx",
     "onnxruntime": "onnx",

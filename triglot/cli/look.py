@@ -66,7 +66,7 @@ def data_describe(
         list[str],
         typer.Argument(
             metavar="FILE...",
-            help="Tables of articles and of clicks: CSV, TSV, JSON lines, JSON or Parquet.",
+            help="Tables of articles and of clicks: CSV, TSV, JSON lines, JSON, Parquet or a workbook (.xlsx).",
             callback=at_home,
         ),
     ],

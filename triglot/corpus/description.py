@@ -72,7 +72,7 @@ class Articles:
     """A table of articles.
 
     Attributes:
-        path: CSV, TSV, JSON lines, JSON or Parquet.
+        path: CSV, TSV, JSON lines, JSON, Parquet or a workbook.
         columns: what its columns are.
         language: of all its articles, where no column tells.
     """

@@ -1,27 +1,32 @@
-"""Tables of any kind as rows: CSV, TSV, JSON lines, JSON and Parquet, told apart by name and content."""
+"""Tables of any kind as rows: CSV, TSV, JSON lines, JSON, Parquet and workbooks, told apart by name and content."""
 
 from __future__ import annotations
 
 import csv
+import io
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from triglot import parquet
+from triglot.corpus import workbook
 from triglot.files import LONGEST_LINE, InputError, nearest, open_bytes, parse_json, read_json, read_jsonl, read_lines
 
 DELIMITERS = (",", ";", "\t", "|")
 KINDS = {".parquet": "parquet", ".pq": "parquet", ".jsonl": "json lines", ".ndjson": "json lines", ".json": "json"}
 KINDS |= {".csv": "csv", ".tsv": "tsv", ".tab": "tsv"}
+KINDS |= dict.fromkeys(workbook.SUFFIXES, "workbook")
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")  # the first bytes of what Excel calls Unicode text
 _NAME = re.compile(r"[^\s\"',;|{}\[\]][^\"\t,;|{}\[\]]{0,79}")
 # A record, the number of its line or row, and where that is for messages.
 Record = tuple[int, str, Any]
 
 
 def kind_of(path: Path) -> str:
-    """The kind of a table by its name: parquet, json lines, json, csv or tsv; empty for any other file."""
+    """The kind of a table by its name: parquet, json lines, json, csv, tsv or workbook; empty for any other file."""
     return KINDS.get(suffix(path), "")
 
 
@@ -34,7 +39,8 @@ def records(path: Path, columns: Sequence[str] | None = None) -> Iterator[Record
     """The records of a table, dictionaries of its columns.
 
     Args:
-        path: of the file, plain or gzip. CSV and TSV have a header; cells in quotes may have line breaks.
+        path: of the file, plain or gzip. CSV and TSV have a header, after a line `sep=;` if there is one; cells in
+            quotes may have line breaks. They are UTF-8, or UTF-16 with a byte order mark.
         columns: read only these where the file keeps columns apart (Parquet); None for all.
 
     Raises:
@@ -50,6 +56,8 @@ def records(path: Path, columns: Sequence[str] | None = None) -> Iterator[Record
         return json_lines(path)
     if kind == "json":
         return json_records(path)
+    if kind == "workbook":
+        return _sheet(path)
     header = first_line(path)
     if not header:
         raise InputError(f"{path}: is empty; a line with the names of the columns was expected")
@@ -60,9 +68,21 @@ def records(path: Path, columns: Sequence[str] | None = None) -> Iterator[Record
     return table(path, tab_separated(path, len(names)) if kind == "tsv" else quoted(path, delimiter))
 
 
+def _sheet(path: Path) -> Iterator[Record]:
+    """The records of a workbook; columns without a name are passed over."""
+    found = workbook.rows(path)
+    number, header = next(found, (1, []))
+    names = [cell_text(cell) for cell in header]
+    if not any(names):
+        raise InputError(f"{path}: is empty; a row with the names of the columns was expected")
+    if twice := next((name for name in names if name and names.count(name) > 1), None):
+        raise InputError(f"{path}: row {number}: two columns have the same name, {twice!r:.60}")
+    return (
+        (row, f"{path}: row {row}", {name: cell for name, cell in zip(names, cells) if name}) for row, cells in found
+    )
+
+
 def _refuse(path: Path) -> None:
-    if suffix(path) in (".xlsx", ".xls", ".ods") and path.is_file():
-        raise InputError(f"{path}: a workbook; save the sheet as `CSV UTF-8`")
     if path.is_dir():
         raise InputError(f"{path}: is a folder, a file was expected")
     with open_bytes(path):  # what is packed, or not there, is named so
@@ -107,9 +127,37 @@ def parsed(line: str, path: Path) -> Any:
 # --- CSV and TSV
 
 
+def lines(path: Path) -> Iterator[tuple[int, str]]:
+    """(line number, line) of a table of text in UTF-8 or UTF-16, without the line `sep=;` that Excel may begin with.
+
+    Raises:
+        InputError: as `read_lines`; what is neither is told how to be saved.
+    """
+    with open_bytes(path) as handle:
+        wide = handle.peek(2)[:2] in _UTF16  # type: ignore[attr-defined]
+    found = _wide_lines(path) if wide else read_lines(path)
+    try:
+        for number, line in found:
+            if number > 1 or not re.fullmatch(r"sep=.", line):
+                yield number, line
+    except InputError as error:
+        hint = "; save it as `CSV UTF-8`, or convert it by `iconv -t utf-8`" if "not UTF-8" in str(error) else ""
+        raise InputError(f"{error}{hint}") from None
+
+
+def _wide_lines(path: Path) -> Iterator[tuple[int, str]]:
+    number = 0
+    with open_bytes(path) as handle, io.TextIOWrapper(handle, encoding="utf-16", newline="\n") as text:
+        try:
+            for number, line in enumerate(iter(partial(text.readline, LONGEST_LINE), ""), 1):
+                yield number, line.rstrip("\r\n")
+        except (EOFError, OSError, zlib.error, UnicodeError) as error:
+            raise InputError(f"{path}: broken or truncated after line {number} ({error})") from None
+
+
 def first_line(path: Path) -> str:
     """The first line that is not blank."""
-    return next((line for _, line in read_lines(path) if line.strip()), "")
+    return next((line for _, line in lines(path) if line.strip()), "")
 
 
 def cells_of(line: str, delimiter: str) -> list[str]:
@@ -147,11 +195,9 @@ def _records(path: Path, header: list[str], rows: Iterable[tuple[int, list[str]]
 def tab_separated(path: Path, columns: int) -> Iterator[tuple[int, list[str]]]:
     """(line number, cells) of a TSV: a line is a row where all have as many tabs as the header, and quotes are text
     then; otherwise as `quoted`."""
-    if all(line.count("\t") == columns - 1 for _, line in read_lines(path) if line.strip()):
+    if all(line.count("\t") == columns - 1 for _, line in lines(path) if line.strip()):
         return (
-            (number, [_unquoted(cell) for cell in line.split("\t")])
-            for number, line in read_lines(path)
-            if line.strip()
+            (number, [_unquoted(cell) for cell in line.split("\t")]) for number, line in lines(path) if line.strip()
         )
     return quoted(path, "\t")
 
@@ -169,7 +215,7 @@ def quoted(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """
     csv.field_size_limit(LONGEST_LINE)
     begin = 1
-    reader = csv.reader((f"{line}\n" for _, line in read_lines(path)), delimiter=delimiter, strict=True)
+    reader = csv.reader((f"{line}\n" for _, line in lines(path)), delimiter=delimiter, strict=True)
     while True:
         try:
             cells = next(reader, None)

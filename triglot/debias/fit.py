@@ -191,7 +191,8 @@ def step_of(settings: DebiasSettings, samples: Mapping[str, np.ndarray]) -> Remo
 
 def _tried(corpus: ParallelCorpus, usable: np.ndarray, seed: int) -> np.ndarray:
     """A fifth of the groups that have usable texts in two languages or more (at most 500, which tell enough), with
-    those of their rows."""
+    those of their rows. Where questions are in one language each, as those of a search log, their answers have to be in
+    two."""
     languages = (corpus.text_of >= 0).sum(axis=1)
     lacking = np.zeros(len(languages), bool)
     lacking[corpus.text_group[~usable]] = True
@@ -205,12 +206,12 @@ def _tried(corpus: ParallelCorpus, usable: np.ndarray, seed: int) -> np.ndarray:
             else good[:0]
         )
     families, number = np.unique(corpus.family[corpus.query], return_inverse=True)
-    good_row = asked & np.isin(corpus.query, good) & np.isin(corpus.passage, good)
     chosen = seeds.shuffled(len(families), seed, "debias trial")[: min(len(families) // 5, MOST_TRIED)]
-    rows = good_row & np.isin(number, chosen)
-    if rows.sum() < LEAST_TRIED:
-        return good[:0]
-    return np.unique(np.concatenate([corpus.query[rows], corpus.passage[rows]]))
+    answered = asked & np.isin(corpus.passage, good) & np.isin(number, chosen)
+    for rows in (answered & np.isin(corpus.query, good), answered & ~lacking[corpus.query]):
+        if rows.sum() >= LEAST_TRIED:
+            return np.unique(np.concatenate([corpus.query[rows], corpus.passage[rows]]))
+    return good[:0]
 
 
 def _samples(
