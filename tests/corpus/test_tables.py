@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from triglot.corpus import tables, workbook
+from triglot.corpus.formats.passages import read_collection
 from triglot.files import InputError
 
 ROWS = [{"Id": "007", "Text body": 'a "b", c\nd'}, {"Id": "8", "Text body": "e;f\tg"}]
@@ -128,6 +129,7 @@ def test_a_workbook_is_its_first_sheet_with_rows(tmp_path: Path, caplog: pytest.
     assert [where for _, where, _ in found] == [f"{tmp_path / 'a.xlsx'}: row {row}" for row in (3, 5)]
     assert tables.cell_text(found[0][2]["id"]) == "7"
     assert "the sheet 'Articles' is read; not read: 'Notes'" in caplog.text
+    assert read_collection(tmp_path / "a.xlsx") == (["7", "b1"], ["Fluss", "river"], ["de", "en"])
     write_workbook(tmp_path / "b.xlsx", {"Empty": []})
     with pytest.raises(InputError, match=r"b\.xlsx: is empty"):
         tables.columns_of(tmp_path / "b.xlsx")

@@ -12,7 +12,8 @@ from tests.writing import inputs
 from triglot.commands.debias import strengths
 from triglot.corpus.formats import bitext
 from triglot.corpus.formats.pairs import read_training
-from triglot.debias.fit import UNTRIED, debias
+from triglot.corpus.parallel import ParallelCorpus
+from triglot.debias.fit import UNTRIED, _tried, debias
 from triglot.debias.settings import DebiasSettings
 from triglot.debias.steps import linear_maps
 from triglot.debias.strength import LOSS, best, choose_strength, halved, trial_set
@@ -242,6 +243,25 @@ def test_questions_are_tried_where_there_are_some(tmp_path: Path) -> None:
     assert len(trial.judgements) == 120
     with pytest.raises(InputError, match="long enough"):
         trial_set(corpus, np.arange(3))
+
+
+def test_questions_of_a_search_log_are_tried_by_the_languages_of_their_answers() -> None:
+    def corpus_of(spoken: int) -> ParallelCorpus:
+        """Questions in `spoken` languages, passages in two, in families of their own."""
+        rows = []
+        for number in range(200):
+            said = {code: f"{code} text {number}" for code in ("de", "en")}
+            asked = {code: f"{code} asks {number}" for code in ("de", "en")[: 1 + (spoken == 2)]}
+            rows.append({"query": asked, "passage": said, "query_group": f"q{number}", "passage_group": f"p{number}"})
+        return ParallelCorpus.from_rows(rows)
+
+    for spoken in (1, 2):
+        corpus = corpus_of(spoken)
+        aside = _tried(corpus, np.ones(len(corpus.texts), bool), 1)
+        trial, data = trial_set(corpus, aside)
+        assert (data, len(trial.queries), len(trial.passages)) == ("questions", 40 * spoken, 80)
+        usable = np.array([not text.startswith("de text") for text in corpus.texts.to_pylist()])
+        assert not len(_tried(corpus, usable, 1))
 
 
 def test_vectors_alone(tmp_path: Path) -> None:

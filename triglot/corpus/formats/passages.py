@@ -155,7 +155,7 @@ def _by_columns(path: Path, columns: Sequence[str]) -> Iterator[Row]:
 
 def _reader(path: Path) -> Callable[[Path], Iterator[Row]]:
     suffix = tables.suffix(path)
-    readers = {"parquet": _parquet, "csv": _csv, "tsv": _tsv}
+    readers = {"parquet": _parquet, "csv": _csv, "tsv": _tsv, "workbook": _workbook}
     readers |= {
         "json lines": lambda path: _records(path, tables.json_lines(path)),
         "json": lambda path: _records(path, tables.json_records(path)),
@@ -264,6 +264,14 @@ def _parquet(path: Path) -> Iterator[Row]:
         spelling for known in _ROLES.values() for name in known for spelling in (name, name.title(), name.upper())
     ]
     return _records(path, tables.records(path, spellings))
+
+
+def _workbook(path: Path) -> Iterator[Row]:
+    values = (
+        (number, where, {name: tables.cell_text(cell) for name, cell in record.items()})
+        for number, where, record in tables.records(path)
+    )
+    return _records(path, values)
 
 
 # --- tables: CSV, TSV

@@ -233,8 +233,8 @@ TABLE = (
     Format(
         "described",
         title="your own tables, described in YAML",
-        help="articles and the clicks of a search log, as CSV, TSV, JSON lines, JSON, Parquet or workbooks with any column names; "
-        "`triglot data describe FILES > data.yaml` writes the description",
+        help="articles and the clicks of a search log, as CSV, TSV, JSON lines, JSON, Parquet or workbooks with any "
+        "column names; `triglot data describe FILES > data.yaml` writes the description",
         training=f"{_HERE}.described:read_training",
         retrieval=f"{_HERE}.described:read_retrieval",
         layout=f"{_HERE}.described:is_layout",
