@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -14,6 +15,7 @@ import yaml
 import triglot
 from tests import help_centre
 from tests.command import triglot as command_line
+from tools import pictures
 from triglot.document import parse_yaml
 from triglot.encoder import EncoderSettings, init_encoder
 from triglot.recipe import recipe_of
@@ -193,3 +195,20 @@ def test_the_pages_stand_in_the_four_groups() -> None:
 def test_the_python_page_describes_every_public_name() -> None:
     described = re.findall(r"^::: triglot\.(\w+)$", (ROOT / "docs/api.md").read_text("utf-8"), re.MULTILINE)
     assert sorted(described) == sorted(set(triglot.__all__) - {"__version__"})
+
+
+def test_every_how_to_has_a_picture_and_pictures_are_those_of_the_pages() -> None:
+    nav = yaml.safe_load(
+        (ROOT / "mkdocs.yml").read_text("utf-8").partition("\nnav:\n")[2].partition("\nvalidation:")[0]
+    )
+    pages = next(part["How-to"] for part in nav if "How-to" in part)
+    assert len(pages) >= 6
+    for name in (name for page in pages for name in page.values()):
+        text = (ROOT / "docs" / name).read_text("utf-8")
+        found = re.findall(r"!\[([^\]]+)\]\(([\w-]+\.svg)\)", text)
+        assert found, f"{name} has no picture"
+        assert all(len(told) > 30 and (ROOT / "docs" / picture).is_file() for told, picture in found), name
+    for name, draw in pictures.PICTURES.items():
+        kept = (ROOT / "docs" / name).read_text("utf-8")
+        assert kept == draw(), f"{name}: python -m tools.pictures --write"
+        assert ElementTree.fromstring(kept).attrib["aria-label"]

@@ -12,7 +12,7 @@ import typer
 
 from triglot.cli.app import within
 from triglot.encoder.computing import BACKENDS, DEVICE, KINDS
-from triglot.files import InputError, SettingError, nearest
+from triglot.files import InputError, SettingError
 from triglot.ranges import BatchTexts
 
 Device = Annotated[
@@ -73,7 +73,7 @@ def check_word(device: str) -> None:
     """Raises InputError for what names no device anywhere; whether it is here, torch has to say."""
     kind, colon, number = device.partition(":")
     if kind not in KINDS or bool(colon) != number.isdecimal():
-        raise InputError(f"--device: {device!r} is unknown{nearest(kind, KINDS)}")
+        raise InputError(f"--device: {device!r} is unknown; known: {', '.join(KINDS)}, also with a number, cuda:1")
 
 
 def computes(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,4 +1,5 @@
-"""`triglot study`: what is run of a study, how, and what is only looked at."""
+"""`triglot study`: what is run of a study, how, and what is only looked at. What needs torch is imported once the words
+of the command are known to be right."""
 
 from __future__ import annotations
 
@@ -8,19 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from triglot.commands.ready import check_places
 from triglot.files import InputError
 from triglot.outputs import resolve
 from triglot.recipe import Recipe
-from triglot.report import Report
 from triglot.study.chosen import choose, seed_numbers
 from triglot.study.data import Data
-from triglot.study.folder import MADE
 from triglot.study.named import Named, load_study
-from triglot.study.parts import commands, one_part, parse_part, waves
-from triglot.study.probe import Plan, duration, estimate, fit, told
-from triglot.study.runners import RUNNERS, jobs_for
+
+if TYPE_CHECKING:
+    from triglot.report import Report
+    from triglot.study.probe import Plan
 
 log = logging.getLogger("triglot")
 
@@ -54,6 +55,8 @@ class Job:
     @property
     def workers(self) -> int:
         """Parts at once."""
+        from triglot.study.runners import jobs_for
+
         return jobs_for(self.jobs, self.recipe.train.threads or 0)
 
 
@@ -71,13 +74,23 @@ def job(
     """What was asked for, checked. Raises InputError that names the option."""
     about = load_study(name, size, settings)
     chosen, numbers = choose(about.recipe, list(arms), seed_numbers(list(seeds)))
-    if runner not in RUNNERS:
-        raise InputError(f"--runner: {runner!r} is not one of {', '.join(RUNNERS.names())}")
+    if runner != "local":
+        from triglot.study.runners import RUNNERS
+
+        if runner not in RUNNERS:
+            raise InputError(f"--runner: {runner!r} is not one of {', '.join(RUNNERS.names())}")
     words = ["triglot", "study", name, *(["--size", size] if size else []), *settings]
     words += ["--arms", ",".join(arms)] if arms else []
     words += ["--seeds", ",".join(seeds)] if seeds else []
-    limit = duration(budget) if budget else None
-    return Job(about, tuple(words), tuple(chosen), tuple(numbers), limit, runner, jobs)
+    return Job(about, tuple(words), tuple(chosen), tuple(numbers), _seconds(budget), runner, jobs)
+
+
+def _seconds(budget: str) -> float | None:
+    if not budget:
+        return None
+    from triglot.study.probe import duration
+
+    return duration(budget)
 
 
 def run(asked: Job, out: Path, *, force: bool = False, progress: bool = False) -> Report | None:
@@ -97,6 +110,10 @@ def run(asked: Job, out: Path, *, force: bool = False, progress: bool = False) -
 
 def planned(asked: Job, out: Path | None) -> Plan:
     """What each part takes, from a timed probe, and what fits into the budget."""
+    from triglot.study.folder import MADE
+    from triglot.study.parts import waves
+    from triglot.study.probe import Plan, estimate, fit
+
     found = waves(asked.recipe, asked.arms, asked.seeds)
     with TemporaryDirectory() as temporary:
         place = Path(temporary) / MADE if out is None or not out.exists() else out / MADE
@@ -117,6 +134,8 @@ def planned_lines(asked: Job, out: Path | None) -> list[str]:
 
 def plan_lines(plan: Plan) -> list[str]:
     """A plan for people: each part with its time, the whole, and what is left out."""
+    from triglot.study.probe import told
+
     left = {part for part, _ in plan.left_out}
     lines = ["plan, from a timed probe on this machine"]
     for part, seconds in plan.seconds.items():
@@ -146,11 +165,15 @@ def check(asked: Job) -> tuple[list[str], bool]:
 
 def print_commands(asked: Job, out: Path) -> list[str]:
     """`--print-commands`: each run as one command for any scheduler."""
+    from triglot.study.parts import commands, waves
+
     return commands(asked.words, out, waves(asked.recipe, asked.arms, asked.seeds))
 
 
 def run_one(asked: Job, out: Path, word: str, *, progress: bool = False) -> str:
     """`--part`: one part alone, as a scheduler runs it. Returns its folder, for people."""
+    from triglot.study.parts import one_part, parse_part
+
     part = parse_part(word, asked.recipe)
     check_places(asked.recipe, out, asked.arms)
     one_part(asked.recipe, resolve(out, "folder"), part, progress=progress)
