@@ -66,7 +66,7 @@ def bars(label: str, title: str, groups: Sequence[tuple[str, Sequence[tuple[str,
     """Bars in groups, one colour a name, the value at the end of each."""
     names = list(dict.fromkeys(name for _, found in groups for name, _ in found))
     top = max(value for _, found in groups for _, value in found)
-    left, room, parts, y = 170, WIDTH - 170 - 60, [text(8, 16, title, size=12)], 30.0
+    left, room, parts, y = 190, WIDTH - 190 - 60, [text(8, 16, title, size=12)], 30.0
     for group, found in groups:
         parts.append(text(left - 10, y + 7 * len(found) + 3, group, anchor="end"))
         for name, value in found:

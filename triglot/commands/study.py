@@ -95,9 +95,9 @@ def _seconds(budget: str) -> float | None:
 
 def run(asked: Job, out: Path, *, force: bool = False, progress: bool = False) -> Report | None:
     """Run the study; what a budget has no time for is left out. With `force` it begins anew."""
+    check_places(asked.recipe, out, asked.arms)
     from triglot.study.arms import study
 
-    check_places(asked.recipe, out, asked.arms)
     plan = None
     if asked.budget is not None:
         plan = planned(asked, out)
