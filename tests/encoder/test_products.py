@@ -81,3 +81,18 @@ def test_the_processor_decides(vendor: str, flags: str, expected: bool, monkeypa
         assert prefers_onednn() is expected
     finally:
         prefers_onednn.cache_clear()
+
+
+@has_onednn
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("learned", [True, False])
+def test_gradients_by_onednn_are_torchs(bias: bool, learned: bool) -> None:
+    torch.manual_seed(4)
+    layer = nn.Linear(16, 24, bias=bias).requires_grad_(learned)
+    texts = torch.randn(3, 5, 16, requires_grad=True)
+    upon = torch.randn(3, 5, 24)
+    wanted = [texts, *(one for one in layer.parameters() if learned)]
+    found = torch.autograd.grad((products.by_onednn(texts, layer.weight, layer.bias) * upon).sum(), wanted)
+    expected = torch.autograd.grad((layer(texts) * upon).sum(), wanted)
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)

@@ -11,7 +11,7 @@ import torch
 from tests.words import WORDS
 from triglot.train import network
 from triglot.train.distributed import World
-from triglot.train.network import Network, Prepared, _Attention
+from triglot.train.network import Network, Prepared
 
 TEXTS = [" ".join(WORDS["en"][:n]) for n in (2, 9, 1, 12, 3, 11, 2)]
 SIDES = np.array([0, 1, 0, 1, 0, 1, 0])
@@ -21,9 +21,15 @@ def in_one(prepared: Prepared) -> Prepared:
     return replace(prepared, parts=[torch.arange(len(prepared.lengths))])
 
 
-def test_sub_batches_have_the_vectors_and_gradients_of_one_batch(make_transformer, monkeypatch) -> None:
+@pytest.mark.parametrize("in_a_row", [False, True])
+def test_sub_batches_have_the_vectors_and_gradients_of_one_batch(make_transformer, monkeypatch, in_a_row) -> None:
     apart, joined = (Network(make_transformer(), weight_decay=0.01) for _ in range(2))
     monkeypatch.setitem(network._OVERHEAD, "cpu", 3)
+    monkeypatch.setattr(network, "_OVERHEAD_PACKED", 3)
+    assert apart._rows_of_tokens is not None
+    joined._rows_of_tokens = None
+    if not in_a_row:
+        apart._rows_of_tokens = None
     prepared = apart.prepare(TEXTS, SIDES)
     assert len(prepared.parts) > 1
     shift = 0.1 * torch.randn(len(TEXTS), prepared.input_ids.shape[1], 16)
@@ -83,16 +89,3 @@ def test_dropout_is_the_models_own_or_what_is_asked_for(make_transformer) -> Non
 
     assert apart(0.0) == 0.0
     assert 0 < apart(0.01) < apart(None)
-
-
-def test_attention_is_in_float32_within_an_autocast() -> None:
-    seen = []
-    sdpa = torch.nn.functional.scaled_dot_product_attention
-    query, key, value = (torch.randn(2, 2, 5, 4) for _ in range(3))
-    with torch.autocast("cpu", torch.bfloat16), _Attention():
-        half = [x.bfloat16() for x in (query, key, value)]
-        found = torch.nn.functional.scaled_dot_product_attention(*half, attn_mask=torch.zeros(5, 5))
-        seen.append(found.dtype)
-    wide = [x.float() for x in half]
-    assert seen == [torch.bfloat16]
-    assert torch.equal(found, sdpa(*wide, attn_mask=torch.zeros(5, 5)).bfloat16())

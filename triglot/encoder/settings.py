@@ -82,6 +82,9 @@ class EncoderSettings:
             trimmed.
         freeze: of a transformer in training: `embeddings` leaves the table of tokens (and what is beside it) as it is,
             a number the lowest layers as well. Empty: all is trained.
+        attention: of a transformer in training on a CPU: `sdpa` is torch's, `eager` products and a softmax (for texts
+            of up to 256 tokens); `auto` is the faster one, which is timed for some milliseconds in bf16 (in fp32 they
+            take the same, so it is torch's). The summary says which it was, and a run that goes on keeps it.
         lora: of a transformer in training: adapters are trained, and made part of the weights when the model is saved.
         precision: of a transformer when it encodes: `fp32`, `bf16` (products of matrices in bfloat16; vectors change by
             about 1e-5 in cosine), or `auto`: bf16 where the processor has units for it. Training has its own.
@@ -107,6 +110,7 @@ class EncoderSettings:
     trim: bool | tuple[str, ...] = False
     restore: bool = True
     freeze: Annotated[int, Range(1, 1000)] | Literal["", "embeddings"] = ""
+    attention: Literal["auto", "sdpa", "eager"] = "auto"
     lora: LoraSettings = field(default_factory=LoraSettings)
     precision: Literal["fp32", "bf16", "auto"] = "fp32"
     layers: Layers = 4

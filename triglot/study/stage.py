@@ -219,6 +219,7 @@ def _network(recipe: Recipe, stage: Stage, encoder: Any) -> Network:
         "dropout": settings.dropout,
         "freeze": settings.freeze,
         "lora": settings.lora,
+        "attention": settings.attention,
         "seed": recipe.seed,
         "mix_rate": stage.mix.rate,
     }

@@ -30,6 +30,7 @@ class Bag:
 
     needs_strings = False
     mixed = False
+    attention = ""
 
     def __init__(self, encoder: StaticEncoder, device: torch.device | str = "cpu"):
         self._encoder = encoder
@@ -49,6 +50,10 @@ class Bag:
         """Off the training thread: (unique ids, place of each token among them, first token of each text)."""
         unique, place = np.unique(texts.flat, return_inverse=True)
         return torch.from_numpy(unique.astype(np.int64)), torch.from_numpy(place), torch.from_numpy(texts.offsets[:-1])
+
+    def attend(self, precision: object, world: object, before: object = "") -> str:
+        """A bag has no attention."""
+        return ""
 
     def foresee(self, texts: object, folder: object, autocast: object) -> str:
         """A bag keeps nothing."""

@@ -228,6 +228,7 @@ def run(
     first, totals, counts = 0, {"texts": 0, "tokens": 0, "effective_negatives": 0, "seconds": 0.0}, Counter()
     hard: dict[str, Tensor] = {}
     before: Mapping[str, Any] | None = None
+    attention = ""
     if train.negatives:
         totals |= {"missing_negatives": 0}
     if resume and (checkpointed := checkpoint.latest(out, stage, settings)):
@@ -237,10 +238,12 @@ def run(
         objective.load_state(tensors)
         hard = {key: tensors[key] for key in tensors if key == HARD}
         first, totals, before = state["step"], state["totals"], state["log"]
+        attention = state.get("attention", "sdpa")
         counts.update({tuple(key): n for *key, n in state["counts"]})
     autocast = (
         functools.partial(torch.autocast, device.type, torch.bfloat16) if train.precision == "bf16" else nullcontext
     )
+    attention = model.attend(train.precision, world, attention)
     log = RunLog(out, stage, first, train, enabled=world.rank == 0, progress=progress, before=before)
 
     def save(step: int) -> None:
@@ -250,6 +253,7 @@ def run(
                 "totals": totals,
                 "counts": [[*key, n] for key, n in sorted(counts.items())],
                 "log": log.state(),
+                "attention": model.attention,
             }
             checkpoint.save(out, stage, step, model.state() | objective.state() | hard, saved, train.keep)
 
@@ -296,7 +300,8 @@ def run(
     finally:
         batches.close()
         log.close()
-    return _summary(train, totals, counts, feed.corpus) | ({"frozen_outputs": kept} if kept else {})
+    told = {"frozen_outputs": kept, "attention": attention}
+    return _summary(train, totals, counts, feed.corpus) | {key: line for key, line in told.items() if line}
 
 
 def _settings(

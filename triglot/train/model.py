@@ -23,11 +23,13 @@ class Model(Protocol):
         needs_strings: whether texts are prepared from strings; else from token ids.
         mixed: whether products of matrices are most of the work, so that bfloat16 makes it faster.
         device: of the weights.
+        attention: how it is computed; empty where there is none.
     """
 
     needs_strings: bool
     mixed: bool
     device: torch.device
+    attention: str
 
     @property
     def dim(self) -> int:
@@ -41,6 +43,11 @@ class Model(Protocol):
             texts: `Ragged` token ids, or strings where `needs_strings`.
             sides: (texts,) bool, True for a passage.
         """
+        ...
+
+    def attend(self, precision: str, world: World, before: str = "") -> str:
+        """Settle how attention is computed, where there is any: as before, if a run goes on; one line that says so, or
+        nothing."""
         ...
 
     def foresee(self, texts: Callable[[], Iterator[Any]] | None, folder: Path, autocast: Callable[[], Any]) -> str:

@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from triglot.encoder.mix import mixture_of
 from triglot.files import SettingError
 from triglot.train.distributed import World
 from triglot.train.frozen import Outputs
 from triglot.train.frozen import freeze as frozen_layers
+from triglot.train.kernels import Block, Unpacked, chosen, kernels
 from triglot.train.lengths import by_length
 from triglot.train.lora import Adapters
+from triglot.train.packed import Rows, rows_of
 from triglot.train.rows import RowAdam, gathered, summed
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
 _ROWS = "rows."  # of the optimiser of the table, in a checkpoint
 # What one more sub-batch costs, in tokens: its calls, and products too small for the device.
 _OVERHEAD = {"cpu": 64}
+_OVERHEAD_PACKED = 12  # where sub-batches have attention of their own alone
 _OVERHEAD_ELSEWHERE = 4096
+_PROBE = ["A text of some words, so that each token has others to look at; and of some more, since one is few."]
 
 
 def typical_norm(table: Tensor) -> Tensor:
@@ -81,6 +84,7 @@ class Network:
         lora: adapters that are trained in place of the weights; None or a rank of 0 for none.
         seed: of their first weights.
         mix_rate: factor on the learning rate for the weights of a mixture of layers.
+        attention: `auto`, `sdpa` or `eager`; see `attend`.
 
     Raises:
         SettingError: `freeze` asks for more layers than there are, nothing would be left to train, or `lora` names no
@@ -101,12 +105,15 @@ class Network:
         lora: LoraSettings | None = None,
         seed: int = 0,
         mix_rate: float = 1.0,
+        attention: str = "auto",
     ):
         self._encoder = encoder
         self.module = encoder.module.to(device)
         self.device = torch.device(device)
         self._outputs: Outputs | None = None
         self._still = dropout == 0
+        self._asked, self.attention = attention, "sdpa"
+        self._rows_of_tokens: Rows | None = None
         self._before = [(p, p.requires_grad) for p in self.module.parameters()]
         transformer = cast(Any, encoder.model[0]).auto_model
         frozen: list[nn.Module] = []
@@ -142,6 +149,8 @@ class Network:
         self._fused = self.device.type in ("cpu", "cuda")
         self.optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=0.0, fused=self._fused)
         self._begin(dropout)
+        if self.device.type == "cpu":
+            self._rows_of_tokens = rows_of(self.module, torch.from_numpy(encoder.tokenize(_PROBE, side="passage")[0]))
 
     def _begin(self, dropout: float | None) -> None:
         """Set the layers to training. Without dropout they compute as they do in use, in every architecture."""
@@ -163,10 +172,33 @@ class Network:
         features = self._encoder.features(texts, sides)
         ids, mask = features["input_ids"], features["attention_mask"]
         lengths = mask.sum(1)
-        overhead = _OVERHEAD.get(self.device.type, _OVERHEAD_ELSEWHERE)
+        overhead = _OVERHEAD_PACKED if self._rows_of_tokens else _OVERHEAD.get(self.device.type, _OVERHEAD_ELSEWHERE)
         unique, place = torch.unique(ids, return_inverse=True)
         parts = [torch.from_numpy(part) for part in by_length(lengths.numpy(), overhead)]
         return Prepared(ids, mask, parts, unique, place, lengths)
+
+    def attend(self, precision: str, world: World, before: str = "") -> str:
+        """Settle how attention is computed, the same on every rank and in a run that goes on.
+
+        Args:
+            precision: of training.
+            world: the processes; the first one chooses.
+            before: what a checkpoint was made with.
+
+        Returns:
+            one line that says what is taken, and why.
+        """
+        config = cast(Any, self._encoder.model[0]).auto_model.config
+        heads = int(getattr(config, "num_attention_heads", 0) or 1)
+        width = max(int(getattr(config, "hidden_size", heads)) // heads, 1)
+        if before and self._asked == "auto":
+            self.attention = before
+            return f"{before}, as before"
+        self.attention, told = chosen(self._asked, self.device, precision, heads, width)
+        if world.size > 1:
+            said = torch.tensor([float(world.rank == 0 and self.attention == "eager")], device=self.device)
+            self.attention = "eager" if float(world.sum(said)) else "sdpa"
+        return told
 
     def foresee(self, texts: Callable[[], Iterator[Prepared]] | None, folder: Path, autocast: Callable[[], Any]) -> str:
         """Keep what frozen layers make of texts that will be shown.
@@ -190,7 +222,7 @@ class Network:
         shown_ids = (
             ids[:n] for one in texts() for ids, n in zip(one.input_ids.numpy(), one.lengths.tolist(), strict=True)
         )
-        with torch.no_grad(), autocast(), _attention(self.device):
+        with torch.no_grad(), autocast(), kernels(self.device, self.attention):
             summary = self._outputs.keep(shown_ids, self._lower, folder)
         if not self._outputs.known:
             return summary
@@ -203,7 +235,7 @@ class Network:
         """Whether kept outputs give the vectors of some texts."""
         ids, mask = self._padded(texts)
         where = ids.to(self.device), mask.to(self.device)
-        with torch.no_grad(), autocast(), _attention(self.device):
+        with torch.no_grad(), autocast(), kernels(self.device, self.attention):
             try:
                 with self._below(ids, mask.sum(1), None):
                     short = self._encoder.forward(*where)
@@ -244,8 +276,47 @@ class Network:
         if not prepared.parts:
             return torch.zeros(0, self.dim, device=self.device)
         leaf = self._leaf(prepared)
+        made = self._in_a_row(prepared, leaf, shift) if self._rows_of_tokens else None
+        if made is None:
+            made = self._apart(prepared, leaf, shift)
+        order = torch.cat(prepared.parts)
+        back = torch.empty_like(order)
+        back[order] = torch.arange(len(order))
+        return torch.cat(made)[back.to(self.device)]
+
+    def _in_a_row(
+        self, prepared: Prepared, leaf: tuple[Tensor, int | None] | None, shift: Tensor | None
+    ) -> list[Tensor] | None:
+        """Vectors of each sub-batch, all in one row of tokens; None where the model turns out not to allow it."""
+        assert self._rows_of_tokens is not None
+        blocks, ids, places, hidden, shifts = [], [], [], [], []
+        for part in prepared.parts:
+            lengths = prepared.lengths[part]
+            width = int(lengths.max())
+            mask = prepared.attention_mask[part, :width].bool()[:, None, None]
+            blocks.append(Block(len(part), width, None if int(lengths.min()) == width else mask))
+            own = prepared.input_ids[part, :width]
+            ids.append(own.reshape(-1))
+            places.append(prepared.place[part, :width].reshape(-1))
+            if shift is not None:
+                shifts.append((shift[part, :width] * prepared.attention_mask[part, :width, None]).flatten(0, 1))
+            elif self._outputs is not None:
+                hidden.append(self._outputs.of(own, lengths))
+        known = [one.reshape(-1, one.shape[-1]) for one in hidden if one is not None]
+        below = nullcontext()
+        if self._outputs is not None and len(known) == len(blocks):
+            below = self._outputs.skipped(torch.cat(known)[None])
+        try:
+            with self._embedded(leaf, torch.cat(places)[None], torch.cat(shifts)[None] if shifts else None), below:
+                return self._rows_of_tokens(torch.cat(ids), blocks, self.attention)
+        except Unpacked:
+            self._rows_of_tokens = None
+            return None
+
+    def _apart(self, prepared: Prepared, leaf: tuple[Tensor, int | None] | None, shift: Tensor | None) -> list[Tensor]:
+        """Vectors of each sub-batch, one after the other."""
         made = []
-        with _attention(self.device):
+        with kernels(self.device, self.attention):
             for part in prepared.parts:
                 width = int(prepared.lengths[part].max())
                 mask = prepared.attention_mask[part, :width].to(self.device)
@@ -256,10 +327,7 @@ class Network:
                     self._below(ids, prepared.lengths[part], added),
                 ):
                     made.append(self._encoder.forward(ids.to(self.device), mask))
-        order = torch.cat(prepared.parts)
-        back = torch.empty_like(order)
-        back[order] = torch.arange(len(order))
-        return torch.cat(made)[back.to(self.device)]
+        return made
 
     def _leaf(self, prepared: Prepared) -> tuple[Tensor, int | None] | None:
         """The rows of the texts' tokens, which their gradient will reach, and which of them is of padding."""
@@ -377,26 +445,3 @@ class Network:
         """Numbers that are trained."""
         rows = 0 if self._table is None else self._table.weight.numel()
         return rows + sum(p.numel() for p in self._parameters)
-
-
-def _attention(device: torch.device) -> Any:
-    """On a CPU, torch's attention in bfloat16 goes back five times slower than in float32 (2.13: 147 ms against 30 for
-    16 texts of 144 tokens), though forth it is no slower. It is a small part of the work, and done in float32."""
-    mixed = device.type == "cpu" and torch.is_autocast_enabled("cpu")
-    return _Attention() if mixed else nullcontext()
-
-
-class _Attention(TorchFunctionMode):
-    """Attention in float32 within an autocast to bfloat16."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is not nn.functional.scaled_dot_product_attention:
-            return func(*args, **(kwargs or {}))
-        kept = args[0].dtype
-
-        def wide(value: Any) -> Any:
-            return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value
-
-        with torch.autocast("cpu", enabled=False):
-            product = func(*map(wide, args), **{key: wide(value) for key, value in (kwargs or {}).items()})
-        return product.to(kept)
