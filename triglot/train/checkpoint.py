@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -32,6 +32,7 @@ class State(TypedDict):
         counts: [source, query language, passage language, number].
         log: of `RunLog`.
         files: checksums.
+        attention: how it was computed; absent before there was a choice.
     """
 
     stage: str
@@ -41,6 +42,7 @@ class State(TypedDict):
     counts: list[list[int]]
     log: dict[str, Any]
     files: dict[str, str]
+    attention: NotRequired[str]
 
 
 def folder_of(out: Path, stage: str, step: int) -> Path:
