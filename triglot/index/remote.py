@@ -10,22 +10,17 @@ Languages and fields have records of their own, so that several processes may ad
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
-import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from typing_extensions import TypedDict
 
 from triglot import seeds
-from triglot.encoder.languages import FILE as REMOVAL
-from triglot.encoder.languages import Removal, read_removal, write_removal
+from triglot.encoder.languages import Removal
 from triglot.files import InputError, parse_json
 from triglot.index import approximate, words
 from triglot.index.database import Database, Row
@@ -33,35 +28,28 @@ from triglot.index.documents import Documents, joined, table_of
 from triglot.index.filters import Condition
 from triglot.index.known import Known
 from triglot.index.protocol import FAIR, RAW, Found
+from triglot.index.remote_records import (
+    META,
+    VERSION,
+    Meta,
+    array_bytes,
+    array_of,
+    field_records,
+    read_meta,
+    removal_bytes,
+    removal_of,
+    spoken_records,
+)
 from triglot.index.remote_snapshot import RemoteSnapshot, State, in_batches
 from triglot.index.settings import IndexSettings
 from triglot.index.store import at_strength, checked
 from triglot.index.views import in_view
-from triglot.shapes import shaped, strict
+from triglot.shapes import shaped
 from triglot.topk import top_k
 
 log = logging.getLogger("triglot")
-VERSION = 1
 _BATCH = 500  # passages written together
 _TRIED, _AT = 100, 10
-_META = "meta"
-
-
-@strict
-class Meta(TypedDict):
-    """The record that says which collection is the index."""
-
-    format: str
-    version: int
-    collection: int
-    model: str
-    similarity: str
-    dim: int
-    settings: dict[str, Any]
-    kind: str
-    width: int
-    recall: float
-    lengths: dict[str, float]
 
 
 def create(
@@ -99,7 +87,7 @@ def create(
     vectors = checked(vectors, len(documents), None if removal is None else removal.offsets.shape[1])
     fields = joined({}, documents)
     records = database.records()
-    before = _meta(records, place) if records and _META in records else None
+    before = read_meta(records, place) if records and META in records else None
     if before is not None and before["model"] != model and not force:
         raise InputError(
             f"{place}: was written by `triglot index` for {before['model']}; --force replaces it, or choose another "
@@ -116,11 +104,11 @@ def create(
     told = words.count_lengths(documents.texts, documents.langs) if settings.lexical else {}
     words.warn_unread(told)
     lengths = {lang: max(total / max(passages, 1), 1.0) for lang, (passages, total, _) in told.items()}
-    made: dict[str, bytes] = _spoken(number, documents.langs, told) | _fields(number, fields)
+    made: dict[str, bytes] = spoken_records(number, documents.langs, told) | field_records(number, fields)
     if removal is not None:
-        made[f"{number}/removal"] = _bytes_of(removal)
+        made[f"{number}/removal"] = removal_bytes(removal)
     if probe is not None:
-        made[f"{number}/probe"] = _array(probe)
+        made[f"{number}/probe"] = array_bytes(probe)
     database.create(number, vectors.shape[1], views, settings, kind)
     rows = _Rows(removal, lengths if settings.lexical else None, fields, database.longest)
     rows.check(documents)
@@ -141,7 +129,7 @@ def create(
         "lengths": lengths,
     }
     database.keep(made)
-    database.keep({_META: json.dumps(meta).encode()})
+    database.keep({META: json.dumps(meta).encode()})
     if before is not None:
         database.drop(held)
         database.forget([key for key in records or () if key.startswith(f"{held}/")])
@@ -255,12 +243,12 @@ class DatabaseIndex:
 
     def _read(self) -> None:
         records = self._db.records()
-        if records is None or _META not in records:
+        if records is None or META not in records:
             raise InputError(f"{self.place}: holds no index; `triglot index` makes one")
-        meta = _meta(records, self.place)
+        meta = read_meta(records, self.place)
         prefix = f"{meta['collection']}/"
         own = {key.removeprefix(prefix): value for key, value in records.items() if key.startswith(prefix)}
-        removal = _removal(own["removal"], self.place) if "removal" in own else None
+        removal = removal_of(own["removal"], self.place) if "removal" in own else None
         if removal is not None and removal.offsets.shape[1] != meta["dim"]:
             raise InputError(f"{self.place}: what takes the language out does not have the dimensions of the index")
         spoken = {
@@ -274,7 +262,7 @@ class DatabaseIndex:
             meta["model"],
             meta["similarity"],
             meta["dim"],
-            _loaded(own["probe"]) if "probe" in own else None,
+            array_of(own["probe"], self.place) if "probe" in own else None,
         )
         self._meta, self._records = meta, records
         self._take(removal, spoken, fields)
@@ -423,7 +411,7 @@ class DatabaseIndex:
                 for lang in dict.fromkeys(documents.langs)
             }
             new_fields = {name: kind for name, kind in fields.items() if state.fields.get(name) != kind}
-            self._db.keep(_spoken(number, list(more), more) | _fields(number, new_fields))
+            self._db.keep(spoken_records(number, list(more), more) | field_records(number, new_fields))
             replaced = 0
             for part, of_part in in_batches(documents, vectors, _BATCH):
                 replaced += self._db.count(number, [Condition("id", "=", tuple(part.ids))])
@@ -458,50 +446,3 @@ class DatabaseIndex:
     def close(self) -> None:
         """Let go of the database."""
         self._db.close()
-
-
-# --- records
-
-
-def _meta(records: Mapping[str, bytes], place: str) -> Meta:
-    meta: Meta = shaped(parse_json(records[_META].decode("utf-8", "replace"), place), Meta, place)
-    if meta["format"] != "triglot-index" or meta["version"] != VERSION:
-        raise InputError(f"{place}: of version {meta['version']}; this Triglot reads {VERSION}: build the index anew")
-    return meta
-
-
-def _spoken(number: int, langs: Sequence[str], told: Mapping[str, Sequence[int]]) -> dict[str, bytes]:
-    return {
-        f"{number}/lang/{lang}": json.dumps(list(told.get(lang, [0, 0, 0]))).encode() for lang in dict.fromkeys(langs)
-    }
-
-
-def _fields(number: int, fields: Mapping[str, str]) -> dict[str, bytes]:
-    return {f"{number}/field/{name}": kind.encode() for name, kind in fields.items()}
-
-
-def _array(array: np.ndarray) -> bytes:
-    handle = io.BytesIO()
-    np.save(handle, np.ascontiguousarray(array, np.float32))
-    return handle.getvalue()
-
-
-def _loaded(data: bytes) -> np.ndarray:
-    return np.load(io.BytesIO(data), allow_pickle=False)
-
-
-def _bytes_of(removal: Removal) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        write_removal(removal, Path(folder))
-        return (Path(folder) / REMOVAL).read_bytes()
-
-
-def _removal(data: bytes, place: str) -> Removal:
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / REMOVAL).write_bytes(data)
-        try:
-            found = read_removal(Path(folder))
-        except InputError as error:
-            raise InputError(f"{place}: {error}") from None
-    assert found is not None
-    return found
