@@ -32,7 +32,8 @@ class Check:
 
     Attributes:
         name: of the data.
-        kind: `benchmark`, `parallel` (translations without judgements) or `collection` (texts without labels).
+        kind: `benchmark`, `parallel` (translations without judgements), `collection` (texts without labels) or `index`
+            (rankings of one).
         languages: of the pool.
         measures: name -> figure, as `triglot.check.verdict.measure` explains them; absent where it makes no sense.
         by_language: query language -> name -> figure.
@@ -238,6 +239,43 @@ def check_collection(
     return Check(name, "collection", languages, measures, by_language, shares, trials, counts, tuple(notes))
 
 
+def check_rankings(
+    name: str,
+    languages: Sequence[str],
+    passage_lang: np.ndarray,
+    question_langs: Sequence[str],
+    ranking: np.ndarray,
+    *,
+    notes: Sequence[str] = (),
+) -> Check:
+    """Check rankings that something else made: which languages the first `TOP` of a question are in.
+
+    Args:
+        name: of the collection.
+        languages: of the passages.
+        passage_lang: (passages,) their numbers in `languages`.
+        question_langs: (questions,) codes.
+        ranking: (questions, at most `TOP`) passages, best first, without a question's own text; -1 where there is none.
+        notes: printed beside the figures.
+
+    Raises:
+        InputError: fewer than two languages, or a question in none of them.
+    """
+    if len(languages) < 2:
+        raise InputError(f"{name}: its passages are in one language; bias shows in pools of several")
+    if strange := sorted(set(question_langs) - set(languages)):
+        raise InputError(f"{name}: questions in {', '.join(strange)}, but its passages are in {', '.join(languages)}")
+    numbers = {code: number for number, code in enumerate(languages)}
+    sides = [
+        _texts([""] * len(question_langs), [numbers[code] for code in question_langs]),
+        _texts([""] * len(passage_lang), passage_lang.tolist()),
+    ]
+    unjudged = RetrievalSet(name, tuple(languages), *sides, judgements=np.zeros((0, 3), np.int64), parallel=False)
+    measures, by_language, shares = _shares(ranking, unjudged)
+    counts = {"queries": len(question_langs), "passages": len(passage_lang)}
+    return Check(name, "index", tuple(languages), measures, by_language, shares, {}, counts, tuple(notes))
+
+
 def _texts(texts: list[str], lang: Sequence[int]) -> Texts:
     rows = np.arange(len(texts), dtype=np.int32)
     return Texts([str(row) for row in rows], texts, np.array(lang, np.int16), np.full(len(texts), -1, np.int32), rows)
@@ -250,7 +288,13 @@ def _composition(
     question's own."""
     index = top_k(queries, passages, min(TOP + 1, len(passages)))[1]
     others = np.argsort(index == own[:, None], axis=1, kind="stable")[:, : min(TOP, len(passages) - 1)]
-    found = language_shares(np.take_along_axis(index, others, axis=1), pool, k=TOP)
+    return _shares(np.take_along_axis(index, others, axis=1), pool)
+
+
+def _shares(
+    ranking: np.ndarray, pool: RetrievalSet
+) -> tuple[dict[str, float], dict[str, dict[str, float]], dict[str, dict[str, float]]]:
+    found = language_shares(ranking, pool, k=TOP)
     figures = {OWN: found.same, POOL: found.expected, f"entropy@{TOP}": found.entropy}
     measures = _with_excess({name: figure.macro for name, figure in figures.items() if np.isfinite(figure.macro)})
     by_language = {

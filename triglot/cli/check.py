@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,7 +14,6 @@ from triglot.cli.app import (
     Force,
     Json,
     Languages,
-    ModelName,
     Quiet,
     app,
     at_home,
@@ -26,12 +25,22 @@ from triglot.cli.app import (
 from triglot.cli.computing import computes
 from triglot.encoder.computing import USUAL, Computing
 from triglot.ranges import Count, Seed
+from triglot.search.modes import MODES
+
+_MODES = " | ".join(mode.name for mode in MODES.own)
 
 
 @app.command()
 @computes
 def check(
-    model: ModelName,
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL|INDEX",
+            help="A model folder, a run folder, or a name on the Hugging Face Hub; or the folder of an index.",
+            callback=at_home,
+        ),
+    ],
     on: Annotated[
         list[str] | None,
         typer.Option(
@@ -53,6 +62,13 @@ def check(
     ] = "",
     questions: Annotated[
         str, typer.Option(help="Questions to ask of --texts; by default drawn from the texts.", callback=at_home)
+    ] = "",
+    mode: Annotated[
+        str, typer.Option(help=f"How an index is served, which the limits are for: {_MODES}; fair by default.")
+    ] = "",
+    model_name: Annotated[
+        str,
+        typer.Option("--model", help="The model of an index, where it is no longer in its place.", callback=at_home),
     ] = "",
     languages: Languages = "",
     sample: Annotated[
@@ -77,34 +93,39 @@ def check(
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Report in plain words how much a model prefers some languages, and what would reduce it."""
+    """Report in plain words how much a model, or the answers of an index, prefer some languages, and what would reduce
+    it."""
     progress = listen(quiet)
     from triglot.check.settings import CheckSettings
     from triglot.commands.check import as_json as to_json
-    from triglot.commands.check import check_model, limits_of
+    from triglot.commands.check import check_model, limits_of, refuse
     from triglot.commands.sources import named_paths
+    from triglot.index.settings import is_index
     from triglot.report.terminal import print_lines
 
     amounts = {"passages": 0, "queries": 0} if full else {"passages": sample}
     settings = CheckSettings(**amounts, seed=seed)
     limits = limits_of(limit or [])
-    reports = check_model(
-        model,
-        out,
-        on=named_paths(on or []),
-        parallel=parallel,
-        texts=texts,
-        questions=questions,
-        languages=codes(languages),
-        settings=settings,
-        limits=limits,
-        cache=cache,
-        computing=computing,
-        force=force,
-        progress=progress,
-    )
+    more: dict[str, Any] = {
+        "questions": questions,
+        "languages": codes(languages),
+        "settings": settings,
+        "limits": limits,
+        "computing": computing,
+        "force": force,
+    }
+    of_model = {"--on": on, "--parallel": parallel, "--texts": texts, "--cache": cache}
+    if is_index(model):
+        refuse(of_model, f"goes with a model, and {model} is an index")
+        from triglot.commands.check_index import check_index
+
+        reports = check_index(model, out, mode=mode, model=model_name, **more)
+    else:
+        refuse({"--mode": mode, "--model": model_name}, f"goes with an index, and {model} is none")
+        given = {"on": named_paths(on or []), "parallel": parallel, "texts": texts, "cache": cache}
+        reports = check_model(model, out, **given, progress=progress, **more)
     if as_json:
-        put("check", to_json(model, reports), out)
+        put("check", to_json(model, reports, first=is_index(model)), out)
     else:
         for report in reports:
             questions_asked, passages = (report.check.counts[key] for key in ("queries", "passages"))

@@ -50,6 +50,13 @@ def limits_of(words: Sequence[str]) -> dict[str, float]:
     return found
 
 
+def refuse(given: Mapping[str, Any], why: str) -> None:
+    """Raises InputError that names the first of some options that was given."""
+    for name, value in given.items():
+        if value:
+            raise InputError(f"{name}: {why}")
+
+
 def check_model(
     model: str,
     out: str | Path | None = None,
@@ -219,9 +226,16 @@ def _spoken(path: str, languages: Sequence[str]) -> tuple[list[str], list[str], 
     return texts, langs, len(told)
 
 
-def as_json(model: str, found: Sequence[Checked]) -> dict[str, Any]:
-    """The content of check.json. `verdict` is the worst of all, `checks` has each."""
+def questions_of(path: str, languages: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The questions of a file and their languages, detected among some where it names none."""
+    found = _questions(path, languages)
+    return found.texts, found.langs
+
+
+def as_json(model: str, found: Sequence[Checked], *, first: bool = False) -> dict[str, Any]:
+    """The content of check.json. `verdict` is the worst of all, or that of the first; `checks` has each."""
     worst = max(found, key=lambda one: (LEVELS.index(one.verdict.level), one.check.measures.get(EXCESS, 0.0)))
+    worst = found[0] if first else worst
     checks = {
         one.check.name: {
             "kind": one.check.kind,

@@ -103,7 +103,7 @@ function passage(hit) {
 
 function translations(hit, own) {
   const list = node("ul", { class: "also" }, ...hit.also.map((other) => node("li", {}, tag(other.lang, own), ...passage(other))));
-  const languages = hit.also.map((other) => nameOf(other.lang)).join(", ");
+  const languages = [...new Set(hit.also.map((other) => nameOf(other.lang)))].join(", ");
   const summary = node("summary", {}, node("span", { text: `${hit.also.length} ${hit.also.length === 1 ? "translation" : "translations"}` }), node("span", { class: "aside", text: languages }));
   return node("details", {}, summary, list);
 }
