@@ -100,7 +100,7 @@ def check(
     from triglot.commands.check import as_json as to_json
     from triglot.commands.check import check_model, limits_of, refuse
     from triglot.commands.sources import named_paths
-    from triglot.index.settings import is_index
+    from triglot.index.places import is_index
     from triglot.report.terminal import print_lines
 
     amounts = {"passages": 0, "queries": 0} if full else {"passages": sample}

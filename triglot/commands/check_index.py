@@ -14,11 +14,10 @@ import numpy as np
 
 from triglot import outputs
 from triglot.check.run import Check, check_rankings, probes_of
-from triglot.check.sample import drawn
 from triglot.check.settings import CheckSettings
 from triglot.check.verdict import NONE, Verdict, past_limits, verdict
 from triglot.commands.check import Checked, as_json, questions_of
-from triglot.commands.index import open_searched, name_of
+from triglot.commands.index import name_of, open_searched
 from triglot.encoder.computing import USUAL, Computing
 from triglot.files import InputError, write_json, write_text
 from triglot.index.protocol import FAIR
@@ -105,16 +104,14 @@ def _asked(index: Any, questions: str, languages: Sequence[str], settings: Check
         if not kept:
             raise InputError(f"{questions}: no question in {', '.join(languages)}")
         return _Asked([texts[row] for row in kept], [langs[row] for row in kept], [""] * len(kept))
-    snapshot = index.snapshot
-    places = snapshot.places_in()
-    rows = drawn(len(places), settings.passages, "check passages", settings.seed)
-    drawn_from = snapshot.documents(places[rows])
-    allowed = [row for row, code in enumerate(drawn_from.langs) if code and (not languages or code in languages)]
-    texts, langs = ([column[row] for row in allowed] for column in (drawn_from.texts, drawn_from.langs))
-    if not texts:
+    snapshot, wanted = index.snapshot, [code for code in known if not languages or code in languages]
+    if not wanted:
         raise InputError("no passage has a language; bias is told by these")
-    probes = probes_of(texts, langs, settings)
-    own = [drawn_from.ids[allowed[row]] for row in probes.own.tolist()]
+    counts, each = index.counts, -(-settings.passages // len(wanted))
+    places = [snapshot.drawn(code, min(each or counts[code], counts[code])) for code in wanted]
+    held = snapshot.documents(np.concatenate(places))
+    probes = probes_of(held.texts, held.langs, settings)
+    own = [held.ids[row] for row in probes.own.tolist()]
     note = "the questions are first sentences of passages; --questions takes real ones"
     return _Asked(probes.texts, list(probes.langs), own, (note,))
 
