@@ -192,6 +192,24 @@ def test_another_model_and_what_does_not_fit_are_refused(connect: Connect) -> No
     assert len(index) == 20
 
 
+def test_an_approximate_index_is_measured(connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
+    documents, vectors = made(400)
+    with caplog.at_level("INFO", "triglot"):
+        index = create(connect("graph"), "graph", documents, vectors, IndexSettings(kind="hnsw"))
+    assert index.stats()["recall"] >= 0.95
+    assert index.stats()["segments"] == [{"kind": "hnsw", "passages": 400}]
+    assert "of the exact first ten" in caplog.text
+    found = index.search(vectors[:3], 1, langs=["de"] * 3)
+    assert [index.documents(found, row).ids for row in found.places.tolist()] == [["p0"], ["p1"], ["p2"]]
+
+
+@pytest.mark.parametrize("name", ["milvus", "qdrant"])
+def test_a_server_that_is_not_there_is_said(name: str) -> None:
+    pytest.importorskip({"milvus": "pymilvus", "qdrant": "qdrant_client"}[name], reason=f"no client of {name}")
+    with pytest.raises(InputError, match=f"{name}://127.0.0.1:9/help: "):
+        open_index(f"{name}://127.0.0.1:9/help")
+
+
 @pytest.fixture(scope="module")
 def searchers(connect: Connect, tmp_path_factory: pytest.TempPathFactory) -> tuple[Searcher, Searcher]:
     """The same searcher over a folder and over a database."""

@@ -29,6 +29,7 @@ from triglot.index.filters import Condition
 from triglot.index.places import TOKEN, Address
 from triglot.index.settings import IndexSettings
 
+log = logging.getLogger("triglot")
 _TEXT = 65_535  # bytes of a VARCHAR field, the most that Milvus has
 _WORDS = _TEXT // 10  # of a passage: nine letters and a space each
 _CHUNK = 45_000  # bytes of a record in one row: base64 makes 60,000 of them
@@ -196,6 +197,9 @@ class Milvus:
     def put(self, number: int, rows: Sequence[Row]) -> None:
         """Write rows, in the place of those with the same ids."""
         lexical = self._has_words(number)
+        long = sum(sum(row.terms.values()) > _WORDS for row in rows) if lexical else 0
+        if long:
+            log.warning("%s: of %d passages words find the first %d alone", self._address, long, _WORDS)
         data = [
             {
                 "id": row.id,

@@ -59,7 +59,12 @@ class Qdrant:
                 if address.how == "file":
                     client = QdrantClient(path=str(Path(address.where).absolute()))
                 else:
-                    client = QdrantClient(url=address.url, api_key=os.environ.get(TOKEN) or None, timeout=_SECONDS)
+                    client = QdrantClient(
+                        url=address.url,
+                        api_key=os.environ.get(TOKEN) or None,
+                        timeout=_SECONDS,
+                        check_compatibility=False,
+                    )
         self._client: Any = client
         self._lexical: dict[int, bool] = {}
 

@@ -141,6 +141,8 @@ def _widened(
 ) -> tuple[int, float]:
     """How much has to be looked at for the recall that is wanted, and what was reached: measured on passages that ask
     for their neighbours, themselves left out."""
+    if kind == "exact":
+        return approximate.WIDTHS[0], 1.0
     asked = np.sort(seeds.shuffled(len(vectors), 1, "index recall")[:_TRIED])
     k = min(_AT + 1, len(vectors))
     exact = top_k(vectors[asked], vectors, k)[1]
@@ -153,7 +155,7 @@ def _widened(
             hits += len(others & {row.id for row, _ in seen})
             wanted += len(others)
         recall = hits / wanted if wanted else 1.0
-        if recall >= settings.recall or kind == "exact":
+        if recall >= settings.recall:
             break
     say = log.info if recall >= settings.recall else log.warning
     say(
