@@ -56,7 +56,7 @@ def test_inference_and_stances_are_read_as_real_ones(tmp_path: Path) -> None:
     made("nli", tmp_path / "nli", languages=LANGUAGES, train=6, dev=4)
     task = open_benchmark(str(tmp_path / "nli"), name="n", format="nli", options={"train": "train"}).task
     assert (len(task.test), len(task.train)) == (12, 18)
-    assert not set(task.test.first) & set(task.train.first)
+    assert not {*task.test.first, *task.test.second} & {*task.train.first, *task.train.second}
     made("stance", tmp_path / "stance", languages=LANGUAGES, questions=5)
     opened = open_benchmark(str(tmp_path / "stance"), name="s", format="stance", options={"new_authors": True})
     assert opened.task.test.labels == ("AGAINST", "FAVOR")

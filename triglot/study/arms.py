@@ -34,7 +34,6 @@ from triglot.study.folder import (
     RESULTS,
     STUDY,
     SUMMARY,
-    check_data,
     claim,
     claim_study,
     is_finished,
@@ -43,7 +42,7 @@ from triglot.study.folder import (
 )
 from triglot.study.leakage import write_leakage
 from triglot.study.named import Named
-from triglot.study.parts import START, Part, Place, is_done, run_arm, start, waves
+from triglot.study.parts import START, Part, Place, begin, is_done, run_arm, start, waves
 from triglot.study.probe import Plan
 from triglot.study.runners import run_all
 from triglot.study.stage import ALIGNMENT
@@ -174,10 +173,10 @@ def study(
             data.check_places(one)
         if force:
             begin_anew(out, STUDY, (path for one in several for _, path in data.places(one)))
+        if is_main() and open_parts:
+            begin(recipe, chosen, out, data)
         if is_main():
             write_json(out / STUDY, facts)
-        if is_main() and open_parts:
-            check_data(out, _places(data, several))
         if open_parts and recipe.made:
             with main_first():
                 data.make_all()
@@ -205,16 +204,6 @@ def study(
         return write_report(
             done, out, title=recipe.name, command=command, study=facts, reference=_reference(recipe, chosen), story=told
         )
-
-
-def _places(data: Data, recipes: Sequence[Recipe]) -> dict[str, Path]:
-    """What a study reads: a name for each place. Arms may give one name to several."""
-    found: dict[str, Path] = {}
-    for what, path in (place for one in recipes for place in data.places(one)):
-        name = what if found.get(what, path) == path else f"{what} ({path.name})"
-        if path.exists():
-            found[name] = path
-    return found
 
 
 def _without(found: list[list[Part]], plan: Plan | None) -> list[list[Part]]:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from triglot.document import parse_yaml
-from triglot.files import InputError, nearest
-from triglot.recipe import Recipe, alignment_recipe, arm_recipe, recipe_of
+from triglot.files import InputError, nearest, write_json
+from triglot.recipe import Recipe, alignment_recipe, arm_recipe, digest, recipe_of
 from triglot.study.data import Data
 from triglot.study.derive import derive
-from triglot.study.folder import MADE, claim, is_finished, waiting
+from triglot.study.folder import MADE, STUDY, check_data, claim, claim_study, is_finished, waiting
 from triglot.study.run import align, fine_tune, make_encoder, open_inputs
 from triglot.study.stage import ALIGNMENT
 from triglot.train.distributed import is_main
@@ -162,6 +162,8 @@ def run_part(settings: str, out: str, word: str, cwd: str = "") -> str:
 def one_part(recipe: Recipe, out: Path, part: Part, data: Data | None = None, *, progress: bool = False) -> None:
     """Run one part in this process, unless it is finished; a second process that is asked for it waits."""
     data = data or Data(recipe.data, recipe.made, out / MADE)
+    with waiting(out / STUDY):
+        begin(recipe, [part.arm] if part.arm != START else [], out, data)
     with waiting(out / MADE) if recipe.made else nullcontext():
         data.make_all()
     if part.arm == START:
@@ -175,6 +177,32 @@ def one_part(recipe: Recipe, out: Path, part: Part, data: Data | None = None, *,
             return
         models = None if one.of else start(recipe, part.seed, out, data, progress=progress)
         run_arm(recipe, part.arm, part.seed, out, data, models, progress=progress)
+
+
+def begin(recipe: Recipe, arms: Sequence[str], out: Path, data: Data) -> None:
+    """Make a folder that of a study, unless it is, and note what data these arms read. Whoever calls it holds a lock.
+
+    Raises:
+        InputError: the folder holds something else, or was begun with other data.
+    """
+    several = [recipe, *(arm_recipe(recipe, arm, recipe.seeds[0]) for arm in arms)]
+    for one in several:
+        data.check_places(one)
+    if not (out / STUDY).is_file():
+        claim_study(out)
+        facts = {"recipe": recipe.name, "digest": digest(recipe), "arms": list(recipe.arms)}
+        write_json(out / STUDY, facts | {"seeds": list(recipe.seeds)})
+    check_data(out, _places(data, several))
+
+
+def _places(data: Data, recipes: Sequence[Recipe]) -> dict[str, Path]:
+    """What a study reads: a name for each place. Arms may give one name to several."""
+    found: dict[str, Path] = {}
+    for what, path in (place for one in recipes for place in data.places(one)):
+        name = what if found.get(what, path) == path else f"{what} ({path.name})"
+        if path.exists():
+            found[name] = path
+    return found
 
 
 def commands(words: Sequence[str], out: str | Path, found: Sequence[Sequence[Part]]) -> list[str]:

@@ -57,7 +57,7 @@ def write_nli(
     folder: Path, *, languages: Sequence[str] | None = None, train: int = 300, dev: int = 150, seed: Seed = 1
 ) -> dict[str, object]:
     """`train-xx.tsv` and `dev-xx.tsv` of premise, hypothesis and label; each premise has one hypothesis of each label,
-    and no premise of one split is in the other.
+    and no subject of one split is in the other.
 
     Args:
         folder: to write into.
@@ -71,16 +71,20 @@ def write_nli(
     for number, fact in enumerate(edition.atlas.facts):
         by_subject.setdefault(fact.subject, []).append(number)
     lines: dict[str, dict[str, list[str]]] = {split: {code: [] for code in chosen} for split in ("train", "dev")}
-    done = 0
+    left, side = {"train": train, "dev": dev}, dict[object, str]()  # all premises about a subject are in one split
     for number in _drawn(edition, seed, "inference"):
-        if done == train + dev:
+        if not any(left.values()):
             break
         others = _others(edition, number, seed, 1)
         beside = [n for n in by_subject[edition.atlas.facts[number].subject] if n != number]
         if not others or not beside:
             continue
         neutral = beside[int(uniform(seed, "atlas neutral", number) * len(beside))]
-        split = "train" if done < train else "dev"
+        open_split = "train" if left["train"] * dev >= left["dev"] * train else "dev"
+        split = side.setdefault(edition.atlas.facts[number].subject, open_split)
+        if not left[split]:
+            continue
+        left[split] -= 1
         for code in chosen:
             premise = _told(edition, number, code, 0)
             hypotheses = (
@@ -91,10 +95,10 @@ def write_nli(
             lines[split][code] += [
                 f"{premise}\t{text}\t{label}" for text, label in zip(hypotheses, LABELS, strict=True)
             ]
-        done += 1
     for split, of in lines.items():
         for code, rows in of.items():
             write_text(folder / f"{split}-{code}.tsv", "\n".join(rows) + "\n")
+    done = {"train": train - left["train"], "dev": dev - left["dev"]}
     return {"premises": done, "languages": list(chosen), "told": "inference made of the built-in facts"}
 
 
