@@ -64,7 +64,7 @@ def _local(calls: Sequence[Call], jobs: int, threads: int) -> Iterator[tuple[int
 
 def _ray(calls: Sequence[Call], jobs: int, threads: int) -> Iterator[tuple[int, str]]:
     with named():
-        import ray
+        import ray  # pyright: ignore[reportMissingImports]
     if not ray.is_initialized():  # joins the cluster of RAY_ADDRESS, or starts one on this machine
         ray.init(include_dashboard=False, log_to_driver=False)
     task = ray.remote(num_cpus=max(threads, 1), max_retries=0)(run_part)
