@@ -25,6 +25,7 @@ EXTRAS = {
     "onnxruntime": "onnx",
     "openvino": "openvino",
     "nncf": "openvino",
+    "semantic_text_splitter": "split",
     "fastapi": "serve",
     "mcp": "mcp",
     "prometheus_client": "serve",

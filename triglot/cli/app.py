@@ -182,6 +182,16 @@ TextFile = Annotated[
         callback=at_home,
     ),
 ]
+Passages = Annotated[
+    str,
+    typer.Argument(
+        metavar="TEXTS",
+        help="Texts: a file (JSON lines, JSON, Parquet, CSV, TSV, .txt with one text per line), a folder of tables, "
+        "BEIR's or MIRACL's included, a folder of documents (.txt, .md, .rst, .html), which are split, any other "
+        "benchmark, or - for stdin.",
+        callback=at_home,
+    ),
+]
 Columns = Annotated[
     list[str] | None,
     typer.Option(

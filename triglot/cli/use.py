@@ -18,6 +18,7 @@ from triglot.cli.app import (
     LanguageOfTexts,
     Languages,
     ModelName,
+    Passages,
     Quiet,
     TextFile,
     app,
@@ -29,11 +30,14 @@ from triglot.cli.app import (
     within,
 )
 from triglot.cli.computing import computes
+from triglot.corpus.splitting import ChunkOverlap, ChunkTokens, SplitSettings
 from triglot.debias.methods import METHODS
 from triglot.encoder.computing import USUAL, Computing
 from triglot.language_tags import language
 from triglot.ranges import Count, Rank, Seed, Top
 from triglot.search.modes import MODES
+from triglot.shards.engines import ENGINES
+from triglot.shards.settings import DTYPES, ShardRows, ShardSettings
 
 _MODES = " | ".join(mode.name for mode in MODES.own)
 
@@ -47,28 +51,85 @@ def _methods(between: str, trait: str = "name") -> str:
 @computes
 def encode(
     model: ModelName,
-    texts: TextFile,
-    out: Annotated[Path, typer.Option("--out", help="The .npy file to write; row i is text i.", callback=at_home)],
+    texts: Passages,
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            help="A folder for Parquet shards of vectors, with ids, languages, groups and texts; or a .npy file, row i "
+            "is text i.",
+            callback=at_home,
+        ),
+    ],
     side: Annotated[str, typer.Option(help="Encode the texts as query | passage.")] = "passage",
     columns: Columns = None,
     languages: Languages = "",
     lang: LanguageOfTexts = "",
+    dtype: Annotated[
+        str, typer.Option(help=f"Numbers of the vectors in shards: {' | '.join(DTYPES)}; int8 with a scale each.")
+    ] = "fp32",
+    shard_rows: Annotated[
+        int, typer.Option(help="Passages of a shard.", callback=within(ShardRows))
+    ] = ShardSettings.rows,
+    debiased: Annotated[
+        bool,
+        typer.Option(
+            "--debiased",
+            help="Write vectors after the model's step for each language; `triglot index` takes those before it.",
+        ),
+    ] = False,
+    chunk_tokens: Annotated[
+        int,
+        typer.Option(help="Tokens at most of a passage, where documents are split.", callback=within(ChunkTokens)),
+    ] = SplitSettings.tokens,
+    chunk_overlap: Annotated[
+        int,
+        typer.Option(help="Tokens at most that a passage repeats of the one before.", callback=within(ChunkOverlap)),
+    ] = SplitSettings.overlap,
+    engine: Annotated[
+        str,
+        typer.Option(
+            help=f"What encodes shards: {' | '.join(row.name for row in ENGINES.own)}, a cluster (RAY_ADDRESS)."
+        ),
+    ] = "local",
+    workers: Annotated[
+        int,
+        typer.Option(help="Models at work on a cluster; 0 for as many as it has room for.", callback=within(Count)),
+    ] = 0,
     as_json: Json = False,
     computing: Computing = USUAL,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Encode texts into unit vectors."""
+    """Encode texts into vectors: a folder of shards, which can be gone on with and indexed, or one .npy file."""
     progress = listen(quiet)
-    from triglot.commands.encode import encode_file
+    from triglot.commands.encode import encode_file, encode_folder, only_of_shards
 
     which = {"columns": columns or [], "languages": codes(languages)}
-    rows, dim = encode_file(
-        model, texts, out, side=side, lang=lang, force=force, progress=progress, computing=computing, **which
+    more: dict[str, Any] = {"force": force, "progress": progress, "computing": computing}
+    settings = ShardSettings(
+        dtype=dtype,
+        rows=shard_rows,
+        side=side,
+        language=language(lang) if lang else "",
+        languages=tuple(which["languages"]),
+        columns=tuple(which["columns"]),
+        debiased=debiased,
+        split=SplitSettings(chunk_tokens, chunk_overlap),
     )
+    if out.suffix == ".npy":
+        only_of_shards(settings, engine, workers)
+        rows, dim = encode_file(model, texts, out, side=side, lang=lang, **which, **more)
+        return put("encode", {"rows": rows, "dim": dim}, out) if as_json else typer.echo(f"{out}: {rows} x {dim}")
+    about = encode_folder(model, texts, out, settings, engine=engine, workers=workers, **more)
+    told = {name: about[name] for name in ("rows", "dtype", "languages", "told", "fields")}
     if as_json:
-        return put("encode", {"rows": rows, "dim": dim}, out)
-    typer.echo(f"{out}: {rows} x {dim}")
+        return put("encode", {**told, "dim": about["identity"]["dim"], "shards": len(about["shards"])}, out)
+    spoken = ", ".join(f"{code} {count:,}" for code, count in list(about["languages"].items())[:20])
+    typer.echo(
+        f"{out}: {about['rows']:,} x {about['identity']['dim']} in {about['dtype']}, {len(about['shards'])} shards "
+        f"({spoken}; {about['told']:,} languages told by the text)"
+    )
 
 
 @app.command(cls=Command)

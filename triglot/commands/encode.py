@@ -1,21 +1,23 @@
-"""`triglot encode`: the vectors of a file of texts."""
+"""`triglot encode`: the vectors of texts, as one array or as shards."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from triglot import outputs
-from triglot.commands.models import load_model, paths_of
+from triglot.commands.models import lasting, load_model, model_folder, paths_of
 from triglot.commands.sources import source_path
 from triglot.encoder import protocol
 from triglot.encoder.computing import USUAL, Computing
 from triglot.encoder.protocol import Encoder
 from triglot.files import InputError, nearest
 from triglot.language_tags import language
+from triglot.shards.settings import ShardSettings
 
 log = logging.getLogger("triglot")
 
@@ -63,3 +65,63 @@ def encode_file(
         with (place / out.name).open("wb") as handle:
             np.save(handle, vectors)
     return vectors.shape
+
+
+def only_of_shards(settings: ShardSettings, engine: str, workers: int) -> None:
+    """Raises InputError for settings of shards where one array is written."""
+    usual = ShardSettings()
+    asked = {
+        "--dtype": settings.dtype != usual.dtype,
+        "--shard-rows": settings.rows != usual.rows,
+        "--debiased": settings.debiased,
+        "--chunk-tokens": settings.split.tokens != usual.split.tokens,
+        "--chunk-overlap": settings.split.overlap != usual.split.overlap,
+        "--engine": engine != "local",
+        "--workers": workers > 0,
+    }
+    given = [name for name, told in asked.items() if told]
+    if given:
+        raise InputError(f"{given[0]}: goes with a folder of shards (--out FOLDER); a .npy file has none")
+
+
+def encode_folder(
+    model: str,
+    source: str,
+    out: str | Path,
+    settings: ShardSettings,
+    *,
+    engine: str = "local",
+    workers: int = 0,
+    force: bool = False,
+    progress: bool = False,
+    computing: Computing = USUAL,
+) -> Mapping[str, Any]:
+    """Encode passages into a folder of shards, see `triglot.shards.encode.encode_shards`.
+
+    Returns what the folder says of itself.
+    """
+    from triglot.shards.encode import encode_shards
+
+    encoder = load_model(model, computing=computing)
+    removal = getattr(encoder, "removal", None)
+    if settings.debiased and removal is None:
+        raise InputError(f"--debiased: {model} has no step for each language; leave it out")
+    if removal is not None and not settings.debiased:
+        log.info(
+            "%s: vectors are those before its step by %s, which `triglot index` applies; --debiased for use without it",
+            encoder.name,
+            removal.method,
+        )
+    found = encode_shards(
+        encoder,
+        source,
+        out,
+        settings,
+        model=lasting(model_folder(model)),
+        engine=engine,
+        workers=workers,
+        inputs=paths_of(model),
+        force=force,
+        progress=progress,
+    )
+    return found.manifest

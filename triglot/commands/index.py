@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from triglot.commands.models import load_model, model_folder, paths_of
+from triglot.commands.models import lasting, load_model, model_folder, paths_of
 from triglot.encoder.computing import USUAL, Computing
 from triglot.encoder.languages import Removal, detect_missing
+from triglot.encoder.probe import probe
 from triglot.encoder.protocol import inner_of, similarity_of
 from triglot.files import InputError, atomic_write, nearest, read_jsonl, read_lines
 from triglot.index.documents import Documents
@@ -23,16 +24,6 @@ from triglot.index.settings import IndexSettings
 from triglot.language_tags import wanted
 
 log = logging.getLogger("triglot")
-# Texts by whose vectors a model is known again.
-PROBES = (
-    *("the quick brown fox", "die Kosten der Übertragung", "¿dónde está la biblioteca?", "Книга лежит на столе"),
-    *("水は百度で沸騰する", "كم عدد السكان", "नदी का पुल", "2026 10 1.5"),
-)
-
-
-def probe(encoder: Any) -> np.ndarray:
-    """(texts, dim) vectors of a few texts in several scripts, by which a model is known again."""
-    return inner_of(encoder).encode(list(PROBES), side="passage")
 
 
 def make_index(
@@ -53,7 +44,8 @@ def make_index(
 
     Args:
         model: of the passages.
-        passages: a file, see `triglot.corpus.formats.records`.
+        passages: a file, see `triglot.corpus.formats.records`; or a folder that `triglot encode` wrote, whose vectors
+            are taken as they are.
         out: folder of the index, or an address of a vector database.
         settings: how it is built.
         languages: among which the language of texts that name none is told; none for all that can be told.
@@ -67,8 +59,6 @@ def make_index(
     Raises:
         InputError: the file or the model cannot be read, the place is taken, or the model is not that of the index.
     """
-    from triglot.encoder.once import encode_once
-
     address_of(out)  # what is no address is said before the model is loaded
     encoder = load_model(model, cache=cache, computing=computing)
     inner, removal = inner_of(encoder), getattr(encoder, "removal", None)
@@ -77,8 +67,7 @@ def make_index(
         index.check_model(probe(encoder), similarity_of(inner), encoder.name)
         if debias:
             raise InputError("--debias: belongs to the making of an index; what is added is treated as the index says")
-    documents = read_documents(passages, languages)
-    vectors = encode_once(inner, documents.texts, "passage", progress)
+    documents, vectors = passages_and_vectors(passages, encoder, languages, progress=progress)
     if empty := int((~vectors.any(axis=1)).sum()):
         log.warning("%s: %d passages of which the model knows nothing; no question finds them", passages, empty)
     if index is not None:
@@ -94,7 +83,7 @@ def make_index(
         documents,
         vectors,
         settings,
-        model=_lasting(model),
+        model=lasting(model),
         similarity=similarity_of(inner),
         probe=probe(encoder),
         removal=removal,
@@ -103,9 +92,44 @@ def make_index(
     )
 
 
-def _lasting(model: str) -> str:
-    """A model's name that holds in any folder."""
-    return str(Path(model).resolve()) if Path(model).exists() else model
+def passages_and_vectors(
+    source: str, encoder: Any, languages: Sequence[str], *, progress: bool
+) -> tuple[Documents, np.ndarray]:
+    """The passages of a file with the vectors that a model makes of them; of a folder of shards with those that are
+    there.
+
+    Raises:
+        InputError: what cannot be read, or shards of another model.
+    """
+    from triglot.encoder.once import encode_once
+    from triglot.shards.folder import is_shards
+
+    inner = inner_of(encoder)
+    if is_shards(source):
+        return _of_shards(source, encoder, languages)
+    documents = read_documents(source, languages)
+    return documents, encode_once(inner, documents.texts, "passage", progress)
+
+
+def _of_shards(source: str, encoder: Any, languages: Sequence[str]) -> tuple[Documents, np.ndarray]:
+    from triglot.shards.folder import Shards
+
+    if languages:
+        raise InputError(f"--languages: the languages of {source} were told when it was encoded; leave it out")
+    shards = Shards(source)
+    shards.check_model(probe(encoder), similarity_of(inner_of(encoder)), encoder.name)
+    columns: dict[str, list[Any]] = {name: [] for name in ("ids", "texts", "langs", "groups")}
+    fields: dict[str, list[Any]] = {name: [] for name in shards.manifest["fields"]}
+    vectors, row = np.empty((len(shards), shards.dim), np.float32), 0
+    for block in shards.blocks():
+        for name, column in columns.items():
+            column += getattr(block, name)
+        for name, column in fields.items():
+            column += block.fields[name]
+        vectors[row : row + len(block.ids)] = block.vectors
+        row += len(block.ids)
+    log.info("%s: %d vectors are taken as they are", source, row)
+    return Documents(**columns, fields=fields), vectors
 
 
 def read_documents(path: str, languages: Sequence[str] = ()) -> Documents:

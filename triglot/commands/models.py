@@ -140,3 +140,8 @@ def load_cross_encoder(folder: str, computing: Computing = USUAL) -> Callable[[s
     from triglot.encoder.reranker import load_reranker
 
     return load_reranker(folder, computing=Computing(device=computing.device, batch_size=computing.batch_size))
+
+
+def lasting(model: str) -> str:
+    """A model's name that holds in any folder."""
+    return str(Path(model).resolve()) if Path(model).exists() else model

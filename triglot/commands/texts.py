@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 
 from triglot.corpus.formats.passages import read_collection
 from triglot.corpus.formats.registry import split_spec
+from triglot.corpus.formats.sources import spooled
 from triglot.corpus.hub import PREFIX
 from triglot.files import InputError
 
@@ -34,7 +36,7 @@ def read_texts(source: str, *, columns: Sequence[str] = (), languages: Sequence[
     tables, `FORMAT:PATH` or a `hub:` name.
 
     Args:
-        source: which.
+        source: which; `-` for stdin.
         columns: of a table by their roles, `id=key,text=title+body,language=lang`; the rest is guessed.
         languages: only these; empty for all.
 
@@ -48,7 +50,7 @@ def read_texts(source: str, *, columns: Sequence[str] = (), languages: Sequence[
             raise InputError(f"--columns: goes with a table, and {source} is a benchmark")
         found = _of_benchmark(source)
     else:
-        found = Texts(*read_collection(source, columns=columns))
+        found = Texts(*(_of_stdin() if source == STDIN else read_collection(source, columns=columns)))
     if not languages:
         return found
     if "" in found.langs:
@@ -60,6 +62,16 @@ def read_texts(source: str, *, columns: Sequence[str] = (), languages: Sequence[
             )
     rows = [row for row, code in enumerate(found.langs) if code in languages]
     return Texts(*([column[row] for row in rows] for column in (found.ids, found.texts, found.langs)))
+
+
+def _of_stdin() -> tuple[list[str], list[str], list[str]]:
+    """Texts of stdin: JSON lines, or one a line."""
+    with tempfile.TemporaryDirectory(prefix="triglot-") as folder:
+        path = spooled(sys.stdin.buffer, Path(folder))
+        try:
+            return read_collection(path)
+        except InputError as error:
+            raise InputError(str(error).replace(str(path), "stdin")) from None
 
 
 def _of_benchmark(source: str) -> Texts:

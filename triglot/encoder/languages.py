@@ -272,8 +272,15 @@ def detect(texts: Sequence[str], among: Sequence[str] = ()) -> list[str]:
     Raises:
         InputError: py3langid knows none of the languages.
     """
+    return detect_with_confidence(texts, among)[0]
+
+
+def detect_with_confidence(texts: Sequence[str], among: Sequence[str] = ()) -> tuple[list[str], list[float]]:
+    """As `detect`, and how sure it is: the probability of the language among those that may be found, (texts,) from 0
+    to 1. A text without any letters gets the least that there is."""
     identifier = _identifier(tuple(among))
-    return [identifier.names[identifier.identifier.classify(text)[0]] for text in texts]
+    found = [identifier.identifier.classify(text) for text in texts]
+    return [identifier.names[name] for name, _ in found], [confidence for _, confidence in found]
 
 
 def detect_missing(
@@ -296,7 +303,7 @@ class _Told:
 def _identifier(among: tuple[str, ...]) -> _Told:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     known = set(identifier.labels)
     names: dict[str, str] = {}
     for code in among or sorted(known):

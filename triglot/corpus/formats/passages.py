@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +74,7 @@ def read_collection(path: str | Path, *, columns: Sequence[str] = ()) -> tuple[l
         InputError: as `read_passages`; columns that the file does not have.
     """
     path = Path(path)
-    rows = list(_by_columns(path, columns) if columns else _reader(path)(path))
+    rows = [row for row, *_ in by_columns(path, columns)] if columns else list(rows_of(path))
     if not rows:
         raise InputError(f"{path}: no text in it")
     for row in rows:
@@ -130,27 +130,33 @@ def read_training(
     return builder.build(), tally
 
 
-def _by_columns(path: Path, columns: Sequence[str]) -> Iterator[Row]:
-    """The rows of a table whose columns were told."""
+def by_columns(path: Path, columns: Sequence[str]) -> Iterator[tuple[Row, str, dict[str, Any]]]:
+    """The rows of a table whose columns were told, each with its group ("" for none) and the cells without a role."""
     from triglot.corpus.description import Articles, guess, roles_of
 
     (guessed,) = guess({str(path): tables.columns_of(path)}, columns)
     if not isinstance(guessed.table, Articles):
-        raise InputError(f"--columns {' '.join(columns)}: texts have the roles id, text and language")
+        raise InputError(f"--columns {' '.join(columns)}: texts have the roles id, text, language and group")
     roles, spoken = roles_of(guessed.table), guessed.table.language
-    needed = [name for role in ("id", "text", "language") for name in roles.get(role, ())]
-    for number, where, record in tables.records(path, needed):
+    taken = {name for names in roles.values() for name in names}
+    for number, where, record in tables.records(path):
         if not isinstance(record, dict):
             raise InputError(f"{where}: an object was expected")
         cells = {role: [tables.cell_text(record.get(name)) for name in names] for role, names in roles.items()}
         lang = cells.get("language", [""])[0]
-        yield Row(
+        row = Row(
             number,
             where,
             cells.get("id", [""])[0],
             in_one([plain_text(cell) for cell in cells["text"]]),
             language(lang, where) if lang else spoken,
         )
+        yield row, cells.get("group", [""])[0], {name: value for name, value in record.items() if name not in taken}
+
+
+def rows_of(path: Path) -> Iterator[Row]:
+    """The texts of a file one after the other, as `read_passages` tells them; ids are not compared."""
+    return _reader(path)(path)
 
 
 def _reader(path: Path) -> Callable[[Path], Iterator[Row]]:
@@ -184,11 +190,15 @@ def ids_of(path: Path, rows: Sequence[Row]) -> list[str]:
     seen: dict[str, Row] = {}
     for one, row in zip(ids, rows, strict=True):
         if (first := seen.setdefault(one, row)) is not row:
-            place = first.where.removeprefix(str(path)).lstrip(": ")
-            raise InputError(
-                f"{row.where}: the id {one!r} occurred before, in {f'line {place}' if place.isdigit() else place}"
-            )
+            raise ids_clash(first.where.removeprefix(str(path)).lstrip(": "), replace(row, id=one))
     return ids
+
+
+def ids_clash(place: str, row: Row) -> InputError:
+    """What is said of an id that is there twice: at a place (a line, row or file) and in a row."""
+    return InputError(
+        f"{row.where}: the id {row.id!r} occurred before, in {f'line {place}' if place.isdigit() else place}"
+    )
 
 
 # --- records
