@@ -161,21 +161,21 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(server: Server, root: Path
     assert done.code == 0, done.output
     whole, events = held(tmp_path / "whole"), len(done.events)
     assert len(whole) == 5
-    every = os.environ.get("TRIGLOT_KILLS") == "all"
-    for number in range(1, events + 1, 1 if every else max(1, events // 9)):
+    # Staged, planned, in the middle of shards, described; every one with TRIGLOT_KILLS=all.
+    points = sorted({events * part // 5 for part in range(1, 5)} | {events - 2})
+    for number in range(1, events + 1) if os.environ.get("TRIGLOT_KILLS") == "all" else points:
         out = tmp_path / f"killed-{number}"
         server.run(encode(root, out), under=[out], kill_at=number)
-        if not (out / "vectors.json").exists():
-            refused = server.run(["index", root / "model", out, "--out", tmp_path / "index"])
-            assert refused.code == 2, refused.output
-        before = {name: data for name, data in held(out).items() if name.startswith("part-")} if out.exists() else {}
+        before = {name: data for name, data in held(out).items() if name.startswith("part-")}
         assert all(whole[name] == data for name, data in before.items())
         done = server.run(encode(root, out), under=[out])
         assert done.code == 0, done.output
         assert held(out) == whole
-        # Shards that were said to be there are not made again.
-        made = [event for event in done.events if event.startswith("os.rename") and event.endswith(".parquet")]
-        assert len([event for event in made if "/part-" in event]) >= 4 - len(before) - 1
+        # Shards that are there are not made again, but for one whose note was not written yet.
+        made = {
+            event.rpartition("/")[2] for event in done.events if event.startswith("os.rename") and "/part-" in event
+        }
+        assert len(made) <= 4 - max(len(before) - 1, 0)
         assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
@@ -241,7 +241,10 @@ def test_what_is_gone_on_with_is_the_same_work(root: Path, tmp_path: Path) -> No
     ("rows", "message"),
     [
         ([{"id": "a", "text": "x"}, {"id": "b", "text": " "}], ":2: an empty text"),
-        ([{"id": "a", "text": "x"}, {"id": "b", "text": "y"}, {"id": "a", "text": "z"}], ":3: the id 'a' occurred before"),
+        (
+            [{"id": "a", "text": "x"}, {"id": "b", "text": "y"}, {"id": "a", "text": "z"}],
+            ":3: the id 'a' occurred before",
+        ),
         ([{"id": "a", "text": "x", "lang": "de"}, {"id": "a", "text": "z", "lang": "de"}], ":2: the id 'a' occurred"),
         (
             [{"id": "a", "text": "x", "lang": "de"}, {"id": "a", "text": "z", "lang": "en"}, {"id": "c", "text": "z"}],

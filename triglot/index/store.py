@@ -233,6 +233,11 @@ class DiskIndex:
         return self._manifest["model"]
 
     @property
+    def similarity(self) -> str:
+        """By which the model compares."""
+        return self._manifest["similarity"]
+
+    @property
     def dim(self) -> int:
         """Of the vectors."""
         return self._manifest["dim"]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+from triglot import parquet
 from triglot.corpus import tables
 from triglot.corpus.formats import beir
 from triglot.corpus.formats.passages import Row, say_html
@@ -49,7 +50,8 @@ class Source:
 
     Attributes:
         name: for messages.
-        kind: `tables`, `beir` (an id is a group of translations), `documents` (to be split), or `benchmark`.
+        kind: `tables`, `beir` (an id is a group of translations), `shards` (without their vectors), `documents` (to be
+            split), or `benchmark`.
         parts: files, in order; none of a benchmark.
     """
 
@@ -80,7 +82,7 @@ def find(spec: str) -> Source:
             raise InputError(f"{path}: no such file or folder{beside(path)}")
         return Source(spec, "benchmark")
     if (path / VECTORS).is_file():
-        return Source(spec, "tables", tuple(Part(file, file.stem) for file in sorted(path.glob("*.parquet"))))
+        return Source(spec, "shards", tuple(map(Part, sorted(path.glob("*.parquet")))))
     if beir.is_layout(path):
         return Source(spec, "beir", tuple(_beir_parts(path)))
     if (format := _benchmark_in(path)) and format != "trec":
@@ -171,6 +173,10 @@ def read(source: Source, *, columns: Sequence[str] = (), split: Split | None = N
             )
         yield from _of_documents(source, split)
         return
+    if source.kind == "shards":
+        for part in source.parts:
+            yield from _of_shard(part.path)
+        return
     several = source.kind == "beir" and len(source.parts) > 1
     for part in source.parts:
         for record in stream(part.path, tuple(columns)):
@@ -184,6 +190,15 @@ def read(source: Source, *, columns: Sequence[str] = (), split: Split | None = N
 
 def _numbered(name: str, number: int) -> str:
     return f"{name}:{number}" if name else str(number)
+
+
+def _of_shard(path: Path) -> Iterator[Record]:
+    """The passages of a shard; a language that was told by the text is told again."""
+    names = [name for name in parquet.column_names(path) if not name.startswith("embedding")]
+    for number, value in parquet.rows(path, names, needed=("id", "text", "lang", "lang_confidence", "group")):
+        own = [value.pop(name) for name in ("id", "text", "lang", "group", "lang_confidence")]
+        lang = own[2] if own[4] is None else ""
+        yield Record(Row(number, f"{path}: row {number}", own[0], own[1], lang), own[3], value)
 
 
 def _of_documents(source: Source, split: Split) -> Iterator[Record]:

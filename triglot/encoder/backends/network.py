@@ -33,7 +33,7 @@ INPUTS = ("inputs_embeds", "attention_mask")
 _FORMAT = 1
 _ABOUT = "about.json"
 _TEXTS = 128
-_EXACT = 0.9999
+EXACT = 0.9999
 """Cosine to torch's vectors below which a conversion without rounding has gone wrong."""
 _POOR = 0.98
 
@@ -105,10 +105,10 @@ def _converted(
 ) -> tuple[Network, dict[str, Any]]:
     """What a backend makes of the layers, written to a folder; and how near its vectors are to torch's."""
     log.info("%s: converted for %s in %s, once", encoder.name, computing.backend, computing.precision)
-    samples, texts, languages = _texts()
+    samples, texts, languages = texts_in_languages()
     layers = Layers(cast(Any, encoder.model[0]).auto_model).eval()
     try:
-        with torch.no_grad(), _silent():
+        with torch.no_grad(), silent():
             backend.convert(layers, folder, list(_inputs(encoder, samples)), precision=computing.precision)
         network = _load(backend, folder, computing)
         exact = encoder.encode(texts, side="passage")
@@ -122,14 +122,19 @@ def _converted(
         raise InputError(f"{encoder.name}: {computing.backend} cannot compute it ({message[0]:.200})") from error
     finally:
         encoder.network = None
-    lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(near, axis=1)
-    cosines = (exact * near).sum(axis=1) / np.maximum(lengths, 1e-12)
-    loss = {"mean": float(cosines.mean()), "least": float(cosines.min()), "texts": len(texts), "languages": languages}
-    if computing.precision == "fp32" and loss["mean"] < _EXACT:
+    alike = cosines(exact, near)
+    loss = {"mean": float(alike.mean()), "least": float(alike.min()), "texts": len(texts), "languages": languages}
+    if computing.precision == "fp32" and loss["mean"] < EXACT:
         raise InputError(
             f"{encoder.name}: {computing.backend} computes other vectors than torch ({loss['mean']:.5f} in cosine)"
         )
     return network, loss
+
+
+def cosines(exact: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """(rows,) how near vectors are to others."""
+    lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(near, axis=1)
+    return (exact * near).sum(axis=1) / np.maximum(lengths, 1e-12)
 
 
 def _tell(encoder: TransformerEncoder, loss: Mapping[str, Any]) -> None:
@@ -159,7 +164,7 @@ def _kept(folder: Path) -> dict[str, Any] | None:
     return about
 
 
-def _texts() -> tuple[list[str], list[str], int]:
+def texts_in_languages() -> tuple[list[str], list[str], int]:
     """Texts of the built-in corpus, short and long, as many of each language: to find ranges with, others to measure
     with, and the number of languages."""
     from triglot.corpus.formats.registry import read_retrieval
@@ -176,16 +181,24 @@ def _texts() -> tuple[list[str], list[str], int]:
 
 
 def _inputs(encoder: TransformerEncoder, texts: Sequence[str]) -> Iterator[Sample]:
-    """What the layers are given for pairs of texts; the first pair has padding."""
-    ids, offsets = encoder.tokenize(texts, side="passage")
-    order = np.argsort(np.diff(offsets), kind="stable")
-    for pair in ([order[0], order[-1]], *order[1:-1].reshape(-1, 2)):
-        input_ids, mask = encoder.batch(ids, offsets, pair)
+    """What the layers are given for pairs of texts."""
+    for given in padded_pairs(encoder, texts):
+        input_ids, mask = encoder.batch(*given)
         yield encoder.input_embeddings(input_ids).detach(), mask
 
 
+def padded_pairs(
+    encoder: TransformerEncoder, texts: Sequence[str]
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """What `encoder.batch` takes for pairs of texts; the first pair has padding."""
+    ids, offsets = encoder.tokenize(texts, side="passage")
+    order = np.argsort(np.diff(offsets), kind="stable")
+    for pair in (order[[0, -1]], *order[1:-1].reshape(-1, 2)):
+        yield ids, offsets, pair
+
+
 @contextmanager
-def _silent() -> Iterator[None]:
+def silent() -> Iterator[None]:
     """No warnings and reports of converters within a block; what they would tell is measured."""
     from triglot.encoder.transformer import quiet
 

@@ -3,7 +3,7 @@ as they come, so nothing has to be calibrated."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +15,45 @@ from triglot.encoder.backends.network import INPUTS, Network, Sample
 from triglot.extras import named
 
 PACKAGES = ("onnx", "onnxruntime")
-_OUT = "token_embeddings"
+_OUT, _FILE = "token_embeddings", "model.onnx"
 _OPSET = 17
 
 
-def convert(layers: nn.Module, folder: Path, samples: Sequence[Sample], *, precision: str) -> None:
-    """Write `model.onnx`.
+def convert(
+    layers: nn.Module,
+    folder: Path,
+    samples: Sequence[Sample],
+    *,
+    precision: str,
+    inputs: Sequence[str] = INPUTS,
+    outputs: Sequence[str] = (_OUT,),
+    file: str = _FILE,
+) -> None:
+    """Write a model as ONNX.
 
     Args:
-        layers: (embeddings, mask) -> vectors of tokens.
+        layers: (embeddings, mask) -> vectors of tokens; or whatever else `inputs` and `outputs` say.
         folder: to write to.
         samples: (embeddings, mask) of some texts.
         precision: `fp32` or `int8`.
+        inputs: names of what goes in.
+        outputs: names of what comes out; those of vectors of tokens have an axis of tokens.
+        file: name of the file.
     """
     with named():
         from onnxruntime.quantization import QuantType, quantize_dynamic  # pyright: ignore[reportMissingImports]
 
-    exact, rounded = folder / "exact.onnx", folder / "model.onnx"
-    axes = {0: "texts", 1: "tokens"}
+    exact, rounded = folder / "exact.onnx", folder / file
+    axes = {name: {0: "texts", 1: "tokens"} for name in (*inputs, outputs[0])} | {
+        name: {0: "texts"} for name in outputs[1:]
+    }
     torch.onnx.export(
         layers,
         samples[0],
         str(exact),
-        input_names=list(INPUTS),
-        output_names=[_OUT],
-        dynamic_axes=dict.fromkeys((*INPUTS, _OUT), axes),
+        input_names=list(inputs),
+        output_names=list(outputs),
+        dynamic_axes=axes,
         opset_version=_OPSET,
         dynamo=False,
     )
@@ -51,8 +65,7 @@ def convert(layers: nn.Module, folder: Path, samples: Sequence[Sample], *, preci
         exact.rename(rounded)
 
 
-def load(folder: Path, *, precision: str, threads: int) -> Network:
-    """What `convert` wrote, ready to compute."""
+def _session(file: Path, threads: int) -> Any:
     with named():
         import onnxruntime  # pyright: ignore[reportMissingImports]
 
@@ -61,10 +74,22 @@ def load(folder: Path, *, precision: str, threads: int) -> Network:
     # Threads that wait by spinning take the core from whoever needs it.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+
+
+def load(folder: Path, *, precision: str, threads: int) -> Network:
+    """What `convert` wrote, ready to compute."""
+    session = _session(folder / _FILE, threads)
 
     def network(embeddings: Tensor, mask: Tensor) -> Tensor:
         given = dict(zip(INPUTS, (embeddings.numpy(), mask.numpy()), strict=True))
         return torch.from_numpy(np.asarray(session.run(None, given)[0]))
 
     return network
+
+
+def run(file: Path) -> Callable[..., Sequence[Any]]:
+    """What `convert` wrote, as a function of arrays, in the order of its inputs and outputs."""
+    session = _session(file, torch.get_num_threads())
+    names = [one.name for one in session.get_inputs()]
+    return lambda *arrays: session.run(None, dict(zip(names, arrays, strict=True)))
