@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -15,7 +16,7 @@ from tests.train.conftest import make_corpus
 from triglot.encoder import load_encoder
 from triglot.losses import LossSettings
 from triglot.robust import AdversarySettings, NegativesSettings, RobustSettings
-from triglot.train import TrainSettings, run
+from triglot.train import TrainSettings, bag, run
 from triglot.train.distributed import is_main
 
 
@@ -49,3 +50,26 @@ def terms(model_path: str, out: str) -> None:
     model, _, _ = test_terms.go(load_encoder(model_path), make_corpus(), Path(out), steps=10)
     if is_main():
         _save(model.state(), Path(out) / "end.safetensors")
+
+
+def gradients(model_path: str, out: str, chunk: str) -> None:
+    """One step; the gradient of the whole batch, as the model is about to take it."""
+    found: dict[str, Tensor] = {}
+    plain_norm, plain_sum = torch.nn.utils.clip_grad_norm_, bag.summed
+
+    def norm(tensors, most):
+        found.update({f"dense{number}": one.grad.clone() for number, one in enumerate(tensors) if one.grad is not None})
+        return plain_norm(tensors, most)
+
+    def of_rows(parts, world):
+        ids, grads = plain_sum(parts, world)
+        found.update({"ids": ids.clone(), "rows": grads.clone()})
+        return ids, grads
+
+    torch.nn.utils.clip_grad_norm_ = norm
+    bag.summed = of_rows
+    model, feed, plan = test_loop.start(load_encoder(model_path), make_corpus(), steps=1)
+    train = TrainSettings(steps=1, lr=0.003, chunk=int(chunk), precision="fp32")
+    run(model, feed, plan, loss=LossSettings(), train=train, seed=3, stage="s", out=Path(out))
+    if is_main():
+        _save(found, Path(out) / "gradients.safetensors")

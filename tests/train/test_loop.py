@@ -278,3 +278,23 @@ def test_two_processes_have_the_loss_and_weights_of_one(
     one, two = (load_file(tmp_path / n / "end.safetensors") for n in ("one", "two"))
     for key in one:
         torch.testing.assert_close(one[key], two[key], rtol=1e-2, atol=5e-3)
+
+
+@pytest.mark.parametrize("kind", ["static", "transformer"])
+def test_gathered_gradients_are_those_of_one_process(server, tmp_path, make_static, make_transformer, kind) -> None:
+    """Negatives of all processes count: the gradient of the whole batch, also when it is made in chunks."""
+    (make_static() if kind == "static" else make_transformer()).save(tmp_path / "model")
+    found = {}
+    for processes, chunk in ((1, 0), (2, 0), (2, 4)):
+        out = tmp_path / f"{processes}-{chunk}"
+        words = [tmp_path / "model", out, chunk]
+        done = server.run(words, call="tests.train.jobs:gradients", processes=processes)
+        assert done.code == 0, done.output
+        found[processes, chunk] = load_file(out / "gradients.safetensors")
+    one = found.pop((1, 0))
+    assert max(float(part.float().abs().max()) for part in one.values()) > 1e-3
+    for several in found.values():
+        assert several.keys() == one.keys()
+        for name, part in one.items():
+            largest = float(part.float().abs().max())
+            torch.testing.assert_close(several[name], part, rtol=1e-4, atol=1e-5 * max(largest, 1e-3))
