@@ -91,16 +91,10 @@ def write(
     table = pa.table(arrays, schema=shape.with_metadata({"triglot": json.dumps(dict(about), sort_keys=True)}))
     plain = f"{VECTOR}.list.element"
     # Numbers of vectors do not compress, and no two of them are equal.
-    compression = {name: "zstd" for name in shape.names if name != VECTOR} | {plain: "none"}
+    how: dict[str, Any] = {"compression": {name: "zstd" for name in shape.names if name != VECTOR} | {plain: "none"}}
+    how |= {"use_dictionary": ["lang", "group"], "write_page_checksum": True}
     with atomic_write(path, "wb") as handle:
-        pq.write_table(
-            table,
-            handle,
-            row_group_size=_GROUP_ROWS,
-            compression=compression,
-            use_dictionary=["lang", "group"],
-            write_page_checksum=True,
-        )
+        pq.write_table(table, handle, row_group_size=_GROUP_ROWS, **how)
 
 
 def vectors_of(batch: pa.RecordBatch, where: object) -> np.ndarray:

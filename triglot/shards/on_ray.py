@@ -6,6 +6,7 @@ started again by Ray, and so is the shard that it had.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -52,10 +53,11 @@ def run(job: Job, numbers: Sequence[int], encoder: Any, workers: int) -> Iterato
     with named():
         import ray
         import ray.data
+        from ray.exceptions import RayError
 
     started = not ray.is_initialized()
     if started:
-        ray.init(log_to_driver=False, logging_level="ERROR", configure_logging=False)
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     on_gpu = job.computing.device.startswith("cuda") or getattr(getattr(encoder, "device", None), "type", "") == "cuda"
@@ -79,7 +81,7 @@ def run(job: Job, numbers: Sequence[int], encoder: Any, workers: int) -> Iterato
     try:
         for row in done.iter_rows():
             yield read_sealed(note_file(work, int(row["shard"])))
-    except ray.exceptions.RayError as error:
+    except RayError as error:
         cause = getattr(error, "cause", None) or error.__cause__
         if isinstance(cause, InputError):
             raise cause from None
