@@ -19,7 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from triglot.commands.index import passages_and_vectors
+from triglot.commands.index import portions
 from triglot.corpus.formats.sources import find, read
 from triglot.encoder import load_encoder
 from triglot.encoder.languages import detect
@@ -73,7 +73,7 @@ def main() -> None:
             size = sum(file.stat().st_size for file in shards.files)
             put(f"encode to {dtype}", len(texts), seconds, bytes=round(size / len(texts)), characters=round(characters))
             began = time.process_time()
-            passages_and_vectors(str(work / dtype), encoder, (), progress=False)
+            list(portions(str(work / dtype), encoder, ()))
             put(f"read {dtype} for an index", len(texts), time.process_time() - began)
         vectors = np.concatenate([block.vectors for block in Shards(work / "fp32").blocks()])
         asked_texts = [record.row.text for record in read(find(asked.queries))][:300] if asked.queries else texts[:300]

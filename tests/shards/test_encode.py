@@ -101,6 +101,20 @@ def test_an_index_takes_shards_as_they_are(root: Path, tmp_path: Path, monkeypat
     assert answers[0].count('"id"') >= 10
 
 
+def test_shards_come_in_portions(root: Path, tmp_path: Path) -> None:
+    """What is in memory at once is bounded; nothing is lost or comes twice."""
+    from triglot.commands.index import portions
+
+    encoder = load_encoder(root / "model")
+    encode_shards(encoder, str(root / "passages.jsonl"), tmp_path / "v", ShardSettings(rows=3))
+    (whole,) = portions(str(tmp_path / "v"), encoder, ())
+    parts = list(portions(str(tmp_path / "v"), encoder, (), most=7))
+    assert [len(documents) for documents, _ in parts] == [6, 6, 6, 2]
+    assert [one for documents, _ in parts for one in documents.ids] == whole[0].ids
+    assert [one for documents, _ in parts for one in documents.fields["year"]] == whole[0].fields["year"]
+    np.testing.assert_array_equal(np.concatenate([vectors for _, vectors in parts]), whole[1])
+
+
 def test_shards_that_an_index_does_not_take(root: Path, tmp_path: Path) -> None:
     def code(*words: object) -> str:
         done = triglot("index", *words, "--out", tmp_path / "index", "-q")

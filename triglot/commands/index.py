@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,7 +23,11 @@ from triglot.index.protocol import Index
 from triglot.index.settings import IndexSettings
 from triglot.language_tags import wanted
 
+if TYPE_CHECKING:
+    from triglot.shards.folder import Block
+
 log = logging.getLogger("triglot")
+_PORTION = 1 << 20  # passages of shards that are in memory at once, on their way into a database
 
 
 def make_index(
@@ -67,69 +71,78 @@ def make_index(
         index.check_model(probe(encoder), similarity_of(inner), encoder.name)
         if debias:
             raise InputError("--debias: belongs to the making of an index; what is added is treated as the index says")
-    documents, vectors = passages_and_vectors(passages, encoder, languages, progress=progress)
-    if empty := int((~vectors.any(axis=1)).sum()):
-        log.warning("%s: %d passages of which the model knows nothing; no question finds them", passages, empty)
-    if index is not None:
-        new, replaced = index.add(documents, vectors)
-        log.info("%s: %d passages are new, %d were replaced", out, new, replaced)
-        return index
-    if debias:
-        if removal is not None:
-            raise InputError(f"--debias: {encoder.name} has a step of its own, by {removal.method}; leave it out")
-        removal = fitted(debias, documents, vectors)
-    return create_index(
-        out,
-        documents,
-        vectors,
-        settings,
-        model=lasting(model),
-        similarity=similarity_of(inner),
-        probe=probe(encoder),
-        removal=removal,
-        inputs=[*paths_of(model), passages],
-        force=force,
-    )
+    most = _PORTION if address_of(out) else None
+    for documents, vectors in portions(passages, encoder, languages, most=most, progress=progress):
+        if empty := int((~vectors.any(axis=1)).sum()):
+            log.warning("%s: %d passages of which the model knows nothing; no question finds them", passages, empty)
+        if index is not None:
+            new, replaced = index.add(documents, vectors)
+            log.info("%s: %d passages are new, %d were replaced", out, new, replaced)
+            continue
+        if debias:
+            if removal is not None:
+                raise InputError(f"--debias: {encoder.name} has a step of its own, by {removal.method}; leave it out")
+            removal = fitted(debias, documents, vectors)
+        index = create_index(
+            out,
+            documents,
+            vectors,
+            settings,
+            model=lasting(model),
+            similarity=similarity_of(inner),
+            probe=probe(encoder),
+            removal=removal,
+            inputs=[*paths_of(model), passages],
+            force=force,
+        )
+    assert index is not None
+    return index
 
 
-def passages_and_vectors(
-    source: str, encoder: Any, languages: Sequence[str], *, progress: bool
-) -> tuple[Documents, np.ndarray]:
+def portions(
+    source: str, encoder: Any, languages: Sequence[str], *, most: int | None = None, progress: bool = False
+) -> Iterator[tuple[Documents, np.ndarray]]:
     """The passages of a file with the vectors that a model makes of them; of a folder of shards with those that are
     there.
+
+    Args:
+        source: which.
+        encoder: the model.
+        languages: among which the language of texts that name none is told.
+        most: passages that are in memory at once, of shards; None for all of them. A file is one portion.
+        progress: show bars.
 
     Raises:
         InputError: what cannot be read, or shards of another model.
     """
     from triglot.encoder.once import encode_once
-    from triglot.shards.folder import is_shards
+    from triglot.shards.folder import Shards, is_shards
 
-    inner = inner_of(encoder)
-    if is_shards(source):
-        return _of_shards(source, encoder, languages)
-    documents = read_documents(source, languages)
-    return documents, encode_once(inner, documents.texts, "passage", progress)
-
-
-def _of_shards(source: str, encoder: Any, languages: Sequence[str]) -> tuple[Documents, np.ndarray]:
-    from triglot.shards.folder import Shards
-
+    if not is_shards(source):
+        documents = read_documents(source, languages)
+        yield documents, encode_once(inner_of(encoder), documents.texts, "passage", progress)
+        return
     if languages:
         raise InputError(f"--languages: the languages of {source} were told when it was encoded; leave it out")
     shards = Shards(source)
     shards.check_model(probe(encoder), similarity_of(inner_of(encoder)), encoder.name)
-    columns: dict[str, list[Any]] = {name: [] for name in ("ids", "texts", "langs", "groups")}
-    fields: dict[str, list[Any]] = {name: [] for name in shards.manifest["fields"]}
-    vectors, row = np.empty((len(shards), shards.dim), np.float32), 0
+    log.info("%s: %s vectors are taken as they are", source, f"{len(shards):,}")
+    held: list[Block] = []
     for block in shards.blocks():
-        for name, column in columns.items():
-            column += getattr(block, name)
-        for name, column in fields.items():
-            column += block.fields[name]
-        vectors[row : row + len(block.ids)] = block.vectors
-        row += len(block.ids)
-    log.info("%s: %d vectors are taken as they are", source, row)
-    return Documents(**columns, fields=fields), vectors
+        if held and most is not None and sum(len(one.ids) for one in held) + len(block.ids) > most:
+            yield _joined(held)
+            held = []
+        held.append(block)
+    yield _joined(held)
+
+
+def _joined(blocks: Sequence[Block]) -> tuple[Documents, np.ndarray]:
+    """Blocks of shards as one."""
+    ids, texts, langs, groups = (
+        [value for block in blocks for value in getattr(block, name)] for name in ("ids", "texts", "langs", "groups")
+    )
+    fields = {name: [value for block in blocks for value in block.fields[name]] for name in blocks[0].fields}
+    return Documents(ids, texts, langs, groups, fields), np.concatenate([block.vectors for block in blocks])
 
 
 def read_documents(path: str, languages: Sequence[str] = ()) -> Documents:
