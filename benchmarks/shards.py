@@ -1,6 +1,6 @@
 """What shards cost: reading, telling languages, encoding, bytes, and what fewer bits of a vector lose.
 
-    python benchmarks/shards.py MODEL PASSAGES --passages 2000 --queries QUERIES
+    python benchmarks/shards.py MODEL PASSAGES --passages 600 --queries QUERIES
 
 Seconds are those of the processor (one thread), so a busy machine makes no difference. Prints a line of JSON for each
 figure.
@@ -19,10 +19,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
+from triglot.commands.export import export
 from triglot.commands.index import portions
 from triglot.corpus.formats.sources import find, read
 from triglot.encoder import load_encoder
 from triglot.encoder.languages import detect
+from triglot.index.store import create
 from triglot.shards import DTYPES, Shards, ShardSettings, encode_shards
 from triglot.shards.format import rounded
 from triglot.shards.seen import Seen, digests
@@ -37,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("model")
     parser.add_argument("passages")
-    parser.add_argument("--passages", dest="count", type=int, default=2000)
+    parser.add_argument("--passages", dest="count", type=int, default=600)
     parser.add_argument("--queries", default="")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -66,17 +68,24 @@ def main() -> None:
         lines = [{"id": one.row.id, "text": one.row.text, "lang": one.row.lang} for one in chosen]
         source.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
         characters = sum(map(len, texts)) / len(texts)
+        began = time.process_time()
+        encode_shards(encoder, str(source), work / "fp32", ShardSettings())
+        seconds = time.process_time() - began
+        tokens = getattr(encoder, "tokenize", None)
+        length = round(len(tokens(texts, side="passage")[0]) / len(texts)) if tokens else 0
+        put("encode", len(texts), seconds, tokens=length, characters=round(characters))
+        index = create(work / "index", *next(portions(str(work / "fp32"), encoder, ())), model=asked.model)
         for dtype in DTYPES:
             began = time.process_time()
-            shards = encode_shards(encoder, str(source), work / dtype, ShardSettings(dtype=dtype))
-            seconds = time.process_time() - began
-            size = sum(file.stat().st_size for file in shards.files)
-            put(f"encode to {dtype}", len(texts), seconds, bytes=round(size / len(texts)), characters=round(characters))
-            began = time.process_time()
-            list(portions(str(work / dtype), encoder, ()))
-            put(f"read {dtype} for an index", len(texts), time.process_time() - began)
+            export(str(index.place), "parquet", work / f"as-{dtype}", precision=dtype)
+            size = sum(file.stat().st_size for file in Shards(work / f"as-{dtype}").files)
+            put(f"write {dtype}", len(texts), time.process_time() - began, bytes=round(size / len(texts)))
+        began = time.process_time()
+        for _ in Shards(work / "as-fp32").blocks():
+            pass
+        put("read fp32", len(texts), time.process_time() - began)
         vectors = np.concatenate([block.vectors for block in Shards(work / "fp32").blocks()])
-        asked_texts = [record.row.text for record in read(find(asked.queries))][:300] if asked.queries else texts[:300]
+        asked_texts = [record.row.text for record in read(find(asked.queries))][:200] if asked.queries else texts[:200]
         queries = encoder.encode(asked_texts, side="query")
         best = np.argsort(-(queries @ vectors.T), axis=1)[:, :10]
         for dtype in DTYPES[1:]:

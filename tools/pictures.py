@@ -182,6 +182,37 @@ def claims() -> str:
     return drawing("A study: a question, claims, runs, tests, and a verdict for each claim", 128, parts)
 
 
+def processes() -> str:
+    """Where vectors and gradients go when two machines train with two processes each."""
+    parts = [text(8, 16, "One step on two machines with two GPUs each: the batch is that of all four", size=12)]
+    heads = {36: "pairs", 156: "model", 276: "vectors of all", 416: "loss of the whole batch"}
+    parts += [text(x, 38, words, size=10) for x, words in heads.items()]
+    for machine in range(2):
+        top = 48 + machine * 62
+        parts += [box(6, top - 2, 240, 54, "none", line="ink"), text(10, top + 66 - 17, f"machine {machine}", size=8)]
+        for gpu in range(2):
+            number, y = 2 * machine + gpu, top + 2 + gpu * 21
+            parts += [
+                box(36, y, 76, 17, f"arm-{number}"),
+                text(40, y + 12, f"{32 * number}-{32 * number + 31}", ink="paper"),
+            ]
+            parts += [
+                arrow(116, y + 8.5, 152),
+                box(156, y, 84, 17, "ink", strength=0.12),
+                text(160, y + 12, f"process {number}"),
+            ]
+            parts.append(arrow(244, y + 8.5, 272))
+            parts += [box(276 + 22 * part, y, 20, 17, f"arm-{part}") for part in range(4)]
+            parts += [arrow(368, y + 8.5, 412), box(416, y, 140, 17, "ink", strength=0.12)]
+            parts.append(text(420, y + 12, "128 against 128"))
+    parts.append(
+        text(
+            156, 186, "gradients are summed over all processes; the step is that of one process with 128 pairs", size=10
+        )
+    )
+    return drawing("A step of training on two machines: vectors are gathered, gradients summed", 196, parts)
+
+
 PICTURES: dict[str, Callable[[], str]] = {
     "smaller.svg": smaller,
     "robustness.svg": robustness,
@@ -189,6 +220,7 @@ PICTURES: dict[str, Callable[[], str]] = {
     "search-modes.svg": modes,
     "augmentation.svg": copies,
     "studies.svg": claims,
+    "distributed.svg": processes,
 }
 
 

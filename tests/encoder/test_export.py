@@ -84,7 +84,7 @@ def test_an_exported_model_has_the_vectors_of_torch(model: Path, tmp_path: Path,
 
 
 def test_what_cannot_be_exported_is_said(model: Path, tmp_path: Path, words) -> None:
-    init_encoder(EncoderSettings(kind="static", dim=16, vocab=200), words, seed=1).save(tmp_path / "static")
+    init_encoder(EncoderSettings(kind="static", dim=16, vocab=700), words, seed=1).save(tmp_path / "static")
 
     def err(*given: object) -> str:
         done = triglot("export", *given, "--out", tmp_path / "out", "-q")

@@ -69,7 +69,7 @@ def encode(
         str, typer.Option(help=f"Numbers of the vectors in shards: {' | '.join(DTYPES)}; int8 with a scale each.")
     ] = "fp32",
     shard_rows: Annotated[
-        int, typer.Option(help="Passages of a shard.", callback=within(ShardRows))
+        int, typer.Option("--shard-rows", help="Passages of a shard.", callback=within(ShardRows))
     ] = ShardSettings.rows,
     debiased: Annotated[
         bool,
@@ -80,11 +80,19 @@ def encode(
     ] = False,
     chunk_tokens: Annotated[
         int,
-        typer.Option(help="Tokens at most of a passage, where documents are split.", callback=within(ChunkTokens)),
+        typer.Option(
+            "--chunk-tokens",
+            help="Tokens at most of a passage, where documents are split.",
+            callback=within(ChunkTokens),
+        ),
     ] = SplitSettings.tokens,
     chunk_overlap: Annotated[
         int,
-        typer.Option(help="Tokens at most that a passage repeats of the one before.", callback=within(ChunkOverlap)),
+        typer.Option(
+            "--chunk-overlap",
+            help="Tokens at most that a passage repeats of the one before.",
+            callback=within(ChunkOverlap),
+        ),
     ] = SplitSettings.overlap,
     engine: Annotated[
         str,
