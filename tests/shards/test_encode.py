@@ -101,6 +101,17 @@ def test_an_index_takes_shards_as_they_are(root: Path, tmp_path: Path, monkeypat
     assert answers[0].count('"id"') >= 10
 
 
+def test_numbers_take_the_room_of_their_type(tmp_path: Path) -> None:
+    from triglot.shards.format import write
+
+    vectors = np.random.default_rng(1).standard_normal((3000, 64)).astype(np.float32)
+    columns = [["a"] * 3000, ["b"] * 3000, ["de"] * 3000, [None] * 3000, [""] * 3000]
+    for dtype, bytes_each in {"fp32": 4, "fp16": 2, "int8": 1}.items():
+        write(tmp_path / dtype, columns, vectors, fields={}, dtype=dtype, about={})
+        size = (tmp_path / dtype).stat().st_size
+        assert vectors.size * bytes_each < size < vectors.size * bytes_each * 1.05 + 20_000
+
+
 def test_shards_come_in_portions(root: Path, tmp_path: Path) -> None:
     """What is in memory at once is bounded; nothing is lost or comes twice."""
     from triglot.commands.index import portions

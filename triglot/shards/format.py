@@ -92,7 +92,8 @@ def write(
     plain = f"{VECTOR}.list.element"
     # Numbers of vectors do not compress, and no two of them are equal.
     how: dict[str, Any] = {"compression": {name: "zstd" for name in shape.names if name != VECTOR} | {plain: "none"}}
-    how |= {"use_dictionary": ["lang", "group"], "write_page_checksum": True}
+    # Parquet stores int8 in four bytes; places in a dictionary of 255 numbers take one.
+    how |= {"use_dictionary": ["lang", "group", *([plain] if dtype == "int8" else [])], "write_page_checksum": True}
     with atomic_write(path, "wb") as handle:
         pq.write_table(table, handle, row_group_size=_GROUP_ROWS, **how)
 
