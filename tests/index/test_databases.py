@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -281,10 +282,12 @@ def test_the_commands_take_an_address(tmp_path: Path, monkeypatch: pytest.Monkey
         (["index", "--out", place, "--delete", "gone.txt"], "1 of 2 passages deleted"),
         (["index", "--out", place, "--compact", "--json"], '"backend": "milvus"'),
         (["search", place, rows[0]["title"], "--mode", "fold", "-k", "3", "--hybrid"], "["),
+        (["check", place, "--out", "checked"], "own language"),
     ):
         done = command_line(*words)
         assert done.code == 0, (words, done.err)
         assert match in done.out
+    assert json.loads(Path("checked/check.json").read_text("utf-8"))["verdict"]
     wrong = command_line("index", "start", "articles.csv", "--out", "milvus://user:secret@host/help")
     assert wrong.code == 2
     assert "secret" not in wrong.err
