@@ -5,22 +5,25 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from tests.translators import marian
 from tests.words import WORDS
 from triglot.augment.lexicon import Lexicon
 from triglot.augment.translations import Store, retranslated
 from triglot.augment.wordwise import WordByWord
+from triglot.classify.tasks import classify_settings
 from triglot.corpus.formats import nli
 from triglot.encoder import load_encoder
 from triglot.encoder.mix import shares
 from triglot.evaluate.baselines import machine_translated_scores, translated_scores
 from triglot.files import InputError, read_json
-from triglot.recipe import load_recipe
+from triglot.recipe import arm_recipe, load_recipe
 from triglot.sealed import read_sealed
 from triglot.study.arms import study
 from triglot.study.data import Data
@@ -206,3 +209,22 @@ def test_what_is_missing_is_said(data: Path) -> None:
         recipe_of(data, "sources.0.retranslate={pivot: en}")
     with pytest.raises(InputError, match=r"baselines.*bm24"):
         recipe_of(data, "baselines=[bm24]")
+
+
+def test_the_lines_of_the_page_are_arms(data: Path) -> None:
+    """Each line of a recipe on the page of baselines is read as one."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "baselines.md").read_text("utf-8")
+    lines = re.findall(r"^\| [^|]+ \| `([\w\-]+: \{.*?\})`", page, re.MULTILINE)
+    assert len(lines) > 10
+    plain = yaml.safe_load(RECIPE.format(data=data))
+    for key in ("arms", "baselines", "attacks"):
+        plain.pop(key)
+    plain["arms"] = {"x-x": {"batches.kind": "xx"}, "x-y": {"batches.kind": "xy"}, "start": {"train.steps": 0}}
+    for line in lines:
+        ((name, settings),) = yaml.safe_load(line).items()
+        path = data.parent / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(plain | {"arms": {**plain["arms"], name: settings}}, sort_keys=False), "utf-8")
+        if name == "options":  # of a benchmark
+            assert classify_settings(settings).smooth.copies == 3
+            continue
+        assert arm_recipe(load_recipe(str(path)), name, 1)
