@@ -243,3 +243,15 @@ def test_a_hit_is_one_line(place, tmp_path):
     assert done.output.endswith("a b\tword1 word2 word3 [31m\n")
     done = CliRunner().invoke(app, ["search", str(place / "model"), str(tmp_path / "p.jsonl"), "word1", "-q", "--json"])
     assert {key: json.loads(done.output)[key] for key in record} == record
+
+
+def test_an_encoding_says_how_texts_are_scored(place, tmp_path) -> None:
+    for name, words in (("whole", {}), ("windows", {"name": "lrm", "window": 2, "stride": 1})):
+        evaluate_model(str(place / "model"), {"b": str(place / "beir")}, tmp_path / name, encoding=words)
+    whole, windows = (read_results(tmp_path / name)["benchmarks"]["b"] for name in ("whole", "windows"))
+    assert "localised relevance matching: windows of 2 tokens every 1" in windows["notes"][0]
+    assert whole["mono"] != windows["mono"]
+    with pytest.raises(InputError, match="--encoding: name: 'lmr'"):
+        evaluate_model(str(place / "model"), {"b": str(place / "beir")}, tmp_path / "wrong", encoding={"name": "lmr"})
+    with pytest.raises(InputError, match="--encoding: says how a model's texts are scored, and bm25 is none"):
+        evaluate_model("bm25", {"b": str(place / "beir")}, tmp_path / "none", encoding={"name": "lrm"})

@@ -179,3 +179,28 @@ def test_divergence_is_that_of_the_definition_and_passes_over_ignored_pairs() ->
 def test_bad_settings(make, message: str) -> None:
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_the_adversary_is_a_cross_entropy_whose_gradient_is_turned() -> None:
+    """Written out text by text in float64."""
+    settings = AdversarySettings(weight=0.4, ramp=0.5, hidden=5)
+    adversary = LanguageAdversary(settings, dim=6, languages=3, seed=2)
+    vectors, lang = unit(7, 6, seed=9).requires_grad_(), torch.arange(7) % 3
+    value, accuracy = adversary.loss(vectors, lang, 0.25)
+    gradient, *own = torch.autograd.grad(value, [vectors, *adversary.parameters])
+    wide = vectors.detach().double().requires_grad_()
+    parameters = [part.detach().double().requires_grad_() for part in adversary.parameters]
+    losses, right = [], 0
+    for vector, code in zip(wide, lang.tolist(), strict=True):
+        layer = (parameters[0] @ (vector * 6**0.5) + parameters[1]).clamp_min(0)
+        logits = parameters[2] @ layer + parameters[3]
+        losses.append(torch.logsumexp(logits, 0) - logits[code])
+        right += int(logits.argmax()) == code
+    expected = torch.stack(losses).mean()
+    expected.backward()
+    assert float(value.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
+    assert accuracy == pytest.approx(right / 7)
+    weight = 0.4 * (2 / (1 + np.exp(-10 * 0.5)) - 1)
+    torch.testing.assert_close(gradient.double(), -weight * wide.grad, rtol=1e-4, atol=1e-7)
+    for part, found in zip(parameters, own, strict=True):
+        torch.testing.assert_close(found.double(), part.grad, rtol=1e-4, atol=1e-7)

@@ -9,7 +9,7 @@ from scipy.linalg import orthogonal_procrustes
 from triglot.files import InputError, SettingError
 from triglot.ragged import Ragged
 from triglot.train import Feed
-from triglot.train.reallocate import SHARED, owners, reallocated, rotation
+from triglot.train.reallocate import SHARED, owners, reallocated, ridge, rotation
 from triglot.train.settings import JointAlignSettings
 
 
@@ -41,6 +41,22 @@ def test_the_map_is_scipy_s() -> None:
     found = rotation(source, target)
     np.testing.assert_allclose(found, orthogonal_procrustes(source, target)[0], atol=1e-10)
     np.testing.assert_allclose(found, turn, atol=0.02)
+
+
+def test_ridge_is_the_least_of_its_sum() -> None:
+    rng = np.random.default_rng(2)
+    source, target = rng.standard_normal((20, 4)), rng.standard_normal((20, 4))
+
+    def total(w: np.ndarray) -> float:
+        errors = [sum((x @ w - y) ** 2) for x, y in zip(source, target, strict=True)]
+        return sum(errors) / 20 + 0.3 / 4 * (w**2).sum()
+
+    found = ridge(source, target, penalty=0.3)
+    for i in range(4):
+        for j in range(4):
+            step = np.zeros((4, 4))
+            step[i, j] = 1e-4
+            assert (total(found + step) - total(found - step)) / 2e-4 == pytest.approx(0, abs=1e-6)
 
 
 def by_hand(rows: np.ndarray, feed: Feed, settings: JointAlignSettings) -> np.ndarray:

@@ -16,6 +16,7 @@ from sentence_transformers.sentence_transformer.modules import WeightedLayerPool
 from torch import nn
 
 from triglot.encoder.layers import layer_count
+from triglot.encoder.mixtures import MIXTURES
 from triglot.encoder.settings import MixSettings
 from triglot.encoder.transformer import TransformerEncoder
 from triglot.files import InputError, SettingError
@@ -44,9 +45,7 @@ def with_mixture(encoder: TransformerEncoder, settings: MixSettings) -> Transfor
         raise SettingError("mix.layer", f"{settings.layer}, but the last of the model's layers is {count}")
     transformer = cast(Any, cast(Transformer, encoder.model[0]).auto_model)
     width = int(transformer.config.hidden_size)
-    weights = torch.ones(count + 1 - settings.layer)
-    if settings.start == "last":
-        weights[:-1] = 0.0
+    weights = torch.tensor(MIXTURES[settings.start].weights(count + 1 - settings.layer))
     transformer.config.output_hidden_states = True
     mixture = WeightedLayerPooling(
         width, num_hidden_layers=count, layer_start=settings.layer, layer_weights=nn.Parameter(weights)

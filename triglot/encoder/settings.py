@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
+from triglot.encoder.mixtures import MIXTURES
 from triglot.files import SettingError
-from triglot.ranges import Dim, Heads, Layers, Range, Share, Vocab, check_ranges
+from triglot.ranges import Dim, Heads, Layers, OneOf, Range, Share, Vocab, check_ranges
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,12 @@ class MixSettings:
     """A learned mixture of layers in front of the pooling of a transformer (after arXiv 2205.08497).
 
     Attributes:
-        start: `last` (the last layer alone, so that the start is the model as it was) | `equal` (the mean of the
-            layers); empty for no mixture.
+        start: with which weights it begins (see `triglot.encoder.mixtures`); empty for no mixture.
         layer: the lowest that has a part; 0 is the output of the embeddings.
         rate: factor on the learning rate for the weights of the layers, which are of size 1.
     """
 
-    start: Literal["", "last", "equal"] = ""
+    start: Annotated[str, OneOf(MIXTURES, none="")] = ""
     layer: Annotated[int, Range(0, 1000)] = 0
     rate: Annotated[float, Range(0, 10**6, above=True)] = 100.0
 

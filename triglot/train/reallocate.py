@@ -16,6 +16,7 @@ import numpy as np
 from triglot.files import InputError, nearest
 from triglot.train.anchors import bag_matrix
 from triglot.train.feed import Feed
+from triglot.train.maps import MAPS
 from triglot.train.settings import JointAlignSettings
 
 log = logging.getLogger("triglot")
@@ -41,6 +42,13 @@ def rotation(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """(dim, dim) the orthogonal map W that makes source @ W nearest to target (Procrustes, Schönemann 1966)."""
     left, _, right = np.linalg.svd(source.T.astype(np.float64) @ target.astype(np.float64))
     return left @ right
+
+
+def ridge(source: np.ndarray, target: np.ndarray, penalty: float = 0.1) -> np.ndarray:
+    """(dim, dim) the map W of least |source @ W - target|^2 / n + penalty / dim * |W|^2."""
+    source, target = source.astype(np.float64), target.astype(np.float64)
+    gram = source.T @ source / len(source) + penalty / source.shape[1] * np.eye(source.shape[1])
+    return np.linalg.solve(gram, source.T @ target / len(source))
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
@@ -85,7 +93,9 @@ def reallocated(rows: np.ndarray, feed: Feed, settings: JointAlignSettings) -> n
         if int(seen.sum()) < settings.least:
             told.append(f"{name} as it was ({int(seen.sum())} texts beside one in {settings.pivot})")
             continue
-        made[private] = (rows[private] @ rotation(_unit(own[seen]), _unit(theirs[seen]))).astype(np.float32)
+        turned = rows[private] @ MAPS[settings.map].fit(_unit(own[seen]), _unit(theirs[seen]))
+        length = np.linalg.norm(rows[private], axis=1, keepdims=True)
+        made[private] = (_unit(turned) * length).astype(np.float32)
         told.append(f"{name} {int(private.sum()):,}")
     shared = int(((owner == SHARED) & (counts.sum(0) > 0)).sum())
     log.info("joint_align: private tokens turned to %s: %s; %s shared", settings.pivot, ", ".join(told), f"{shared:,}")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from triglot.files import SettingError, check_choice
-from triglot.ranges import Count, Range, Share, check_ranges
+from triglot.ranges import Count, OneOf, Range, Share, check_ranges
+from triglot.train.maps import MAPS
 
 SCHEDULES = ("linear", "cosine", "constant")
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -23,11 +24,13 @@ class JointAlignSettings:
         threshold: least share of a token's use that one language must have for it to be private, each language's texts
             counting the same; 0 for no joint alignment. The authors try .7 to .95.
         pivot: the language whose rows stay.
+        map: how the private rows of a language are carried to the pivot's (see `triglot.train.maps`).
         least: texts beside one in the pivot language that a language needs for its map.
     """
 
     threshold: Share = 0.0
     pivot: str = "en"
+    map: Annotated[str, OneOf(MAPS)] = "orthogonal"
     least: Annotated[int, Range(1, 10**9)] = 100
 
     def __post_init__(self) -> None:
