@@ -205,7 +205,7 @@ def test_what_is_missing_is_said(data: Path) -> None:
         recipe_of(data, "lists=''", "translation=''", "attacks=[]", "baselines=[bm25-mt]")
     with pytest.raises(InputError, match=r"retranslate.*no such folder of a translation model"):
         Data(data).source(recipe_of(data, "sources.0.retranslate={model: none-there}").sources[0], ["de", "en"])
-    with pytest.raises(InputError, match="retranslate: model: is missing"):
+    with pytest.raises(InputError, match=r"retranslate.model: is missing"):
         recipe_of(data, "sources.0.retranslate={pivot: en}")
     with pytest.raises(InputError, match=r"baselines.*bm24"):
         recipe_of(data, "baselines=[bm24]")
