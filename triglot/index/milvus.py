@@ -64,6 +64,7 @@ class Milvus:
         with self._told():
             self._client: Any = MilvusClient(where, token=os.environ.get(TOKEN, ""), timeout=_SECONDS)
         self._kinds: dict[int, str] = {}
+        self._indexes: dict[int, str] = {}
         self._loaded: set[str] = set()
 
     @contextmanager
@@ -223,6 +224,14 @@ class Milvus:
             self._kinds[number] = "words" if any(one["name"] == "words" for one in fields) else ""
         return bool(self._kinds[number])
 
+    def _width(self, number: int, view: str, width: int) -> dict[str, int]:
+        """What a search looks at, in the words of the collection's kind of index."""
+        if number not in self._indexes:
+            name = self._collection(number)
+            names = self._client.list_indexes(name, field_name=view)
+            self._indexes[number] = str(self._client.describe_index(name, index_name=names[0])["index_type"])
+        return {"HNSW": {"ef": width}, "IVF_FLAT": {"nprobe": width}}.get(self._indexes[number], {})
+
     def remove(self, number: int, ids: Sequence[str]) -> None:
         """Delete rows."""
         with self._told():
@@ -242,7 +251,7 @@ class Milvus:
                 anns_field=view,
                 limit=k,
                 filter=expression(where),
-                search_params={"params": {"ef": max(width, k), "nprobe": width}},
+                search_params={"params": self._width(number, view, max(width, k))},
                 output_fields=_PLAIN,
             )
         return [[(_row(hit["entity"] | {"id": hit["id"]}), float(hit["distance"])) for hit in hits] for hits in found]
