@@ -64,6 +64,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_vectors(root / "vectors")
     rows = [f"{code},{a} {b}" for code, known in WORDS.items() for a in known.split() for b in known.split()]
     (root / "texts.csv").write_text("\n".join(["lang,text", *rows]) + "\n", "utf-8")
+    more = "and more words than one line of a terminal has room for, which go on after its end, wherever that may be"
+    long = [f"{code}|{word} {more}" for code, known in WORDS.items() for word in known.split()]
+    (root / "long.csv").write_text("\n".join(["lang|text", *long]) + "\n", "utf-8")
     return root
 
 
@@ -80,6 +83,7 @@ COMMANDS = {
     "dry": "study demo --dry-run --out dry",
     "check": "check model --texts texts.csv -q",
     "inspect": "data inspect squad -q",
+    "search": "search model long.csv river Fluss -k 2 -q",
     "evaluate": "evaluate vectors --on atlas=atlas --languages de,en --out evaluated --force -q",
 }
 

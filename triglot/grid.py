@@ -18,6 +18,15 @@ def as_text(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("  ".join(line).rstrip() for line in padded)
 
 
+def cut(text: str, width: int) -> str:
+    """A text in so many columns of a terminal, where some letters take two; whole where `width` is 0."""
+    from rich.cells import cell_len, set_cell_size
+
+    if not width or cell_len(text) <= width:
+        return text
+    return f"{set_cell_size(text, max(width - 3, 1)).rstrip()}..."
+
+
 def as_html(head: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "", notes: Sequence[str] = ()) -> str:
     """A `table` element whose cells are plain text, and a paragraph for each note."""
     top = "".join(f"<th>{escape(cell)}</th>" for cell in head)

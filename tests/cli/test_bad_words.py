@@ -47,6 +47,7 @@ LINES = {
     "train demo lr=3 --out o": "command line: lr: no such setting; did you mean 'train.lr'?",
     "train demo train.steps=abc --out o": "command line: train.steps: 'abc' is not a whole number",
     "train demo": "Missing option '--out'",
+    "train pairs.jsonl --model static --out o lr=3": "command line: lr: no such setting; did you mean 'train.lr'?",
     "train pairs.jsonl --out o": "pairs.jsonl: is data; --model says what to train",
     "train demo encoder.kind=pretrained encoder.model=./nope --out o": "encoder.model: nope: no such file or folder",
     "train xquad-r-cpu data=nowhere --out o": "no such file or folder",

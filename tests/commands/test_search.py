@@ -98,5 +98,12 @@ def test_a_study_lists_its_models_and_an_arm_with_one_is_that(tmp_path: Path) ->
     done = triglot("search", study, "articles.csv", "x")
     assert done.code == 2
     assert f"is no model but 2 of them; name one:\n  {study / 'arms/x-x/seed-1'}\n" in done.err
+    for run in ("before", "after"):
+        shutil.copytree("model", tmp_path / "runs" / run / "model")
+    done = triglot("search", tmp_path / "runs", "articles.csv", "x")
+    assert (done.code, f"\n  {tmp_path / 'runs/after'}\n  {tmp_path / 'runs/before'}\n" in done.err) == (2, True)
+    (tmp_path / "nothing").mkdir()
+    done = triglot("search", tmp_path / "nothing", "articles.csv", "x")
+    assert (done.code, "nothing: is no model (it has neither" in done.err) == (2, True)
     done = triglot("search", study / "arms" / "x-y", "articles.csv", "password", "-k", "1", "-q")
     assert done.code == 0, done.err

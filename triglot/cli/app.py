@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -337,6 +338,14 @@ def listen(quiet: bool) -> bool:
 def one_line(text: str) -> str:
     """Text for one line of a terminal: line breaks and control characters are spaces."""
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
+
+
+def print_hit(line: str) -> None:
+    """A hit on one line: in a terminal as much of it as there is room for, else all of it."""
+    from triglot.grid import cut
+
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    typer.echo(cut(line.replace("\t", "  "), width) if width else line)
 
 
 def words(text: str) -> list[str]:

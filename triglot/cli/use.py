@@ -26,6 +26,7 @@ from triglot.cli.app import (
     codes,
     listen,
     one_line,
+    print_hit,
     put,
     within,
 )
@@ -220,7 +221,10 @@ def search(
         ways = {key: value for key, value in given.items() if value}
         for answer in answers(model, asked, ways, k=k, lang=lang, model=model_name, computing=computing):
             for line in lines(answer, as_json):
-                typer.echo(line if as_json else one_line(line.replace("\t", "  ")))
+                if as_json:
+                    typer.echo(line)
+                else:
+                    print_hit(one_line(line.replace("\t", "  ")))
         return
     check_plain(model, {**given, "model": model_name})
     if not passages:
@@ -242,9 +246,10 @@ def search(
         for hit in hits:
             about = {"query": query} | ({"query_id": name} if name else {})
             line = json.dumps({**about, **asdict(hit)}, ensure_ascii=False)
-            typer.echo(
-                line if as_json else f"{hit.rank:4d}  {hit.score:7.4f}  {one_line(hit.id)}\t{one_line(hit.text)}"
-            )
+            if as_json:
+                typer.echo(line)
+            else:
+                print_hit(f"{hit.rank:4d}  {hit.score:7.4f}  {one_line(hit.id)}\t{one_line(hit.text)}")
 
 
 @app.command(cls=Command)

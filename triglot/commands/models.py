@@ -119,17 +119,20 @@ def model_folder(model: str) -> str:
     """The model folder of a run folder, or of a study or an arm that has one alone; anything else as it is.
 
     Raises:
-        InputError: a study or an arm with several models; they are listed.
+        InputError: a study, an arm or a folder of runs with several models, which are listed; or a folder without any.
     """
-    if not Path(model).is_dir() or (Path(model) / "modules.json").is_file():
+    folder = Path(model)
+    if not folder.is_dir() or any((folder / name).is_file() for name in ("modules.json", "config.json")):
         return model
     found: list[Path] = []
-    for below in ("model", "seed-*/model", "arms/*/seed-*/model"):
-        found = found or sorted(path.parent for path in Path(model).glob(f"{below}/modules.json"))
+    for below in ("model", "seed-*/model", "arms/*/seed-*/model", "*/model", "*"):
+        found = found or sorted(path.parent for path in folder.glob(f"{below}/modules.json"))
     if len(found) > 1:
-        listed = "".join(f"\n  {path.parent}" for path in found)
+        listed = "".join(f"\n  {path.parent if path.name == 'model' else path}" for path in found)
         raise InputError(f"{model}: is no model but {len(found)} of them; name one:{listed}")
-    return str(found[0]) if found else model
+    if not found:
+        raise InputError(f"{model}: is no model (it has neither modules.json nor config.json)")
+    return str(found[0])
 
 
 def load_cross_encoder(folder: str, computing: Computing = USUAL) -> Callable[[str, Sequence[str]], Any]:

@@ -74,8 +74,6 @@ def kind_of(model: str) -> str:
         return model
     folder = Path(model_folder(model)).expanduser()
     if folder.is_dir():
-        if not any((folder / name).is_file() for name in ("modules.json", "config.json")):
-            raise InputError(f"--model {model}: is no model (it has neither modules.json nor config.json)")
         return "pretrained static" if is_static(folder) else "pretrained"
     if folder.exists() or model.startswith((".", "~", "/")) or model.count("/") > 1:
         raise InputError(f"--model {model}: no such model folder; {' and '.join(FRESH)} start from nothing")
@@ -190,6 +188,14 @@ def starter(data: str, model: str, overrides: Sequence[str] = (), on: Mapping[st
         raise InputError(
             f"{data}: is data; --model says what to train: a folder, a name on the hub, or {' or '.join(FRESH)}"
         )
+    _check_words(model, overrides)
     document = parse_yaml(recipe_text(data, model, on=on), f"recipe for {data}")
     document.value["name"] = Path(split_spec(data)[1]).resolve().name.partition(".")[0] or "data"
     return recipe_of(document, overrides)
+
+
+def _check_words(model: str, overrides: Sequence[str]) -> None:
+    """Raise InputError for settings that are wrong whatever the data, before these are read."""
+    own = [word for word in overrides if not word.startswith(("sources", "evaluate", "validation"))]
+    if own:
+        recipe_of(parse_yaml("\n".join(["encoder:", *_encoder(kind_of(model), model)]), "recipe"), own)

@@ -9,9 +9,9 @@ from functools import cache
 
 import numpy as np
 import pyarrow.compute as pc
-from rich.cells import cell_len, set_cell_size
 
 from triglot.evaluate.results import figure_names, read_figures, read_questions
+from triglot.grid import cut
 from triglot.report.runs import Arm
 from triglot.report.verdicts import ALPHA
 from triglot.stats import cluster_sums, holm, permutation_test
@@ -103,15 +103,8 @@ class Changes:
         for title, examples in (("won", self.won), ("lost", self.lost)):
             for one in examples:
                 ranks = f"  {title:<4} {one.language:<5} {one.before:>6,} -> {one.after:<6,} "
-                found.append(ranks + _cut(one.text, width - len(ranks)))
+                found.append(ranks + cut(one.text, width - len(ranks)))
         return found
-
-
-def _cut(text: str, width: int) -> str:
-    """A text in so many columns of a terminal, where some letters take two."""
-    if cell_len(text) <= width:
-        return text
-    return f"{set_cell_size(text, max(width - 3, 1)).rstrip()}..."
 
 
 @cache
