@@ -13,7 +13,7 @@ import numpy as np
 from triglot import escapes
 from triglot.files import InputError, nearest
 from triglot.grid import as_html, as_text
-from triglot.measures import Measure, find, reported, shown
+from triglot.measures import Measure, find, known, reported, shown
 from triglot.report.resampling import PerQuery, resample
 from triglot.report.runs import Arm
 from triglot.report.verdicts import MARKS, OF_MODELS, WORDS, Decision, decide, margin_of
@@ -242,7 +242,7 @@ def compare(
             own, bottom = found[key][0] if key in found else None, find(column.measure).least
             cells.append(None if value is None else make_cell(value, column, own, decisions.get(key), bottom=bottom))
         rows.append(Row(arm.name, len(arm.runs), tuple(cells)))
-    notes = [*_notes(arms, benchmark, bool(found), level)]
+    notes = [*_notes(arms, benchmark, columns, bool(found), level)]
     titles = [TITLES.get(column.setting, column.title).lower() for column in columns]
     notes[1:1] = verdict_notes(decisions, titles, present, reference, margin)
     return Table(
@@ -270,7 +270,10 @@ def make_cell(
     )
 
 
-def _notes(arms: Sequence[Arm], benchmark: str, resampled: bool, level: float) -> tuple[str, ...]:
+def _notes(
+    arms: Sequence[Arm], benchmark: str, columns: Sequence[Column], resampled: bool, level: float
+) -> tuple[str, ...]:
+    """What is said below a table, without what results say of measures that it does not show."""
     counts = {key for arm in arms for run in arm.runs for key in run.benchmarks.get(benchmark, {}).get("counts", {})}
     unit = next((unit for unit in ("premises", "questions") if unit in counts), "paragraphs")
     notes = []
@@ -291,7 +294,9 @@ def _notes(arms: Sequence[Arm], benchmark: str, resampled: bool, level: float) -
         for run in arm.runs
         for note in run.benchmarks[benchmark].get("notes", [])
     )
-    return (*notes, *of_data)
+    shown_here = {column.measure.partition("@")[0] for column in columns}
+    elsewhere = [row.title.partition("@")[0] for row in known() if row.notes and row.base not in shown_here]
+    return (*notes, *(note for note in of_data if not any(f" {title} " in note for title in elsewhere)))
 
 
 def cell_text(cell: Cell | None, column: Column, *, with_interval: bool = True) -> str:
