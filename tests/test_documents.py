@@ -164,6 +164,7 @@ def test_the_page_of_search_runs_from_end_to_end(tmp_path: Path, monkeypatch: py
             writer.writeheader()
             writer.writerows(some)
     Path("gone.txt").write_text(f"{rows[5]['id']}\nnot there\n", "utf-8")
+    Path("questions.txt").write_text("how do I change my password\nwo finde ich die Rechnung\n", "utf-8")
     said = []
     for language, _, text in blocks(ROOT / "docs/search.md"):
         for line in text.splitlines() if language == "sh" else []:
@@ -179,6 +180,8 @@ def test_the_page_of_search_runs_from_end_to_end(tmp_path: Path, monkeypatch: py
     assert {hit["lang"] for hit in hits} <= {"de", "en"}
     assert len(hits) == 3
     assert "1 of 2 passages deleted" in said[6]
+    assert "help (fair) (2 questions" in said[-1]
+    assert "help (any) (2 questions" in said[-1]
 
 
 def test_the_pages_stand_in_the_four_groups() -> None:
