@@ -10,6 +10,7 @@ import copy
 import json
 import logging
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -29,6 +30,7 @@ from triglot.files import InputError, atomic_folder, parse_json
 from triglot.shapes import shaped, strict
 
 log = logging.getLogger("triglot")
+_LOCK = threading.Lock()
 FILE = "languages.safetensors"
 UNKNOWN = -1
 
@@ -299,11 +301,23 @@ class _Told:
     names: dict[str, str]
 
 
-@lru_cache(maxsize=4)
-def _identifier(among: tuple[str, ...]) -> _Told:
+@lru_cache(maxsize=1)
+def _every_language() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+
+def _identifier(among: tuple[str, ...]) -> _Told:
+    # Threads of a service ask at one time: what is read once is read by one of them (a header of NumPy's files that two
+    # threads parse at once ends in a SystemError of Python 3.11).
+    with _LOCK:
+        return _among(among)
+
+
+@lru_cache(maxsize=16)
+def _among(among: tuple[str, ...]) -> _Told:
+    identifier = copy.copy(_every_language())
     known = set(identifier.labels)
     names: dict[str, str] = {}
     for code in among or sorted(known):

@@ -70,6 +70,10 @@ class Service:
     def _encode(self, texts: Sequence[str], side: str) -> np.ndarray:
         return self.searcher.encoder.encode(list(texts), side=side)
 
+    def warm(self) -> None:
+        """Load what is loaded once, before the first question: what tells languages."""
+        self.searcher.languages_of(["what is it?"], [""])
+
     def close(self) -> None:
         """Wait for what was begun: a write that was accepted is finished."""
         for one in (self._writer, self._readers, self._model):
