@@ -11,6 +11,7 @@ from triglot.corpus.retrieval import RetrievalSet
 from triglot.recipe import Recipe, Stage, arm_recipe, single, to_yaml
 from triglot.study.data import Data
 from triglot.study.folder import MADE
+from triglot.study.makers import drawn_alone
 from triglot.study.stage import warnings_of
 
 
@@ -23,7 +24,7 @@ def dry_run(recipe: Recipe, *, arms: Sequence[str] = (), seeds: Sequence[int] = 
         seeds: of the study.
     """
     with TemporaryDirectory() as folder:  # what a study makes is made there, and forgotten
-        return _dry(recipe, arms, seeds, Data(recipe.data, recipe.made, Path(folder) / MADE))
+        return _dry(recipe, arms, seeds, Data(recipe.data, drawn_alone(recipe.made), Path(folder) / MADE))
 
 
 def _dry(recipe: Recipe, arms: Sequence[str], seeds: Sequence[int], data: Data) -> tuple[list[str], bool]:
@@ -53,6 +54,12 @@ def _cost(recipe: Recipe, runs: Sequence[Recipe], data: Data, arms: Sequence[str
         if isinstance(opened.retrieval, RetrievalSet):
             queries, passages = len(opened.retrieval.queries), len(opened.retrieval.passages)
             lines.append(f"  benchmark {asked.name}: {queries:,} questions, {passages:,} passages to encode")
+        elif opened.retrieval is not None:
+            topics = sum(len(part.topics) for part in opened.retrieval.parts.values())
+            lines.append(f"  benchmark {asked.name}: {topics:,} questions; passages are streamed")
+        if opened.task is not None:
+            items, codes = len(opened.task.test), len(opened.task.codes)
+            lines.append(f"  benchmark {opened.task.name}: {items:,} items to classify in {codes} languages")
     return lines
 
 

@@ -111,13 +111,16 @@ def run(asked: Job, out: Path, *, force: bool = False, progress: bool = False) -
 def planned(asked: Job, out: Path | None) -> Plan:
     """What each part takes, from a timed probe, and what fits into the budget."""
     from triglot.study.folder import MADE
+    from triglot.study.makers import drawn_alone
     from triglot.study.parts import waves
     from triglot.study.probe import Plan, estimate, fit
 
     found = waves(asked.recipe, asked.arms, asked.seeds)
     with TemporaryDirectory() as temporary:
-        place = Path(temporary) / MADE if out is None or not out.exists() else out / MADE
-        data = Data(asked.recipe.data, asked.recipe.made, place)
+        there = out is not None and (out / MADE).is_dir()
+        place = out / MADE if there and out is not None else Path(temporary) / MADE
+        made = asked.recipe.made if there else drawn_alone(asked.recipe.made)
+        data = Data(asked.recipe.data, made, place)
         seconds = estimate(asked.recipe, found, data, resolve(out, "folder") if out is not None else None)
     if asked.budget is None:
         return Plan(seconds, jobs=asked.workers)
