@@ -23,7 +23,6 @@ from triglot.sealed import check_files, checksums, discard, read_sealed, write_s
 from triglot.settings import plain
 from triglot.shapes import shaped
 from triglot.study.fingerprint import fingerprint
-from triglot.study.makers import SEAL as SEAL_OF_MADE
 from triglot.train.distributed import is_main
 from triglot.train.teacher import SEAL as SEAL_OF_TEACHER
 
@@ -118,7 +117,7 @@ def beyond_start(out: Path) -> list[str]:
     """The files below a folder that a start alone does not leave: what was trained or measured, and what is not
     ours."""
     sealed: set[str] = set()
-    patterns = (f"init/**/{_SEAL}", f"teachers/*/*/{SEAL_OF_TEACHER}", f"{MADE}/*/{SEAL_OF_MADE}")
+    patterns = (f"init/**/{_SEAL}", f"teachers/*/*/{SEAL_OF_TEACHER}", f"{MADE}/*.json")
     for pattern in patterns if out.is_dir() else ():
         sealed |= {path.parent.relative_to(out).as_posix() for path in out.rglob(pattern)}
     return [

@@ -1,8 +1,8 @@
 """Data that a study makes before it runs: the built-in facts in the layouts of other tasks, a benchmark laid out as
 another, queries translated by word lists, nested augmented copies.
 
-Each lies in a folder of its own with a sealed `made.json`: made again where its settings or what it was made of are
-others, and kept where they are the same.
+Each lies in a folder of its own with a sealed document beside it, `NAME.json`: made again where its settings or what
+it was made of are others, and kept where they are the same.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from triglot.settings import plain
 from triglot.study.fingerprint import fingerprint
 
 log = logging.getLogger("triglot")
-SEAL = "made.json"
 Make = Callable[..., Mapping[str, Any]]
 
 
@@ -113,8 +112,14 @@ def make(made: Made, place: Path, at: Callable[[str], Path], name: str) -> Path:
             raise InputError(f"made.{name}.options: {str(error).partition('got an ')[2] or error}") from None
         except InputError as error:
             raise InputError(f"made.{name}: {error}") from None
-        write_sealed(temporary / SEAL, {"asked": asked, "facts": dict(facts), "files": checksums(temporary)})
+        sums = checksums(temporary)
+    write_sealed(_seal(place), {"asked": asked, "facts": dict(facts), "files": sums})
     return place
+
+
+def _seal(place: Path) -> Path:
+    """The document about data that were made; beside their folder, where no reader of them finds it."""
+    return place.with_name(f"{place.name}.json")
 
 
 def drawn_alone(made: Mapping[str, Made]) -> dict[str, Made]:
@@ -130,17 +135,17 @@ def drawn_alone(made: Mapping[str, Made]) -> dict[str, Made]:
 def facts_of(place: Path) -> Mapping[str, Any]:
     """What was told of data that were made; nothing where they are not there any more."""
     try:
-        return read_sealed(place / SEAL).get("facts", {})
+        return read_sealed(_seal(place)).get("facts", {})
     except InputError as error:
         log.warning("%s; nothing is told of it", error)
         return {}
 
 
 def _is_there(place: Path, asked: Mapping[str, Any]) -> bool:
-    if not (place / SEAL).is_file():
+    if not _seal(place).is_file():
         return False
     try:
-        seal = read_sealed(place / SEAL)
+        seal = read_sealed(_seal(place))
         if seal.get("asked") != json.loads(json.dumps(asked)):
             return False
         check_files(place, seal.get("files", {}))
