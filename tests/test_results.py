@@ -29,5 +29,5 @@ def test_every_figure_of_a_section_stands_in_the_report(tmp_path: Path, monkeypa
     text = studies.table()
     for part in ("| a | 3 | 0.512 [0.500, 0.520] | 1,234 |", "| b | 1 | — | — |", "**holds**", "+0.100 [0.050, 0.150]"):
         assert part in text
-    page = "<!-- studies: tools/studies.py -->\nold\n<!-- /studies -->"
-    assert "old" not in studies.placed(page)
+    page = "<!-- studies: tools/studies.py -->\nstale figures\n<!-- /studies -->"
+    assert "stale" not in studies.placed(page)
