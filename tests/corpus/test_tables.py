@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from triglot.corpus import tables, workbook
+from triglot.corpus.description import guess
 from triglot.corpus.formats.passages import read_collection
 from triglot.files import InputError
 
@@ -130,6 +131,8 @@ def test_a_workbook_is_its_first_sheet_with_rows(tmp_path: Path, caplog: pytest.
     assert tables.cell_text(found[0][2]["id"]) == "7"
     assert "the sheet 'Articles' is read; not read: 'Notes'" in caplog.text
     assert read_collection(tmp_path / "a.xlsx") == (["7", "b1"], ["Fluss", "river"], ["de", "en"])
+    (found,) = guess({"a.xlsx": tables.columns_of(tmp_path / "a.xlsx")})
+    assert found.first == {"id": "7", "lang": "de", "text": "Fluss"}
     write_workbook(tmp_path / "b.xlsx", {"Empty": []})
     with pytest.raises(InputError, match=r"b\.xlsx: is empty"):
         tables.columns_of(tmp_path / "b.xlsx")

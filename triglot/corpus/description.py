@@ -18,13 +18,16 @@ from triglot.settings import build
 
 # Names that columns have in exports, by their role, the likelier first; letters and digits alone are compared.
 NAMES = {
-    "id": "id articleid docid documentid pageid passageid pid did docno uid uuid",
-    "text": "text body content contents passage answer antwort document html markdown description sentence",
-    "title": "title headline heading subject",
-    "language": "lang language locale langcode languagecode iso sprache",
+    "id": "id articleid docid documentid pageid passageid pid did docno uid uuid articleno articlenumber artikelid "
+    "artikelnr",
+    "text": "text body content contents passage answer antwort document html markdown description sentence inhalt "
+    "beschreibung contenu contenido texto texte",
+    "title": "title headline heading subject titel titre titulo",
+    "language": "lang language locale langcode languagecode iso sprache langue idioma",
     "group": "translationkey translationgroup translationid groupid group translationof conceptid parentid key "
     "canonicalid masterid",
-    "query": "query question search searchquery searchterm querytext searchtext term keywords frage q",
+    "query": "query question search searchquery searchterm querytext searchtext term keywords frage suche suchbegriff "
+    "suchanfrage requete consulta q",
     "article": "clickedid clicked clickid articleid docid documentid resultid pageid passageid did pid clickeddoc "
     "clickedarticle clickeddocument target",
     "clicks": "clicks clickcount nclicks numclicks count frequency n",
@@ -137,7 +140,7 @@ class Description:
         if not self.clicks and not any(one.columns.query for one in self.articles):
             raise SettingError("clicks", "is missing, and no table of articles has a column `query`")
         if self.clicks and not any(one.columns.id for one in self.articles):
-            raise SettingError("articles.0.columns.id", "is missing; clicks name articles by it")
+            raise SettingError("articles.0.columns.id", "is missing; clicks name articles by it (--columns id=COLUMN)")
 
 
 def _check_language(table: Articles | Clicks) -> None:
@@ -276,7 +279,10 @@ def _guess(path: str, columns: Mapping[str, Sequence[Any]], named: Mapping[str, 
             taken["query"] = ""
         table = Articles(ArticleColumns(text=text, **taken), path, spoken)
     roles = {name for names in roles_of(table).values() for name in names}
-    first = {name: next((str(one) for one in columns[name] if one not in (None, "")), "") for name in roles}
+    first = {
+        name: next((tables.cell_text(one) or str(one) for one in columns[name] if one not in (None, "")), "")
+        for name in roles
+    }
     rows = max(map(len, columns.values()))
     return Guess(table, first, rows, tuple(name for name in columns if name not in roles), bool(named))
 
