@@ -59,3 +59,28 @@ def test_an_index_as_shards_and_back(tmp_path: Path) -> None:
     assert half.code == 0, half.err
     block = next(Shards(tmp_path / "h").blocks())
     np.testing.assert_allclose(block.vectors, before.get(block.ids)[1], atol=5e-4)
+
+
+@pytest.mark.peers
+@pytest.mark.slow
+def test_shards_go_into_a_database_a_portion_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("milvus_lite", reason="no milvus-lite (extra milvus)")
+    from triglot.commands import index as commands
+    from triglot.index.places import open_index
+
+    model(tmp_path / "model")
+    jsonl(tmp_path / "p.jsonl", passages())
+    words = ["--shard-rows", "4", "--languages", "de,en", "-q"]
+    assert triglot("encode", tmp_path / "model", tmp_path / "p.jsonl", "--out", tmp_path / "v", *words).code == 0
+    monkeypatch.setattr(commands, "_PORTION", 9)
+    place = f"milvus+file:{tmp_path / 'all.db'}/help"
+    done = triglot("index", tmp_path / "model", tmp_path / "v", "--out", place, "--json", "-q")
+    assert done.code == 0, done.err
+    assert triglot("index", tmp_path / "model", tmp_path / "v", "--out", tmp_path / "disk", "-q").code == 0
+    ids = [row["id"] for row in passages()]
+    (there, vectors), (here, same) = open_index(place).get(ids), DiskIndex(tmp_path / "disk").get(ids)
+    order = [there.ids.index(one) for one in here.ids]
+    assert sorted(there.ids) == sorted(ids)
+    for name in ("texts", "langs", "groups"):
+        assert [getattr(there, name)[row] for row in order] == list(getattr(here, name))
+    np.testing.assert_allclose(vectors[order], same, atol=1e-6)

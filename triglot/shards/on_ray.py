@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,8 @@ def run(job: Job, numbers: Sequence[int], encoder: Any, workers: int) -> Iterato
     started = not ray.is_initialized()
     if started:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
+    for name in ("ray", "ray.data"):  # progress is told here, and what goes wrong is raised
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     on_gpu = job.computing.device.startswith("cuda") or getattr(getattr(encoder, "device", None), "type", "") == "cuda"
@@ -65,6 +69,8 @@ def run(job: Job, numbers: Sequence[int], encoder: Any, workers: int) -> Iterato
     room = have.get("GPU", 0) if on_gpu else have.get("CPU", 1) // max(1, job.threads)
     if on_gpu and not room:
         raise InputError("--engine ray: the model computes on a GPU, and the cluster has none (--device cpu)")
+    if on_gpu:  # Ray shows an actor its own GPU alone
+        job = replace(job, computing=replace(job.computing, device="cuda"))
     # Without room for one whole actor it takes what there is: a small machine is slow and does not hang.
     count = max(1, min(workers or int(room), len(numbers)))
     need = min(float(job.threads), have.get("CPU", 1) / (count + 1))
@@ -82,10 +88,14 @@ def run(job: Job, numbers: Sequence[int], encoder: Any, workers: int) -> Iterato
         for row in done.iter_rows():
             yield read_sealed(note_file(work, int(row["shard"])))
     except RayError as error:
-        cause = getattr(error, "cause", None) or error.__cause__
-        if isinstance(cause, InputError):
-            raise cause from None
-        raise InputError(f"--engine ray: {str(error).strip().splitlines()[-1]:.300}") from error
+        raise InputError(f"--engine ray: {_reason(error)}") from error
     finally:
         if started:
             ray.shutdown()
+
+
+def _reason(error: BaseException) -> str:
+    """What a worker said; Ray hands it on inside the text of errors of its own."""
+    told = re.findall(r"InputError(?:\x1b\[[0-9;]*m)?: (.+)", str(error))
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    return f"{told[-1] if told else (lines or [type(error).__name__])[0]:.500}"
