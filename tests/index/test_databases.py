@@ -99,6 +99,22 @@ def test_a_search_is_that_of_the_folder(
     assert one.calibrated == pytest.approx(two.calibrated, abs=1e-3)
 
 
+def test_languages_are_asked_at_one_time(
+    both: tuple[DiskIndex, DatabaseIndex], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, queries = both[1], made(5, seed=8)[1]
+    one = index.search(queries, 20, langs=["de"] * 5, view="fair", calibrated=True)
+    by_words = index.snapshot.by_words("text w3", 5)
+    monkeypatch.setattr(index._db, "together", 4)
+    two = index.search(queries, 20, langs=["de"] * 5, view="fair", calibrated=True)
+    assert (one.scores == two.scores).all()
+    for first, second in zip(one.places.tolist(), two.places.tolist(), strict=True):
+        assert index.documents(one, first).ids == index.documents(two, second).ids
+    assert {code: len(places) for code, places in index.snapshot.by_words("text w3", 5).items()} == {
+        code: len(places) for code, places in by_words.items()
+    }
+
+
 def test_what_it_knows_of_itself_is_kept(both: tuple[DiskIndex, DatabaseIndex], connect: Connect) -> None:
     disk, database = both
     again = DatabaseIndex(connect("both"), "both")

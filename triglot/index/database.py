@@ -48,6 +48,7 @@ class Database(Protocol):
 
     name: str
     longest: int  # bytes of a text
+    together: int  # questions that it answers at one time; 1 for one that is embedded
 
     def records(self) -> dict[str, bytes] | None:
         """All records, None where there is no index."""

@@ -54,6 +54,7 @@ class Milvus:
             from pymilvus.exceptions import MilvusException
         self._types, self._function = DataType, (Function, FunctionType)
         self._errors, self._address = MilvusException, address
+        self.together = 1 if address.how == "file" else 8
         where = address.url
         if address.how == "file":
             with named():

@@ -53,6 +53,7 @@ class Qdrant:
             from qdrant_client.http.exceptions import ApiException
         self._models, self._address, self._errors = models, address, ApiException
         self._local = client is not None or address.how == "file"
+        self.together = 1 if self._local else 8
         self._lock = RLock()  # local mode is for one thread
         if client is None:
             with self._told():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -221,8 +223,10 @@ class RemoteSnapshot:
                 for code, count in state.counts.items()
                 if _allows(conditions or (), code)
             ]
-        for code, whole, most in asked if conditions is not None and len(queries) else ():
-            for number, hits in enumerate(self._nearest(queries, most, view, whole)):
+        asked = asked if conditions is not None and len(queries) else []
+        found = self._each(lambda one: list(self._nearest(queries, one[2], view, one[1])), asked)
+        for (code, *_), of_queries in zip(asked, found, strict=True):
+            for number, hits in enumerate(of_queries):
                 for row, score in hits:
                     lang = self._numbers.get(row.lang)
                     if lang is not None:
@@ -245,6 +249,14 @@ class RemoteSnapshot:
             some = queries[start : start + _TOGETHER]
             yield from state.database.search(state.number, state.view(view), some, k, where, state.width)
 
+    def _each(self, ask: Callable[[Any], Any], about: Sequence[Any]) -> list[Any]:
+        """What the database says about each of several things, some of them at one time."""
+        together = min(self._state.database.together, len(about))
+        if together < 2:
+            return [ask(one) for one in about]
+        with ThreadPoolExecutor(together) as threads:
+            return list(threads.map(ask, about))
+
     def scored(self, queries: np.ndarray, langs: Sequence[str], places: np.ndarray, view: str) -> Found:
         """Passages that are known with their scores, see `triglot.index.protocol.Snapshot`."""
         state = self._state
@@ -265,17 +277,16 @@ class RemoteSnapshot:
 
     def by_words(self, question: str, k: int, where: Sequence[Condition] = ()) -> dict[str, np.ndarray]:
         """Language -> places of its best passages by BM25 of the database, best first."""
-        state, conditions, found = self._state, self._exact(where), {}
+        state, conditions = self._state, self._exact(where)
         if not state.lexical:
             raise InputError("this index keeps no words; build it with them for hybrid search")
+        asked = []
         for code, count in state.counts.items() if conditions is not None else ():
-            terms, _ = words.terms_of(question, code, 0.0)
+            terms, _ = words.terms_of(question, code, 0.0)  # a term is that of one language, and finds no other
             if terms and _allows(conditions or (), code):
-                # a term is that of one language, and finds no other
-                rows = state.database.by_words(state.number, terms, min(k, count), conditions or ())
-                if rows:
-                    found[code] = self._taken(rows)
-        return found
+                asked.append((code, terms, min(k, count)))
+        rows = self._each(lambda one: state.database.by_words(state.number, one[1], one[2], conditions or ()), asked)
+        return {code: self._taken(of_code) for (code, *_), of_code in zip(asked, rows, strict=True) if of_code}
 
 
 def _allows(where: Sequence[Condition], code: str) -> bool:
