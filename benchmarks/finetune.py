@@ -24,6 +24,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import argparse
 import json
+import re
 import statistics
 import tempfile
 import time
@@ -170,6 +171,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=0, help="0: torch's default")
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
+    parser.add_argument("--only", default="", help="a regular expression: only ways with such names, beside the first")
     parser.add_argument(
         "--precision", default="", help="fp32, bf16 or both, comma-separated; bf16 only where there are units"
     )
@@ -204,6 +206,7 @@ def main() -> None:
             "triglot, table frozen": lambda precision: ours(task, precision, ["encoder.freeze=embeddings"]),
             "triglot, half frozen": lambda precision: ours(task, precision, [half]),
         }
+        ways = {way: how for way, how in ways.items() if way == "trainer" or re.search(args.only, way)}
         print(f"untouched: {found_first(args.model, task.held_out):.3f} found first", flush=True)
         print(f"{len(task.pairs)} pairs, {args.batch} a step, {torch.get_num_threads()} threads, {args.clock} time")
         print("| precision | | pairs/s | ratio to the trainer | found first |\n|---|---|---:|---:|---:|")

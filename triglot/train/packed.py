@@ -50,7 +50,8 @@ class Rows:
         if self._types:
             given["token_type_ids"] = torch.zeros_like(ids)[None]
         with kernels(ids.device, attention, blocks):
-            row = self._layers(**given, return_dict=True).last_hidden_state[0]  # (tokens, width)
+            out = self._layers(**given, return_dict=True)
+        row = out.last_hidden_state[0]  # (tokens, width)
         made, start = [], 0
         for texts, tokens, mask in blocks:
             end = start + texts * tokens
@@ -59,6 +60,8 @@ class Rows:
                 "token_embeddings": row[start:end].view(texts, tokens, -1),
                 "attention_mask": shown,
             }
+            if states := out.get("hidden_states"):  # for a mixture of layers
+                features["all_layer_embeddings"] = [one[0, start:end].view(texts, tokens, -1) for one in states]
             for module in list(self._model)[1:]:
                 features = module(features)
             made.append(features["sentence_embedding"])
