@@ -14,11 +14,14 @@ from triglot.commands.models import load_model, model_folder, paths_of
 from triglot.commands.sources import check_there, read_source, source_path
 from triglot.corpus.formats.vectors import blocks
 from triglot.encoder.computing import USUAL, Computing
-from triglot.encoder.languages import UNKNOWN
-from triglot.files import InputError, read_lines
+from triglot.encoder.languages import UNKNOWN, Removal
+from triglot.files import InputError, nearest, read_lines
 from triglot.language_tags import language
 
 log = logging.getLogger("triglot")
+_FEW = 30  # vectors of a language, of which a mean says little
+_PLAIN = 0.3  # length of a mean that is no chance
+_LIKE = 0.5  # cosine of two means of one model and language
 
 
 def debias_model(
@@ -73,6 +76,9 @@ def debias_model(
     inputs = [*paths_of(model), *map(source_path, (path, *aside.values()))]
     with outputs.folder(out, "debias", model=model, inputs=inputs, force=force) as place:
         corpus = read_source(path, format=format, languages=languages)
+        for code in (language(one, "--languages") for one in languages):
+            if code not in corpus.languages:
+                raise InputError(f"--languages: {path} has no text in {code!r}{nearest(code, corpus.languages)}")
         hidden: set[str] = set()
         for name, benchmark_path in aside.items():
             benchmark = open_benchmark(benchmark_path, name=name, stream=False, classification=False).in_memory()
@@ -187,12 +193,34 @@ def debias_vectors(
             raise InputError(
                 f"{vectors}: vectors of {array.shape[1]} dimensions, but {model} has {step.offsets.shape[1]}"
             )
+        if model:
+            _say_foreign(vectors, array, spoken, step, model, side)
         numbers = {code: step.number(code) if code else UNKNOWN for code in set(spoken)}
         moved = step.apply(array, np.array([numbers[code] for code in spoken], np.int64), side)
         with (place / Path(out).name).open("wb") as handle:
             np.save(handle, moved)
     known = sum(numbers[code] != UNKNOWN for code in spoken)
     return f"{len(array):,} vectors, {known:,} of them changed by {step.method}"
+
+
+def _say_foreign(vectors: str, array: np.ndarray, spoken: Sequence[str], step: Removal, model: str, side: str) -> None:
+    """Vectors of another model have means of their own, where the step knows those of its model (`centre`)."""
+    if step.method != "centre":
+        return
+    offsets = step.query_offsets if side == "query" and step.query_offsets is not None else step.offsets
+    codes = np.array(spoken)
+    for code in sorted({*spoken} - {""}):
+        own, place = array[codes == code], step.number(code)
+        if len(own) < _FEW or place == UNKNOWN:
+            continue
+        mean, offset = own.mean(axis=0), offsets[place]
+        length = float(np.linalg.norm(mean))
+        near = float(mean @ offset) / max(length * float(np.linalg.norm(offset)), 1e-12)
+        if length > _PLAIN and near < _LIKE:
+            log.warning(
+                "%s: the mean of the vectors in %s is not that of %s (%.2f in cosine); are they of another model?",
+                *(vectors, code, model, near),
+            )
 
 
 def read_vectors(path: str) -> np.ndarray:
