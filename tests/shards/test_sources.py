@@ -15,6 +15,7 @@ import pytest
 from tests.command import triglot
 from tests.shards.small import jsonl, model, passages
 from triglot.benchmark import open_benchmark
+from triglot.commands.texts import read_texts
 from triglot.corpus.formats.sources import find, read
 from triglot.corpus.splitting import SplitSettings, splitter
 from triglot.encoder import load_encoder
@@ -45,6 +46,9 @@ def test_a_table_in_parts_and_another_kind_beside_it(tmp_path: Path) -> None:
     texts = [("part-2.jsonl:1", "t2-0", "", ""), ("part-2.jsonl:2", "t2-1", "", "")]
     texts += [(f"part-10.jsonl:{row + 1}", f"t10-{row}", "", "") for row in range(2)]
     assert rows(tmp_path) == texts
+    # One array is made of the same texts.
+    found = read_texts(str(tmp_path))
+    assert list(zip(found.ids, found.texts, strict=True)) == [(one, text) for one, text, *_ in texts]
 
 
 def test_cells_of_tables_get_the_type_that_all_of_them_have(tmp_path: Path, model_path: Path) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from triglot.corpus.formats.passages import read_collection
+from triglot.corpus.formats.passages import ids_of, read_collection
 from triglot.corpus.formats.registry import split_spec
-from triglot.corpus.formats.sources import spooled
+from triglot.corpus.formats.sources import benchmark_in, find, read, spooled
 from triglot.corpus.hub import PREFIX
 from triglot.files import InputError
 
@@ -32,8 +32,8 @@ class Texts:
 
 
 def read_texts(source: str, *, columns: Sequence[str] = (), languages: Sequence[str] = ()) -> Texts:
-    """Texts of a file (`triglot.corpus.formats.passages`), or the passages of a benchmark: a folder, a description of
-    tables, `FORMAT:PATH` or a `hub:` name.
+    """Texts of a file (`triglot.corpus.formats.passages`), of a folder of tables or shards, or the passages of a
+    benchmark: a folder, a description of tables, `FORMAT:PATH` or a `hub:` name.
 
     Args:
         source: which; `-` for stdin.
@@ -45,7 +45,9 @@ def read_texts(source: str, *, columns: Sequence[str] = (), languages: Sequence[
             not say theirs.
     """
     path = Path(source).expanduser()
-    if split_spec(source)[0] or source.startswith(PREFIX) or path.is_dir() or path.suffix in (".yaml", ".yml"):
+    if path.is_dir() and not split_spec(source)[0] and not benchmark_in(path):
+        found = _of_folder(path, columns)
+    elif split_spec(source)[0] or source.startswith(PREFIX) or path.is_dir() or path.suffix in (".yaml", ".yml"):
         if columns:
             raise InputError(f"--columns: goes with a table, and {source} is a benchmark")
         found = _of_benchmark(source)
@@ -72,6 +74,14 @@ def _of_stdin() -> tuple[list[str], list[str], list[str]]:
             return read_collection(path)
         except InputError as error:
             raise InputError(str(error).replace(str(path), "stdin")) from None
+
+
+def _of_folder(path: Path, columns: Sequence[str]) -> Texts:
+    """Texts of a folder of tables or shards."""
+    rows = [record.row for record in read(find(str(path)), columns=columns)]
+    if not rows:
+        raise InputError(f"{path}: no text in it")
+    return Texts(ids_of(path, rows), [row.text for row in rows], [row.lang for row in rows])
 
 
 def _of_benchmark(source: str) -> Texts:

@@ -85,7 +85,7 @@ def find(spec: str) -> Source:
         return Source(spec, "shards", tuple(map(Part, sorted(path.glob("*.parquet")))))
     if beir.is_layout(path):
         return Source(spec, "beir", tuple(_beir_parts(path)))
-    if (format := _benchmark_in(path)) and format != "trec":
+    if (format := benchmark_in(path)) and format != "trec":
         return Source(spec, "benchmark")
     files = sorted((file for file in path.rglob("*") if _is_read(file, path)), key=_natural)
     found = [file for file in files if tables.kind_of(file) and not re.match(r"(topics|qrels|queries)\b", file.name)]
@@ -118,7 +118,7 @@ def _natural(path: Path) -> list[int | str]:
     return [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", path.as_posix())]
 
 
-def _benchmark_in(path: Path) -> str:
+def benchmark_in(path: Path) -> str:
     """The format of a folder that is a benchmark; "" where it is none."""
     try:
         format = detect(path)
