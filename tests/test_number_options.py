@@ -44,6 +44,7 @@ POSITIONAL = {
     "mine": ["x"],
     "search": ["m", "p", "q"],
     "serve": ["i"],
+    "study": ["hybrid-ratio"],
 }
 NEEDED = {"attack": ["--on", "x=y"], "evaluate": ["--on", "x=y"]}
 
