@@ -140,5 +140,6 @@ async def _answer(send: Send, status: int, what: str) -> None:
     body = json.dumps(error_body(status, what)).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     headers += [(b"retry-after", b"1")] if status in (429, 503) else []
+    headers += [(b"connection", b"close")] if status in (408, 413) else []  # the rest of the body is not waited for
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
