@@ -25,6 +25,7 @@ from triglot.files import InputError
 from triglot.seeds import generator
 from triglot.settings import build
 
+PIVOT = "en"
 _FAR = 1_000_003  # between the draws of one copy, so that none is a draw of another copy
 
 
@@ -105,7 +106,8 @@ def write(
     settings = build(AugmentSettings, Document(value, "options"))
     lexicon = None
     if settings.needs_lists:
-        lexicon = Lexicon(read_lists(lists, languages=list(corpus.languages), both=True, half=half)[0])
+        spoken = sorted({*corpus.languages, PIVOT})  # lists lead through it
+        lexicon = Lexicon(read_lists(lists, languages=spoken, both=True, half=half)[0])
     given: dict[str, Any] = {"settings": settings, "seed": seed, "lexicon": lexicon}
     if model and tries < 1:
         raise InputError(f"options: tries: {tries} is below 1")
