@@ -382,3 +382,12 @@ def test_a_source_that_one_kind_alone_can_show_has_such_batches_among_hybrid_one
         plan_run(rows, BatchSettings(size=16), steps=8, seed=1)
     with pytest.raises(InputError, match="source 1: no row can be used"):
         plan_run(rows, BatchSettings(kind="xx", size=16, comparable=False), steps=8, seed=1)
+
+
+def test_a_curriculum_over_rows_that_it_leaves_out_names_what_could_use_them():
+    """The cure was looked for with the other kinds, which take no `alpha_end`."""
+    query = np.repeat([0b011, 0b001], [40, 8]).astype(np.uint64)
+    rows = Rows(np.arange(48), query, query, np.zeros(48, np.int16))
+    plan = plan_run(rows, BatchSettings(size=8, alpha=1.0, alpha_end=0.0), steps=6, seed=1)
+    assert sum(plan.unusable[0].values()) == 8
+    assert plan.cures[0] == "batches.comparable: false can use 8 more"

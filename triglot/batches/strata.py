@@ -81,7 +81,7 @@ def cure(strata: Table, batches: BatchSettings) -> str:
     )
     best, advice = used, ""
     for kind in (batches.kind, *KINDS.names()):
-        other = replace(batches, kind=kind, comparable=False)
+        other = replace(batches, kind=kind, comparable=False, alpha_end=None)
         could = int(strata.count[serves(strata, other)].sum())
         if could > best:
             changes = ["batches.comparable: false"] if batches.comparable else []
