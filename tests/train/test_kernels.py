@@ -137,6 +137,7 @@ def test_which_attention_is_taken(monkeypatch) -> None:
     assert chosen("eager", CPU, "fp32", 2, 4)[0] == "eager"
     assert chosen("auto", CPU, "fp32", 2, 4) == ("sdpa", "sdpa (not timed: fp32 on cpu)")
     assert chosen("auto", torch.device("meta"), "bf16", 2, 4)[0] == "sdpa"
+    assert chosen("eager", torch.device("meta"), "fp32", 2, 4)[1] == "sdpa (eager is for CPUs, not for meta)"
     for taken, name in (({"sdpa": 2.0, "eager": 1.0}, "eager"), ({"sdpa": 1.1, "eager": 1.0}, "sdpa")):
         monkeypatch.setattr(kernels_module, "_timed", lambda way, *_, taken=taken: taken[way])
         assert chosen("auto", CPU, "bf16", 2, 4)[0] == name

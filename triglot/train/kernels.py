@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,7 +20,6 @@ from torch.overrides import TorchFunctionMode
 
 from triglot.encoder.products import by_onednn, prefers_onednn
 
-Attention = Literal["auto", "sdpa", "eager"]
 _TEXTS, _TOKENS = 8, 96  # of the attention that is timed
 _ROUNDS = 5
 _LONGEST = 256  # tokens
@@ -158,6 +157,8 @@ def chosen(asked: str, device: torch.device, precision: str, heads: int, width: 
         heads: of a layer.
         width: numbers of a head.
     """
+    if asked == "eager" and device.type != "cpu":
+        return "sdpa", f"sdpa (eager is for CPUs, not for {device.type})"
     if asked != "auto":
         return asked, f"{asked}, as asked"
     if device.type != "cpu" or precision != "bf16":

@@ -7,6 +7,7 @@ together in multilingual models) only the rows of a step's tokens are touched, a
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from triglot.encoder.settings import LoraSettings
     from triglot.encoder.transformer import TransformerEncoder
 
+log = logging.getLogger("triglot")
 _ROWS = "rows."  # of the optimiser of the table, in a checkpoint
 # What one more sub-batch costs, in tokens: its calls, and products too small for the device.
 _OVERHEAD = {"cpu": 64}
@@ -195,6 +197,8 @@ class Network:
             self.attention = before
             return f"{before}, as before"
         self.attention, told = chosen(self._asked, self.device, precision, heads, width)
+        if "not timed" not in told:
+            log.info("attention: %s", told)
         if world.size > 1:
             said = torch.tensor([float(world.rank == 0 and self.attention == "eager")], device=self.device)
             self.attention = "eager" if float(world.sum(said)) else "sdpa"
