@@ -80,7 +80,7 @@ COMMANDS = {
     "bias": "compare study --measure bias",
     "recall": "compare study --measure r@10",
     "attack": "compare attacked",
-    "dry": "study demo --dry-run --out dry",
+    "dry": "train demo --dry-run",
     "check": "check model --texts texts.csv -q",
     "inspect": "data inspect squad -q",
     "search": "search model long.csv river Fluss -k 2 -q",

@@ -72,7 +72,10 @@ def kind_of(model: str) -> str:
     """
     if model in FRESH:
         return model
-    folder = Path(model_folder(model)).expanduser()
+    try:
+        folder = Path(model_folder(model)).expanduser()
+    except InputError as error:
+        raise InputError(f"--model {error}") from None
     if folder.is_dir():
         return "pretrained static" if is_static(folder) else "pretrained"
     if folder.exists() or model.startswith((".", "~", "/")) or model.count("/") > 1:
