@@ -106,3 +106,25 @@ def test_better_stands_before_worse_and_the_largest_first() -> None:
         "Over all languages: in 58% instead of 50%.",
     ]
     assert (name_of("und"), name_of("xx-YY")) == ("Unknown language", "xx-YY")
+
+
+def test_what_changed_is_said_first_where_every_searcher_found_something_before(two: tuple[Path, Path]) -> None:
+    told = tuple(Change(code, 9, 1.0, 1.0, 0) for code in ("de", "tr"))
+    found = Changes("b", "old", "new", told, (), (), False, (0.65, 0.85, 1))
+    said = "Of all versions of an article, in any language, 85% are among the first ten instead of 65%"
+    assert found.sentences[0] == f"{said}."
+    assert found.sentences[1].startswith("No difference beyond chance: ")
+    chance = Changes("b", "old", "new", told, (), (), False, (0.65, 0.85, 0))
+    assert chance.sentences[-1] == f"{said}, no more than chance."
+    better = Changes("b", "old", "new", (Change("de", 9, 0.4, 0.5, 1),), (), (), False, (0.65, 0.85, 1))
+    assert better.sentences[-1] == f"{said}."
+    measured = changes_of(find_arms(two))["toy"].versions
+    assert measured is not None
+    shares = []
+    for folder in two:
+        table = pq.read_table(folder / "toy.queries.parquet").to_pylist()
+        rows = [row for row in table if row["setting"] == "multi"]
+        codes = sorted({row["query_lang"] for row in rows})
+        shares.append(np.mean([np.mean([row["r@10"] for row in rows if row["query_lang"] == code]) for code in codes]))
+    assert measured[:2] == pytest.approx(tuple(shares))
+    assert measured[2] == -1

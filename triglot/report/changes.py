@@ -59,6 +59,8 @@ class Changes:
         languages: a change for each.
         won, lost: questions whose first answer came into the first ten, or left them.
         same: whether not a single question has another rank.
+        versions: share of all versions of an article, in whatever language, that are among the first ten, before and
+            after, with a verdict; None where articles have one version.
     """
 
     benchmark: str
@@ -68,6 +70,7 @@ class Changes:
     won: tuple[Example, ...]
     lost: tuple[Example, ...]
     same: bool = False
+    versions: tuple[float, float, int] | None = None
 
     @property
     def sentences(self) -> list[str]:
@@ -91,6 +94,14 @@ class Changes:
             said.append(f"No difference beyond chance: {listed}.")
         before, after = (float(np.mean([getattr(one, key) for one in self.languages])) for key in ("before", "after"))
         said.append(f"Over all languages: in {after:.0%} instead of {before:.0%}.")
+        if self.versions:
+            before, after, verdict = self.versions
+            told = (
+                f"Of all versions of an article, in any language, {after:.0%} are among the first ten instead of "
+                f"{before:.0%}{'' if verdict else ', no more than chance'}."
+            )
+            # the first line says what changed: where every searcher found some version before, that is this
+            said.insert(0 if verdict and not (by[1] or by[-1]) else len(said), told)
         return said
 
     def lines(self, width: int = 80) -> list[str]:
@@ -141,6 +152,13 @@ def changes(arms: Sequence[Arm], benchmark: str) -> Changes | None:
         was, now = float(before[rows].mean()), float(after[rows].mean())
         sign = int(np.sign(now - was)) if corrected <= ALPHA else 0
         told.append(Change(code, int(rows.sum()), was, now, sign))
+    versions = None
+    if (base["relevant"] > 1).any():
+        shares = [one["share"] for one in read]
+        sums = cluster_sums((shares[1] - shares[0])[None], *_numbers(base, "cluster", "query_lang"))
+        was, now = (float(np.mean([one[base["query_lang"] == code].mean() for code in languages])) for one in shares)
+        differs = (shares[0] != shares[1]).any() and permutation_test(sums) <= ALPHA
+        versions = (was, now, int(np.sign(now - was)) if differs else 0)
     ranks = [np.maximum(1, np.rint(1 / np.maximum(one["mrr"], 1e-9))).astype(np.int64) for one in read]
     texts = _texts(arms, benchmark)
     return Changes(
@@ -151,7 +169,12 @@ def changes(arms: Sequence[Arm], benchmark: str) -> Changes | None:
         _examples(base, ranks[0], ranks[1], texts),
         _examples(base, ranks[1], ranks[0], texts, turned=True),
         bool(np.array_equal(read[0]["mrr"], read[1]["mrr"]) and np.array_equal(before, after)),
+        versions,
     )
+
+
+def _numbers(columns: Mapping[str, np.ndarray], *names: str) -> list[np.ndarray]:
+    return [np.unique(columns[name], return_inverse=True)[1] for name in names]
 
 
 def _figures(arm: Arm, benchmark: str) -> dict[str, np.ndarray] | None:
@@ -174,7 +197,8 @@ def _figures(arm: Arm, benchmark: str) -> dict[str, np.ndarray] | None:
     # without ties this is 1 where any answer is among the first ten
     found = [np.minimum(1, one[f"r@{FIRST}"].astype(float) * one["relevant"]) for one in seeds]
     mrr = [one["mrr"].astype(float) for one in seeds]
-    return {**first, "found": np.mean(found, axis=0), "mrr": np.mean(mrr, axis=0)}
+    share = [one[f"r@{FIRST}"].astype(float) for one in seeds]
+    return {**first, "found": np.mean(found, axis=0), "mrr": np.mean(mrr, axis=0), "share": np.mean(share, axis=0)}
 
 
 def _examples(
