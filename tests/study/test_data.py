@@ -10,7 +10,7 @@ import pytest
 
 from triglot import study
 from triglot.files import InputError
-from triglot.recipe import CodeSwitch, Source
+from triglot.sources import CodeSwitch, Source
 from triglot.study.data import Data, balanced, word_pairs
 from triglot.study.inputs import texts_by_language
 
