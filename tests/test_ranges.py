@@ -31,10 +31,12 @@ FACTS = {
     "triglot.augment.expand.Expansion",
     "triglot.augment.learn.Learned",
     "triglot.debias.fit.Fitted",
+    "triglot.index.database.Row",
     "triglot.measures.table.Measure",
     "triglot.ranges.Range",
     "triglot.report.tables.Cell",
     "triglot.report.verdicts.Decision",
+    "triglot.study.probe.Plan",
     "triglot.train.distributed.World",
     "triglot.train.feed.Batch",
     "triglot.train.feed.Switching",
@@ -101,7 +103,7 @@ def settings_classes() -> dict[str, type]:
 
 EXPECTED = {
     "triglot.recipe.Recipe",
-    "triglot.recipe.CodeSwitch",
+    "triglot.sources.CodeSwitch",
     "triglot.encoder.settings.EncoderSettings",
     "triglot.train.settings.TrainSettings",
     "triglot.robust.settings.AdversarySettings",
@@ -145,12 +147,13 @@ def shaped_like(hint: Any, value: Any) -> Any:
 
 
 REQUIRED: dict[str, dict[str, Any]] = {
-    "triglot.recipe.CodeSwitch": {"lists": "x"},
-    "triglot.recipe.Source": {"format": "atlas"},
-    "triglot.recipe.Benchmark": {"name": "b", "format": "atlas"},
+    "triglot.sources.CodeSwitch": {"lists": "x"},
+    "triglot.sources.Source": {"format": "atlas"},
+    "triglot.sources.Benchmark": {"name": "b", "format": "atlas"},
     "triglot.recipe.Stage": {"sources": ()},
     "triglot.corpus.description.Description": {"articles": ()},
     "triglot.augment.settings.Part": {"kinds": ("swap",)},
+    "triglot.commands.study.Job": {"about": None, "words": (), "arms": (), "seeds": ()},
     "triglot.commands.augment.Job": {"source": "x", "out": None, "augment": AugmentSettings()},
 }
 

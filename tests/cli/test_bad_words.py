@@ -23,7 +23,7 @@ LINES = {
     "check ./nope --on atlas --limit foo=1": "no measure 'foo'",
     "check nope --texts nowhere.csv": "nowhere.csv: no such file",
     "encode nope nowhere.csv --out v.npy": "nowhere.csv: no such file",
-    "encode nope t.txt --out v.npy --side foo": "--side: 'foo' is not query or passage",
+    "encode nope t.txt --out v.npy --side foo": "--side: 'foo' is unknown; known: passage, query",
     "search ./nope t.txt q": "./nope: no such model folder",
     "search nope nowhere.txt q": "nowhere.txt: no such file",
     "search nope t.txt": "Missing argument 'QUERY...'",

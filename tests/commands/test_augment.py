@@ -117,7 +117,7 @@ def test_copies_are_masked_in_training_batches(pairs: Path, tmp_path: Path) -> N
         (["--kind", "swap", "--factor", "1,2", "--out", "x.jsonl"], "x.jsonl: 2 factors need a folder"),
         (
             ["--kind", "codeswitch", "--out", "x"],
-            "lists: is missing; codeswitch and synonym need a folder of word lists",
+            "lists: is missing; codeswitch, synonym, neighbour need a folder of word lists",
         ),
         (["--kind", "codeswitch", "--lists", "nowhere", "--out", "x"], "nowhere: no file such as"),
         (["--translation-model", "nowhere", "--into", "fr", "--out", "x"], "translate: nowhere: no such folder"),

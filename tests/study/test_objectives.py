@@ -143,7 +143,7 @@ def test_an_arm_between_the_start_and_a_fine_tune(recipe: Path, tmp_path: Path) 
     [
         ("of: [start], of_weights: [1, 2]", r"arms\.mean: of_weights: one for each of 1 arms"),
         ("of: [start, tuned], of_weights: [0, 0]", r"of_weights: one for each of 2 arms, at least one above 0"),
-        ("of: [start, tuned], train.steps: 3", r"takes `of`, `of_weights` and `debias` alone"),
+        ("of: [start, tuned], train.steps: 3", r"takes of, of_weights, debias, encoding alone"),
     ],
 )
 def test_weights_that_do_not_fit_the_arms(recipe: Path, line: str, said: str) -> None:

@@ -156,7 +156,7 @@ def test_a_budget_takes_whole_seeds_in_turn_and_what_is_made_of_arms_with_them(p
     two = fit(recipe, found, seconds, 316.2, 2)  # half of 3 x (100 + 100 + 1) + 3 x 10 is 316.5
     assert [str(part) for part, _ in two.left_out] == ["mean/3"]
     plan = fit(recipe, found, seconds, 330.0, 1)
-    assert plan.lines()[0].startswith("Left out, since the budget was 5.5 min: x-x/2 (100 s)")
+    assert plan.lines()[0].startswith("Left out, since the budget was 5.5 min: x-x/2 (1.7 min)")
     assert plan.total <= 330
     with pytest.raises(InputError, match="too short for a single run; the shortest takes"):
         fit(recipe, found, seconds, 0.5, 1)

@@ -117,7 +117,7 @@ def test_words_are_switched_between_any_two_languages(corpus, make_static) -> No
         (lambda: AugmentSettings(half=3), "^half: 3"),
         (
             lambda: Augmenter(AugmentSettings((Part(("codeswitch",)),), lists="x"), seed=1),
-            "codeswitch and synonym need word lists",
+            "codeswitch, synonym, neighbour need word lists",
         ),
         (
             lambda: Augmenter(

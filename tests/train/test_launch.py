@@ -46,7 +46,7 @@ def test_launchers_understand_the_commands_of_the_page() -> None:
 
 
 def test_the_job_of_kubernetes_runs_the_command_of_the_page() -> None:
-    service, job = yaml.safe_load_all((ROOT / "docs/examples/kubernetes.yaml").read_text("utf-8"))
+    service, job = yaml.safe_load_all((ROOT / "docs/kubernetes.yaml").read_text("utf-8"))
     pod = job["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     words = [*container["command"], *container["args"]]

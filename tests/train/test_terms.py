@@ -211,6 +211,8 @@ def test_two_terms_of_one_name_are_told_apart(corpus, make_static, tmp_path) -> 
 
 def test_every_term_is_tried_here() -> None:
     tried = {term.name for term in ALL} | {"info-nce", "pool", "self-teaching", "consistency"}
+    # Of labelled rows, in test_head.
+    tried |= {"classification"}
     assert {row.name for row in LOSSES} == tried
 
 

@@ -41,7 +41,7 @@ class Augmenter:
             raise InputError("augment.segment: needs a static encoder")
         self.splits = Splits(pieces) if settings.segment and pieces is not None else None
         if settings.needs_lists and lexicon is None:
-            raise InputError(f"augment.lists: {' and '.join(LISTED)} need word lists")
+            raise InputError(f"augment.lists: {', '.join(LISTED)} need word lists")
         self.settings, self.seed, self.lexicon = settings, seed, lexicon
         for part in settings.parts:
             if part.into and lexicon is not None:

@@ -84,7 +84,7 @@ class AugmentSettings:
         if self.mode == "view" and {self.side, *(part.side for part in self.parts)} - {"query", ""}:
             raise SettingError("side", "views are of queries; set side: query")
         if self.needs_lists and not self.lists:
-            raise SettingError("lists", f"is missing; {' and '.join(LISTED)} need a folder of word lists")
+            raise SettingError("lists", f"is missing; {', '.join(LISTED)} need a folder of word lists")
 
     @property
     def active(self) -> bool:

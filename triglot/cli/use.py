@@ -34,11 +34,12 @@ from triglot.cli.computing import computes
 from triglot.corpus.splitting import ChunkOverlap, ChunkTokens, SplitSettings
 from triglot.debias.methods import METHODS
 from triglot.encoder.computing import USUAL, Computing
+from triglot.files import check_choice
 from triglot.language_tags import language
 from triglot.ranges import Count, Rank, Seed, Top
 from triglot.search.modes import MODES
 from triglot.shards.engines import ENGINES
-from triglot.shards.settings import DTYPES, ShardRows, ShardSettings
+from triglot.shards.settings import DTYPES, SIDES, ShardRows, ShardSettings
 
 _MODES = " | ".join(mode.name for mode in MODES.own)
 
@@ -116,6 +117,7 @@ def encode(
 
     which = {"columns": columns or [], "languages": codes(languages)}
     more: dict[str, Any] = {"force": force, "progress": progress, "computing": computing}
+    check_choice("--side", side, SIDES)
     settings = ShardSettings(
         dtype=dtype,
         rows=shard_rows,

@@ -15,9 +15,9 @@ from triglot.commands.sources import source_path
 from triglot.encoder import protocol
 from triglot.encoder.computing import USUAL, Computing
 from triglot.encoder.protocol import Encoder
-from triglot.files import InputError, nearest
+from triglot.files import InputError, check_choice
 from triglot.language_tags import language
-from triglot.shards.settings import ShardSettings
+from triglot.shards.settings import SIDES, ShardSettings
 
 log = logging.getLogger("triglot")
 
@@ -52,8 +52,7 @@ def encode_file(
     from triglot.commands.texts import read_texts
     from triglot.corpus.formats.vectors import ids_file, write_ids
 
-    if side not in ("query", "passage"):
-        raise InputError(f"--side: {side!r} is not query or passage{nearest(side, ('query', 'passage'))}")
+    check_choice("--side", side, SIDES)
     out = Path(out)
     targets = {"vectors": out, "ids": ids_file(out)}
     with outputs.files(targets, "encode", inputs=[*paths_of(model), source_path(path)], force=force) as place:

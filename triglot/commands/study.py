@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from triglot.commands.ready import check_places
 from triglot.files import InputError
 from triglot.outputs import resolve
+from triglot.ranges import Count, Range, Seed, check_ranges
 from triglot.recipe import Recipe
 from triglot.study.chosen import choose, seed_numbers
 from triglot.study.data import Data
@@ -42,10 +43,13 @@ class Job:
     about: Named
     words: tuple[str, ...]
     arms: tuple[str, ...]
-    seeds: tuple[int, ...]
-    budget: float | None = None
+    seeds: tuple[Seed, ...]
+    budget: Annotated[float, Range(0, 10**9)] | None = None
     runner: str = "local"
-    jobs: int = 0
+    jobs: Count = 0
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
     @property
     def recipe(self) -> Recipe:
