@@ -4,6 +4,7 @@ Texts and shards lie on storage that all machines share, so nothing but numbers 
 started again by Ray, and so is the shard that it had.
 """
 
+# pyright: reportMissingImports=false
 from __future__ import annotations
 
 import logging
