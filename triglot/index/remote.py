@@ -27,7 +27,8 @@ from triglot.index.database import Database, Row
 from triglot.index.documents import Documents, joined, table_of
 from triglot.index.filters import Condition
 from triglot.index.known import Known
-from triglot.index.protocol import FAIR, RAW, Found
+from triglot.index.protocol import FAIR, RAW
+from triglot.index.reads import Reads
 from triglot.index.remote_records import (
     META,
     VERSION,
@@ -222,7 +223,7 @@ def draw_of(one: str) -> int:
     return int.from_bytes(hashlib.blake2b(one.encode(), digest_size=4).digest(), "little") >> 1
 
 
-class DatabaseIndex:
+class DatabaseIndex(Reads):
     """An index in a vector database, see `triglot.index.protocol.Index`.
 
     Threads may search while one of them writes.
@@ -362,29 +363,6 @@ class DatabaseIndex:
         }
 
     # --- what is read
-
-    def search(
-        self,
-        queries: np.ndarray,
-        k: int,
-        *,
-        langs: Sequence[str],
-        view: str = RAW,
-        where: Sequence[Condition] = (),
-        calibrated: bool = False,
-    ) -> Found:
-        """The k best passages of each query, see `triglot.index.protocol.Index`."""
-        return self.snapshot.search(queries, k, langs=langs, view=view, where=where, calibrated=calibrated)
-
-    def documents(self, found: Found, places: Sequence[int]) -> Documents:
-        """The passages at some places of a search."""
-        return found.snapshot.documents(places)
-
-    def get(self, ids: Sequence[str]) -> tuple[Documents, np.ndarray]:
-        """The passages with some of these ids, and their vectors as the model gave them."""
-        snapshot = self.snapshot
-        places = snapshot.places_of("id", ids)
-        return snapshot.documents(places), snapshot.vectors(places)
 
     def refresh(self) -> bool:
         """See languages, fields and counts that another process has written since; passages are seen in any case."""

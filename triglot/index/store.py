@@ -24,10 +24,10 @@ from triglot.files import sweep as sweep_beside
 from triglot.index import manifest as manifests
 from triglot.index import segment as segments
 from triglot.index.documents import Documents, joined
-from triglot.index.filters import Condition
 from triglot.index.known import Known
 from triglot.index.manifest import Manifest
-from triglot.index.protocol import FAIR, RAW, Found
+from triglot.index.protocol import FAIR, RAW
+from triglot.index.reads import Reads
 from triglot.index.settings import IndexSettings
 from triglot.index.snapshot import Snapshot
 from triglot.memory import in_words
@@ -127,7 +127,7 @@ def checked(vectors: np.ndarray, rows: int, dim: int | None) -> np.ndarray:
     return vectors
 
 
-class DiskIndex:
+class DiskIndex(Reads):
     """An index in a folder, see `triglot.index.protocol.Index`.
 
     Threads may search while one of them writes; a second process that writes is refused.
@@ -285,29 +285,6 @@ class DiskIndex:
         }
 
     # --- what is read
-
-    def search(
-        self,
-        queries: np.ndarray,
-        k: int,
-        *,
-        langs: Sequence[str],
-        view: str = RAW,
-        where: Sequence[Condition] = (),
-        calibrated: bool = False,
-    ) -> Found:
-        """The k best passages of each query, see `triglot.index.protocol.Index`."""
-        return self._snapshot.search(queries, k, langs=langs, view=view, where=where, calibrated=calibrated)
-
-    def documents(self, found: Found, places: Sequence[int]) -> Documents:
-        """The passages at some places of a search."""
-        return found.snapshot.documents(places)
-
-    def get(self, ids: Sequence[str]) -> tuple[Documents, np.ndarray]:
-        """The passages with some of these ids, and their vectors as the model gave them."""
-        snapshot = self._snapshot
-        places = snapshot.places_of("id", ids)
-        return snapshot.documents(places), snapshot.vectors(places)
 
     def refresh(self) -> bool:
         """See what another process has written since. Returns whether there was anything."""
