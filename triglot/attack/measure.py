@@ -3,11 +3,15 @@ k, drift)."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from triglot.evaluate.tables import SETTINGS, Evaluation
+from triglot.files import atomic_write
 from triglot.topk import top_k
 
 
@@ -100,3 +104,25 @@ def robustness(
         "changed": float(changed.mean()),
         "calls": float(calls.mean()),
     }
+
+
+def write_attacked(
+    path: Path,
+    about: Sequence[Mapping[str, Any]],
+    texts: Sequence[str],
+    before: np.ndarray,
+    after: np.ndarray,
+    calls: np.ndarray,
+) -> None:
+    """JSON lines of attacked texts: what is known of each, the changed text, its margin before and after, and the texts
+    that the model encoded for it."""
+    with atomic_write(path) as handle:
+        for i, known in enumerate(about):
+            row = {
+                **known,
+                "attacked": texts[i],
+                "margin_clean": round(float(before[i]), 5),
+                "margin_attacked": round(float(after[i]), 5),
+                "calls": int(calls[i]),
+            }
+            handle.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -7,7 +7,6 @@ and then judged beside the first text in every language: the generalised figures
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from triglot.attack.measure import cosines
+from triglot.attack.measure import cosines, write_attacked
 from triglot.attack.search import Found
 from triglot.attack.searches import SEARCHES
 from triglot.attack.settings import AttackSettings
@@ -24,7 +23,7 @@ from triglot.classify.judge import SETTINGS, Classification, Trial, copies_of, t
 from triglot.classify.tasks import Task
 from triglot.encoder.once import encode_once
 from triglot.encoder.protocol import Encoder
-from triglot.files import InputError, atomic_write
+from triglot.files import InputError
 
 
 class PairTarget:
@@ -113,20 +112,11 @@ class AttackedPairs:
 
     def write_texts(self, path: Path, ids: Sequence[str]) -> None:
         """JSON lines: item_id, lang, clean, attacked, margin before and after, calls."""
-        rows = (
-            {
-                "item_id": ids[self.target.item[i]],
-                "lang": self.target.langs[i],
-                "clean": self.target.texts[i],
-                "attacked": text,
-                "margin_clean": round(float(self.before[i]), 5),
-                "margin_attacked": round(float(self.after[i]), 5),
-                "calls": int(self.calls[i]),
-            }
-            for i, text in enumerate(self.texts)
-        )
-        with atomic_write(path) as handle:
-            handle.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        about = [
+            {"item_id": ids[self.target.item[i]], "lang": self.target.langs[i], "clean": self.target.texts[i]}
+            for i in range(len(self.texts))
+        ]
+        write_attacked(path, about, self.texts, self.before, self.after, self.calls)
 
 
 def attack_pairs(

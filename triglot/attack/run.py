@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from triglot.attack.measure import robustness
+from triglot.attack.measure import robustness, write_attacked
 from triglot.attack.searches import SEARCHES
 from triglot.attack.settings import AttackSettings
 from triglot.attack.target import Target
@@ -21,7 +20,7 @@ from triglot.evaluate import evaluate_embeddings
 from triglot.evaluate.evaluator import similarity_notes
 from triglot.evaluate.retrievers import EXTRA
 from triglot.evaluate.tables import Evaluation
-from triglot.files import InputError, atomic_write
+from triglot.files import InputError
 
 
 @dataclass(frozen=True)
@@ -46,20 +45,11 @@ class Attacked:
     def write_texts(self, path: Path) -> None:
         """JSON lines: query_id, lang, clean, attacked, margin before and after, calls."""
         queries, languages = self.evaluation.benchmark.queries, self.evaluation.benchmark.languages
-        rows = (
-            {
-                "query_id": queries.ids[i],
-                "lang": languages[queries.lang[i]],
-                "clean": queries.texts[i],
-                "attacked": self.texts[i],
-                "margin_clean": round(float(self.before[i]), 5),
-                "margin_attacked": round(float(self.after[i]), 5),
-                "calls": int(self.calls[i]),
-            }
-            for i in range(len(queries))
-        )
-        with atomic_write(path) as handle:
-            handle.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        about = [
+            {"query_id": ids, "lang": languages[lang], "clean": text}
+            for ids, lang, text in zip(queries.ids, queries.lang, queries.texts, strict=True)
+        ]
+        write_attacked(path, about, self.texts, self.before, self.after, self.calls)
 
 
 def attack_queries(
