@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,16 @@ class Reads:
     def snapshot(self) -> Any:
         """The passages as they are now, see `triglot.index.protocol.Snapshot`."""
         raise NotImplementedError
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Codes of the passages that can be found, the most frequent first."""
+        return tuple(self.counts)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Language -> passages that can be found, the most frequent first."""
+        return self.snapshot.counts
 
     def search(
         self,

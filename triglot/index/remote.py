@@ -297,16 +297,6 @@ class DatabaseIndex(Reads):
         return RemoteSnapshot(self._state)
 
     @property
-    def languages(self) -> tuple[str, ...]:
-        """Codes of the passages that can be found, the most frequent first."""
-        return tuple(self._state.counts)
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """Language -> passages that can be found, the most frequent first."""
-        return self._state.counts
-
-    @property
     def spoken(self) -> Mapping[str, Sequence[int]]:
         """Language -> passages, words, passages whose script BM25 does not read; empty where no words are kept."""
         return self._state.spoken if self._state.lexical else {}

@@ -203,16 +203,6 @@ class DiskIndex(Reads):
         return self._snapshot
 
     @property
-    def languages(self) -> tuple[str, ...]:
-        """Codes of the passages that can be found, the most frequent first."""
-        return tuple(self._snapshot.counts)
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """Language -> passages that can be found, the most frequent first."""
-        return self._snapshot.counts
-
-    @property
     def spoken(self) -> Mapping[str, Sequence[int]]:
         """Language -> passages, words, passages whose script BM25 does not read; empty where no words are kept."""
         return self._snapshot.spoken
