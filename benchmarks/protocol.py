@@ -38,13 +38,12 @@ PARTS = ("triglot", "sentence-transformers", "triglot scoring", "pytrec_eval", "
 
 def benchmark_of(data: str) -> Any:
     """XQuAD-R with sentences as candidates, or a sample of it (`--sample`)."""
-    from triglot.check.sample import sample_benchmark
-    from triglot.check.settings import CheckSettings
     from triglot.corpus.formats.registry import read_retrieval
+    from triglot.corpus.sample import sample_retrieval
 
     whole = read_retrieval(data, format="squad", name="xquad-r", candidate_text="sentence")
     size = int(os.environ.get(SAMPLE, "0"))
-    return sample_benchmark(whole, CheckSettings(passages=size, queries=size)) if size else whole
+    return sample_retrieval(whole, passages=size, queries=size) if size else whole
 
 
 def cells(benchmark: Any, most: int) -> list[tuple[str, Any]]:

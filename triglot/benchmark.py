@@ -11,6 +11,7 @@ from triglot.classify.tasks import Task, read_parts
 from triglot.corpus.collection import Collection, check_languages
 from triglot.corpus.formats.registry import FORMATS, locate, split_spec
 from triglot.corpus.retrieval import RetrievalSet
+from triglot.corpus.sample import sample_labelled, sample_retrieval
 from triglot.files import InputError
 from triglot.names import check_name
 
@@ -45,6 +46,25 @@ class Opened:
                 f"{self.name}: is a {' and a '.join(self.kinds)}; queries and passages in memory are needed"
             )
         return self.retrieval
+
+    def sampled(self, number: int) -> Opened:
+        """About so many passages and at most so many queries, or so many items of a classification; 0 for all.
+
+        Raises InputError for a collection whose passages are streamed.
+        """
+        if not number:
+            return self
+        retrieval, task = self.retrieval, self.task
+        if isinstance(retrieval, Collection):
+            raise InputError("sample: its passages are streamed, which all of its questions are asked of")
+        if retrieval is not None:
+            retrieval = sample_retrieval(retrieval, passages=number, queries=number)
+        if task is not None:
+            test = sample_labelled(task.test, number)
+            note = f"a sample: {len(test):,} of {len(task.test):,} tested items"
+            if test is not task.test:
+                task = replace(task, test=test, notes=(*task.notes, note), counts={**task.counts, "sampled": len(test)})
+        return replace(self, retrieval=retrieval, task=task)
 
 
 def open_benchmark(

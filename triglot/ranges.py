@@ -254,6 +254,7 @@ Share = Annotated[float, Range(0, 1)]
 Portion = Annotated[float, Range(0, 1, above=True, below=True)]
 Half = Annotated[int, Range(0, 1)]  # of word lists
 Seed = Annotated[int, Range(0, 2**32 - 1)]
+Texts = Annotated[int, Range(0, 10**8)]  # 0 for all
 Depth = Annotated[int, Range(1, 10**6)]  # passages a query
 Count = Annotated[int, Range(0, 10**9)]  # steps, rows, texts, ...; 0 for none, or for all
 Several = Annotated[int, Range(1, 10**9)]

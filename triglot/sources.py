@@ -13,7 +13,7 @@ from triglot.evaluate.bias.scope import check_subsets
 from triglot.files import InputError, SettingError
 from triglot.language_tags import language, wanted
 from triglot.names import check_name
-from triglot.ranges import Beams, Depth, Half, Range, Share, check_ranges
+from triglot.ranges import Beams, Depth, Half, Range, Share, Texts, check_ranges
 
 
 def check_key(kind: str, name: str, key: str) -> None:
@@ -146,6 +146,8 @@ class Benchmark:
         languages: only these; None for the recipe's.
         licence: of the data, for the report.
         depth: passages a query where a top-k run is made (BEIR, MTEB, TREC).
+        sample: about so many passages, and at most so many queries, or so many items of a classification: whole
+            paragraphs and premises with all their translations, the same for every arm and seed. 0 for all.
         subsets: languages of smaller pools to report as well.
         options: further options of the format's reader; of nli and stance, how a head is trained
             (`triglot.classify.tasks.ClassifySettings`).
@@ -158,6 +160,7 @@ class Benchmark:
     languages: tuple[str, ...] | None = None
     licence: str = ""
     depth: Depth = 1000
+    sample: Texts = 0
     subsets: tuple[tuple[str, ...], ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 

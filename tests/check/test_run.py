@@ -9,11 +9,11 @@ import pytest
 
 from tests.evaluate.evaluation_sets import make_set
 from triglot.check.run import EXCESS, OWN, POOL, check_benchmark, check_collection
-from triglot.check.sample import sample_benchmark
 from triglot.check.settings import FULL, CheckSettings
 from triglot.check.verdict import NONE, SOME, STRONG, past_limits, verdict
 from triglot.commands.check import Checked, as_json
 from triglot.corpus.formats import bitext
+from triglot.corpus.sample import sample_retrieval
 from triglot.files import InputError
 
 CODES = ["de", "en", "ru"]
@@ -128,7 +128,7 @@ def test_a_sample_keeps_translations_together_and_every_answer_that_is_left() ->
     # Passages and queries come in threes of one cluster: 30 paragraphs in three languages, each answering the query.
     threes = [number % 3 for number in range(90)]
     benchmark = make_set(threes, threes, [(q, q - q % 3 + other, 1) for q in range(90) for other in range(3)])
-    few = sample_benchmark(benchmark, CheckSettings(passages=len(benchmark.passages) // 3, queries=12))
+    few = sample_retrieval(benchmark, passages=len(benchmark.passages) // 3, queries=12)
     assert 0 < len(few.passages) < len(benchmark.passages)
     kept = set(few.passages.ids)
     clusters = set(few.passages.cluster.tolist())
@@ -142,8 +142,8 @@ def test_a_sample_keeps_translations_together_and_every_answer_that_is_left() ->
     assert {(few.queries.ids[q], few.passages.ids[p], grade) for q, p, grade in few.judgements.tolist()} == {
         (q, p, grade) for q, p, grade in answers if q in asked and p in kept
     }
-    assert sample_benchmark(benchmark, FULL) is benchmark
-    again = sample_benchmark(benchmark, CheckSettings(passages=len(benchmark.passages) // 3, queries=12))
+    assert sample_retrieval(benchmark, passages=0, queries=0) is benchmark
+    again = sample_retrieval(benchmark, passages=len(benchmark.passages) // 3, queries=12)
     assert again.queries.ids == few.queries.ids
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from triglot import study
+from triglot.corpus.atlas.layouts import write_nli
 from triglot.files import InputError
-from triglot.sources import CodeSwitch, Source
+from triglot.sources import Benchmark, CodeSwitch, Source
 from triglot.study.data import Data, balanced, word_pairs
 from triglot.study.inputs import texts_by_language
+from triglot.study.layouts import as_miracl
 
 
 @pytest.fixture
@@ -89,3 +92,48 @@ def test_a_stage_has_one_feed_for_each_tokenizer(folder: Path) -> None:
     assert training.feed(None, "", 1) is feed
     assert data.training([Source("bitext", "bitext")], ()).feed(None, "", 1) is feed
     assert training.feed(None, "", 2) is not feed
+
+
+def test_a_benchmark_is_read_in_part_with_all_translations_and_says_so(folder: Path) -> None:
+    asked = Benchmark("facts", "atlas", sample=60)
+    whole, part = (Data(folder).benchmark(one, ()).in_memory() for one in (replace(asked, sample=0), asked))
+    assert 60 <= len(part.passages) < len(whole.passages) / 2
+    assert len(part.queries) <= 60 + len(part.languages)
+    assert "a sample: " in part.notes[-1]
+    kept = set(part.passages.texts)
+    clusters = {
+        c for c, text in zip(whole.passages.cluster.tolist(), whole.passages.texts, strict=True) if text in kept
+    }
+    assert len(part.passages) == np.isin(whole.passages.cluster, list(clusters)).sum()  # whole clusters, all languages
+    assert len(set(np.bincount(part.passages.lang).tolist())) == 1
+
+
+def test_a_classification_is_judged_on_whole_premises_of_a_sample(tmp_path: Path) -> None:
+    write_nli(tmp_path / "nli", languages=["de", "en"])
+    asked = Benchmark("nli", "nli", path="nli", sample=30)
+    whole, part = (Data(tmp_path).benchmark(one, ()).task for one in (replace(asked, sample=0), asked))
+    assert whole is not None
+    assert part is not None
+    assert part.train is not None
+    assert whole.train is not None
+    assert 0 < len(part.test) < len(whole.test)
+    assert len(part.train) == len(whole.train)
+    assert part.counts["sampled"] == len(part.test)
+    for item, name in enumerate(part.test.ids):  # the same texts and labels as in the whole
+        other = whole.test.ids.index(name)
+        assert part.test.target[item] == whole.test.target[other]
+        for code in range(2):
+            assert part.test.first[part.test.first_at[code, item]] == whole.test.first[whole.test.first_at[code, other]]
+            assert (
+                part.test.second[part.test.second_at[code, item]]
+                == whole.test.second[whole.test.second_at[code, other]]
+            )
+    groups = set(part.test.group.tolist())
+    assert sum(group in groups for group in whole.test.group.tolist()) == len(part.test)  # no premise in part
+    assert len(part.test.first) < len(whole.test.first)  # texts of others are not encoded
+
+
+def test_a_collection_that_is_streamed_has_no_sample(tmp_path: Path) -> None:
+    as_miracl(tmp_path / "miracl", None, languages=["de", "en"], limit=5)
+    with pytest.raises(InputError, match="benchmark 'own': sample: its passages are streamed"):
+        Data(tmp_path).benchmark(Benchmark("own", "trec", path="miracl", sample=10, options={"split": "dev"}), ())

@@ -14,6 +14,7 @@ import pytest
 
 from tests.command import triglot
 from tests.study.test_killed import WORDS, timeless
+from triglot.commands.study import job
 from triglot.files import InputError, read_json, read_jsonl
 from triglot.recipe import to_yaml
 from triglot.study.arms import study
@@ -160,6 +161,16 @@ def test_a_budget_takes_whole_seeds_in_turn_and_what_is_made_of_arms_with_them(p
     assert plan.total <= 330
     with pytest.raises(InputError, match="too short for a single run; the shortest takes"):
         fit(recipe, found, seconds, 0.5, 1)
+
+
+def test_a_budget_goes_first_to_the_arms_that_carry_a_claim(place: Path) -> None:
+    asked = job(str(place / "own.yaml"), "cpu", ["arms.mean.of=[x-x]", f"data={place}"])
+    assert set(asked.carrying) == {"x-x", "x-y"}
+    recipe = asked.recipe
+    found = waves(recipe, list(recipe.arms), list(recipe.seeds))
+    seconds = {part: {"alignment": 10.0, "mean": 1.0}.get(part.arm, 100.0) for wave in found for part in wave}
+    left = [str(part) for part, _ in fit(recipe, found, seconds, 335.0, 1, ("x-x", "mean")).left_out]
+    assert left == ["x-y/1", "x-y/2", "x-y/3"]  # all seeds of the two that were named
 
 
 def test_times_in_words() -> None:

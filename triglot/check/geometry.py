@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triglot.check.sample import drawn
+from triglot.corpus.sample import drawn
 
 FEWEST = 20  # vectors of a language that a probe is trained and tried on
 _RIDGE = 1e-2

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from triglot.check.geometry import geometry, means_of
-from triglot.check.sample import drawn, sample_benchmark
 from triglot.check.settings import CheckSettings
 from triglot.corpus.retrieval import RetrievalSet, Texts
+from triglot.corpus.sample import drawn, sample_retrieval
 from triglot.corpus.sentences import split
 from triglot.encoder.languages import Removal
 from triglot.encoder.once import encode_once, encode_set
@@ -65,7 +65,7 @@ def check_benchmark(
     """
     if len(np.unique(benchmark.passages.lang)) < 2:
         raise InputError(f"{benchmark.name}: its pool has one language; bias shows in pools of several")
-    sample = sample_benchmark(benchmark, settings)
+    sample = sample_retrieval(benchmark, passages=settings.passages, queries=settings.queries, seed=settings.seed)
     queries, passages = encode_set(encoder, sample, progress=progress)
     found = evaluate_embeddings(queries, passages, sample)
     measures = _figures(found) | _of_vectors(passages, sample.passages.lang, sample.languages, settings)

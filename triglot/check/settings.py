@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from triglot.ranges import Range, Seed, check_ranges
-
-MAX_TEXTS = 10**8
+from triglot.ranges import Seed, Texts, check_ranges
 
 
 @dataclass(frozen=True)
@@ -20,8 +17,8 @@ class CheckSettings:
         seed: of the sample.
     """
 
-    passages: Annotated[int, Range(0, MAX_TEXTS)] = 4000
-    queries: Annotated[int, Range(0, MAX_TEXTS)] = 1100
+    passages: Texts = 4000
+    queries: Texts = 1100
     seed: Seed = 1
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ from triglot.commands.ready import check_places
 from triglot.files import InputError
 from triglot.outputs import resolve
 from triglot.ranges import Count, Range, Seed, check_ranges
-from triglot.recipe import Recipe
+from triglot.recipe import Recipe, arm_recipe
 from triglot.study.chosen import choose, seed_numbers
 from triglot.study.data import Data
 from triglot.study.named import Named, load_study
@@ -55,6 +55,13 @@ class Job:
     def recipe(self) -> Recipe:
         """Of the study."""
         return self.about.recipe
+
+    @property
+    def carrying(self) -> tuple[str, ...]:
+        """Arms that carry a claim, with those that they are made of."""
+        spoken = [arm for claim in self.about.claims for arm in claim.arms if arm in self.recipe.arms]
+        bases = [base for arm in spoken for base in arm_recipe(self.recipe, arm, self.seeds[0]).of]
+        return tuple(dict.fromkeys([*bases, *spoken]))
 
     @property
     def workers(self) -> int:
@@ -128,7 +135,7 @@ def planned(asked: Job, out: Path | None) -> Plan:
         seconds = estimate(asked.recipe, found, data, resolve(out, "folder") if out is not None else None)
     if asked.budget is None:
         return Plan(seconds, jobs=asked.workers)
-    return fit(asked.recipe, found, seconds, asked.budget, asked.workers)
+    return fit(asked.recipe, found, seconds, asked.budget, asked.workers, asked.carrying)
 
 
 def planned_lines(asked: Job, out: Path | None) -> list[str]:

@@ -4,7 +4,7 @@ judged on."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,22 @@ class Labelled:
 
     def __len__(self) -> int:
         return len(self.target)
+
+    def take(self, items: np.ndarray) -> Labelled:
+        """The items at these indices, with the texts that they have."""
+        first, first_at = _used(self.first, self.first_at[:, items])
+        second, second_at = _used(self.second, self.second_at[:, items])
+        return replace(
+            self,
+            first=first,
+            second=second,
+            first_at=first_at,
+            second_at=second_at,
+            target=self.target[items],
+            group=self.group[items],
+            ids=[self.ids[item] for item in items.tolist()],
+            key=self.key[items],
+        )
 
     def indices(self, codes: Sequence[str]) -> np.ndarray:
         """Indices of language codes. Raises InputError with the nearest known one."""
@@ -114,6 +130,14 @@ class Labelled:
     def rows(self, items: np.ndarray, pairs: np.ndarray) -> np.ndarray:
         """(rows, 2) indices into `first` and `second` of items in these languages."""
         return np.column_stack([self.first_at[pairs[:, 0], items], self.second_at[pairs[:, 1], items]])
+
+
+def _used(texts: Sequence[str], at: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """The texts that indices (-1 for none) speak of, and the indices into these."""
+    used = np.unique(at[at >= 0])
+    place = np.full(len(texts) + 1, -1, np.int64)
+    place[used] = np.arange(len(used))
+    return [texts[one] for one in used.tolist()], place[at]
 
 
 def distinct(columns: Sequence[Sequence[str | None]]) -> tuple[list[str], np.ndarray]:

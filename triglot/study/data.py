@@ -316,6 +316,7 @@ class Data:
             spoken = {"languages": benchmark.languages, "among": languages}
             try:
                 opened = open_benchmark(benchmark.path, name=benchmark.name, format=benchmark.format, **spoken, **more)
+                opened = opened.sampled(benchmark.sample)
                 if opened.retrieval is not None:
                     check_subsets(benchmark.name, benchmark.subsets, opened.retrieval.languages)
             except InputError as error:

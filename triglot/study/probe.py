@@ -13,7 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from triglot.attack.searches import SEARCHES
 from triglot.attack.settings import AttackSettings
+from triglot.classify.tasks import Task
 from triglot.corpus.retrieval import RetrievalSet
 from triglot.files import InputError, read_json
 from triglot.recipe import Recipe, Stage, alignment_recipe, arm_recipe
@@ -145,18 +149,29 @@ def _judging(recipe: Recipe, start: Path, data: Data) -> float:
             topics = [text for part in opened.retrieval.parts.values() for text in part.topics.values()]
             total += _rate(encoder, topics, "query") * len(topics)
         if opened.task is not None:
-            task = opened.task
-            for texts in (
-                task.test.first,
-                task.test.second,
-                *((task.train.first, task.train.second) if task.train else ()),
-            ):
-                total += _rate(encoder, texts, "passage") * len(texts)
+            total += _task_seconds(encoder, opened.task, recipe.attacks if judged else ())
+    return total
+
+
+def _task_seconds(encoder: Any, task: Task, attacks: Sequence[AttackSettings]) -> float:
+    """Seconds of the texts of a head: those it learns from, those it is judged on, and these attacked."""
+    total = 0.0
+    for part, codes in ((task.test, task.codes), (task.train, task.train_codes)):
+        if part is None:
+            continue
+        spoken = part.indices(part.languages if codes is None else codes)
+        for texts, at, side in ((part.first, part.first_at, 0), (part.second, part.second_at, 1)):
+            used = np.unique(at[spoken])
+            sample = [texts[one] for one in used[used >= 0].tolist()]
+            times = 1 + (sum(map(_draws, attacks)) if part is task.test and side == 1 else 0)
+            total += _rate(encoder, sample, task.sides[side]) * len(sample) * times
     return total
 
 
 def _draws(attack: AttackSettings) -> int:
-    """Texts that an attack encodes for each query."""
+    """Texts that an attack encodes for each query; a step with a gradient counts as three."""
+    if not SEARCHES[attack.search].of_texts:
+        return 3 * attack.steps
     if attack.search == "random":
         return 1
     return attack.tries if attack.search == "worst" else attack.budget
@@ -173,10 +188,15 @@ def _rate(encoder: Any, texts: Sequence[str], side: str) -> float:
 
 
 def fit(
-    recipe: Recipe, found: Sequence[Sequence[Part]], seconds: Mapping[Part, float], budget: float, jobs: int
+    recipe: Recipe,
+    found: Sequence[Sequence[Part]],
+    seconds: Mapping[Part, float],
+    budget: float,
+    jobs: int,
+    carrying: Sequence[str] = (),
 ) -> Plan:
-    """The parts that a budget has time for: seed by seed, in the order of the arms; whatever does not fit is left out,
-    and with it what is made of it.
+    """The parts that a budget has time for: seed by seed, in the order of the arms, after all seeds of those that carry
+    a claim; whatever does not fit is left out, and with it what is made of it.
 
     Args:
         recipe: of the study.
@@ -184,24 +204,25 @@ def fit(
         seconds: estimates.
         budget: seconds by the clock.
         jobs: parts at once.
+        carrying: arms that carry a claim, with those that they are made of.
     """
     spent, taken, left = 0.0, set[Part](), []
     parts = [part for wave in found for part in wave]
-    for seed in dict.fromkeys(part.seed for part in parts):
-        first = Part(START, seed)
-        waiting_start = seconds.get(first, 0.0)
-        for part in (part for part in parts if part.seed == seed and part.arm != START):
-            bases = arm_recipe(recipe, part.arm, seed).of
-            cost = (seconds[part] + waiting_start) / jobs
-            whole = all(Part(base, seed) in taken for base in bases)
-            if whole and spent + cost <= budget:
-                spent += cost
-                waiting_start = 0.0
-                taken |= {part, first}
-            else:
-                left.append((part, seconds[part]))
-        if first in parts and first not in taken:
-            left.append((first, seconds.get(first, 0.0)))
+    numbers = list(dict.fromkeys(part.seed for part in parts))
+    waiting_starts = {seed: seconds.get(Part(START, seed), 0.0) for seed in numbers}
+    runs = [part for seed in numbers for part in parts if part.seed == seed and part.arm != START]
+    for part in sorted(runs, key=lambda part: part.arm not in carrying):
+        bases = arm_recipe(recipe, part.arm, part.seed).of
+        cost = (seconds[part] + waiting_starts[part.seed]) / jobs
+        whole = all(Part(base, part.seed) in taken for base in bases)
+        if whole and spent + cost <= budget:
+            spent += cost
+            waiting_starts[part.seed] = 0.0
+            taken |= {part, Part(START, part.seed)}
+        else:
+            left.append((part, seconds[part]))
+    starts = [Part(START, seed) for seed in numbers]
+    left += [(one, seconds.get(one, 0.0)) for one in starts if one in parts and one not in taken]
     if not any(part.arm != START for part in taken):
         shortest = min((seconds[part] for part in parts if part.arm != START), default=0.0)
         raise InputError(f"--budget: {told(budget)} is too short for a single run; the shortest takes {told(shortest)}")
