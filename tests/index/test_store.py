@@ -227,6 +227,15 @@ def test_many_small_writes_leave_few_segments(tmp_path: Path) -> None:
     assert len(DiskIndex(tmp_path / "i")) == 60
 
 
+def test_large_segments_are_not_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("triglot.index.store._LARGEST", 8)
+    index = create(tmp_path / "i", *made(1))
+    for number in range(1, 30):
+        index.add(*made(1, seed=number, start=number))
+    assert max(one["passages"] for one in index.stats()["segments"]) == 8
+    assert len(index) == 30
+
+
 def test_a_search_sees_one_state_whatever_is_written_meanwhile(tmp_path: Path) -> None:
     index = create(tmp_path / "i", *made(50))
     other = DiskIndex(tmp_path / "i")

@@ -19,6 +19,7 @@ from triglot.corpus.formats.records import read_records
 from triglot.encoder import load_encoder
 from triglot.encoder.languages import detect_with_confidence
 from triglot.files import InputError
+from triglot.index.places import open_index
 from triglot.shards import Shards, ShardSettings, encode_shards
 from triglot.shards.format import rounded
 from triglot.shards.seen import Seen, digests
@@ -321,3 +322,30 @@ def test_a_worker_refuses_another_model(root: Path, tmp_path: Path, monkeypatch:
         work.Worker(work.Job(str(tmp_path / "v"), str(root / "second"), USUAL, 1))
     with pytest.raises(InputError, match="storage that all machines share"):
         work.Worker(work.Job(str(tmp_path / "w"), str(root / "model"), USUAL, 1))
+
+
+def test_an_index_is_made_of_portions_and_finds_the_same(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--languages", "de,en", "--shard-rows", "3", "-q"]
+    assert triglot("encode", root / "model", root / "passages.jsonl", "--out", tmp_path / "v", *words).code == 0
+    make = ["index", root / "model", tmp_path / "v", "-q", "--out"]
+    assert triglot(*make, tmp_path / "whole").code == 0
+    monkeypatch.setattr("triglot.commands.index._PORTION", 12)
+    made = triglot(*make, tmp_path / "parts", "--json")
+    assert made.code == 0, made.err
+    assert [one["passages"] for one in open_index(tmp_path / "parts").stats()["segments"]] == [12, 8]
+    question = ["river mountain", "--json", "-k", "20", "--language", "en", "-q", "--mode", "any"]
+    answers = [triglot("search", tmp_path / name, *question).out.splitlines() for name in ("whole", "parts")]
+    found = [[json.loads(line) for line in lines] for lines in answers]
+    assert len(found[0]) == 20
+    assert [hit["id"] for hit in found[0]] == [hit["id"] for hit in found[1]]
+    assert [hit["score"] for hit in found[0]] == pytest.approx([hit["score"] for hit in found[1]], abs=1e-6)
+    # A shard that cannot be read leaves no half of an index behind.
+    last = sorted((tmp_path / "v").glob("*.parquet"))[-1]
+    monkeypatch.setattr("triglot.shards.folder.check_files", lambda *_: None)
+    last.write_bytes(b"no parquet")
+    failed = triglot(*make, tmp_path / "none")
+    assert failed.code == 2
+    assert last.name in failed.err
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["parts", "v", "whole"]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from triglot.shards.folder import Block
 
 log = logging.getLogger("triglot")
-_PORTION = 1 << 20  # passages of shards that are in memory at once, on their way into a database
+_PORTION = 1 << 20  # passages of shards that are in memory at once, and a segment of an index in a folder
 
 
 def make_index(
@@ -71,32 +71,28 @@ def make_index(
         index.check_model(probe(encoder), similarity_of(inner), encoder.name)
         if debias:
             raise InputError("--debias: belongs to the making of an index; what is added is treated as the index says")
-    most = _PORTION if address_of(out) else None
-    for documents, vectors in portions(passages, encoder, languages, most=most, progress=progress):
-        if empty := int((~vectors.any(axis=1)).sum()):
-            log.warning("%s: %d passages of which the model knows nothing; no question finds them", passages, empty)
-        if index is not None:
+    read = _known(portions(passages, encoder, languages, most=_PORTION, progress=progress), passages)
+    if index is not None:
+        for documents, vectors in read:
             new, replaced = index.add(documents, vectors)
             log.info("%s: %d passages are new, %d were replaced", out, new, replaced)
-            continue
-        if debias:
-            if removal is not None:
-                raise InputError(f"--debias: {encoder.name} has a step of its own, by {removal.method}; leave it out")
-            removal = fitted(debias, documents, vectors)
-        index = create_index(
-            out,
-            documents,
-            vectors,
-            settings,
-            model=lasting(model),
-            similarity=similarity_of(inner),
-            probe=probe(encoder),
-            removal=removal,
-            inputs=[*paths_of(model), passages],
-            force=force,
-        )
-    assert index is not None
-    return index
+        return index
+    documents, vectors = next(read)
+    if debias:
+        if removal is not None:
+            raise InputError(f"--debias: {encoder.name} has a step of its own, by {removal.method}; leave it out")
+        removal = fitted(debias, documents, vectors)
+    more = {"similarity": similarity_of(inner), "probe": probe(encoder), "removal": removal, "force": force}
+    inputs = [*paths_of(model), passages]
+    return create_index(out, documents, vectors, settings, model=lasting(model), inputs=inputs, further=read, **more)
+
+
+def _known(read: Iterator[tuple[Documents, np.ndarray]], source: str) -> Iterator[tuple[Documents, np.ndarray]]:
+    """The same portions; passages of which a model knows nothing are said."""
+    for documents, vectors in read:
+        if empty := int((~vectors.any(axis=1)).sum()):
+            log.warning("%s: %d passages of which the model knows nothing; no question finds them", source, empty)
+        yield documents, vectors
 
 
 def portions(
@@ -109,7 +105,7 @@ def portions(
         source: which.
         encoder: the model.
         languages: among which the language of texts that name none is told.
-        most: passages that are in memory at once, of shards; None for all of them. A file is one portion.
+        most: passages of shards that are in memory at once; None for all of them. A file is one portion.
         progress: show bars.
 
     Raises:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -162,6 +162,7 @@ def create_index(
     removal: Removal | None = None,
     inputs: Sequence[str | os.PathLike[str]] = (),
     force: bool = False,
+    further: Iterable[tuple[Documents, np.ndarray]] = (),
 ) -> Index:
     """Make an index in a folder or a vector database; all but `place` is as in `triglot.index.store.create`."""
     more: dict[str, Any] = {
@@ -175,7 +176,10 @@ def create_index(
     if address is None:
         from triglot.index.store import create
 
-        return create(place, documents, vectors, settings, inputs=inputs, **more)
+        return create(place, documents, vectors, settings, inputs=inputs, further=further, **more)
     from triglot.index.remote import create as create_in
 
-    return create_in(DATABASES[address.backend].connect(address), str(address), documents, vectors, settings, **more)
+    index = create_in(DATABASES[address.backend].connect(address), str(address), documents, vectors, settings, **more)
+    for those, of_those in further:
+        index.add(those, of_those)
+    return index

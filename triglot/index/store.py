@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -37,6 +37,7 @@ from triglot.shapes import shaped
 log = logging.getLogger("triglot")
 PROBE = "probe.npy"
 _TIER = 8  # segments of about one size that are merged
+_LARGEST = 1 << 21  # passages of a segment that is merged of others, which bounds the memory that a merge needs
 
 
 def create(
@@ -51,6 +52,7 @@ def create(
     removal: Removal | None = None,
     inputs: Sequence[str | os.PathLike[str]] = (),
     force: bool = False,
+    further: Iterable[tuple[Documents, np.ndarray]] = (),
 ) -> DiskIndex:
     """Make an index; an older one of the same model is replaced as a whole.
 
@@ -65,6 +67,8 @@ def create(
         removal: what takes the language out of vectors; None where there is nothing.
         inputs: paths that are read, and never written over.
         force: replace the index of another model.
+        further: portions of passages and vectors with other ids, each of which becomes a segment of its own; one of
+            them is in memory at a time.
 
     Raises:
         InputError: there are no passages, they do not fit the vectors, or the place is taken.
@@ -78,7 +82,12 @@ def create(
         sweep_beside(target, inside=False)
         manifests.claim(place, model, inputs, force=force)
         with atomic_folder(target) as folder:
-            record = segments.write(folder, "s000001", documents, vectors, settings, fields, removal, 1)
+            records = [segments.write(folder, "s000001", documents, vectors, settings, fields, removal, 1)]
+            dim = int(vectors.shape[1])
+            for number, (those, of_those) in enumerate(further, 2):
+                of_those, fields = checked(of_those, len(those), dim), joined(fields, those)
+                name = f"s{number:06d}"
+                records.append(segments.write(folder, name, those, of_those, settings, fields, removal, number))
             files = {}
             if removal is not None:
                 write_removal(removal, folder)
@@ -93,11 +102,11 @@ def create(
                 "generation": 1,
                 "model": model,
                 "similarity": similarity,
-                "dim": int(vectors.shape[1]),
-                "next": 2,
+                "dim": dim,
+                "next": len(records) + 1,
                 "settings": asdict(settings),
                 "fields": fields,
-                "segments": [record],
+                "segments": records,
                 "files": files,
             }
             manifests.write(folder, about)
@@ -421,10 +430,10 @@ class DiskIndex(Reads):
 
     def _merge_tiers(self) -> None:
         """Merge segments of about one size where there are many: each passage is written again a few times in all."""
-        tiers: dict[int, list[str]] = {}
+        tiers: dict[int, list[segments.SegmentRecord]] = {}
         for record in self._manifest["segments"]:
-            tiers.setdefault(len(np.base_repr(record["rows"], _TIER)), []).append(record["name"])
-        for names in tiers.values():
-            if len(names) >= _TIER:
-                self._merge(names)
+            tiers.setdefault(len(np.base_repr(record["rows"], _TIER)), []).append(record)
+        for tier in tiers.values():
+            if len(tier) >= _TIER and sum(record["rows"] for record in tier) <= _LARGEST:
+                self._merge([record["name"] for record in tier])
                 return
