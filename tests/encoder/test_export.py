@@ -51,10 +51,10 @@ def computed(backend: str, file: Path, ids: np.ndarray, mask: np.ndarray) -> dic
 
 @pytest.mark.peers
 @pytest.mark.slow
-@pytest.mark.parametrize(("backend", "precision"), [("onnx", "fp32"), ("onnx", "int8"), ("openvino", "fp32")])
+@pytest.mark.parametrize(("backend", "precision"), [(name, one) for name, files in FILES.items() for one in files])
 def test_an_exported_model_has_the_vectors_of_torch(model: Path, tmp_path: Path, backend: str, precision: str) -> None:
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    for package in {"onnx": ("onnx", "onnxruntime"), "openvino": ("openvino",)}[backend]:
+    for package in {"onnx": ("onnx", "onnxruntime"), "openvino": ("openvino", "nncf")}[backend]:
         pytest.importorskip(package)
     out = tmp_path / "out"
     done = triglot("export", model, "--to", backend, "--out", out, "--precision", precision, "-q")
