@@ -42,7 +42,7 @@ from triglot.study.folder import (
 )
 from triglot.study.leakage import write_leakage
 from triglot.study.named import Named
-from triglot.study.parts import START, Part, Place, begin, is_done, run_arm, start, waves
+from triglot.study.parts import START, Part, Place, begin, is_done, joined_starts, run_arm, start, waves
 from triglot.study.probe import Plan
 from triglot.study.runners import run_all
 from triglot.study.stage import ALIGNMENT
@@ -188,7 +188,8 @@ def study(
                 baseline(recipe, name, out, data)
         if is_main() and (jobs > 1 or runner != "local"):
             threads = recipe.train.threads or 1
-            for wave in found:
+            # On one machine the first arms need not wait for the last start: whoever comes too early waits for its own.
+            for wave in joined_starts(found) if runner == "local" else found:
                 calls = [part for part in wave if not is_done(part, recipe, out)]
                 if calls:
                     settings, here = to_yaml(recipe), os.getcwd()

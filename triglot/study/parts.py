@@ -77,6 +77,13 @@ def waves(recipe: Recipe, arms: Sequence[str], seeds: Sequence[int]) -> list[lis
     return [wave for wave in (starts, trained, made) if wave]
 
 
+def joined_starts(found: Sequence[Sequence[Part]]) -> list[list[Part]]:
+    """The waves with the starts and what begins from them as one, in this order."""
+    if len(found) < 2 or found[0][0].arm != START:
+        return [list(wave) for wave in found]
+    return [[*found[0], *found[1]], *(list(wave) for wave in found[2:])]
+
+
 def is_done(part: Part, recipe: Recipe, out: Path) -> bool:
     """Whether a part is finished."""
     if part.arm != START:
