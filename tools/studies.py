@@ -6,6 +6,7 @@ python -m tools.studies --add STUDY...        # first takes over the report.json
 """
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,17 +18,31 @@ from triglot.report.story import figure
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE, REPORTS = DOCS / "results.md", DOCS / "reports"
 SIZES = ("full", "cpu", "smoke")
-_LEFT_OUT = ("seen", "differences", "changes", "warnings")  # in the report itself
+_LEFT_OUT = ("seen", "differences", "changes", "warnings", "commands")  # in the report itself
 
 
 def add(folder: Path) -> Path:
     """Take over the report of a study folder; the file that was written."""
     found = read_report(folder)
     kept = {key: value for key, value in found.items() if key not in _LEFT_OUT}
+    out = f"runs/{found['name']}-{found['size']}"
+    kept["command"] = anywhere(kept["command"], out)
+    if "command" in kept.get("study", {}):
+        kept["study"] = {**kept["study"], "command": kept["command"]}
     REPORTS.mkdir(exist_ok=True)
     path = REPORTS / f"{found['name']}-{found['size']}.json"
     path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf-8")
     return path
+
+
+def anywhere(command: str, out: str) -> str:
+    """A command as a reader would type it: without the folders of the machine that ran it. A copy of a model goes by
+    its hub name, which the study has."""
+    words = [word for word in shlex.split(command) if not word.startswith("encoder.model=/")]
+    words = ["data=../shared/data" if word.startswith("data=/") else word for word in words]
+    if "--out" in words:
+        words[words.index("--out") + 1] = out
+    return shlex.join(words)
 
 
 def reports() -> list[dict[str, Any]]:
