@@ -42,8 +42,9 @@ def shift_queries(target: Attackable, attack: AttackSettings, *, rows: int = 256
         )
     device = getattr(encoder, "device", "cpu")
     result = np.empty_like(target.queries)
+    by_length = np.argsort([len(text) for text in texts], kind="stable")  # rows are padded to the longest beside them
     for start in range(0, len(texts), rows):
-        here = np.arange(start, min(start + rows, len(texts)))
+        here = by_length[start : start + rows]
         unit, room, forward = prepare([texts[i] for i in here])
         shift = torch.zeros(unit, device=device, requires_grad=True)
         for _ in range(attack.steps):
