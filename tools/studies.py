@@ -77,6 +77,21 @@ def figures(table: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def under_attack(attacks: dict[str, dict[str, Any]]) -> str:
+    """The first measure of each setting under each attack: a row an arm."""
+    rows: dict[str, dict[str, str]] = {}
+    for name, table in attacks.items():
+        for row in table["rows"]:
+            for setting, cells in row.items():
+                if isinstance(cells, dict) and not setting.startswith("majority"):
+                    measure = next(iter(cells))
+                    rows.setdefault(row["arm"], {})[f"{name}: {setting} {measure}"] = _cell(cells[measure])
+    columns = list(dict.fromkeys(column for cells in rows.values() for column in cells))
+    lines = [f"| arm | {' | '.join(columns)} |", "|---|" + "---:|" * len(columns)]
+    lines += [f"| {arm} | {' | '.join(cells.get(column, '—') for column in columns)} |" for arm, cells in rows.items()]
+    return "\n".join(lines)
+
+
 def section(one: dict[str, Any]) -> str:
     """Question, answer, claims and, but for the smallest size, main tables of a study."""
     parts = [f"### {one['name']}, {one['size']}", f"```sh\n{one['command']}\n```"]
@@ -86,6 +101,8 @@ def section(one: dict[str, Any]) -> str:
     parts.append(claims_table(one["claims"]))
     for name, table in one["benchmarks"].items() if one["size"] != "smoke" else ():  # which shows that the way works
         parts += [f"{name}:", figures(table)]
+    if one["size"] != "smoke" and one.get("attacks"):
+        parts += ["Under attack:", under_attack(one["attacks"])]
     return "\n\n".join(part for part in parts if part)
 
 
