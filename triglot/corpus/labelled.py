@@ -137,7 +137,8 @@ def _used(texts: Sequence[str], at: np.ndarray) -> tuple[list[str], np.ndarray]:
     used = np.unique(at[at >= 0])
     place = np.full(len(texts) + 1, -1, np.int64)
     place[used] = np.arange(len(used))
-    return [texts[one] for one in used.tolist()], place[at]
+    numbers: list[int] = used.tolist()
+    return [texts[number] for number in numbers], place[at]
 
 
 def distinct(columns: Sequence[Sequence[str | None]]) -> tuple[list[str], np.ndarray]:
