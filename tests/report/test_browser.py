@@ -7,6 +7,7 @@ import html
 import io
 import json
 import re
+import shutil
 import subprocess
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -16,6 +17,7 @@ import matplotlib.image
 import pytest
 
 from tests.browser import FLAGS, find
+from triglot.commands.claims import index_page
 from triglot.report import Report, find_arms, write_report
 
 PROBE = """<script>
@@ -175,3 +177,24 @@ def test_on_a_phone_in_light_and_dark(chromium: str, report: Report, tmp_path: P
     brightness = {key: sum(map(int, re.findall(r"\d+", seen[key])[:3])) / 765 for key in ("ink", "paper")}
     assert (brightness["paper"] > brightness["ink"]) == light
     assert abs(brightness["paper"] - brightness["ink"]) > 0.7
+
+
+SIDEWAYS = """<script>
+addEventListener("load", () => {
+  const tables = [...document.querySelectorAll(".scroll")].filter(box => box.querySelector("th.statement"));
+  document.title = JSON.stringify(tables.map(box => box.scrollWidth - box.clientWidth));
+});
+</script>"""
+
+
+@pytest.mark.slow
+def test_verdicts_are_seen_without_scrolling_sideways(chromium: str, tmp_path: Path) -> None:
+    """With the long statements and intervals of a real study."""
+    (tmp_path / "study").mkdir()
+    shutil.copy(Path(__file__).parents[2] / "docs/reports/hybrid-ratio-cpu.json", tmp_path / "study" / "report.json")
+    index_page([tmp_path / "study"], tmp_path / "index")
+    probed = tmp_path / "probed.html"
+    text = (tmp_path / "index" / "index.html").read_text(encoding="utf-8")
+    probed.write_text(text.replace("</body>", SIDEWAYS + "</body>"), encoding="utf-8")
+    dom = drawn(chromium, tmp_path, probed, "--dump-dom", "--window-size=1200,900")
+    assert json.loads(re.search(r"<title>(.*?)</title>", dom)[1]) == [0]  # type: ignore[index]
