@@ -15,10 +15,6 @@ import argparse
 import http.client
 import json
 import os
-import re
-import signal
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -28,11 +24,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
 
+from benchmarks.served import serving
 from triglot.commands.index import fitted
 from triglot.commands.models import lasting, load_model
 from triglot.corpus.formats.registry import read_retrieval
 from triglot.corpus.retrieval import RetrievalSet
-from triglot.encoder.once import encode_set
+from triglot.encoder.once import encode_once
 from triglot.encoder.probe import probe
 from triglot.encoder.protocol import inner_of
 from triglot.index.documents import Documents
@@ -96,26 +93,16 @@ def main() -> None:
     told = parser.parse_args()
     encoder = load_model(told.model, cache="")
     benchmark = read_retrieval(told.on, name=Path(told.on).name)
-    _, passages = encode_set(inner_of(encoder), benchmark)
+    passages = encode_once(inner_of(encoder), benchmark.passages.texts, "passage", False)
     langs = [benchmark.languages[lang] for lang in benchmark.passages.lang.tolist()]
     documents = Documents(benchmark.passages.ids, benchmark.passages.texts, langs)
     removal = fitted(told.debias, documents, passages)
     with tempfile.TemporaryDirectory() as folder:
-        place, log = Path(folder) / "index", Path(folder) / "log"
+        place = Path(folder) / "index"
         more = {"model": lasting(told.model), "probe": probe(encoder), "removal": removal}
         create(place, documents, passages, IndexSettings(lexical=False), **more)
-        allowed = ["rate=1000000", f"most_hits={DEPTH}"]
-        command = [sys.executable, "-m", "triglot", "serve", str(place), "--port", "0", *allowed]
-        with log.open("w") as handle:
-            process = subprocess.Popen(command, stderr=handle)
-        while not (match := re.search(r"running on http://127\.0\.0\.1:([0-9]+)", log.read_text())):
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.1)
-        try:
-            report(http.client.HTTPConnection("127.0.0.1", int(match[1]), timeout=60), benchmark, told.paragraphs)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(60)
+        with serving(str(place), "rate=1000000", f"most_hits={DEPTH}") as (port, _):
+            report(http.client.HTTPConnection("127.0.0.1", port, timeout=60), benchmark, told.paragraphs)
 
 
 def report(line: http.client.HTTPConnection, benchmark: RetrievalSet, paragraphs: int) -> None:

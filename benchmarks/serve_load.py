@@ -15,10 +15,6 @@ import asyncio
 import json
 import os
 import re
-import signal
-import subprocess
-import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -29,6 +25,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from benchmarks.served import serving
 from triglot.commands.index import open_searched
 from triglot.search.searcher import Searcher, SearchSettings
 
@@ -162,19 +159,8 @@ def main() -> None:
         asked.append((head.encode() + b"\r\n\r\n" + body, {hit.id: hit.calibrated for hit in answer.hits}))
     limited.restore_original_limits()
     inside = (time.process_time() - spent) / len(questions)
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "log"
-        command = [sys.executable, "-m", "triglot", "serve", told.index, "--port", "0", "rate=1000000", "seconds=20"]
-        with log.open("w") as handle:
-            process = subprocess.Popen(command, stderr=handle)
-        while not (match := re.search(r"running on http://127\.0\.0\.1:([0-9]+)", log.read_text())):
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.1)
-        try:
-            asyncio.run(_phases(int(match[1]), process.pid, asked, told, 1000 * float(np.median(alone)), 1000 * inside))
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(60)
+    with serving(told.index, "rate=1000000", "seconds=20") as (port, pid):
+        asyncio.run(_phases(port, pid, asked, told, 1000 * float(np.median(alone)), 1000 * inside))
 
 
 async def _phases(port: int, pid: int, asked: list[Any], told: Any, alone: float, inside: float) -> None:

@@ -28,6 +28,7 @@ def test_every_figure_of_a_section_stands_in_the_report(tmp_path: Path, monkeypa
         "benchmarks": {"t": {"rows": []}},
     }
     report["benchmarks"]["t"]["rows"] = [{"arm": "a", "seeds": 3, **cells}, {"arm": "b", "seeds": 1}]
+    report["attacks"] = {"t+typos": {"rows": [{"arm": "a", "seeds": 3, "multi": {"map": {"value": 0.25}}}]}}
     (tmp_path / "study").mkdir()
     (tmp_path / "study" / "report.json").write_text(json.dumps(report), "utf-8")
     monkeypatch.setattr(studies, "REPORTS", tmp_path / "reports")
@@ -36,6 +37,8 @@ def test_every_figure_of_a_section_stands_in_the_report(tmp_path: Path, monkeypa
     assert kept["command"] == "triglot study toy --size cpu data=../shared/data batches.size=8 --out runs/toy-cpu"
     assert kept["study"] == {"command": kept["command"], "seconds": 3.0}
     text = studies.table()
+    assert "| arm | t+typos: multi map |" in text
+    assert "| a | 0.250 |" in text
     for part in ("| a | 3 | 0.512 [0.500, 0.520] | 1,234 |", "| b | 1 | — | — |", "**holds**", "+0.100 [0.050, 0.150]"):
         assert part in text
     page = "<!-- studies: tools/studies.py -->\nstale figures\n<!-- /studies -->"

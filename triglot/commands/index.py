@@ -82,6 +82,7 @@ def make_index(
         if removal is not None:
             raise InputError(f"--debias: {encoder.name} has a step of its own, by {removal.method}; leave it out")
         removal = fitted(debias, documents, vectors)
+        log.info("--debias: %s, fitted on the first %s passages", debias, f"{len(documents):,}")
     more = {"similarity": similarity_of(inner), "probe": probe(encoder), "removal": removal, "force": force}
     inputs = [*paths_of(model), passages]
     return create_index(out, documents, vectors, settings, model=lasting(model), inputs=inputs, further=read, **more)
