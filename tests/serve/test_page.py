@@ -94,8 +94,8 @@ def ask(page: Any, question: str) -> None:
 
 
 def settled(page: Any) -> None:
-    """What was asked for is there."""
-    page.wait_for_selector("body:not(.busy)")
+    """The page is set up, and what was asked for is there."""
+    page.wait_for_selector("body.ready:not(.busy)")
 
 
 def test_both_rankings_stand_beside_each_other_with_their_bias(
