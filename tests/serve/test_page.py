@@ -216,6 +216,20 @@ def test_keys_alone_are_enough(open_page: Callable[..., Any]) -> None:
     assert "?" not in page.url
 
 
+def test_a_question_sent_before_the_page_is_set_up_is_asked(open_page: Callable[..., Any]) -> None:
+    page, held = open_page(), []
+    page.route("**/about", lambda route: held.append(route))
+    page.reload()
+    page.keyboard.type("de-river de-bread")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.activeElement.value === 'de-river de-bread'")
+    assert page.locator("body.ready").count() == 0
+    held[0].continue_()
+    page.wait_for_selector("body.answered:not(.busy)")
+    assert page.locator("#query").input_value() == "de-river de-bread"
+    assert len(ids(page, "fair")) == 10
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone_in_light_and_dark(open_page: Callable[..., Any], scheme: str) -> None:
     page = open_page(width=390, color_scheme=scheme, has_touch=True, is_mobile=True)

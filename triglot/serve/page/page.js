@@ -246,17 +246,21 @@ function addCondition() {
 }
 
 async function start() {
+  let early = false; // a question sent before the page knows its service is asked as soon as it does
+  $("ask").addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (state.about) search();
+    else early = true;
+  });
   try {
     state.about = await get("about");
   } catch (error) {
     return showError(`The service does not answer: ${error.message}`);
   }
   setUp(state.about);
+  const typed = $("query").value;
   recall();
-  $("ask").addEventListener("submit", (event) => {
-    event.preventDefault();
-    search();
-  });
+  if (typed) $("query").value = typed;
   $("lang").addEventListener("change", () => change(() => {}));
   $("hybrid").addEventListener("change", () => change(() => {}));
   $("add").addEventListener("click", addCondition);
@@ -280,7 +284,7 @@ async function start() {
     search();
   });
   document.body.classList.add("ready");
-  if ($("query").value) search();
+  if (early || (!typed && $("query").value)) search();
   return undefined;
 }
 
