@@ -51,6 +51,11 @@ def _known(primary: str) -> bool:
     return primary not in _NO_LANGUAGE and (primary in _RENAMED or primary in _english()[0] or primary in _shorter())
 
 
+def is_known(code: str) -> bool:
+    """Whether CLDR knows the language of a tag."""
+    return _known(base(code))
+
+
 @lru_cache(maxsize=4096)
 def tag(text: str) -> str | None:
     """A tag in its one spelling, None for what is no tag: `dev`, `english`, `de-test` (no such script), `en-de` is one

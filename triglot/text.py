@@ -28,6 +28,11 @@ def in_one(parts: Sequence[str]) -> str:
     return titled(first.strip(), in_one(rest)) if rest else first.strip()
 
 
+def in_a_line(text: str) -> str:
+    """A text for a line that is shown or a comment: line breaks and control characters become spaces, one at a time."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+
+
 # --- scripts without spaces between words
 
 _HAN_AND_KANA, _OTHERS = ("Han", "Hiragana", "Katakana"), ("Thai", "Lao", "Khmer", "Myanmar")

@@ -11,6 +11,7 @@ import pytest
 
 from tests.command import triglot
 from triglot import seeds
+from triglot.commands.augment import compose
 from triglot.corpus.formats.pairs import read_training
 from triglot.train import Feed
 
@@ -96,6 +97,19 @@ def test_augment_writes_and_says_where(pairs: Path, tmp_path: Path) -> None:
     assert (tmp_path / "again" / "x2.jsonl").read_bytes() == (tmp_path / "out" / "x2.jsonl").read_bytes()
 
 
+def test_texts_without_pairs_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "articles.csv").write_text("id,lang,text\n1,en,one\n2,de,zwei\n", "utf-8")
+    done = triglot("augment", tmp_path / "articles.csv", "--kind", "swap", "--out", tmp_path / "x.jsonl")
+    assert (done.code, "articles.csv: has no pairs" in done.err) == (2, True)
+    assert not (tmp_path / "x.jsonl").exists()
+
+
+def test_languages_of_changes_have_one_spelling() -> None:
+    assert compose(["neighbour"], [], rate=0.5, share=1, into=["DE"], lists="x").parts[0].into == ("de",)
+    assert compose(["insert"], [], rate=0.5, share=1, into=["DE"]).parts[0].into == ()
+    assert compose([], ["kinds=codeswitch into=[zh_cn]"], rate=0.5, share=1, lists="x").parts[0].into == ("zh-CN",)
+
+
 def test_copies_are_masked_in_training_batches(pairs: Path, tmp_path: Path) -> None:
     words = ["--kind", "casing", "--side", "both", "--rate", "1", "--factor", "3", "--out", tmp_path / "x3.jsonl", "-q"]
     assert triglot("augment", pairs, *words).code == 0
@@ -123,6 +137,12 @@ def test_copies_are_masked_in_training_batches(pairs: Path, tmp_path: Path) -> N
         (["--translation-model", "nowhere", "--into", "fr", "--out", "x"], "translate: nowhere: no such folder"),
         (["--translation-model", "nowhere", "--out", "x"], "into: is missing"),
         (["--recipe", "dmo", "--out", "x"], "no recipe 'dmo'; did you mean 'demo'?"),
+        (["--recipe", "demo", "--rate", ".9", "--out", "x"], "--rate: goes with --kind; the recipe's key"),
+        (["--recipe", "demo", "--lexicon-split", "1", "--out", "x"], "--lexicon-split: goes with --kind; the recipe's"),
+        (["--part", "kinds=insert", "--share", ".1", "--out", "x"], "--share: goes with --kind; a --part has its own"),
+        (["--part", "kinds=insert", "--into", "de", "--out", "x"], "--into: goes with --kind; a --part has its own"),
+        (["--kind", "swap", "--num-beams", "2", "--out", "x"], "--num-beams: goes with --translation-model"),
+        (["--kind", "swap", "--languages", "de,frr", "--out", "x"], "has no text in 'frr'"),
     ],
 )
 def test_bad_words_end_with_2(

@@ -194,9 +194,78 @@ def test_html_is_taken_out_and_counted() -> None:
     assert kept.texts["id-1", "en"].startswith("t1 <p>")
 
 
+def test_articles_of_a_table_without_groups_are_no_group_of_another() -> None:
+    faq = Articles(ArticleColumns("text", "id", "lang"), "faq")
+    rows = [{"id": f"f{n}", "lang": "fr", "text": f"faq {n}"} for n in range(3)] + [
+        {"id": 1, "lang": "fr", "text": "x"}
+    ]
+    keyed = [article(n, key=f"f{n}") for n in range(20)]
+    given = {"articles": keyed, "faq": rows, "clicks": ASKED}
+    tables = {name: iter([(n, f"{name}:{n}", row) for n, row in enumerate(made, 1)]) for name, made in given.items()}
+    made = prepare(replace(TABLES, articles=(*TABLES.articles, faq)), given=tables)
+    assert made.texts["id-f1", "fr"] == "faq 1"
+    assert ("f1", "fr") not in made.texts
+    assert made.tally.left_out["article whose id another article has"].count == 1
+
+
+def test_equal_ids_without_groups_are_translations_and_said() -> None:
+    plain = replace(TABLES, articles=(Articles(ArticleColumns("body", "id", "lang"), "articles"),))
+    made = of([*TWENTY, article(1, "de"), article(2, "de")], ASKED, plain)
+    assert made.texts["1", "de"] == "body 1 de"
+    assert made.tally.read["articles with the id of one in another language (taken for translations)"] == 2
+
+
+@pytest.mark.parametrize("nothing", ["NULL", "nan", "None", "\\N", "<NA>"])
+def test_what_an_export_writes_for_nothing_is_nothing(nothing: str) -> None:
+    articles = [
+        *(article(n, key=nothing) for n in range(20)),
+        article(98, lang=nothing),
+        article(99, "de", key=nothing),
+    ]
+    made = of(articles, [*ASKED, click("nobody", nothing), click(nothing, "3")])
+    assert len({group for group, _ in made.texts}) == 21
+    assert {lang for _, lang in made.texts} == {"en", "de"}
+    assert made.tally.left_out["article without a language"].count == 1
+    assert made.tally.left_out["search without a click"].count == 1
+    assert made.tally.read["cells with NULL, nan or the like (taken for empty)"] == 23
+
+
+def test_numbers_that_a_data_frame_made_decimals_of() -> None:
+    described = replace(TABLES, clicks=(Clicks(ClickColumns("query", "clicked", "lang", "n"), "clicks"),))
+    counts = ["1.0", "2", "\u00b2", "1.5", "0.0"]
+    made = of(
+        TWENTY,
+        [
+            *({**click(f"q{n}", f"{n}.0"), "n": told} for n, told in enumerate(counts)),
+            *({**one, "n": 1.0} for one in ASKED),
+        ],
+        described,
+    )
+    assert made.tally.read["clicks"] == 23
+    assert made.tally.left_out["search whose number of clicks is no whole number"].count == 2
+    assert made.tally.left_out["search without a click"].count == 1
+
+
+def test_a_question_beside_its_article_counts_once() -> None:
+    described = Description((Articles(ArticleColumns("body", "id", "lang", "key", "title"), "articles"),))
+    rows = [article(n, lang, key=f"k{n}") for n in range(20) for lang in ("en", "de")]
+    rows[2]["title"] = rows[0]["title"] = "Can&#39;t log in?"
+    made = of([*rows, *rows[:4]], [], described)
+    asked = [one for part in made.questions.values() for one in part.values()]
+    assert len(asked) == 20
+    assert all(set(one.texts) == {"en", "de"} for one in asked)
+    assert "Can't log in?" in {one.texts["en"] for one in asked}
+    assert made.tally.read["questions that stand beside their article again (counted once)"] == 4
+
+
+def test_a_language_that_nothing_is_in_is_refused() -> None:
+    with pytest.raises(InputError, match="languages: nothing is in 'frr'"):
+        of(TWENTY, ASKED, replace(TABLES, languages=("en", "frr")))
+
+
 def test_what_is_trained_on_is_what_is_searched(tmp_path: Path) -> None:
     """One door for the text of an article: `data prepare`, and the passages of `encode` and `search`."""
-    rows = [article(n, text=f"<p>body &amp; soul {n}</p> ") for n in range(20)]
+    rows = [article(n, text=f"<p>body &amp; soul {n}</p> ") | {"title": f"Vec<T> {n}"} for n in range(20)]
     made = of(rows, ASKED)
     (tmp_path / "articles.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     ids, texts = read_passages(tmp_path / "articles.jsonl")

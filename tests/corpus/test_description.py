@@ -33,6 +33,22 @@ def test_columns_are_told_by_their_names() -> None:
     assert of("id text", "help.de.csv") == Articles(ArticleColumns("text", "id"), "help.de.csv", "de")
 
 
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("articles-pt-br.tsv.gz", "pt-BR"),
+        ("de.jsonl", "de"),
+        ("articles.jsonl.gz", ""),
+        ("articles.pq", ""),
+        ("kb.csv", ""),
+        ("my_articles.csv", ""),
+        ("to_translate.csv", ""),
+    ],
+)
+def test_a_file_name_tells_a_language_at_its_end_alone(path: str, code: str) -> None:
+    assert of("id text", path).language == code
+
+
 def test_told_columns_come_first_and_the_rest_is_guessed() -> None:
     told = ("text=summary+body,group=ref", "query=words,article=page")
     assert of("id lang title summary body ref", told=told[:1]).columns == ArticleColumns(
@@ -41,7 +57,7 @@ def test_told_columns_come_first_and_the_rest_is_guessed() -> None:
     both = guess(
         {"a": {k: ["v"] for k in ["id", "lang", "summary", "body", "ref"]}, "b": {"words": ["x"], "page": ["1"]}}, told
     )
-    assert [one.told for one in both] == [True, True]
+    assert [one.told for one in both] == [("text", "group"), ("query", "article")]
     assert both[1].table.columns == ClickColumns("words", "page")
 
 
@@ -98,6 +114,25 @@ def test_a_wrong_description_names_line_and_key(tmp_path: Path, text: str, messa
     (tmp_path / "d.yaml").write_text(text, "utf-8")
     with pytest.raises(InputError, match=message):
         read_description(tmp_path / "d.yaml")
+
+
+def test_what_is_shown_of_a_table_stays_in_its_comment(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('id,lang,text,"Views\n2: all"\n1,en,"\x08bell\u2028x",9\n', "utf-8")
+    (tmp_path / "log.csv").write_text("query,lang,clicked_id\nq,en,1\n", "utf-8")
+    paths = [str(tmp_path / name) for name in ("a.csv", "log.csv")]
+    description, guesses = describe(paths)
+    (tmp_path / "data.yaml").write_text(to_yaml(description, guesses, f"triglot\n{paths}"), "utf-8")
+    assert read_description(tmp_path / "data.yaml") == description
+
+
+def test_questions_of_articles_beside_a_log_are_taken_where_they_were_named() -> None:
+    samples = {
+        "a": {k: ["v"] for k in ("id", "lang", "text", "keywords")},
+        "b": {k: ["v"] for k in ("query", "lang", "clicked_id")},
+    }
+    told = ("id=id,text=text", "id=id,text=text,query=keywords")
+    found = [describe([], words, samples)[0].articles[0].columns.query for words in (told[:1], told[1:])]
+    assert found == ["", "keywords"]
 
 
 def test_articles_alone_are_not_enough(tmp_path: Path) -> None:

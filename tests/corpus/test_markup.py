@@ -25,6 +25,10 @@ from triglot.corpus.markup import is_html, plain_text
         ("a<!-- not shown -->b", "ab"),
         ("<p>never closed <em>at all", "never closed at all"),
         ("<table><tr><td>a</td><td>b</td></tr></table>", "a b"),
+        ("<div>a</div><![CDATA[<p>b of it</p>]]><p>c</p>", "a b of it c"),
+        ("<![CDATA[Hello <b>world</b>]]>", "Hello world"),
+        ("<html><head><title>T</title><body><p>no end of the head</p></body></html>", "no end of the head"),
+        ("<head><noscript><img></noscript><title>T</title></head>b", "b"),
         ("<p>Use &lt;br&gt; for a break</p>", "Use <br> for a break"),
     ],
 )
@@ -35,7 +39,17 @@ def test_tags_and_entities_are_taken_out(text: str, plain: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a < b and c > d", "List<String> x;", "AT&T", "R&D; x", "  two  spaces\n", "5 <6", "&nosuchthing;", "<>"],
+    [
+        "a < b and c > d",
+        "List<String> x;",
+        "AT&T",
+        "R&D; x",
+        "  two  spaces\n",
+        "5 <6",
+        "&nosuchthing;",
+        "<>",
+        "in XML <![CDATA[x]]>",
+    ],
 )
 def test_what_is_no_html_stays(text: str) -> None:
     assert not is_html(text)

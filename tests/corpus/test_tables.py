@@ -39,6 +39,35 @@ def test_all_kinds_of_tables_give_the_same_rows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("index.csv", ",id,views [30 days]\n0,a,7\n"),
+        ("end.csv", "id;views [30 days];\na;7;\n   \n"),
+        ("quoted.csv", 'id,"City, Country",views [30 days]\na,"Paris, France",7\n'),
+        ("tab.tsv", 'id\t"views [30 days]"\na\t7\n'),
+    ],
+)
+def test_headers_as_exports_have_them(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content, "utf-8")
+    (record,) = values(tmp_path / name)
+    assert (record.pop("id"), record.pop("views [30 days]")) == ("a", "7")
+    assert record in ({}, {"City, Country": "Paris, France"})
+
+
+def test_columns_that_later_records_have(tmp_path: Path) -> None:
+    rows = [{"id": number} for number in range(5)] + [{"id": 5, "key": "k"}, {"id": 6, "key": "l"}]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    assert tables.columns_of(tmp_path / "a.jsonl", sample=2) == {"id": [0, 1], "key": ["k"]}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(7.0, "7"), (1.25, "1.25"), (float("nan"), ""), (True, ""), (None, ""), (" a ", "a")]
+)
+def test_a_cell_as_text(value: object, text: str) -> None:
+    assert tables.cell_text(value) == text
+
+
+@pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.csv", b'id,text\n1,x\n2,"y\n3,z\n', r"a\.csv:3: a row that is no CSV"),

@@ -140,6 +140,7 @@ def test_bm25_and_vectors_together(place, tmp_path) -> None:
         (["min_score=0.9", "max_score=0.1"], "min_score: 0.9 is above max_score, 0.1"),
         (["negative_languages=balancd"], "did you mean 'balanced'"),
         (["negative_languages=de:1,enn:2"], "no passage in 'enn'; did you mean 'en'"),
+        (["negative_languages=DE:1,frr:2"], "negative_languages: the corpus has no passage in 'frr'"),
         (["negative_languages=de:0"], "0.0 is no share for 'de'"),
         (["negative_languages=de:1,en"], "'en' is not a language and its share"),
         (["negative_languages={de:1}"], "shares are positive numbers, written de:1,en:2"),

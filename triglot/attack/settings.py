@@ -10,6 +10,7 @@ from triglot.attack.searches import SEARCHES
 from triglot.augment.noise import KINDS
 from triglot.augment.settings import CODESWITCH, SYNONYM
 from triglot.files import SettingError, check_choice
+from triglot.language_tags import wanted
 from triglot.ranges import Half, OneOf, Range, Seed, Share, check_ranges
 
 LISTED = (CODESWITCH, SYNONYM)  # kinds that go by word lists
@@ -54,6 +55,7 @@ class AttackSettings:
 
     def __post_init__(self) -> None:
         check_ranges(self)
+        object.__setattr__(self, "into", tuple(wanted(self.into) or ()))
         known = (*KINDS, *LISTED)
         if not self.kinds and SEARCHES[self.search].of_texts:
             raise SettingError("kinds", "is empty")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from triglot.augment.noise import KINDS
 from triglot.files import SettingError, check_choice
+from triglot.language_tags import wanted
 from triglot.ranges import Half, Share, check_ranges
 
 CODESWITCH, SYNONYM, NEIGHBOUR = "codeswitch", "synonym", "neighbour"
@@ -41,6 +42,7 @@ class Part:
 
     def __post_init__(self) -> None:
         check_ranges(self)
+        object.__setattr__(self, "into", tuple(wanted(self.into) or ()))
         known = (*KINDS, *LISTED)
         if not self.kinds:
             raise SettingError("kinds", "is empty")

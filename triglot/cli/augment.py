@@ -26,15 +26,19 @@ from triglot.cli.app import (
     words,
 )
 from triglot.cli.computing import computes
+from triglot.cli.given import refuse
 from triglot.encoder.computing import USUAL, Computing
 from triglot.ranges import Beams, Count, Half, MostWords, Seed, Several, Share
 
 SIDES = "query | passage | both"
+OF_KINDS = ("rate", "share", "mode")  # parameters that --kind takes, and of those beside --part or --kind
+OF_CHANGES = ("side", "lists", "lexicon_split")
 LAYOUTS = "tevatron | flag (FlagEmbedding) | sentence-transformers"
 
 
 @app.command(cls=Command)
 def augment(
+    context: typer.Context,
     source: Pairs,
     settings: Annotated[
         list[str] | None,
@@ -145,6 +149,17 @@ def augment(
 
     from triglot.commands import augment as augmenting
 
+    languages_too = () if translation_model else ("into",)
+    if recipe:
+        refuse(
+            context,
+            (*OF_KINDS, *OF_CHANGES, *languages_too),
+            "goes with --kind; the recipe's key `augment` has its own",
+        )
+    elif not kinds:
+        refuse(context, (*OF_KINDS, *languages_too), f"goes with --kind{'; a --part has its own' if parts else ''}")
+    if not translation_model:
+        refuse(context, ("translate_side", "num_beams", "cache"), "goes with --translation-model")
     translation = {"translate": translation_model, "translated": translate_side, "beams": num_beams, "cache": cache}
     job = augmenting.job(
         source,

@@ -27,6 +27,7 @@ from triglot.cli.app import (
     within,
 )
 from triglot.cli.computing import TrainingDevice
+from triglot.cli.given import refuse
 from triglot.files import InputError, read_json
 from triglot.ranges import Count, Dim, Heads, Seed, Vocab
 
@@ -174,12 +175,10 @@ def init(
     from triglot.commands.init import fresh_encoder, layers_of_fresh
     from triglot.commands.sources import named_paths
 
-    for name in OF_FRESH if model else OF_SMALLER:
-        source = context.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
-            option = {"vocab": "--vocab-size"}.get(name, f"--{name.replace('_', '-')}")
-            of_fresh = "is of a fresh encoder; --from takes what the model has"
-            raise InputError(f"{option}: {of_fresh if model else 'goes with --from MODEL'}")
+    if model:
+        refuse(context, OF_FRESH, "is of a fresh encoder; --from takes what the model has")
+    else:
+        refuse(context, OF_SMALLER, "goes with --from MODEL")
     if model:
         from triglot.commands.smaller import KEPT, Cut, smaller_model
 

@@ -16,7 +16,7 @@ from triglot.augment import expand
 from triglot.augment.apply import Augmenter
 from triglot.augment.lexicon import Lexicon
 from triglot.augment.noise import KINDS
-from triglot.augment.settings import SIDES, AugmentSettings, Part
+from triglot.augment.settings import CODESWITCH, NEIGHBOUR, SIDES, AugmentSettings, Part
 from triglot.augment.translations import Store, Translated, translate_corpus, wanted
 from triglot.commands.sources import read_source, source_path
 from triglot.commands.words import parse
@@ -109,7 +109,7 @@ def compose(
             tuple(_kinds(names.split(","))),
             share=share / len(kinds),
             rate=rate,
-            into=tuple(into) if "codeswitch" in names else (),
+            into=tuple(into) if {CODESWITCH, NEIGHBOUR} & set(_kinds(names.split(","))) else (),
             mode=mode,
         )
         for names in kinds
@@ -274,6 +274,8 @@ def _claimed(job: Job, files: Mapping[float, Path], report: Path, force: bool) -
 def _read_and_write(job: Job, files: Mapping[float, Path], *, progress: bool, stream: IO[str] | None) -> dict[str, Any]:
     """Read, show and write. Returns the report; empty where no files are wanted."""
     corpus = read_source(job.source, languages=job.languages, options=job.options)
+    if not len(corpus):
+        raise InputError(f"{job.source}: has no pairs of a question and a passage")
     translated = None
     if job.translate:
         translated = _translated(job, corpus, progress=progress, stream=stream)

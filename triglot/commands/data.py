@@ -20,6 +20,7 @@ from triglot.document import Document
 from triglot.files import InputError, write_json
 from triglot.grid import as_text
 from triglot.settings import changed, plain
+from triglot.text import in_a_line
 
 log = logging.getLogger("triglot")
 _SAMPLE = 1000
@@ -60,9 +61,10 @@ def guess_lines(guesses: Sequence[Guess]) -> list[str]:
             for role, names in roles.items()
         )
         kind = "clicks" if "article" in roles else "articles"
-        lines.append(f"{one.table.path}: {kind}: {told}")
+        spoken = f", language {one.table.language} by its name" if one.table.language else ""
+        lines.append(in_a_line(f"{one.table.path}: {kind}: {told}{spoken}"))
         if one.others:
-            lines.append(f"{one.table.path}: not read: {', '.join(one.others)}"[:300])
+            lines.append(in_a_line(f"{one.table.path}: not read: {', '.join(one.others)}")[:300])
     return lines
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from triglot.corpus.formats.registry import FORMATS, locate, split_spec
 from triglot.corpus.hub import PREFIX
 from triglot.corpus.parallel import ParallelCorpus
 from triglot.corpus.tally import say
-from triglot.files import InputError
+from triglot.files import InputError, nearest
+from triglot.language_tags import language
 from triglot.names import check_name
 
 log = logging.getLogger("triglot")
@@ -64,10 +65,18 @@ def read_source(
         options: of the format's reader.
 
     Raises:
-        InputError: as `triglot.corpus.formats.registry.locate`, or what cannot be read.
+        InputError: as `triglot.corpus.formats.registry.locate`, what cannot be read, or a language without a text.
     """
     found = locate(source, format=format)
     given = {**found.options, **(options or {})} | ({"languages": list(languages)} if languages else {})
     corpus, tally = FORMATS[found.format].read("training", found.path, given)
     say(source, tally)
+    check_spoken(source, languages, corpus.languages)
     return corpus
+
+
+def check_spoken(source: object, asked: Iterable[str], spoken: Collection[str]) -> None:
+    """Raises InputError, with the nearest one that there is, for a language of `--languages` that data lack."""
+    for code in (language(one, "--languages") for one in asked):
+        if code not in spoken:
+            raise InputError(f"--languages: {source} has no text in {code!r}{nearest(code, spoken)}")

@@ -9,6 +9,7 @@ whole help centre, as it is when somebody searches.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,13 +24,16 @@ from triglot.corpus.formats import beir
 from triglot.corpus.markup import is_html, plain_text
 from triglot.corpus.parallel import CorpusBuilder, ParallelCorpus
 from triglot.corpus.tally import Tally
-from triglot.files import InputError
+from triglot.files import InputError, nearest
 from triglot.graph import components
 from triglot.language_tags import language
 from triglot.seeds import bits
 from triglot.text import in_one, normalise
 
 TRAIN, TEST = "train", "test"
+_NAMING, _SEVERAL = ("id", "group", "language", "article"), ("text", "article")
+_PLACEHOLDERS = frozenset(("null", "none", "nan", "<na>", "n/a", "\\n"))  # how exports write nothing
+_CLICKS = re.compile(r"([0-9]{1,15})(?:\.0+)?")
 Rows = Mapping[str, Iterator[tables.Record]]
 
 
@@ -109,18 +113,23 @@ def prepare(
     """
     tally = Tally(strict=strict)
     wanted = frozenset(description.languages)
-    articles, questions = _Articles(tally, wanted), _Questions(tally, wanted)
+    grouped = any(table.columns.group for table in description.articles)
+    articles, questions = _Articles(tally, wanted, grouped), _Questions(tally, wanted)
     for table in description.articles:
-        for where, record in _records(table, base, given):
-            if description.strip_html and is_html(record["text"]):
-                tally.count("articles with HTML (tags and entities taken out)")
-                record["text"] = plain_text(record["text"])
-            articles.add(table, record, where, questions)
+        for where, record in _records(table, base, given, tally):
+            texts, query = record["text"], record.get("query", "")
+            if description.strip_html:
+                if any(map(is_html, texts)):
+                    tally.count("articles with HTML (tags and entities taken out)")
+                texts, query = [plain_text(text) for text in texts], plain_text(query)
+            articles.add(table, record | {"text": in_one(texts), "query": query}, where, questions)
     tally.count("articles", len(articles.texts))
     tally.count("groups of translations", len({group for group, _ in articles.texts}))
     for table in description.clicks:
-        for where, record in _records(table, base, given):
+        for where, record in _records(table, base, given, tally):
             questions.click(table, record, where, articles)
+    if lacking := next((code for code in description.languages if code not in articles.met | questions.met), ""):
+        raise InputError(f"languages: nothing is in {lacking!r}{nearest(lacking, articles.met | questions.met)}")
     if not articles.texts:
         raise InputError(f"no article can be used; {'; '.join(tally.lines())}")
     asked = questions.clicked(description.min_clicks)
@@ -139,8 +148,10 @@ def prepare(
     return Prepared(tuple(sorted(spoken)), articles.texts, test, parts, tally)
 
 
-def _records(table: Articles | Clicks, base: str | Path, given: Rows | None) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(where, role -> value) of a table; a text that several columns make is joined."""
+def _records(
+    table: Articles | Clicks, base: str | Path, given: Rows | None, tally: Tally
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(where, role -> cell as text) of a table; what several columns or a list may give is a list."""
     roles = roles_of(table)
     place = Path(base) / Path(table.path).expanduser()
     names = [name for columns in roles.values() for name in columns]
@@ -157,15 +168,17 @@ def _records(table: Articles | Clicks, base: str | Path, given: Rows | None) -> 
     for _, where, record in rows:
         if not isinstance(record, dict):
             raise InputError(f"{where}: an object was expected")
-        yield (
-            where,
-            {
-                role: in_one([tables.cell_text(record.get(name)) for name in columns])
-                if role == "text"
-                else record.get(columns[0])
-                for role, columns in roles.items()
-            },
-        )
+        told: dict[str, Any] = {}
+        for role, columns in roles.items():
+            values = [record.get(name) for name in columns]
+            if role == "article" and isinstance(values[0], list | tuple):
+                values = list(values[0])
+            cells = list(map(tables.cell_text, values))
+            if role in _NAMING and (nothing := sum(cell.lower() in _PLACEHOLDERS for cell in cells)):
+                tally.count("cells with NULL, nan or the like (taken for empty)", nothing)
+                cells = [cell for cell in cells if cell.lower() not in _PLACEHOLDERS]
+            told[role] = cells if role in _SEVERAL else "".join(cells)
+        yield where, told
 
 
 def _language(text: str) -> str:
@@ -179,14 +192,15 @@ def _language(text: str) -> str:
 class _Articles:
     """Texts by group and language, and which group an id belongs to."""
 
-    def __init__(self, tally: Tally, wanted: frozenset[str]):
-        self.tally, self.wanted = tally, wanted
+    def __init__(self, tally: Tally, wanted: frozenset[str], grouped: bool):
+        self.tally, self.wanted, self.grouped = tally, wanted, grouped
+        self.met: set[str] = set()
         self.texts: dict[tuple[str, str], str] = {}
-        self.group_of: dict[str, str] = {}
+        self._group_of: dict[str, str] = {}
 
     def add(self, table: Articles, record: dict[str, Any], where: str, questions: _Questions) -> None:
-        lang = _language(tables.cell_text(record.get("language")) or table.language)
-        identifier, group = tables.cell_text(record.get("id")), tables.cell_text(record.get("group"))
+        lang = _language(record.get("language") or table.language)
+        identifier, group = record.get("id", ""), record.get("group", "")
         if not record["text"]:
             self.tally.leave_out("article without a text", where)
             return
@@ -196,16 +210,26 @@ class _Articles:
         if "id" in record and not identifier:
             self.tally.leave_out("article without an id", where)
             return
-        alone = f"id-{identifier}" if "group" in record else identifier
+        alone = f"id-{identifier}" if self.grouped else identifier  # a group of any table may be called so
         group = group or (alone if identifier else f"row {where}")
-        if self.group_of.setdefault(identifier or group, group) != group:
+        self.met.add(lang)
+        beside = not self.grouped and identifier in self._group_of and (group, lang) not in self.texts
+        if self._group_of.setdefault(identifier or group, group) != group:
             self.tally.leave_out("article whose id another article has", where)
         elif self.wanted and lang not in self.wanted:
             self.tally.count("articles in other languages (not asked for)")
         elif self.texts.setdefault((group, lang), record["text"]) != record["text"]:
             self.tally.leave_out("article of a group that has one in this language already", where)
-        elif asked := tables.cell_text(record.get("query")):
-            questions.ask(asked, lang, group)
+        else:
+            if beside:
+                self.tally.count("articles with the id of one in another language (taken for translations)")
+            if record["query"]:
+                questions.ask(record["query"], lang, group)
+
+    def group_of(self, name: str) -> str | None:
+        """The group of the article with this id; `10001.0` is what a data frame made of 10001."""
+        found = self._group_of.get(name)
+        return self._group_of.get(name.removesuffix(".0")) if found is None else found
 
 
 class _Questions:
@@ -213,44 +237,46 @@ class _Questions:
 
     def __init__(self, tally: Tally, wanted: frozenset[str]):
         self.tally, self.wanted = tally, wanted
+        self.met: set[str] = set()
         self.found: dict[tuple[str, str], Question] = {}
         self.own: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
 
     def ask(self, text: str, lang: str, group: str) -> None:
         """A question that stands beside the text of an article."""
+        if text in self.own[group][lang]:
+            self.tally.count("questions that stand beside their article again (counted once)")
+            return
         self.own[group][lang].append(text)
         self.tally.count("questions beside articles")
 
     def click(self, table: Clicks, record: dict[str, Any], where: str, articles: _Articles) -> None:
         self.tally.count("searches")
-        lang, query = (
-            _language(tables.cell_text(record.get("language")) or table.language),
-            tables.cell_text(record["query"]),
-        )
-        several = record["article"] if isinstance(record["article"], list | tuple) else [record["article"]]
-        clicked = [name for name in map(tables.cell_text, several) if name]
-        clicks = tables.cell_text(record.get("clicks")) if "clicks" in record else "1"
+        lang, query = _language(record.get("language") or table.language), record["query"]
+        clicked = [name for name in record["article"] if name]
+        told = _CLICKS.fullmatch(record.get("clicks", "1"))
+        self.met.add(lang)
         if not query:
             self.tally.leave_out("search without a query", where)
         elif not lang:
             self.tally.leave_out("search without a language", where)
-        elif not clicks.isdigit():
+        elif not told:
             self.tally.leave_out("search whose number of clicks is no whole number", where)
-        elif not clicked or not int(clicks):
+        elif not clicked or not int(told[1]):
             self.tally.leave_out("search without a click", where)
         elif self.wanted and lang not in self.wanted:
             self.tally.count("searches in other languages (not asked for)")
         else:
             question = self.found.setdefault((lang, " ".join(query.lower().split())), Question({lang: query}))
+            clicks = int(told[1])
             for name in clicked:
-                group = articles.group_of.get(name)
+                group = articles.group_of(name)
                 if group is None:
                     self.tally.leave_out("click on an id that no article has", where)
                 elif self.wanted and not any((group, code) in articles.texts for code in self.wanted):
                     self.tally.count("clicks on articles in other languages (not asked for)")
                 else:
-                    self.tally.count("clicks", int(clicks))
-                    question.clicks[group] = question.clicks.get(group, 0) + int(clicks)
+                    self.tally.count("clicks", clicks)
+                    question.clicks[group] = question.clicks.get(group, 0) + clicks
 
     def clicked(self, least: int) -> list[Question]:
         """The questions with their articles, each pair once, and those with too few clicks left out."""

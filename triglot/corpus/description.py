@@ -4,7 +4,7 @@ back."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -12,9 +12,10 @@ from typing import Annotated, Any, ClassVar
 from triglot.corpus import tables
 from triglot.document import read_yaml
 from triglot.files import InputError, SettingError, nearest
-from triglot.language_tags import language, of_name, wanted
+from triglot.language_tags import ending, is_known, language, wanted
 from triglot.ranges import Range, Seed, Several, check_ranges
 from triglot.settings import build
+from triglot.text import in_a_line
 
 # Names that columns have in exports, by their role, the likelier first; letters and digits alone are compared.
 NAMES = {
@@ -190,14 +191,14 @@ class Guess:
         first: column -> its first value that is not empty.
         rows: that were looked at.
         others: columns that have no role.
-        told: whether the columns were told and not guessed.
+        told: the roles whose columns were told and not guessed.
     """
 
     table: Articles | Clicks
     first: Mapping[str, str]
     rows: int
     others: Sequence[str] = field(default_factory=tuple)
-    told: bool = False
+    told: Collection[str] = ()
 
 
 def split_columns(word: str) -> dict[str, str | tuple[str, ...]]:
@@ -257,9 +258,7 @@ def _guess(path: str, columns: Mapping[str, Sequence[Any]], named: Mapping[str, 
     recognised = {
         role: next((by_name[one] for one in known.split() if one in by_name), "") for role, known in NAMES.items()
     }
-    spoken = (
-        "" if named.get("language") or recognised["language"] else (of_name(Path(path).name.split(".csv")[0]) or "")
-    )
+    spoken = "" if named.get("language") or recognised["language"] else _spoken(Path(path))
     is_log = "article" in named or (
         not named and bool(recognised["query"] and recognised["article"]) and not recognised["text"]
     )
@@ -284,7 +283,14 @@ def _guess(path: str, columns: Mapping[str, Sequence[Any]], named: Mapping[str, 
         for name in roles
     }
     rows = max(map(len, columns.values()))
-    return Guess(table, first, rows, tuple(name for name in columns if name not in roles), bool(named))
+    return Guess(table, first, rows, tuple(name for name in columns if name not in roles), tuple(named))
+
+
+def _spoken(path: Path) -> str:
+    """The language at the end of a file's name, `articles-de.csv.gz`; empty where it has none that CLDR knows."""
+    name = path.name.removesuffix(".gz")
+    code = ending(name.removesuffix(Path(name).suffix) if tables.kind_of(path) else name)
+    return code if code and is_known(code) else ""
 
 
 def _nothing(path: str, columns: Iterable[str], role: str) -> None:
@@ -316,7 +322,7 @@ def describe(
     if not articles:
         raise InputError("no table of articles among these: one with a column of texts is needed")
     if clicks:  # a log tells what was asked; a column `query` of articles is taken only where it was named
-        named = {one.table.path for one in guesses if one.told}
+        named = {one.table.path for one in guesses if "query" in one.told}
         articles = tuple(
             one if one.path in named else replace(one, columns=replace(one.columns, query="")) for one in articles
         )
@@ -332,7 +338,7 @@ def to_yaml(description: Description, guesses: Sequence[Guess] = (), command: st
     from triglot.settings import dump_yaml
 
     shown = {one.table.path: one for one in guesses}
-    lines = [f"# {command}", "# Are the columns what they should be? Then:"] if command else []
+    lines = [f"# {in_a_line(command)}", "# Are the columns what they should be? Then:"] if command else []
     lines += ["#   triglot data prepare data.yaml --out prepared"] if command else []
     for key in ("articles", "clicks"):
         own: Sequence[Articles | Clicks] = getattr(description, key)
@@ -345,13 +351,13 @@ def to_yaml(description: Description, guesses: Sequence[Guess] = (), command: st
             guessed = shown.get(table.path)
             for role, names in roles_of(table).items():
                 value = dump_yaml({role: names if len(names) > 1 else names[0]}).rstrip("\n")
-                first = " ".join((guessed.first[names[0]] if guessed and names[0] in guessed.first else "").split())
+                first = in_a_line(guessed.first[names[0]] if guessed and names[0] in guessed.first else "")
                 entry = f"      {value}"
                 lines.append(
                     f"{entry:<40}  # {first[:46]}{'...' if len(first) > 46 else ''}".rstrip() if first else entry
                 )
             if guessed and guessed.others:
-                lines.append(f"    # not read: {', '.join(guessed.others)}"[:110])
+                lines.append(f"    # not read: {in_a_line(', '.join(guessed.others))}"[:110])
     about = {
         "languages": "only these; [] for all",
         "test_size": "share of the clicked articles that the benchmark gets",

@@ -23,6 +23,8 @@ _BLOCK = (
 )
 _TAG = re.compile(rf"</?(?:{_INLINE}|{_BLOCK}|{_HIDDEN})(?:\s[^<>]*)?/?>|<!--|<!doctype\b", re.IGNORECASE)
 _RUNNING, _UNSEEN = frozenset(_INLINE.split("|")), frozenset(_HIDDEN.split("|"))
+_OF_HEAD = frozenset(("base", "link", "meta", "noscript", "object", "script", "style", "template", "title"))
+_QUOTED = re.compile(r"\s*<!\[CDATA\[(.*?)\]\]>", re.DOTALL)  # of XML, whose inside is the text itself
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 
 
@@ -35,6 +37,8 @@ class _Reader(HTMLParser):
         self._hidden: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if self._hidden[-1:] == ["head"] and tag not in _OF_HEAD:  # whose end may be left out
+            self._hidden.pop()
         if tag in _UNSEEN:
             self._hidden.append(tag)
         elif tag not in _RUNNING:
@@ -57,7 +61,7 @@ class _Reader(HTMLParser):
 
 def is_html(text: str) -> bool:
     """Whether a text has a tag or an entity of HTML."""
-    return ("<" in text and _TAG.search(text) is not None) or (
+    return ("<" in text and (_TAG.search(text) or _QUOTED.match(text)) is not None) or (
         "&" in text and any(html.unescape(entity) != entity for entity in _ENTITY.findall(text))
     )
 
@@ -67,6 +71,7 @@ def plain_text(text: str) -> str:
     as single spaces. A text that is no HTML stays as it is."""
     if not is_html(text):
         return text
+    text = _QUOTED.sub(r"\1", text)
     if _TAG.search(text) is None:
         return html.unescape(text)
     reader = _Reader()

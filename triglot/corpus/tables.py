@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,7 +21,7 @@ KINDS = {".parquet": "parquet", ".pq": "parquet", ".jsonl": "json lines", ".ndjs
 KINDS |= {".csv": "csv", ".tsv": "tsv", ".tab": "tsv"}
 KINDS |= dict.fromkeys(workbook.SUFFIXES, "workbook")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")  # the first bytes of what Excel calls Unicode text
-_NAME = re.compile(r"[^\s\"',;|{}\[\]][^\"\t,;|{}\[\]]{0,79}")
+_NAME = re.compile(r"[^\s\"'{}][^\"{}\t]{0,119}")
 # A record, the number of its line or row, and where that is for messages.
 Record = tuple[int, str, Any]
 
@@ -36,7 +37,8 @@ def suffix(path: Path) -> str:
 
 
 def records(path: Path, columns: Sequence[str] | None = None) -> Iterator[Record]:
-    """The records of a table, dictionaries of its columns.
+    """The records of a table, dictionaries of its columns; those without a name (a data frame's index, what stands
+    behind a last delimiter) are passed over.
 
     Args:
         path: of the file, plain or gzip. CSV and TSV have a header, after a line `sep=;` if there is one; cells in
@@ -63,23 +65,28 @@ def records(path: Path, columns: Sequence[str] | None = None) -> Iterator[Record
         raise InputError(f"{path}: is empty; a line with the names of the columns was expected")
     names_by = {delimiter: cells_of(header, delimiter) for delimiter in (("\t",) if kind == "tsv" else DELIMITERS)}
     delimiter, names = max(names_by.items(), key=lambda item: len(item[1]))
-    if not all(_NAME.fullmatch(name.strip()) for name in names):
+    named = [name.strip() for name in names if name.strip()]
+    if not named or not all(map(_NAME.fullmatch, named)):
         raise InputError(f"{path}:1: its first line does not name columns ({header[:60]!r})")
     return table(path, tab_separated(path, len(names)) if kind == "tsv" else quoted(path, delimiter))
 
 
 def _sheet(path: Path) -> Iterator[Record]:
-    """The records of a workbook; columns without a name are passed over."""
+    """The records of a workbook."""
     found = workbook.rows(path)
     number, header = next(found, (1, []))
     names = [cell_text(cell) for cell in header]
     if not any(names):
         raise InputError(f"{path}: is empty; a row with the names of the columns was expected")
-    if twice := next((name for name in names if name and names.count(name) > 1), None):
-        raise InputError(f"{path}: row {number}: two columns have the same name, {twice!r:.60}")
+    _check_twice(names, f"{path}: row {number}")
     return (
         (row, f"{path}: row {row}", {name: cell for name, cell in zip(names, cells) if name}) for row, cells in found
     )
+
+
+def _check_twice(names: Sequence[str], where: str) -> None:
+    if twice := next((name for name in names if name and names.count(name) > 1), None):
+        raise InputError(f"{where}: two columns have the same name, {twice!r:.60}")
 
 
 def _refuse(path: Path) -> None:
@@ -91,8 +98,8 @@ def _refuse(path: Path) -> None:
 
 def cell_text(value: Any) -> str:
     """A cell as text: ids that a data frame made decimal numbers of are whole again; what is no text is none."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+    if isinstance(value, float) and math.isfinite(value):
+        return str(int(value)) if value.is_integer() else repr(value)
     return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
@@ -178,9 +185,8 @@ def table(path: Path, rows: Iterator[tuple[int, list[str]]], wanted: Callable[[l
     """
     number, header = next(rows)
     header = [name.strip() for name in header]
-    if twice := next((name for name in header if header.count(name) > 1), None):
-        raise InputError(f"{path}:{number}: two columns have the same name, {twice!r:.60}")
-    wanted(header)
+    _check_twice(header, f"{path}:{number}")
+    wanted([name for name in header if name])
     return _records(path, header, rows)
 
 
@@ -189,7 +195,7 @@ def _records(path: Path, header: list[str], rows: Iterable[tuple[int, list[str]]
         where = f"{path}:{number}"
         if len(cells) != len(header):
             raise InputError(f"{where}: {len(cells)} cells, but the header has {len(header)}")
-        yield number, where, dict(zip(header, cells, strict=True))
+        yield number, where, {name: cell for name, cell in zip(header, cells, strict=True) if name}
 
 
 def tab_separated(path: Path, columns: int) -> Iterator[tuple[int, list[str]]]:
@@ -225,7 +231,7 @@ def quoted(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             ) from None
         if cells is None:
             return
-        if cells:
+        if cells and (len(cells) > 1 or cells[0].strip()):
             yield begin, cells
         begin = reader.line_num + 1
 
@@ -234,18 +240,20 @@ def quoted(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def columns_of(path: Path, sample: int = 1000) -> dict[str, list[Any]]:
-    """The columns of a table with their values in the first records.
+    """The columns of a table, those of all records, with their values in the first ones.
 
     Raises:
         InputError: as `records`; a record that is no object; or no record at all.
     """
     columns: dict[str, list[Any]] = {}
+    own_columns = kind_of(path) in ("json", "json lines")  # a record may have some that none before it has
     for number, where, record in records(path):
         if not isinstance(record, dict):
             raise InputError(f"{where}: an object was expected")
         for name, value in record.items():
-            columns.setdefault(name, []).append(value)
-        if number >= sample:
+            if name not in columns or number <= sample:
+                columns.setdefault(name, []).append(value)
+        if number >= sample and not own_columns:
             break
     if not columns:
         raise InputError(f"{path}: has no rows")

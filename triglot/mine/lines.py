@@ -154,9 +154,11 @@ def quotas(corpus: ParallelCorpus, lines: Lines, pools: Pools, mine: MineSetting
     if isinstance(rule, Mapping):
         for code, share in rule.items():
             if code not in corpus.languages:
-                raise InputError(f"languages: the corpus has no passage in {code!r}{nearest(code, corpus.languages)}")
+                raise InputError(
+                    f"negative_languages: the corpus has no passage in {code!r}{nearest(code, corpus.languages)}"
+                )
             if not sizes[corpus.languages.index(code)]:
-                raise InputError(f"languages: the corpus has no passage in {code!r}")
+                raise InputError(f"negative_languages: the corpus has no passage in {code!r}")
             shares[:, corpus.languages.index(code)] = share
     elif rule == "own":
         shares[np.arange(len(lines)), lines.lang] = 1
@@ -165,7 +167,7 @@ def quotas(corpus: ParallelCorpus, lines: Lines, pools: Pools, mine: MineSetting
         if rule == "others":
             if len(speaking) < 2:
                 raise InputError(
-                    f"languages: others: all passages are in one language, {corpus.languages[speaking[0]]}"
+                    f"negative_languages: others: all passages are in one language, {corpus.languages[speaking[0]]}"
                 )
             shares[np.arange(len(lines)), lines.lang] = 0
     wanted = shares > 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from triglot.files import SettingError, check_choice, nearest
+from triglot.language_tags import tag
 from triglot.ranges import Count, Depth, Positive, Range, Seed, check_ranges
 
 SOURCES = ("dense", "bm25", "both", "random")
@@ -55,6 +56,9 @@ class MineSettings:
             check_choice(key, getattr(self, key), known)
         if isinstance(self.negative_languages, str) and ":" in self.negative_languages:
             object.__setattr__(self, "negative_languages", _shares(self.negative_languages))
+        if isinstance(self.negative_languages, Mapping):
+            shares = {tag(code.strip()) or code: share for code, share in self.negative_languages.items()}
+            object.__setattr__(self, "negative_languages", shares)
         if isinstance(self.negative_languages, str):
             if self.negative_languages not in NAMED:
                 raise SettingError(
@@ -112,7 +116,7 @@ def _shares(text: str) -> dict[str, float]:
     for part in text.split(","):
         code, _, share = part.strip().partition(":")
         try:
-            shares[code.strip()] = float(share)
+            shares[code] = float(share)
         except ValueError:
             raise SettingError(
                 "negative_languages", f"{part.strip()!r} is not a language and its share; shares are written de:1,en:2"

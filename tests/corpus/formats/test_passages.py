@@ -94,6 +94,16 @@ def test_a_tsv_with_a_header_has_columns(tmp_path: Path) -> None:
     lines = 'id\ttext\ttitle\n1\t"a ""b"" c"\tT\n2\t"open\tU\n'
     assert read_passages(write(tmp_path / "p.tsv", lines)) == (["1", "2"], ['T a "b" c', 'U "open'])
     assert read_passages(write(tmp_path / "q.tsv", 'id\ttext\n1\t"two\nlines"\n')) == (["1"], ["two\nlines"])
+    odd = '"id"\t"tags/labels"\t"views (30d)"\t"text"\n1\tx\t3\tone\n'
+    assert read_passages(write(tmp_path / "r.tsv", odd)) == (["1"], ["one"])
+    assert read_passages(write(tmp_path / "r.csv", odd.replace("\t", ";"))) == (["1"], ["one"])
+
+
+def test_a_tsv_without_a_header_says_how_it_was_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    read_passages(write(tmp_path / "p.tsv", "a\tone\nb\ttwo\tmore\n"))
+    assert "names no columns; each line is an id, a tab and a text" in caplog.text
+    assert "1 lines have more than one tab" in caplog.text
 
 
 def test_ids_that_repeat_in_other_languages_get_them_in_front(tmp_path: Path) -> None:

@@ -293,7 +293,7 @@ def is_header(cells: Sequence[str]) -> bool:
     names = [cell.strip().lower() for cell in cells]
     known = not set(_TEXT).isdisjoint(names) or not set(_ID).isdisjoint(names[:1])
     known = known or (len(names) > 2 and not {*_TITLE, *_LANG}.isdisjoint(names))
-    return known and all(re.fullmatch(r"[\w .\-]{1,40}", name) for name in names)
+    return known and all(len(name) <= 80 for name in names)
 
 
 def _csv(path: Path) -> Iterator[Row]:
@@ -306,14 +306,20 @@ def _csv(path: Path) -> Iterator[Row]:
     raise InputError(f"{path}:1: its first line names no column of texts ({first[:60]!r}); known: {', '.join(_TEXT)}")
 
 
+def has_header(path: Path) -> bool:
+    """Whether the first line of a TSV names its columns."""
+    return is_header(tables.cells_of(tables.first_line(path), "\t"))
+
+
 def _tsv(path: Path) -> Iterator[Row]:
-    header = tables.first_line(path).split("\t")
-    if not is_header(header):
+    if not has_header(path):
         return _id_and_text(path)
-    return _table(path, tables.tab_separated(path, len(header)))
+    return _table(path, tables.tab_separated(path, len(tables.cells_of(tables.first_line(path), "\t"))))
 
 
 def _id_and_text(path: Path) -> Iterator[Row]:
+    log.info("%s: its first line names no columns; each line is an id, a tab and a text", path)
+    several = 0
     for number, line in read_lines(path):
         identifier, tab, text = line.partition("\t")
         if line.strip() and not tab:
@@ -321,7 +327,15 @@ def _id_and_text(path: Path) -> Iterator[Row]:
         if line.strip() and not identifier.strip():
             raise InputError(f"{path}:{number}: an empty id")
         if line.strip():
+            several += "\t" in text
             yield Row(number, f"{path}:{number}", identifier, text)
+    if several:
+        log.warning(
+            "%s: %s lines have more than one tab; what stands behind the first is the text. A first line that names "
+            "the columns (id, title, text) keeps them apart",
+            path,
+            f"{several:,}",
+        )
 
 
 def _table(path: Path, rows: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:

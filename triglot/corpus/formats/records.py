@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from triglot.corpus import tables
-from triglot.corpus.formats.passages import Row, by_columns, ids_of, is_header, roles_in, row_of, rows_of, say_html
+from triglot.corpus.formats.passages import Row, by_columns, has_header, ids_of, roles_in, row_of, rows_of, say_html
 from triglot.files import InputError
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ def _records(path: Path, columns: tuple[str, ...]) -> Iterator[Record]:
         for row, group, beside in by_columns(path, columns):
             yield Record(row, group, _cells(beside) if cells else beside)
         return
-    if not kind or (kind == "tsv" and not is_header(tables.first_line(path).split("\t"))):
+    if not kind or (kind == "tsv" and not has_header(path)):
         yield from map(Record, rows_of(path))
         return
     known: dict[tuple[str, ...], tuple[str | None, list[str]]] = {}

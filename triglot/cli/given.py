@@ -1,0 +1,24 @@
+"""Options that somebody gave although the command would pass over them: they are refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import typer
+
+from triglot.files import InputError
+
+
+def refuse(context: typer.Context, names: Iterable[str], why: str) -> None:
+    """Raises InputError for the first of these parameters of the running command that was given.
+
+    Args:
+        context: of the command.
+        names: parameters, as the function of the command calls them.
+        why: what the message says of it: `goes with --from MODEL`.
+    """
+    spelt = {parameter.name: parameter.opts[0] for parameter in context.command.params}
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise InputError(f"{spelt[name]}: {why}")
