@@ -436,6 +436,12 @@ def commands(group: Any, *names: str) -> Iterator[tuple[str, Any]]:
 COMMANDS = dict(commands(typer.main.get_command(app)))
 
 
+def test_the_list_of_commands_cuts_no_sentence() -> None:
+    done = triglot("--help")
+    assert done.code == 0
+    assert "..." not in done.out.partition("Commands:")[2].replace("QUERY...", "")
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_is_in_whole_phrases(name: str) -> None:
     """A capital at the beginning, a full stop at the end, and more than one word, for the command and for each of its

@@ -279,6 +279,12 @@ class Root(TyperGroup):
         Root.verbose = len(kept) < end
         return super().parse_args(ctx, [*kept, *args[end:]])
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The commands with the whole of their first sentence."""
+        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one.get_short_help_str(400)) for name, one in commands.items() if one])
+
 
 def _version(asked: bool) -> None:
     if asked:

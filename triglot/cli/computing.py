@@ -35,6 +35,7 @@ BatchSize = Annotated[
         "--batch-size",
         help="Number of texts in a batch; by default as many as fit in 1,024 tokens on a CPU, 65,536 on a GPU.",
         callback=within(BatchTexts),
+        show_default=False,
     ),
 ]
 Precision = Annotated[

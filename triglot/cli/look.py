@@ -103,11 +103,15 @@ def data_prepare(
     languages: Languages = "",
     test_size: Annotated[
         float | None,
-        typer.Option(help="Share of the clicked articles that is kept for the benchmark.", callback=within(Share)),
+        typer.Option(
+            help="Share of the clicked articles that is kept for the benchmark; by default 0.2.", callback=within(Share)
+        ),
     ] = None,
     min_clicks: Annotated[
         int | None,
-        typer.Option(help="Clicks from which on a question belongs to an article.", callback=within(Several)),
+        typer.Option(
+            help="Clicks from which on a question belongs to an article; by default 1.", callback=within(Several)
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed of the draw.", callback=within(Seed))] = None,
     as_json: Json = False,

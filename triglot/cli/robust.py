@@ -42,7 +42,8 @@ def attack(
             "--attack",
             metavar="'KEY=VALUE ...'",
             help="An attack on the questions, such as 'kinds=insert,codeswitch rate=0.2 search=worst'. "
-            "Can be given several times; by default all attacks are run.",
+            "Can be given several times; by default the standard suite: typos, code-switching (with --lists), "
+            "lost diacritics, casing, the worst of eight draws.",
         ),
     ] = None,
     plants: Annotated[

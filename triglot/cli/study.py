@@ -61,6 +61,7 @@ def study(
         typer.Option(
             help="Runs at the same time; by default as many as cores allow where `train.threads` is set, else one.",
             callback=within(Count),
+            show_default=False,
         ),
     ] = 0,
     runner: Annotated[
