@@ -161,5 +161,8 @@ def test_means_are_not_advised_where_they_hardly_help() -> None:
     biased = check_collection(Known(6.0), texts, langs, FULL, name="ours")
     stubborn = replace(biased, trials={1.0: biased.measures})
     assert verdict(biased, "M", "D").mend.startswith("triglot debias M D ")
+    treated = verdict(biased, "M", "D", treated=True)
+    assert treated.mend == ""
+    assert "has a step for each language already" in treated.sentences[-1]
     assert verdict(stubborn, "M", "D").mend == "triglot train RECIPE batches.kind=hybrid"
     assert "hardly helps" in verdict(stubborn).sentences[-1]

@@ -90,6 +90,25 @@ def test_the_passages_of_a_benchmark_are_searched(tmp_path: Path) -> None:
     assert [hit["text"] for hit in of_folder] == [hit["text"] for hit in of_file]
 
 
+def test_options_of_files_and_of_indexes_are_not_mixed_up(tmp_path: Path) -> None:
+    made = triglot("index", "model", "articles.csv", "--out", tmp_path / "i", "-q")
+    assert made.code == 0, made.err
+    for option, value, hint in (
+        ("--languages", "de,es", "use --filter lang=de,es"),
+        ("--columns", "id=x", "has its fields from `triglot index`"),
+        ("--vectors", "nowhere.npy", "has its own"),
+    ):
+        done = triglot("search", tmp_path / "i", "password", option, value)
+        assert (done.code, done.out) == (2, "")
+        assert f"{option}: goes with a file of passages" in done.err
+        assert hint in done.err
+    done = triglot("search", "model", "articles.csv", "password", "--filter", "lang=de")
+    assert (done.code, "--filter: goes with an index" in done.err) == (2, True)
+    for condition, kind in (("views>=99999999999999999999", "int"), ("group=\udcff", "string")):
+        done = triglot("search", tmp_path / "i", "password", "--filter", condition)
+        assert (done.code, f"is no {kind}, which this field holds" in done.err) == (2, True)
+
+
 def test_a_study_lists_its_models_and_an_arm_with_one_is_that(tmp_path: Path) -> None:
     study = tmp_path / "study"
     for run in ("x-x/seed-1", "x-y/seed-1"):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,17 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
+from transformers import (
+    BertConfig,
+    BertModel,
+    CamembertConfig,
+    CamembertModel,
+    MPNetConfig,
+    MPNetModel,
+    PreTrainedTokenizerFast,
+    XLMRobertaConfig,
+    XLMRobertaModel,
+)
 
 from tests.encoder.conftest import MIXED, TEXTS
 from triglot.encoder import EncoderSettings, init_encoder, load_encoder
@@ -43,7 +54,7 @@ def fresh(words) -> TransformerEncoder:
     return encoder
 
 
-def xlm_r(folder: Path, tokenizer: Tokenizer) -> Path:
+def xlm_r(folder: Path, tokenizer: Tokenizer, kind: Any = (XLMRobertaConfig, XLMRobertaModel)) -> Path:
     """A bare Hugging Face folder as of XLM-RoBERTa: `<s> a </s>`, padding index 1, two position rows more than
     tokens."""
     pieces = json.loads(tokenizer.to_str())["model"]["vocab"][5:]
@@ -57,7 +68,7 @@ def xlm_r(folder: Path, tokenizer: Tokenizer) -> Path:
     made.pre_tokenizer = pre_tokenizers.Metaspace()
     made.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
     torch.manual_seed(0)
-    config = XLMRobertaConfig(
+    config = kind[0](
         vocab_size=made.get_vocab_size(),
         hidden_size=24,
         num_hidden_layers=2,
@@ -65,7 +76,7 @@ def xlm_r(folder: Path, tokenizer: Tokenizer) -> Path:
         intermediate_size=48,
         max_position_embeddings=66,
     )
-    XLMRobertaModel(config).eval().save_pretrained(folder)
+    kind[1](config).eval().save_pretrained(folder)
     names = {
         "bos_token": "<s>",
         "cls_token": "<s>",
@@ -226,6 +237,14 @@ def test_token_batches(lengths, budget):
     assert sorted(row for batch in batches for row in batch.tolist()) == list(range(len(lengths)))
     for batch in batches:
         assert len(batch) == 1 or len(batch) * max(1, max(lengths[row] for row in batch)) <= budget
+
+
+@pytest.mark.parametrize("kind", [(CamembertConfig, CamembertModel), (MPNetConfig, MPNetModel)])
+def test_all_kin_of_roberta_reserve_positions(tokenizer: Tokenizer, tmp_path: Path, kind: Any) -> None:
+    encoder = init_encoder(EncoderSettings(kind="pretrained", model=str(xlm_r(tmp_path / "bare", tokenizer, kind))))
+    assert isinstance(encoder, TransformerEncoder)
+    assert encoder.lengths["passage"] == 64
+    assert np.isfinite(encoder.encode([" ".join(ALL)], side="passage")).all()
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])

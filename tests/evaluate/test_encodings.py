@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -115,6 +116,17 @@ def test_a_passage_scores_what_its_best_windows_score(encoder, small, best: int)
                 for piece in cut[p]
             )
             assert found[q, p] == pytest.approx(np.mean(values[-best:]), abs=1e-5)
+
+
+def test_windows_are_no_longer_than_what_is_read(encoder, small) -> None:
+    """The model reads 24 tokens of a passage, two of them its own, so the end of a long one stands in a window."""
+    long = [" ".join(WORDS["en"] * 3 + [last]) for last in WORDS["en"][:2]]
+    ends = replace(small, passages=replace(small.passages.take(np.arange(2)), texts=long))
+    score, (note, *_) = ENCODINGS["lrm"].scores(encoder, ends, EncodingSettings(name="lrm"))
+    assert "windows of 22 tokens every 22" in note
+    assert "windows of 128 were not to be had" in note
+    found = score(np.arange(4))
+    assert not np.allclose(found[:, 0], found[:, 1])
 
 
 def test_in_the_evaluation(encoder, small) -> None:

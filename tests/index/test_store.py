@@ -428,6 +428,7 @@ def test_an_index_of_nothing_can_be_filled_again(tmp_path: Path) -> None:
     assert index.delete([f"p{n}" for n in range(10)]) == 10
     index = DiskIndex(index.place)
     assert index.search(made(1)[1], 5, langs=["de"]).places.shape == (1, 0)
+    assert index.search(made(2)[1], 5, langs=["de"] * 2, calibrated=True).scores.shape == (2, 0)
     assert index.add(*made(3)) == (3, 0)
     assert len(index) == 3
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,6 +52,16 @@ def test_info_nce_is_the_naive_loop(seed: int, rows: int, positives: int, hard: 
     there = naive(q, p, q_row, p_row, q_family, p_family, 0.1)
     back = naive(p, q, p_row, np.where(q_row < 0, -2, q_row), p_family, q_family, 0.1)
     assert value == pytest.approx((1 - symmetric) * there + symmetric * back, rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", [ranking, pool])
+def test_learned_negatives_are_over_the_temperature_of_the_term(kind) -> None:
+    rng = np.random.default_rng(2)
+    bare, own = scene(rng, hard=0), torch.from_numpy(rng.uniform(-1, 1, (5, 3)))
+    of_block = replace(bare, learned=own / bare.temperature)
+    assert kind(of_block, RankingTerm("info-nce", temperature=1.0)).item() == pytest.approx(
+        kind(replace(bare, temperature=1.0, learned=own), LossSettings(1.0)).item(), rel=1e-5
+    )
 
 
 def test_plain_case_is_cross_entropy_and_has_its_gradient() -> None:

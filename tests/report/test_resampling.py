@@ -3,6 +3,7 @@ same."""
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,6 +59,16 @@ def test_means_in_the_results_are_those_of_the_classified_items(tmp_path: Path) 
         (setting, measure) for setting in ("classification", "generalised") for measure in ("accuracy", "macro_f1")
     }
     assert len(CODES) > 1
+
+
+def test_arms_of_one_name_are_called_by_the_folders_that_differ(study: Path, tmp_path: Path) -> None:
+    run = study / "arms" / "x-x" / "seed-1"
+    folders = [tmp_path / name / "runs" / "x" for name in ("e1", "e2")]
+    for folder in folders:
+        shutil.copytree(run, folder)
+    assert [arm.name for arm in find_arms([*folders, study / "arms" / "x-y"])] == ["e1/runs/x", "e2/runs/x", "x-y"]
+    shutil.copytree(run, tmp_path / "e1" / "runs" / "arms" / "x")
+    assert len({arm.name for arm in find_arms([folders[0], tmp_path / "e1" / "runs" / "arms" / "x"])}) == 2
 
 
 def test_a_file_of_an_earlier_version_is_read_by_the_names_of_today(study: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from tests.search.small import CODES, THINGS, Words, small
 from triglot.files import InputError
 from triglot.index.store import DiskIndex
+from triglot.search import searcher as module
 from triglot.search.question import parse_languages
 from triglot.search.ranking import by_ranks
 from triglot.search.searcher import Searcher, SearchSettings
@@ -104,6 +106,52 @@ def test_folding_shows_each_group_once_in_the_readers_language(
         assert {hit.group} == {other.group for other in hit.also} | {hit.group}
     fair = searcher.search(question, SearchSettings(k=1000, languages=languages, where=where), lang=lang).hits
     assert groups == list(dict.fromkeys(hit.group for hit in fair))[:k]
+
+
+@settings(max_examples=30)
+@given(QUESTIONS, st.dictionaries(st.sampled_from([*CODES, "*"]), st.integers(0, 3), min_size=1), st.integers(1, 15))
+def test_folding_keeps_to_quotas_and_shows_what_there_is_room_for(
+    searcher: Searcher, asked: tuple[str, str], quotas: dict[str, int], k: int
+) -> None:
+    question, lang = asked
+    asking = SearchSettings(k=k, mode="fold", quotas=tuple(f"{code}={most}" for code, most in quotas.items()))
+    hits = searcher.search(question, asking, lang=lang).hits
+    wanted, seen = [], Counter()
+    for hit in searcher.search(question, SearchSettings(k=1000, mode="fold"), lang=lang).hits:
+        members = [(hit.lang, hit.id), *((other.lang, other.id) for other in hit.also)]
+        room = [one for one in members if seen[one[0]] < quotas.get(one[0], quotas.get("*", 1000))]
+        if room and len(wanted) < k:
+            seen[room[0][0]] += 1
+            members.remove(room[0])
+            wanted.append([room[0][1], *(name for _, name in members)])
+    assert [[hit.id, *(other.id for other in hit.also)] for hit in hits] == wanted
+    assert [hit.rank for hit in hits] == list(range(1, len(hits) + 1))
+
+
+@pytest.mark.parametrize("mode", ["any", "fair", "fold"])
+@settings(max_examples=20)
+@given(asked=QUESTIONS, k=st.integers(1, 4), order=st.permutations(CODES), most=st.integers(0, 2))
+def test_what_lies_deeper_is_looked_at_where_it_could_be_better(
+    searcher: Searcher, mode: str, asked: tuple[str, str], k: int, order: list[str], most: int
+) -> None:
+    question, lang = asked
+    languages = f"{order[0]}, {order[1]};q=0.5, {order[2]};q=0.01"
+    asking = SearchSettings(mode=mode, languages=languages, quotas=(f"{order[0]}={most}",))
+    whole = searcher.search(question, replace(asking, k=1000), lang=lang).hits
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_FEWEST", 1)
+        hits = searcher.search(question, replace(asking, k=k), lang=lang).hits
+    assert [hit.id for hit in hits] == [hit.id for hit in whole[:k]]
+
+
+def test_a_question_of_a_region_prefers_its_language(searcher: Searcher) -> None:
+    folded = SearchSettings(k=20, mode="fold")
+    shown = {
+        lang: [hit.id for hit in searcher.search("de-river de-stone", folded, lang=lang).hits]
+        for lang in ("de", "de-CH", "fr", "fr-CA")
+    }
+    assert shown["de-CH"] == shown["de"]
+    assert shown["fr-CA"] == shown["fr"] != shown["de"]
 
 
 @given(QUESTIONS, st.dictionaries(st.sampled_from(CODES), st.sampled_from([0.0, 0.1, 0.5, 1.0]), min_size=1))

@@ -166,6 +166,7 @@ def test_an_accepted_write_is_finished_when_the_service_ends(index: DiskIndex, m
         (("POST", "/search", {"json": {"query": "en-river", "mode": "fare"}}), 422, "did you mean 'fair'"),
         (("POST", "/search", {"json": {"query": "en-river", "k": 101}}), 422, "at most 100"),
         (("POST", "/search", {"json": {"query": "en-river", "filters": ["nmber=1"]}}), 422, "did you mean 'number'"),
+        (("POST", "/search", {"json": {"query": "en-river", "filters": [f"number={10**20}"]}}), 422, "is no int"),
         (("POST", "/search", {"json": {"query": "en-river", "languages": "x;q=9"}}), 422, "languages"),
         (("POST", "/search", {"json": {"query": "en-river", "lang": "../x"}}), 422, "language"),
         (("POST", "/search", {"json": {"query": "x" * 2001}}), 422, "2001 characters"),
@@ -199,8 +200,32 @@ def test_what_is_wrong_is_refused_and_said(
 
 
 def test_a_host_of_another_name_is_refused(ask: Callable[..., Answered]) -> None:
-    assert ask(("GET", "/health"), base="http://evil.example")[0].status_code == 400
+    refused = ask(("GET", "/health"), base="http://evil.example")[0]
+    assert refused.status_code == 400
+    assert "no name 'evil.example': --allow-host evil.example" in refused.json()["error"]["message"]
     assert ask(("GET", "/health"))[0].json()["status"] == "ok"
+    calls = [
+        ("GET", "/health", {"headers": {"host": host}})
+        for host in ("Help.example.org:8443", "a.b.example.com", "[2001:db8::1]:80", "localhost", "example.com", "x y")
+    ]
+    settings = ServeSettings(hosts=("help.Example.org", "*.example.com", "2001:db8:0::1"))
+    assert [one.status_code for one in ask(*calls, settings=settings)] == [200, 200, 200, 400, 400, 400]
+    assert {one.status_code for one in ask(*calls, settings=ServeSettings(hosts=("*",)))} == {200}
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [
+        ("*example.org", r"did you mean '\*\.example\.org'"),
+        ("help.example.org:8443", "help.example.org without a port"),
+        ("https://help.example.org", "is no name of a host"),
+        ("help.*", "is no name of a host"),
+        ("", "is no name of a host"),
+    ],
+)
+def test_a_name_that_no_request_has_is_refused_before_the_service_starts(name: str, match: str) -> None:
+    with pytest.raises(InputError, match=f"--allow-host.*{match}"):
+        ServeSettings(hosts=("localhost", name))
 
 
 def test_a_client_that_comes_too_often_is_told_so(ask: Callable[..., Answered]) -> None:
@@ -208,6 +233,8 @@ def test_a_client_that_comes_too_often_is_told_so(ask: Callable[..., Answered]) 
     codes = [one.status_code for one in ask(*requests, settings=ServeSettings(rate=2))]
     assert codes.count(429) == 8
     assert codes.count(200) == 4
+    free = [("GET", path) for path in ("/", "/page/page.js", "/health", "/metrics")] * 5
+    assert {one.status_code for one in ask(*free, settings=ServeSettings(rate=2))} == {200}
     now = [0.0]
     rate = Rate(1, lambda: now[0])
     assert [rate.allow("a"), rate.allow("a"), rate.allow("a"), rate.allow("b")] == [True, True, False, True]
@@ -275,6 +302,9 @@ def test_tokens_are_kept_as_hashes(tmp_path: Path) -> None:
     assert tokens.allow(f"bearer {other}")
     for header in ("", f"Bearer {token}x", token, f"Basic {token}", "Bearer \ud800"):
         assert not tokens.allow(header)
+    path.write_text(path.read_text().rstrip("\n"))  # as an editor leaves it
+    third = make_token(path)
+    assert all(Tokens.read(path).allow(f"Bearer {one}") for one in (token, other, third))
     path.write_text("my secret\n")
     with pytest.raises(InputError, match=":1: 64 hexadecimal digits") as caught:
         Tokens.read(path)

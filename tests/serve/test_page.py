@@ -14,6 +14,7 @@ from triglot.index.documents import Documents
 from triglot.index.settings import IndexSettings
 from triglot.index.store import DiskIndex, create
 from triglot.search.searcher import Searcher, SearchSettings
+from triglot.serve.settings import ServeSettings
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 ARABIC = "نهر طويل في الشمال"
@@ -60,14 +61,14 @@ def open_page(chromium: Any, address: str) -> Iterator[Callable[..., Any]]:
     """A page that is ready; whatever it asks of others, or complains of, fails the test."""
     contexts, strange = [], []
 
-    def opened(place: str = "/", *, width: int = 1280, **more: Any) -> Any:
+    def opened(place: str = "/", *, at: str = address, width: int = 1280, **more: Any) -> Any:
         context = chromium.new_context(viewport={"width": width, "height": 844}, **more)
         contexts.append(context)
         page = context.new_page()
-        page.on("request", lambda one: None if one.url.startswith(address) else strange.append(one.url))
+        page.on("request", lambda one: None if one.url.startswith(at) else strange.append(one.url))
         page.on("console", lambda one: strange.append(one.text) if _complains(one) else None)
         page.on("pageerror", lambda one: strange.append(str(one)))
-        page.goto(address + place)
+        page.goto(at + place)
         page.wait_for_selector("body.ready")
         return page
 
@@ -166,6 +167,13 @@ def test_filters_are_added_and_taken_away(open_page: Callable[..., Any]) -> None
     page.locator("#add").click()
     page.wait_for_selector("#error:not([hidden])")
     assert "is no int" in page.locator("#error").inner_text()
+    page.locator("#conditions .chip").click()
+    page.locator("#field").select_option("id")
+    page.locator("#op").select_option("=")
+    page.locator("#value").fill('"ar", "harm"')
+    page.locator("#add").click()
+    settled(page)
+    assert sorted(ids(page, "fair")) == ["ar", "harm"]
 
 
 def test_right_to_left_stands_right_and_text_stays_text(open_page: Callable[..., Any]) -> None:
@@ -228,6 +236,47 @@ def test_a_question_sent_before_the_page_is_set_up_is_asked(open_page: Callable[
     page.wait_for_selector("body.answered:not(.busy)")
     assert page.locator("#query").input_value() == "de-river de-bread"
     assert len(ids(page, "fair")) == 10
+
+
+def test_the_link_to_the_results_leaves_the_answer_there(open_page: Callable[..., Any]) -> None:
+    page = open_page()
+    ask(page, "de-river de-bread")
+    before = page.url, ids(page, "fair")
+    page.locator(".skip").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "results"
+    settled(page)
+    assert (page.url, ids(page, "fair")) == before
+
+
+def test_back_leads_through_the_questions_and_out(open_page: Callable[..., Any], address: str) -> None:
+    page = open_page()
+    page.goto(address + "/about")
+    page.goto(address + "/#q=en-river%20stone")  # as another program writes a space
+    settled(page)
+    page.wait_for_selector("body.answered")
+    page.locator("#query").fill("en-king")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/#q=en-king")
+    settled(page)
+    page.go_back()
+    page.wait_for_function("document.querySelector('#query').value === 'en-river stone'")
+    settled(page)
+    page.go_back()
+    assert page.url == address + "/about"
+    page.go_forward()
+    settled(page)
+    page.go_forward()
+    page.wait_for_function("document.querySelector('#query').value === 'en-king'")
+
+
+def test_a_service_of_narrow_limits_has_a_page(open_page: Callable[..., Any], searcher: Searcher) -> None:
+    with serving(searcher, ServeSettings(rate=2, most_hits=5)) as narrow:
+        page = open_page(at=narrow)
+        ask(page, "de-river de-bread")
+        assert page.locator("#error").is_hidden()
+        assert [len(ids(page, side)) for side in ("raw", "fair")] == [5, 5]
+        assert page.locator("#further").is_hidden()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -203,6 +204,62 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(server: Server, root: Path
         }
         assert len(made) <= 4 - max(len(before) - 1, 0)
         assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_killed_with_force_the_older_shards_are_there_until_the_new_texts_are(
+    server: Server, root: Path, tmp_path: Path
+) -> None:
+    more = ["--dtype", "int8", "--shard-rows", "10"]
+    for words in (encode(root, tmp_path / "old"), encode(root, tmp_path / "new", *more)):
+        assert server.run(words).code == 0
+    old, new = held(tmp_path / "old"), held(tmp_path / "new")
+    out = tmp_path / "v"
+
+    def forced(kill_at: int = 0) -> list[str]:
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.copytree(tmp_path / "old", out)
+        return server.run(encode(root, out, *more, "--force"), under=[out], kill_at=kill_at).events
+
+    events = forced()
+    assert held(out) == new
+    gone = 1 + next(number for number, event in enumerate(events) if event == f"os.remove {out / 'vectors.json'}")
+    points = {2, gone // 2, gone, gone + 1, gone + 4, gone + 8, len(events) - 2}
+    for number in range(1, len(events) + 1) if os.environ.get("TRIGLOT_KILLS") == "all" else sorted(points):
+        forced(number)
+        if number <= gone:
+            assert old.items() <= held(out).items()
+            assert len(Shards(out)) == 20
+        done = server.run(encode(root, out, *more, *(["--force"] if number <= gone else [])))
+        assert done.code == 0, done.output
+        assert held(out) == new
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "stopped"])
+def test_force_removes_nothing_before_it_can_begin_anew(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    from triglot.shards import work
+
+    def stopped(self, number, texts):
+        raise KeyboardInterrupt
+
+    out, twice = tmp_path / "v", jsonl(tmp_path / "twice.jsonl", [*passages(), passages()[0]])
+    if not whole:
+        monkeypatch.setattr(work.Worker, "write", stopped)
+    assert triglot(*encode(root, out)).code == (0 if whole else 130)
+    before = held(out)
+    for words, message in (
+        (encode(root, out, source="pasages.jsonl"), "pasages.jsonl"),
+        (encode(root, out, source=str(twice)), "the id 'p0' occurred before"),
+        (encode(root, out, "--columns", "text=txt"), "txt"),
+        (encode(root, out, "--workers", "2"), "goes with a cluster"),
+    ):
+        done = triglot(*words, "--force")
+        assert (done.code, message in done.err) == (2, True), done.err
+        assert held(out) == before
+    monkeypatch.undo()
+    assert triglot(*encode(root, out)).code == 0
+    assert len(Shards(out)) == 20
 
 
 def test_shards_that_are_there_are_not_made_again(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,8 +84,15 @@ class Verdict:
     mend: str = ""
 
 
-def verdict(check: Check, model: str = "MODEL", data: str = "DATA") -> Verdict:
-    """The verdict of a check; `model` and `data` are what the user calls them, for the command."""
+def verdict(check: Check, model: str = "MODEL", data: str = "DATA", *, treated: bool = False) -> Verdict:
+    """The verdict of a check.
+
+    Args:
+        check: what was found.
+        model: what the user calls it, for the command.
+        data: as `model`.
+        treated: whether the model has a step that takes the language out already.
+    """
     figures = check.measures
     level = _level(check)
     sentences = [_first(check, level)]
@@ -113,7 +120,12 @@ def verdict(check: Check, model: str = "MODEL", data: str = "DATA") -> Verdict:
         sentences.append("Part of it may be rightful: the texts of one language may be about what its readers ask.")
     sentences += _trials(check)
     mend = ""
-    if level != NONE and _helps(check):
+    if level != NONE and _helps(check) and treated:
+        sentences.append(
+            "The model has a step for each language already: debias the one that it was made of again, with a higher "
+            "`--strength` or another `--method`."
+        )
+    elif level != NONE and _helps(check):
         mend = f"triglot debias {model} {data} --method centre --out {model.rstrip('/')}-debiased"
     elif level != NONE:
         sentences.append("Subtracting means hardly helps here; what is left is training with hybrid batches.")
@@ -160,6 +172,8 @@ def _worst(check: Check) -> str:
     if len(found) < 2:
         return ""
     worst, best = max(found, key=lambda code: found[code]), min(found, key=lambda code: found[code])
+    if found[worst] == found[best]:
+        return ""
     own = {code: _percent(check.by_language[code][OWN]) for code in (worst, best)}
     return f"Strongest in {worst} ({own[worst]} own language), weakest in {best} ({own[best]})."
 

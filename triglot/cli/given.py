@@ -17,8 +17,9 @@ def refuse(context: typer.Context, names: Iterable[str], why: str) -> None:
         names: parameters, as the function of the command calls them.
         why: what the message says of it: `goes with --from MODEL`.
     """
-    spelt = {parameter.name: parameter.opts[0] for parameter in context.command.params}
+    known = {parameter.name: parameter for parameter in context.command.params}
     for name in names:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
-            raise InputError(f"{spelt[name]}: {why}")
+            spelt = known[name].opts if context.params.get(name) else known[name].secondary_opts or known[name].opts
+            raise InputError(f"{spelt[0]}: {why}")

@@ -8,15 +8,20 @@ import typer
 
 from triglot.cli.app import Cache, Command, Force, Json, Quiet, app, at_home, codes, listen, put, within
 from triglot.cli.computing import computes
+from triglot.cli.given import refuse
 from triglot.debias.methods import METHODS
 from triglot.encoder.computing import USUAL, Computing
 from triglot.index.settings import KINDS
 from triglot.ranges import Port, Share
 
+OF_MAKING = ("kind", "recall", "debias", "strength", "words")  # parameters that say how an index is built
+OF_PASSAGES = ("add", "languages", "cache", "device", "batch_size", "precision", "backend")
+
 
 @app.command(cls=Command)
 @computes
 def index(
+    context: typer.Context,
     out: Annotated[
         str,
         typer.Option(
@@ -110,6 +115,12 @@ def index(
             "index: give MODEL PASSAGES --out FOLDER, with --add to add to it; or --out FOLDER with one of --delete, "
             f"--compact, --propose-groups, --accept-groups; given: {', '.join(asked) or 'none of them'}"
         )
+    if add or not passages:
+        refuse(context, OF_MAKING, "belongs to the making of an index; the one that is there stays as it was built")
+    if add or not (passages or propose_groups):
+        refuse(context, ["force"], "replaces an index or a file of proposals; nothing is replaced here")
+    if not passages:
+        refuse(context, OF_PASSAGES, "goes with MODEL PASSAGES")
     done = ""
     if passages:
         settings = IndexSettings(kind=kind, recall=recall, strength=strength, lexical=words)  # type: ignore[arg-type]
@@ -126,7 +137,7 @@ def index(
         gone, named = work.delete_passages(out, delete)
         done = f"{out}: {gone} of {named} passages deleted"
     elif propose_groups:
-        count = work.propose_groups(out, propose_groups)
+        count = work.propose_groups(out, propose_groups, force=force)
         done = f"{propose_groups}: {count} pairs to look through; --accept-groups takes what is left of them"
     elif accept_groups:
         done = f"{out}: {work.accept_groups(out, accept_groups)} passages have another group"

@@ -187,7 +187,8 @@ def search(
         typer.Option(
             "--filter",
             metavar="NAME=VALUE",
-            help="Condition on the metadata of an index, such as lang=de,en or year>=2020.",
+            help="Condition on the metadata of an index, such as lang=de,en or year>=2020 or, with a comma in the "
+            "value, 'place=\"Paris, France\"'.",
         ),
     ] = None,
     hybrid: Annotated[bool, typer.Option("--hybrid", help="Let words count as well as vectors, in an index.")] = False,
@@ -219,6 +220,14 @@ def search(
         "hybrid": hybrid,
     }
     if is_index(model):
+        of_files = {
+            "--columns": (columns, "an index has its fields from `triglot index`"),
+            "--languages": (languages, f"with an index use --filter lang={languages}"),
+            "--vectors": (vectors, "an index has its own"),
+        }
+        for option, (value, hint) in of_files.items():
+            if value:
+                raise InputError(f"{option}: goes with a file of passages, and {model} is an index; {hint}")
         asked = [*([passages] if passages else []), *(queries or []), *asked]
         ways = {key: value for key, value in given.items() if value}
         for answer in answers(model, asked, ways, k=k, lang=lang, model=model_name, computing=computing):

@@ -107,7 +107,7 @@ def check_model(
     with outputs.folder(out, "check", model=model, inputs=inputs, force=force) if out else nullcontext() as place:
         checks = _checks(model, named, questions, **how)
         past = _past([check for check, _ in checks], limits or {})
-        found = [Checked(check, verdict(check, model, data), past[check.name]) for check, data in checks]
+        found = [Checked(check, said, past[check.name]) for check, said in checks]
         if place:
             from triglot.report.check_page import to_html
 
@@ -137,8 +137,8 @@ def _checks(
     cache: str,
     computing: Computing,
     progress: bool,
-) -> list[tuple[Check, str]]:
-    """Each check, and the data that `triglot debias` can mend the model with.
+) -> list[tuple[Check, Verdict]]:
+    """Each check and its verdict, with the data that `triglot debias` can mend the model with.
 
     All is read before anything is encoded.
     """
@@ -156,15 +156,17 @@ def _checks(
     collections = [data for data, _ in opened if isinstance(data, _Texts)]
     asked = _questions(questions, collections[0].languages) if questions else None
     encoder = load_model(model, cache=cache, computing=computing)
+    treated = getattr(encoder, "removal", None) is not None
     found = []
     for data, mending in opened:
         log.info("%s: %s", data.name, ", ".join(data.languages))
         if isinstance(data, RetrievalSet):
-            found.append((check_benchmark(encoder, data, settings, progress=progress), mending))
-            continue
-        given: dict[str, Any] = {"questions": asked.texts, "question_langs": asked.langs} if asked else {}
-        given |= {"name": data.name, "notes": data.notes, "progress": progress}
-        found.append((check_collection(encoder, data.texts, data.langs, settings, **given), mending))
+            check = check_benchmark(encoder, data, settings, progress=progress)
+        else:
+            given: dict[str, Any] = {"questions": asked.texts, "question_langs": asked.langs} if asked else {}
+            given |= {"name": data.name, "notes": data.notes, "progress": progress}
+            check = check_collection(encoder, data.texts, data.langs, settings, **given)
+        found.append((check, verdict(check, model, mending, treated=treated)))
     return found
 
 

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from triglot import outputs
 from triglot.commands.models import lasting, load_model, model_folder, paths_of
+from triglot.debias.methods import METHODS
 from triglot.encoder.computing import USUAL, Computing
 from triglot.encoder.languages import Removal, detect_missing
 from triglot.encoder.probe import probe
 from triglot.encoder.protocol import inner_of, similarity_of
-from triglot.files import InputError, atomic_write, nearest, read_jsonl, read_lines
+from triglot.files import InputError, check_choice, nearest, read_jsonl, read_lines
 from triglot.index.documents import Documents
+from triglot.index.manifest import claim
 from triglot.index.places import address_of, create_index, open_index
 from triglot.index.protocol import Index
 from triglot.index.settings import IndexSettings
@@ -63,14 +66,21 @@ def make_index(
     Raises:
         InputError: the file or the model cannot be read, the place is taken, or the model is not that of the index.
     """
-    address_of(out)  # what is no address is said before the model is loaded
+    # what would be refused in the end is refused before the model is loaded, or at least before it is asked
+    inputs = [*paths_of(model), passages]
+    if address_of(out) is None and not add:
+        claim(out, lasting(model), inputs, force=force)
+    if debias and add:
+        raise InputError("--debias: belongs to the making of an index; what is added is treated as the index says")
+    if debias:
+        _check_method(debias)
     encoder = load_model(model, cache=cache, computing=computing)
     inner, removal = inner_of(encoder), getattr(encoder, "removal", None)
+    if debias and removal is not None:
+        raise InputError(f"--debias: {encoder.name} has a step of its own, by {removal.method}; leave it out")
     index = open_index(out) if add else None
     if index is not None:
         index.check_model(probe(encoder), similarity_of(inner), encoder.name)
-        if debias:
-            raise InputError("--debias: belongs to the making of an index; what is added is treated as the index says")
     read = _known(portions(passages, encoder, languages, most=_PORTION, progress=progress), passages)
     if index is not None:
         for documents, vectors in read:
@@ -79,13 +89,17 @@ def make_index(
         return index
     documents, vectors = next(read)
     if debias:
-        if removal is not None:
-            raise InputError(f"--debias: {encoder.name} has a step of its own, by {removal.method}; leave it out")
         removal = fitted(debias, documents, vectors)
         log.info("--debias: %s, fitted on the first %s passages", debias, f"{len(documents):,}")
     more = {"similarity": similarity_of(inner), "probe": probe(encoder), "removal": removal, "force": force}
-    inputs = [*paths_of(model), passages]
     return create_index(out, documents, vectors, settings, model=lasting(model), inputs=inputs, further=read, **more)
+
+
+def _check_method(method: str) -> None:
+    """Raises InputError for a method that is none, or that cannot be fitted on the passages themselves."""
+    check_choice("--debias", method, METHODS.names())
+    if METHODS[method].pairs:
+        raise InputError(f"--debias: {method} is fitted on translations, which `triglot debias` takes; choose another")
 
 
 def _known(read: Iterator[tuple[Documents, np.ndarray]], source: str) -> Iterator[tuple[Documents, np.ndarray]]:
@@ -209,15 +223,19 @@ def delete_passages(place: str | Path, path: str) -> tuple[int, int]:
     return open_index(place).delete(ids), len(ids)
 
 
-def propose_groups(place: str | Path, path: str | Path, *, least: float = 1.0) -> int:
-    """Write passages that may be translations of one another as JSON lines, for somebody to look through.
+def propose_groups(place: str | Path, path: str | Path, *, least: float = 1.0, force: bool = False) -> int:
+    """Write passages that may be translations of one another as JSON lines, for somebody to look through. A file that
+    was edited since is somebody's own and stays, see `triglot.outputs.files`.
 
     Returns how many there are.
     """
     from triglot.search.translations import propose
 
-    count = 0
-    with atomic_write(path) as handle:
+    path, count = Path(path), 0
+    with (
+        outputs.files({"pairs": path}, "index", inputs=[str(place)], force=force) as folder,
+        (folder / path.name).open("w", encoding="utf-8", newline="\n") as handle,
+    ):
         for one in propose(open_index(place), least=least):
             line = {
                 "a": one.a,

@@ -26,7 +26,8 @@ class DebiasSettings:
         strengths: language -> how much of it is applied there, in place of `strength`.
         by_language: whether, once `strength` is chosen, one is chosen for each language in turn.
         sides: `both`: queries and passages have steps of their own; `passage`: queries have that of passages.
-        source: label of the source whose texts are used; empty for all sources of natural text.
+        source: label of the source whose texts are used; empty for the first of natural texts, rather one
+            that word lists did not translate.
     """
 
     method: Annotated[str, OneOf(METHODS, none="")] = ""

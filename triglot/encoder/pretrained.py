@@ -157,13 +157,9 @@ def _longest(first: Transformer) -> int:
     if not isinstance(positions, int) or positions < 1:
         return said
     table = getattr(getattr(first.auto_model, "embeddings", None), "position_embeddings", None)
-    # RoBERTa and its kin count positions from padding_idx + 1, so 514 rows hold 512 tokens.
-    reserved = (
-        table.padding_idx + 1
-        if isinstance(table, nn.Embedding) and table.padding_idx is not None and "roberta" in first.config.model_type
-        else 0
-    )
-    return min(said, positions - reserved)
+    # RoBERTa and its kin count positions from padding_idx + 1, so 514 rows hold 512 tokens; BERT's table has none.
+    pad = table.padding_idx if isinstance(table, nn.Embedding) else None
+    return min(said, positions - (0 if pad is None else pad + 1))
 
 
 @contextmanager

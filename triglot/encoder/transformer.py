@@ -123,14 +123,16 @@ class TransformerEncoder:
     def _check_room(self) -> None:
         """Raise InputError where a prefix alone fills what is read of a text."""
         for side in SIDES:
-            room = self.lengths[side] - len(self._before) - len(self._after)
-            taken = len(self._words([self.prefixes[side].rstrip()])[0])
-            if room <= taken:
+            if self.room(side) <= 0:
                 raise InputError(
-                    f"{self.name}: {self.lengths[side]} tokens are read of a {side}, and the prefix "
-                    f"{self.prefixes[side]!r} takes {taken} of the {max(room, 0)} that special tokens leave: no text "
-                    "would be read"
+                    f"{self.name}: {self.lengths[side]} tokens are read of a {side}, and special tokens and the prefix "
+                    f"{self.prefixes[side]!r} take all of them: no text would be read"
                 )
+
+    def room(self, side: str) -> int:
+        """The tokens that are read of a text beside the prefix of its side and special tokens."""
+        taken = len(self._words([self.prefixes[side].rstrip()])[0])
+        return self.lengths[side] - len(self._before) - len(self._after) - taken
 
     def _prompt_tokens(self) -> dict[str, int]:
         """Side -> tokens of its prefix that pooling leaves out (`include_prompt: false`, as of INSTRUCTOR)."""

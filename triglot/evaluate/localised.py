@@ -56,7 +56,10 @@ def window_scores(
     encoder: Any, benchmark: RetrievalSet, settings: EncodingSettings
 ) -> tuple[ScoreBlock, tuple[str, ...]]:
     """Scores of queries with passages by their windows, and what to say of them."""
-    cut = pieces_of(encoder, benchmark.passages.texts, settings.window, settings.stride)
+    inner = inner_of(encoder)
+    window = min(settings.window, inner.room("passage")) if hasattr(inner, "room") else settings.window
+    stride = min(settings.stride, window)
+    cut = pieces_of(encoder, benchmark.passages.texts, window, stride)
     many = np.array([len(pieces) for pieces in cut], np.int64)
     starts = np.cumsum(many) - many
     codes = benchmark.languages
@@ -79,7 +82,9 @@ def window_scores(
         return out
 
     note = (
-        f"localised relevance matching: windows of {settings.window} tokens every {settings.stride}, the best "
+        f"localised relevance matching: windows of {window} tokens every {stride}, the best "
         f"{settings.best if settings.best > 1 else 'one'}; {len(made):,} windows of {len(many):,} passages"
     )
+    if window < settings.window:
+        note += f"; the model reads no more of a passage, so windows of {settings.window} were not to be had"
     return score, (note, *similarity_notes(encoder))

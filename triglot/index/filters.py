@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from triglot.files import InputError
-from triglot.index.documents import column_of
+from triglot.index.documents import TYPES, column_of
 from triglot.language_tags import language
 
 _WORD = re.compile(r"\s*([A-Za-z_][\w.-]*)\s*(!=|>=|<=|=|>|<)\s*(.*?)\s*", re.DOTALL)
@@ -40,11 +42,13 @@ def parse_conditions(words: Sequence[str], fields: Mapping[str, str]) -> tuple[C
     """Conditions in words.
 
     Args:
-        words: `NAME=VALUE[,VALUE]`, `NAME!=...`, `NAME>=VALUE` and the like.
+        words: `NAME=VALUE[,VALUE]`, `NAME!=...`, `NAME>=VALUE` and the like; a value that holds a comma stands in
+            quotes, as in CSV (`place="Paris, France"`).
         fields: name -> type of the index.
 
     Raises:
-        InputError: a word that is none, an unknown field with the nearest one, or a value of another type.
+        InputError: a word that is none, an unknown field with the nearest one, a value of another type, or several
+            values for an order.
     """
     if len(words) > MOST_CONDITIONS:
         raise InputError(f"{len(words)} conditions; at most {MOST_CONDITIONS} are taken")
@@ -60,22 +64,38 @@ def parse_conditions(words: Sequence[str], fields: Mapping[str, str]) -> tuple[C
         if name == "text":
             raise InputError("filter text: texts are searched, not filtered")
         kind = fields.get(name, "string")
-        values = tuple(_value(part.strip(), kind, word) for part in (told.split(",") if op in ("=", "!=") else [told]))
+        values = tuple(_value(part.strip(), kind, word) for part in _parts(told, word))
         if len(values) > MOST_VALUES:
             raise InputError(f"filter {name}: {len(values)} values; at most {MOST_VALUES} are taken")
         if op in _ORDER and kind == "bool":
             raise InputError(f"filter {word[:80]!r}: {name} is true or false and has no order")
+        if op in _ORDER and len(values) > 1:
+            raise InputError(f"filter {word[:80]!r}: {op} takes one value; one that holds a comma stands in quotes")
         found.append(Condition(name, op, values))
     return tuple(found)
+
+
+def _parts(told: str, word: str) -> list[str]:
+    """The values between commas."""
+    try:
+        return next(csv.reader([told], skipinitialspace=True, strict=True)) or [""]
+    except csv.Error:
+        raise InputError(
+            f'filter {word[:80]!r}: has no values as CSV writes them, such as: one, "two, with a comma"'
+        ) from None
 
 
 def _value(text: str, kind: str, word: str) -> Any:
     try:
         if kind == "bool":
             return {"true": True, "false": False}[text.lower()]
-        return text if kind == "string" else {"int": int, "float": float}[kind](text)
-    except (ValueError, KeyError):
-        raise InputError(f"filter {word[:80]!r}: {text[:40]!r} is no {kind}, which this field holds") from None
+        value: Any = text if kind == "string" else {"int": int, "float": float}[kind](text)
+        pa.scalar(value, TYPES[kind])  # a number that is too large, or half a character, is in no column
+        if kind != "float" or math.isfinite(value):
+            return value
+    except (ValueError, KeyError, OverflowError):
+        pass
+    raise InputError(f"filter {word[:80]!r}: {text[:40]!r} is no {kind}, which this field holds")
 
 
 def of_kind(values: Sequence[str], codes: Sequence[str]) -> list[str]:

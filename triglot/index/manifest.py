@@ -89,6 +89,14 @@ def verify(folder: Path, manifest: Manifest, seen: Iterable[str] = ()) -> None:
     check_files(folder, {name: value for name, value in files_of(manifest).items() if name not in passed})
 
 
+def size(folder: Path, manifest: Manifest) -> int:
+    """Bytes of all files that it names. Raises InputError for one that is missing."""
+    try:
+        return sum((folder / name).stat().st_size for name in files_of(manifest))
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from None
+
+
 def write(folder: Path, manifest: Manifest) -> None:
     """Put a manifest in the place of the older one. When this returns, the change is on disk."""
     write_sealed(folder / FILE, manifest)

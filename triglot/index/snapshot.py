@@ -192,7 +192,8 @@ class Snapshot:
         if scores is None:
             scores = np.full(places.shape, -np.inf, np.float32)
             for query, (row, vector) in enumerate(zip(places, queries, strict=True)):
-                scores[query, row >= 0] = self.vectors(row[row >= 0], view) @ vector
+                if (there := row >= 0).any():  # an index of nothing has no dimensions either
+                    scores[query, there] = self.vectors(row[there], view) @ vector
         row = np.arange(len(places))[:, None]
         mean, deviation = (measure[row, np.maximum(langs, 0)] for measure in measures)
         shifted = np.where(langs < 0, -np.inf, (scores - mean) / deviation).astype(np.float32)

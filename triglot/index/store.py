@@ -19,6 +19,7 @@ import numpy as np
 
 from triglot.encoder.languages import FILE as REMOVAL
 from triglot.encoder.languages import Removal, read_removal, write_removal
+from triglot.encoder.probe import is_alike
 from triglot.files import InputError, atomic_folder, blamed, locked, sync
 from triglot.files import sweep as sweep_beside
 from triglot.index import manifest as manifests
@@ -136,6 +137,13 @@ def checked(vectors: np.ndarray, rows: int, dim: int | None) -> np.ndarray:
     return vectors
 
 
+def _array(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from None
+
+
 class DiskIndex(Reads):
     """An index in a folder, see `triglot.index.protocol.Index`.
 
@@ -161,15 +169,19 @@ class DiskIndex(Reads):
                 return
             except InputError:
                 # a writer may have removed files between the manifest's reading and theirs
-                if attempt == 2 or manifests.read(self.place)["generation"] == manifest["generation"]:
+                if attempt == 2 or manifests.read(self.place) == manifest:
                     raise
 
-    def _open(self, manifest: Manifest, older: Snapshot | None = None) -> None:
-        """Open what a manifest names; segments that an older snapshot has open are taken from there."""
-        known = {segment.record["name"]: segment for segment in older.segments} if older else {}
+    def _open(self, manifest: Manifest, older: Manifest | None = None) -> None:
+        """Open what a manifest names; what is open since an older one is kept where it is the same in both, checksums
+        and all: an index that was built anew has other segments under the same names."""
+        known: dict[str, segments.Segment] = {}
+        if older is not None and older["files"].get(REMOVAL) == manifest["files"].get(REMOVAL):
+            known = {one.record["name"]: one for one in self._snapshot.segments if one.record in manifest["segments"]}
         if self._verify:
             seen = {name for segment in known.values() for name in segment.record["files"]}
             manifests.verify(self.place, manifest, seen)
+        size = manifests.size(self.place, manifest)
         removal = read_removal(self.place) if REMOVAL in manifest["files"] else None
         if removal is not None and removal.offsets.shape[1] != manifest["dim"]:
             raise InputError(f"{self.place / REMOVAL}: does not have the dimensions of the index")
@@ -179,8 +191,14 @@ class DiskIndex(Reads):
             if there is None or set(there.fields) != set(manifest["fields"]):
                 there = segments.open_segment(self.place, record, manifest["fields"], manifest["dim"], removal)
             opened.append(there)
+        known_by = self._known_by(manifest)
         self._snapshot = Snapshot(opened, self._deleted(manifest, opened), manifest["fields"], removal)
-        self._manifest = manifest
+        self._manifest, self._known, self._size = manifest, known_by, size
+
+    def _known_by(self, manifest: Manifest) -> Known:
+        """By what the model of a state is known."""
+        probe = _array(self.place / PROBE) if PROBE in manifest["files"] else None
+        return Known(str(self.place), manifest["model"], manifest["similarity"], manifest["dim"], probe)
 
     def _deleted(self, manifest: Manifest, opened: Sequence[segments.Segment]) -> list[np.ndarray | None]:
         """(rows,) bool of each segment, what can be found; None where nothing was deleted."""
@@ -188,10 +206,7 @@ class DiskIndex(Reads):
         if not names:
             return [None] * len(opened)
         path = self.place / names[0]
-        try:
-            pairs = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise InputError(f"{path}: cannot be read ({error})") from None
+        pairs = _array(path)
         if pairs.dtype != np.int64 or pairs.ndim != 2 or pairs.shape[1] != 2:
             raise InputError(f"{path}: does not fit this index")
         found: list[np.ndarray | None] = []
@@ -255,13 +270,11 @@ class DiskIndex(Reads):
     def check_model(self, probe: np.ndarray, similarity: str, name: str) -> None:
         """Raises InputError where a model is not the one that the index was made with, see
         `triglot.index.protocol.Index`."""
-        kept = np.load(self.place / PROBE, allow_pickle=False) if PROBE in self._manifest["files"] else None
-        Known(str(self.place), self.model, self._manifest["similarity"], self.dim, kept).check(probe, similarity, name)
+        self._known.check(probe, similarity, name)
 
     def stats(self) -> dict[str, Any]:
         """Counts, languages, kind, recall and sizes, as JSON can hold them."""
         manifest, snapshot = self._manifest, self._snapshot
-        sizes = sum((self.place / name).stat().st_size for name in manifests.files_of(manifest))
         recalls = [told["recall"] for record in manifest["segments"] for told in record["widths"].values()]
         strengths = None if snapshot.removal is None else snapshot.removal.strengths
         return {
@@ -278,15 +291,19 @@ class DiskIndex(Reads):
             "segments": [{"kind": one["kind"], "passages": one["rows"]} for one in manifest["segments"]],
             "recall": min(recalls, default=1.0),
             "words": all(segment.held is not None for segment in snapshot.segments),
-            "bytes": sizes,
-            "size": in_words(sizes),
+            "bytes": self._size,
+            "size": in_words(self._size),
             "generation": manifest["generation"],
         }
 
     # --- what is read
 
     def refresh(self) -> bool:
-        """See what another process has written since. Returns whether there was anything."""
+        """See what another process has written since. Returns whether there was anything.
+
+        Raises:
+            InputError: what is there cannot be read, or is of another model; what was seen before is seen on.
+        """
         with self._writing:
             return self._refresh()
 
@@ -294,7 +311,11 @@ class DiskIndex(Reads):
         manifest = manifests.read(self.place)
         if manifest == self._manifest:
             return False
-        self._open(manifest, None if manifest["generation"] <= self._manifest["generation"] else self._snapshot)
+        was, now = self._known, self._known_by(manifest)
+        alike = was.probe is now.probe if was.probe is None or now.probe is None else is_alike(was.probe, now.probe)
+        if replace(was, probe=None) != replace(now, probe=None) or not alike:
+            raise InputError(f"{self.place}: the index was built anew for another model; open it again")
+        self._open(manifest, self._manifest)
         return True
 
     # --- what is written
@@ -312,8 +333,8 @@ class DiskIndex(Reads):
         Raises:
             InputError: they do not fit the index, or another process is writing it.
         """
-        vectors = checked(vectors, len(documents), self.dim)
         with self._written():
+            vectors = checked(vectors, len(documents), self.dim)
             replaced = self._gone(documents.ids)
             fields = joined(self.fields, documents)
             self._commit([(documents, vectors)], replaced, fields=fields)
@@ -418,7 +439,7 @@ class DiskIndex(Reads):
             "files": files,
         }
         manifests.write(self.place, changed)
-        self._open(changed, self._snapshot)
+        self._open(changed, manifest)
         manifests.sweep(self.place, changed)
 
     def _merge(self, names: Sequence[str]) -> None:

@@ -108,7 +108,7 @@ def ranking(batch: BatchVectors, settings: LossSettings | RankingTerm) -> Tensor
     """`info_nce` of a batch."""
     t = batch.temperature if settings.temperature is None else settings.temperature
     scores = batch.queries.float() @ batch.passages.float().T / t
-    return ranking_loss(scores, batch.positive, batch.ignored, settings.symmetric, batch.learned)
+    return ranking_loss(scores, batch.positive, batch.ignored, settings.symmetric, _learned(batch, t))
 
 
 def pool(batch: BatchVectors, settings: LossSettings | RankingTerm) -> Tensor:
@@ -119,11 +119,16 @@ def pool(batch: BatchVectors, settings: LossSettings | RankingTerm) -> Tensor:
     """
     t = batch.temperature if settings.temperature is None else settings.temperature
     scores = batch.queries.float() @ batch.passages.float().T / t
-    forward = _shared(scores, batch.positive, batch.ignored, batch.learned)
+    forward = _shared(scores, batch.positive, batch.ignored, _learned(batch, t))
     if settings.symmetric == 0:
         return forward
     back = _shared(scores.T, batch.positive.T, batch.ignored.T)
     return (1 - settings.symmetric) * forward + settings.symmetric * back
+
+
+def _learned(batch: BatchVectors, temperature: float) -> Tensor | None:
+    """The scores of learned negatives, which a batch has over its own temperature, over this one."""
+    return None if batch.learned is None else batch.learned * (batch.temperature / temperature)
 
 
 def _shared(scores: Tensor, positive: Tensor, ignored: Tensor, learned: Tensor | None = None) -> Tensor:

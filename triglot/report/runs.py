@@ -127,8 +127,8 @@ def _arm_folders(study: Path) -> list[Path]:
 def find_arms(paths: Sequence[str | Path]) -> list[Arm]:
     """Arms from run folders, arm folders (with `seed-*` inside) and study folders, in the order given.
 
-    Runs of one arm are put together. Arms of different folders that have the same name get their folder's name before
-    it.
+    Runs of one arm are put together. Arms of different folders that have the same name get so many of the folders above
+    before it that they differ.
 
     Raises:
         InputError: a path is none of these, or is given twice.
@@ -150,11 +150,19 @@ def find_arms(paths: Sequence[str | Path]) -> list[Arm]:
         resolved = [run.resolve() for run in runs]
         if len(set(resolved)) < len(resolved):
             raise InputError(f"{folder}: a run is named twice")
-    names = [folder.resolve().name for folder in groups]
-    arms = []
-    for folder, name in zip(groups, names, strict=True):
-        parents = [part for part in folder.resolve().parent.parts if part not in ("arms", "baselines")]
-        label = f"{parents[-1]}/{name}" if names.count(name) > 1 and parents else name
-        label = os.fsencode(label).decode("utf-8", "replace")  # a file name need not be text
-        arms.append(Arm(label, tuple(read_run(run) for run in groups[folder])))
-    return arms
+    return [
+        Arm(label, tuple(read_run(run) for run in runs))
+        for label, runs in zip(_labels(list(groups)), groups.values(), strict=True)
+    ]
+
+
+def _labels(folders: Sequence[Path]) -> list[str]:
+    """What arms are called: their folder, with as many of the folders above it as tell equal names apart."""
+    parts = [
+        [os.fsencode(part).decode("utf-8", "replace") for part in folder.resolve().parts] for folder in folders
+    ]  # a file name need not be text
+    short = [[*(part for part in one[:-1] if part not in ("arms", "baselines")), one[-1]] for one in parts]
+    labels = [one[-1] for one in short]
+    for size in range(2, max(map(len, short), default=0) + 1):
+        labels = ["/".join(one[-size:]) if labels.count(label) > 1 else label for one, label in zip(short, labels)]
+    return [str(Path(*one)) if labels.count(label) > 1 else label for one, label in zip(parts, labels)]

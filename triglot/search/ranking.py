@@ -145,8 +145,8 @@ def hits_of(candidates: Sequence[Candidate], snapshot: Snapshot) -> list[Hit]:
     ]
 
 
-def folded(candidates: Sequence[Candidate], groups: Sequence[str], k: int) -> dict[str, list[Candidate]]:
-    """The candidates of the best k groups, in their order; a passage without a group is one alone.
+def folded(candidates: Sequence[Candidate], groups: Sequence[str], most: int) -> dict[str, list[Candidate]]:
+    """The candidates of the best groups, so many at most, in their order; a passage without a group is one alone.
 
     Returns:
         `g` and the group, or `p` and the place -> its candidates.
@@ -154,25 +154,50 @@ def folded(candidates: Sequence[Candidate], groups: Sequence[str], k: int) -> di
     found: dict[str, list[Candidate]] = {}
     for one, group in zip(candidates, groups, strict=True):
         key = f"g{group}" if group else f"p{one.place}"
-        if key in found or len(found) < k:
+        if key in found or len(found) < most:
             found.setdefault(key, []).append(one)
     return found
 
 
-def folded_hits(members: Mapping[str, Sequence[Candidate]], asked: Asked, snapshot: Snapshot) -> list[Hit]:
-    """One hit for each group, at the rank and with the scores of the best of it, shown in the language that the reader
-    likes best; its other translations stand beside it.
+def shown(
+    groups: Mapping[str, Sequence[Candidate]], asked: Asked, quotas: Mapping[str, int]
+) -> list[tuple[Candidate, list[Candidate]]]:
+    """The best of each group, and all of it: first what is shown, then the others in the reader's order.
+
+    Shown is what the reader likes best of the languages whose quota is not spent; a group without one is left out.
 
     Args:
-        members: of each group, the best first.
-        asked: who reads; without languages, the question's own comes first.
+        groups: the candidates of each, the best first.
+        asked: who reads; without languages, the question's own comes first, then what that is a kind of.
+        quotas: see `quota_of`.
+    """
+    own = {base(asked.lang): 0.9, asked.lang: 1.0} if asked.lang else {}
+    preference = asked.preference or Preference({**own, "*": 0.5})
+    found: list[tuple[Candidate, list[Candidate]]] = []
+    seen: Counter[str] = Counter()
+    for held in groups.values():
+        order = sorted(held, key=lambda one: preference.place(one.lang))
+        for one in order:
+            most = quota_of(quotas, one.lang)
+            if most is None or seen[one.lang] < most:
+                seen[one.lang] += 1
+                found.append((held[0], [one, *(other for other in order if other is not one)]))
+                break
+        if len(found) == asked.k:
+            break
+    return found
+
+
+def folded_hits(groups: Sequence[tuple[Candidate, Sequence[Candidate]]], snapshot: Snapshot) -> list[Hit]:
+    """One hit for each group, with the scores of the best of it; its other translations stand beside it.
+
+    Args:
+        groups: see `shown`.
         snapshot: of the index.
     """
-    preference = asked.preference or Preference({asked.lang or "*": 1.0, "*": 0.5})
     hits = []
-    for rank, held in enumerate(members.values(), 1):
-        order = sorted(range(len(held)), key=lambda place: (*preference.place(held[place].lang), place))
-        shown = hits_of([held[place] for place in order], snapshot)
-        also = tuple(replace(hit, rank=place) for place, hit in enumerate(shown[1:], 2))
-        hits.append(replace(shown[0], rank=rank, score=held[0].score, calibrated=held[0].calibrated, also=also))
+    for rank, (best, held) in enumerate(groups, 1):
+        first, *others = hits_of(held, snapshot)
+        also = tuple(replace(hit, rank=place) for place, hit in enumerate(others, 2))
+        hits.append(replace(first, rank=rank, score=best.score, calibrated=best.calibrated, also=also))
     return hits

@@ -30,6 +30,7 @@ from triglot.search.ranking import (
     folded_hits,
     hits_of,
     preferred,
+    shown,
     within_quotas,
 )
 
@@ -232,19 +233,17 @@ class _Run:
         if self._settings.hybrid:
             candidates = self._fused(candidates, found, question, vector, asked)
         kept = preferred(candidates, self._preference)
-        if self._preference is not None and not whole and (len(kept) < asked.k or kept[asked.k - 1].value < bound):
+        groups: list[tuple[Candidate, list[Candidate]]] = []
+        if self._mode.fold:
+            groups = self._folded(kept, found, vector, asked)
+            kept = [best for best, _ in groups]
+        else:
+            kept = within_quotas(kept, self._quotas)[: asked.k]
+        if not whole and (len(kept) < asked.k or kept[-1].value < bound):
             return None
-        kept = within_quotas(kept, self._quotas) if self._quotas else kept
-        if not self._mode.fold:
-            if len(kept) < asked.k and not whole:
-                return None
-            kept = kept[: asked.k]
-            return hits_of(self._mode.order(kept, asked) if self._mode.order else kept, found.snapshot)
-        groups = folded(kept, found.snapshot.groups_at([one.place for one in kept]), asked.k)
-        if len(groups) < asked.k and not whole:
-            return None
-        self._complete(groups, found, vector, asked)
-        return folded_hits(groups, asked, found.snapshot)
+        if self._mode.fold:
+            return folded_hits(groups, found.snapshot)
+        return hits_of(self._mode.order(kept, asked) if self._mode.order else kept, found.snapshot)
 
     def _candidates(self, found: Found, number: int, value: float | None = None) -> list[Candidate]:
         seen: Counter[int] = Counter()
@@ -271,8 +270,13 @@ class _Run:
         more = found.snapshot.scored(vector[None], [asked.lang], np.array([places], np.int64), self._view)
         return self._candidates(more, 0, 0.0)
 
-    def _complete(self, groups: dict[str, list[Candidate]], found: Found, vector: np.ndarray, asked: Asked) -> None:
-        """The translations of groups that were not found themselves."""
+    def _folded(
+        self, kept: Sequence[Candidate], found: Found, vector: np.ndarray, asked: Asked
+    ) -> list[tuple[Candidate, list[Candidate]]]:
+        """The groups of candidates that are shown, with their translations that were not found themselves."""
+        groups_at = found.snapshot.groups_at
+        most = len(kept) if self._quotas else asked.k  # a quota can leave any of them out
+        groups = folded(kept, groups_at([one.place for one in kept]), most)
         named = [key[1:] for key in groups if key.startswith("g")]
         there = {one.place for held in groups.values() for one in held}
         places = [
@@ -280,8 +284,9 @@ class _Run:
         ]
         if places:
             more = self._unranked(places, found, vector, asked)
-            for one, group in zip(more, found.snapshot.groups_at(places), strict=True):
+            for one, group in zip(more, groups_at(places), strict=True):
                 groups[f"g{group}"].append(one)
+        return shown(groups, asked, self._quotas)
 
     def _fused(
         self, candidates: list[Candidate], found: Found, question: str, vector: np.ndarray, asked: Asked

@@ -12,7 +12,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException as StarletteError
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 import triglot
 from triglot.files import InputError
@@ -62,7 +61,6 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*service.settings.hosts])
     app.add_middleware(Limits, settings=service.settings, metrics=service.metrics)
     _errors(app, service)
     _questions(app, service)

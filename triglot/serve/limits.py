@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -19,7 +20,9 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _CLIENTS = 10_000  # whose rate is remembered
 _BODIES = 32  # of the largest size, held at one time
-_FREE = ("/health", "/metrics")  # asked by machines that watch the service
+# Asked by machines that watch the service, and by a browser at once: the page and its files.
+_FREE = re.compile(r"/(health|metrics|page/.*)?")
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]*)?")
 # What every answer has: no browser guesses its type, embeds it, runs anything of it or tells others where it came from.
 # The page brings a policy of its own.
 _HEADERS = (
@@ -107,11 +110,25 @@ class Limits:
 
     def _check(self, scope: Scope) -> None:
         client = (scope.get("client") or ("",))[0]
-        if scope["path"] not in _FREE and not self._rate.allow(client):
+        if not _FREE.fullmatch(scope["path"]) and not self._rate.allow(client):
             raise _Refused(429, f"more than {self._settings.rate:g} requests a second")
         for name, value in scope["headers"]:
             if name == b"content-length" and (not value.isdigit() or int(value[:20]) > self._settings.body):
                 raise _Refused(413, f"a body of more than {self._settings.body} bytes")
+        called = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"]
+        for host in called or [""]:
+            self._check_host(host)
+
+    def _check_host(self, told: str) -> None:
+        """Refuse a request that calls the service by a name that is not its own."""
+        match = _HOST.fullmatch(told)
+        name = match[1] if match else ""
+        for host in self._settings.hosts:
+            if host == "*" or name == host or (host.startswith("*.") and name.endswith(host[1:])):
+                return
+        raise _Refused(
+            400, f"this service has no name {told[:100]!r}: --allow-host {name[:100] or 'NAME'} would add it"
+        )
 
     async def _read(self, scope: Scope, receive: Receive, body: bytearray) -> None:
         """Read a request's body as it comes, and no more of it than may be held of one and of all."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import threading
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -16,11 +18,13 @@ import triglot
 from triglot.encoder.languages import detect_missing
 from triglot.files import InputError
 from triglot.index.documents import Documents
+from triglot.index.settings import FILE
+from triglot.index.store import DiskIndex
 from triglot.language_tags import language
 from triglot.search.modes import MODES
 from triglot.search.searcher import Searcher, SearchSettings, shares
 from triglot.serve.batching import Batcher, Full
-from triglot.serve.logs import tell
+from triglot.serve.logs import log, tell
 from triglot.serve.metrics import Metrics
 from triglot.serve.probes import probed
 from triglot.serve.settings import ServeSettings
@@ -29,6 +33,7 @@ from triglot.serve.tokens import Tokens
 
 T = TypeVar("T")
 Reranker = Callable[[str, Sequence[str]], np.ndarray]
+_LOOK = 2.0  # seconds between two looks for what others have written
 
 
 class WriteLate(Exception):
@@ -58,6 +63,8 @@ class Service:
         self._writer = ThreadPoolExecutor(1, "writer")
         self._busy = 0
         self._probes: tuple[int, dict[str, Any]] | None = None
+        self._watcher, self._ending = threading.Thread(target=self._watch, daemon=True), threading.Event()
+        self._seen: tuple[int, int] | None = None
         self._batcher = Batcher(
             self._encode,
             self._model,
@@ -71,11 +78,37 @@ class Service:
         return self.searcher.encoder.encode(list(texts), side=side)
 
     def warm(self) -> None:
-        """Load what is loaded once, before the first question: what tells languages."""
+        """Load what is loaded once, before the first question: what tells languages. From now on, what others write
+        into the folder of the index is seen; a database is asked with every question."""
         self.searcher.languages_of(["what is it?"], [""])
+        if isinstance(self.index, DiskIndex):
+            self._watcher.start()
+
+    def _watch(self) -> None:
+        while not self._ending.wait(_LOOK):
+            self._writer.submit(self._look).result()
+
+    def _look(self) -> None:
+        """See what another process has written since; what cannot be taken is said once."""
+        now = None
+        with suppress(OSError):
+            status = (self.index.place / FILE).stat()
+            now = status.st_ino, status.st_mtime_ns
+        if now == self._seen:
+            return
+        self._seen = now
+        try:
+            if self.index.refresh():
+                self._probes = None
+                tell("refreshed", passages=self.passages)
+        except (InputError, OSError) as error:
+            log.warning("the index is served as it was before: %s", error)
 
     def close(self) -> None:
         """Wait for what was begun: a write that was accepted is finished."""
+        self._ending.set()
+        if self._watcher.is_alive():
+            self._watcher.join()
         for one in (self._writer, self._readers, self._model):
             one.shutdown(wait=True)
 

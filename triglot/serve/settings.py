@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from typing import Annotated
 
+from triglot.files import SettingError
 from triglot.ranges import Range, check_ranges
+
+_HOST = re.compile(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,8 @@ class ServeSettings:
         pause: milliseconds that a question waits for others.
         seconds: until a request is given up; also for its body to arrive.
         recent: answers whose languages `/bias` counts.
-        hosts: names that a request may call the service by, against DNS rebinding; `*` for any.
+        hosts: names without ports that a request may call the service by, against DNS rebinding; `*.example.org` for
+            all names below one, `*` for any.
         log_queries: write the texts of questions into the log.
     """
 
@@ -44,3 +50,26 @@ class ServeSettings:
 
     def __post_init__(self) -> None:
         check_ranges(self)
+        object.__setattr__(self, "hosts", tuple(map(_host, self.hosts)))
+
+
+def _host(name: str) -> str:
+    """A name as requests have it: in small letters, an IPv6 address in brackets.
+
+    Raises SettingError for what is none.
+    """
+    told = name.lower()
+    if _HOST.fullmatch(told):
+        return told
+    try:
+        return f"[{IPv6Address(told.removeprefix('[').removesuffix(']'))}]"
+    except ValueError:
+        pass
+    bare = re.sub(r":[0-9]*$", "", told)
+    if bare != told and _HOST.fullmatch(bare):
+        hint = f"{bare} without a port stands for all ports"
+    elif told.startswith("*") and _HOST.fullmatch(f"*.{told[1:]}"):
+        hint = f"did you mean '*.{told[1:]}'?"
+    else:
+        hint = "help.example.org, *.example.org (all below it) or * (any) was expected"
+    raise SettingError("hosts", f"--allow-host {name[:100]!r}: is no name of a host; {hint}")

@@ -75,6 +75,8 @@ def make_token(path: str | Path) -> str:
     elif path.exists():
         raise InputError(f"{path}: is no file")
     before = path.read_text("utf-8") if path.is_file() else ""
+    if before and not before.endswith("\n"):
+        before += "\n"
     token, hashed = new()
     with atomic_write(path) as handle:
         handle.write(before + hashed + "\n")

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -70,15 +71,15 @@ def encode_shards(
         MissingExtra: the engine is not installed.
     """
     settings, run = settings or ShardSettings(), ENGINES[engine].run
+    if workers > 1 and engine == "local":
+        raise InputError("--workers: goes with a cluster (--engine ray); on this machine a model takes all processors")
     place = folders.claim(out, [*inputs, *([] if source == STDIN else [split_spec(source)[1]])])
     with locked(place):
         folders.claim(out, ())
         sweep(place)
-        if force:
-            folders.clear(place)
         (place / WORK).mkdir(parents=True, exist_ok=True)
         try:
-            plan, whole = _planned(encoder, source, place, settings, model or encoder.name, progress)
+            plan, whole = _planned(encoder, source, place, settings, model or encoder.name, force, progress)
             if whole:
                 shutil.rmtree(place / WORK, ignore_errors=True)
             else:
@@ -117,10 +118,12 @@ def _identity(encoder: Any, source: str, settings: ShardSettings, model: str) ->
 
 
 def _planned(
-    encoder: Any, source: str, place: Path, settings: ShardSettings, model: str, progress: bool
+    encoder: Any, source: str, place: Path, settings: ShardSettings, model: str, force: bool, progress: bool
 ) -> tuple[Plan | Manifest, bool]:
     """The plan, made or found, and whether all of it was done before."""
     identity = _identity(encoder, source, settings, model)
+    if force:
+        return _new_plan(encoder, identity, source, place, settings, progress), False
     if (place / folders.VECTORS).is_file():
         manifest = folders.read_manifest(place)
         _check_same(place, manifest["identity"], identity, "holds the vectors of", source)
@@ -146,8 +149,6 @@ def _check_same(place: Path, was: Identity, now: Identity, begun: str, source: s
 
 
 def _checksum_of_stdin() -> str:
-    import tempfile
-
     with tempfile.TemporaryDirectory(prefix="triglot-") as folder:
         path = sources.spooled(sys.stdin.buffer, Path(folder))
         return folders.file_checksum(path)
@@ -156,10 +157,18 @@ def _checksum_of_stdin() -> str:
 def _new_plan(
     encoder: Any, identity: Identity, source: str, place: Path, settings: ShardSettings, progress: bool
 ) -> Plan:
-    """The texts of all shards, staged, and the plan."""
-    work = place / WORK
-    shutil.rmtree(work)
-    work.mkdir()
+    """The texts of all shards, staged, and the plan; what the folder held is there until both are on disk."""
+    work = Path(tempfile.mkdtemp(prefix=f"{WORK}.", suffix=".part", dir=place))
+    try:
+        plan = _staged(encoder, identity, source, work, settings, progress)
+        folders.replace(place, work)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return plan
+
+
+def _staged(encoder: Any, identity: Identity, source: str, work: Path, settings: ShardSettings, progress: bool) -> Plan:
+    """The texts of all shards and the plan, in a folder of their own."""
     found, shown = sources.find(str(sources.spooled(sys.stdin.buffer, work)) if source == STDIN else source), source
     if source == STDIN:
         found = replace(found, name=shown)
@@ -188,8 +197,8 @@ def _new_plan(
         "identity": {**identity, "inputs": inputs},
         **made,  # type: ignore[typeddict-item]
     }
-    sync(work)
     write_sealed(work / PLAN, plan)
+    sync(work)
     return plan
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,13 +148,20 @@ def claim(out: str | os.PathLike[str], inputs: Sequence[str | os.PathLike[str]])
     return place
 
 
-def clear(place: Path) -> None:
-    """Remove what was written: first what says that it is whole."""
+def replace(place: Path, staged: Path) -> None:
+    """Put a work that was staged in the place of an older one: what says that the older one is whole, or how to go on
+    with it, goes first, and the new plan comes last. `.encode` stays, by which the folder is known as one of ours."""
+    work = place / WORK
     (place / VECTORS).unlink(missing_ok=True)
-    shutil.rmtree(place / WORK, ignore_errors=True)
-    for path in place.iterdir() if place.is_dir() else ():
-        if _SHARD.fullmatch(path.name) or is_leftover(path):
-            path.unlink(missing_ok=True)
+    (work / PLAN).unlink(missing_ok=True)
+    for path in (*work.iterdir(), *(path for path in place.iterdir() if _SHARD.fullmatch(path.name))):
+        path.unlink()
+    for path in staged.iterdir():
+        if path.name != PLAN:
+            os.replace(path, work / path.name)
+    sync(work)
+    os.replace(staged / PLAN, work / PLAN)
+    sync(work)
 
 
 def read_plan(place: Path) -> Plan | None:

@@ -137,10 +137,8 @@ def _threads(count: int) -> None:
 def run(job: Job, numbers: Sequence[int], encoder: Any, workers: int) -> Iterator[ShardRecord]:
     """Make shards here, one after the other; the texts of the next one are read, and their languages told, in a thread.
 
-    Raises InputError for workers, which a cluster has.
+    There is one worker; others belong to a cluster.
     """
-    if workers > 1:
-        raise InputError("--workers: goes with a cluster (--engine ray); on this machine a model takes all processors")
     worker = Worker(job, encoder)
     for number, texts in ahead(worker.texts, numbers, depth=1, name="texts"):
         yield worker.write(number, texts)

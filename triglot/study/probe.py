@@ -122,6 +122,8 @@ def estimate(recipe: Recipe, found: Sequence[Sequence[Part]], data: Data, out: P
 def _training(one: Recipe, stage: Stage, name: str, start: Path, out: Path, data: Data) -> tuple[float, float]:
     """Seconds of a step, and of what is done once."""
     steps = min(STEPS, stage.train.steps)
+    if not steps:
+        return 0.0, 0.0
     few = replace(stage, train=replace(stage.train, steps=steps, checkpoint_every=0, validate_every=0))
     recipe = few if isinstance(few, Recipe) else one
     began = time.perf_counter()

@@ -82,7 +82,9 @@ def train_stage(
     """
     encoder, trimming = load(recipe.encoder, start, recipe.name), None
     feed = _feed(stage, training, encoder, recipe.seed)
-    if stage.lexicon_init and isinstance(encoder, StaticEncoder):
+    if stage.lexicon_init:
+        if not isinstance(encoder, StaticEncoder):
+            raise InputError(f"lexicon_init: goes with static encoders, whose rows are words; not {encoder.name}")
         lists = {source.label for source in stage.sources if source.format == "wordlist"}
         encoder = encoder.with_rows(anchor(encoder.embeddings, feed, lists, stage.pivot, stage.lexicon_init))
     if stage.joint_align.threshold:

@@ -27,7 +27,7 @@ function bodies(question) {
   ];
 }
 
-function remember() {
+function remember(past) {
   const place = new URLSearchParams();
   if ($("query").value) place.set("q", $("query").value);
   if ($("lang").value) place.set("lang", $("lang").value);
@@ -36,7 +36,9 @@ function remember() {
   state.filters.forEach((filter) => place.append("filter", filter));
   if ($("hybrid").checked) place.set("words", "1");
   const hash = `#${place}`; // behind the hash, so that no server and no log sees the question in an address
-  if (hash !== location.hash && hash !== "#") history.pushState(null, "", hash);
+  if (hash === location.hash) return;
+  if (past) history.replaceState(null, "", hash); // another entry would be a place that Back never leaves
+  else history.pushState(null, "", hash);
 }
 
 function recall() {
@@ -54,12 +56,13 @@ function recall() {
 
 // --- search
 
-async function search({ keep = false, focus = false } = {}) {
+// `past`: the question stands in the address already, and is no new entry of the history.
+async function search({ keep = false, past = false } = {}) {
   const question = $("query").value.trim();
   state.asked?.abort();
-  if (!question) return showEmpty();
-  if (!keep) state.k = FIRST;
-  remember();
+  if (!question) return showEmpty(past);
+  if (!keep) state.k = Math.min(FIRST, state.about.limits.most_hits);
+  remember(past);
   state.asked = new AbortController();
   const { signal } = state.asked;
   document.body.classList.add("busy");
@@ -67,7 +70,6 @@ async function search({ keep = false, focus = false } = {}) {
   try {
     state.answers = await Promise.all(bodies(question).map((body) => get("search", body, signal)));
     show(...state.answers);
-    if (focus) list(shownSide()).firstElementChild?.focus();
   } catch (error) {
     if (signal.aborted) return;
     showError(error.message);
@@ -75,14 +77,14 @@ async function search({ keep = false, focus = false } = {}) {
   document.body.classList.remove("busy");
 }
 
-function showEmpty() {
+function showEmpty(past) {
   state.answers = null;
   $("pair").hidden = true;
   $("empty").hidden = false;
   $("told").textContent = "";
   $("error").hidden = true;
   document.body.classList.remove("busy", "answered");
-  if (location.hash) history.pushState(null, "", location.pathname + location.search);
+  if (location.hash && !past) history.pushState(null, "", location.pathname + location.search);
 }
 
 function showError(message) {
@@ -252,6 +254,10 @@ async function start() {
     if (state.about) search();
     else early = true;
   });
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault(); // behind the # of the address stands the question
+    $("results").focus();
+  });
   try {
     state.about = await get("about");
   } catch (error) {
@@ -281,10 +287,10 @@ async function start() {
   document.addEventListener("keydown", keys);
   addEventListener("popstate", () => {
     recall();
-    search();
+    search({ past: true });
   });
   document.body.classList.add("ready");
-  if (early || (!typed && $("query").value)) search();
+  if (early || (!typed && $("query").value)) search({ past: !early });
   return undefined;
 }
 
