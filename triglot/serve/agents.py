@@ -47,6 +47,7 @@ def create_server(searcher: Searcher) -> MCPServer[Any]:
     ) -> dict[str, Any]:
         """Passages for a question, in any language, without a preference for one."""
         try:
+            index.refresh()
             settings = SearchSettings(k=k, mode=mode, languages=languages, where=tuple(filters))
             return asdict(searcher.search(query, settings, lang=lang))
         except InputError as error:
@@ -55,6 +56,10 @@ def create_server(searcher: Searcher) -> MCPServer[Any]:
     @server.tool()
     def bias() -> dict[str, Any]:
         """How much rankings here prefer a passage's own language: the excess is 0 for none, 1 for nothing else."""
+        try:
+            index.refresh()
+        except InputError as error:
+            return {"error": str(error)}
         return {"passages": dict(index.counts), "probes": probed(index)}
 
     return server
