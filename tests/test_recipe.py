@@ -108,6 +108,12 @@ def test_the_command_line_replaces_settings(path: Path) -> None:
             "command line: baselines.0: 'bm52' is unknown",
         ),
         ("baselines=[bm25-translated]", "command line: lists: is missing"),
+        (
+            "attacks=[{kinds: [insert]}, {kinds: [insert], seed: 2}]",
+            "command line: attacks: two attacks are called 'insert-0.2'; give one of them a `name`",
+        ),
+        ("encoding.name=iso", "command line: encoding.name: iso needs the layers of a transformer"),
+        ("arms.x-x.encoding.name=aoc", "command line: arms.x-x: encoding.name: aoc needs the layers of a transformer"),
         ("train", "command line: 'train' is not key=value"),
     ],
 )

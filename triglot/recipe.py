@@ -173,6 +173,12 @@ class Recipe(Stage):
         for attack in self.attacks:
             if attack.needs_lists and not self.lists:
                 raise SettingError("lists", f"is missing; the attack {attack.label!r} needs a folder of word lists")
+        for label, number in Counter(attack.label for attack in self.attacks).items():
+            if number > 1:
+                raise SettingError("attacks", f"two attacks are called {label!r}; give one of them a `name`")
+        if self.encoding.name in ("iso", "aoc") and self.encoder.kind == "static":
+            message = f"{self.encoding.name} needs the layers of a transformer; encoder.kind is static"
+            raise SettingError("encoding.name", message)
         for key in ("validation", "evaluate"):
             names = Counter(benchmark.name for benchmark in getattr(self, key))
             for name, number in names.items():

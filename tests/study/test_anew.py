@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.study.small import small_recipe
-from triglot.files import InputError
+from triglot.commands.demo import index_of
+from triglot.files import InputError, read_json, write_json
 from triglot.recipe import to_yaml
 from triglot.study.anew import begin_anew
 from triglot.study.arms import study
@@ -42,6 +43,25 @@ def test_all_that_runs_write_is_known(copy: Path) -> None:
     arm = copy / "arms" / "x-x" / "seed-1"
     begin_anew(arm, RECIPE, ())
     assert not arm.exists()
+    begin_anew(copy, STUDY, ())
+    assert left(copy) == {"study.json", "evaluations.jsonl"}
+
+
+@pytest.mark.slow
+def test_what_a_demo_adds_and_heads_of_classes_are_known(copy: Path, tmp_path: Path) -> None:
+    head = copy / "arms" / "x-x" / "seed-1" / "stance.head"
+    head.mkdir()
+    for name in ("head.json", "head.safetensors"):
+        (head / name).write_text("{}")
+    index_of(copy / "arms" / "x-x" / "seed-1" / "model", small_recipe(tmp_path, ARMS), copy)
+    with pytest.raises(InputError, match=r"holds index/index\.json, which no run has written there"):
+        begin_anew(copy, STUDY, ())
+    facts = read_json(copy / STUDY)
+    write_json(copy / STUDY, facts | {"command": "triglot demo --out runs/demo"})
+    (copy / "index" / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"holds index/notes\.txt, which no run has written there"):
+        begin_anew(copy, STUDY, ())
+    (copy / "index" / "notes.txt").unlink()
     begin_anew(copy, STUDY, ())
     assert left(copy) == {"study.json", "evaluations.jsonl"}
 

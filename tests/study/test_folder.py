@@ -13,10 +13,12 @@ import pytest
 from tests.command import triglot
 from tests.study.small import small_recipe
 from triglot.files import InputError, locked
+from triglot.recipe import load_recipe, to_yaml
+from triglot.sealed import read_sealed, write_sealed
 from triglot.study.arms import baseline, record, study
 from triglot.study.data import Data
 from triglot.study.folder import is_whole, seal_start, trained, writing
-from triglot.study.run import run
+from triglot.study.run import make_encoder, run
 
 ARMS = "\n  x-x: {batches.kind: xx}\n"
 
@@ -68,6 +70,60 @@ def test_a_folder_with_something_trained_keeps_its_settings(copy, tmp_path) -> N
     recipe = small_recipe(tmp_path, ARMS)
     with pytest.raises(InputError, match=r"made with train\.lr=0\.05, now train\.lr=0\.1"):
         run(replace(recipe, train=replace(recipe.train, lr=0.1)), copy)
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    """Parallel texts and a recipe that trains on them."""
+    (tmp_path / "texts").mkdir()
+    for lang, word in (("de", "Fluss"), ("en", "river")):
+        (tmp_path / "texts" / f"{lang}.txt").write_text("".join(f"{word} {number}\n" for number in range(16)))
+    (tmp_path / "recipe.yaml").write_text(
+        f"data: {tmp_path}\nlanguages: [de, en]\nencoder: {{dim: 8, vocab: 60}}\n"
+        "sources: [{format: bitext, path: texts}]\nbatches: {kind: xy, size: 8, comparable: false}\n"
+        "train: {steps: 2, lr: 0.01}\nevaluate: [{name: test, format: bitext, path: texts}]\n"
+    )
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_a_run_with_changed_data_is_refused(texts: Path, caplog) -> None:
+    recipe, out = load_recipe(str(texts / "recipe.yaml")), texts / "run"
+    changed = r"run: begun with other data: source 'texts' has changed since .* begin anew with --force"
+    out.mkdir()
+    (out / "recipe.yaml").write_text(to_yaml(recipe))
+    write_sealed(out / "data.json", {"source 'texts' (texts)": "0" * 24})  # of a start that trained nothing
+    run(recipe, out)
+    run(recipe, out)
+    _change(texts / "texts" / "de.txt", "Fluss", "Strom")
+    with pytest.raises(InputError, match=changed):
+        run(recipe, out)
+    (out / "data.json").unlink()
+    with caplog.at_level(logging.INFO, "triglot"):
+        run(recipe, out)
+    assert "run: was begun before data were noted; whether they have changed since is unknown" in caplog.text
+    assert not (out / "data.json").exists()
+    run(recipe, out, force=True)
+    assert (out / "data.json").exists()
+
+
+def test_a_start_knows_its_texts(texts: Path, caplog) -> None:
+    recipe, folder = load_recipe(str(texts / "recipe.yaml")), texts / "init"
+
+    def words() -> str:
+        return (make_encoder(recipe, folder, Data(texts)) / "tokenizer.json").read_text("utf-8")
+
+    before = words()
+    _change(texts / "texts" / "de.txt", "Fluss 0", "Strom Strom Strom")
+    after = words()
+    assert after != before
+    seal = read_sealed(folder / "checksums.json")
+    del seal["made"]["texts"]  # as versions before wrote it
+    write_sealed(folder / "checksums.json", seal)
+    _change(texts / "texts" / "de.txt", "Strom Strom Strom", "Fluss 0")
+    with caplog.at_level(logging.INFO, "triglot"):
+        assert words() == after
+    assert "made before checksums of texts were kept" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "model/mine.bin", ".hidden"])

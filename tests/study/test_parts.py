@@ -5,7 +5,10 @@ same; a budget leaves out what does not fit.
 from __future__ import annotations
 
 import json
+import logging
 import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +19,14 @@ from tests.command import triglot
 from tests.study.test_killed import WORDS, timeless
 from triglot.commands.study import job
 from triglot.files import InputError, read_json, read_jsonl
-from triglot.recipe import to_yaml
+from triglot.recipe import Recipe, arm_recipe, load_recipe, to_yaml
+from triglot.sealed import write_sealed
 from triglot.study.arms import study
+from triglot.study.data import Data
+from triglot.study.fingerprint import fingerprint
+from triglot.study.folder import check_data
 from triglot.study.named import load_study
-from triglot.study.parts import Part, commands, parse_part, run_part, waves
+from triglot.study.parts import Part, begin, commands, parse_part, run_part, waves
 from triglot.study.probe import Plan, duration, fit, told
 from triglot.study.runners import jobs_for
 
@@ -116,7 +123,11 @@ def test_parts_by_hand_leave_what_one_process_leaves(place: Path, tmp_path: Path
 def test_other_data_are_refused(place: Path, tmp_path: Path) -> None:
     about = load_study(str(place / "own.yaml"), "smoke", [f"data={place}", "train.steps=1"])
     study(about.recipe, tmp_path / "out", arms=["x-y"])
-    assert set(read_json(tmp_path / "out" / "data.json")) == {"source 'texts'", "benchmark 'test'", "checksum"}
+    assert set(read_json(tmp_path / "out" / "data.json")) == {
+        "source 'texts' (texts)",
+        "benchmark 'test' (texts)",
+        "checksum",
+    }
     other = tmp_path / "other"
     (other / "texts").mkdir(parents=True)
     for path in (place / "texts").iterdir():
@@ -124,6 +135,71 @@ def test_other_data_are_refused(place: Path, tmp_path: Path) -> None:
     again = load_study(str(place / "own.yaml"), "smoke", [f"data={other}", "train.steps=1"])
     with pytest.raises(InputError, match="begun with other data: source 'texts' has changed"):
         study(again.recipe, tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_a_report_has_the_runs_of_its_own_settings(
+    place: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def asked(*more: str) -> Recipe:
+        return load_study(str(place / "own.yaml"), "smoke", [f"data={place}", *more]).recipe
+
+    def seeds() -> dict[str, int]:
+        return {row["arm"]: row["seeds"] for row in read_json(out / "report.json")["benchmarks"]["test"]["rows"]}
+
+    out = tmp_path / "out"
+    study(asked("baselines=[bm25]"), out, arms=["x-y"])
+    study(asked("baselines=[bm25]"), out, arms=["x-y"], seeds=[2])
+    study(asked("baselines=[bm25]"), out, arms=["x-x"], seeds=[2])
+    assert seeds() == {"bm25": 1, "x-y": 2, "x-x": 1}
+    with pytest.raises(InputError, match=r"x-x/seed-2: made with train\.steps=3, now train\.steps=2"):
+        study(asked("train.steps=2"), out, arms=["x-y"], seeds=[3])
+    assert not (out / "arms" / "x-y" / "seed-3").exists()
+    shutil.copytree(out / "arms" / "x-y" / "seed-1", out / "arms" / "alignment" / "seed-1")
+    recipe = asked()
+    with caplog.at_level(logging.WARNING, "triglot"):
+        study(replace(recipe, arms={"x-yy": {}, "x-x": recipe.arms["x-x"]}), out, arms=["x-x"])
+    assert seeds() == {"x-x": 2}
+    for said in (
+        "arms/x-y: not among the arms of own-smoke; did you mean 'x-yy'?",
+        "baselines/bm25:",
+        "arms/alignment:",
+    ):
+        assert said in caplog.text
+    (out / "arms" / "x-x" / "seed-1").rename(out / "arms" / "x-x" / "seed-old")
+    with pytest.raises(InputError, match="seed-old: holds results, but is not named after a seed"):
+        study(recipe, out, arms=["x-x"])
+
+
+def test_arms_may_read_files_of_one_name(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(
+        "sources: [{format: pairs, path: a/train.jsonl}]\n"
+        "arms: {a: {}, b: {sources.0.path: b/train.jsonl}, c: {sources.0.path: c/train.jsonl}}\n"
+    )
+    for name in "abc":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "train.jsonl").write_text(name)
+    recipe, data, out = load_recipe(str(tmp_path / "recipe.yaml")), Data(tmp_path), tmp_path / "a" / "out"
+
+    def named(*arms: str) -> dict[str, tuple[str, Path]]:
+        return data.named_places([recipe, *(arm_recipe(recipe, arm, 1) for arm in arms)])
+
+    out.mkdir()
+    for arms in ("b", "cb", "abc"):
+        begin(recipe, arms, out, data)
+    assert {f"source 'train.jsonl' ({name}/train.jsonl)" for name in "abc"} < set(read_json(out / "data.json"))
+    (tmp_path / "c" / "train.jsonl").write_text("other")
+    check_data(out, named("a", "b"))
+    with pytest.raises(InputError, match=r"source 'train\.jsonl' has changed since \(.*c/train\.jsonl\)"):
+        check_data(out, named("c"))
+    older = {"source 'train.jsonl'": "a", "source 'train.jsonl' (train.jsonl)": "b"}
+    write_sealed(out / "data.json", {key: fingerprint(tmp_path / name / "train.jsonl") for key, name in older.items()})
+    check_data(out, named("b"))
+    write_sealed(out / "data.json", dict.fromkeys(older, "0" * 24))
+    with pytest.raises(InputError, match=r"has changed since \(.*a/train\.jsonl\)"):
+        check_data(out, named("b"))
+    check_data(out, {"source '.' (.)": ("source '.'", tmp_path)})  # changes with the folder of the run inside it
+    assert "source '.' (.)" not in read_json(out / "data.json")
 
 
 def test_commands_for_a_scheduler(place: Path) -> None:

@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from triglot.files import InputError
+from triglot.files import InputError, read_json
+from triglot.index import manifest
+from triglot.index.settings import FILE, is_index
 from triglot.outputs import check_inputs
 from triglot.sealed import discard, read_sealed
 from triglot.study.folder import EVALUATIONS, RECIPE, STUDY, SUMMARY, beyond_start, files_of
@@ -17,7 +19,8 @@ log = logging.getLogger("triglot")
 _PLACE = r"(?:arms/[^/]+/seed-[0-9]+/)?(?:alignment/)?(?:validation/)?|baselines/[^/]+/"
 _FILE = (
     r"(?:summary|results|baseline|report|leakage)\.json|report\.(?:html|md)|[^/]+\.(?:queries|items)\.parquet|"
-    r"[^/]+\.(?:languages|questions)\.json|attacks/[^/]+\.jsonl|checkpoints/[^/]+/state\.(?:json|safetensors)"
+    r"[^/]+\.(?:languages|questions)\.json|attacks/[^/]+\.jsonl|[^/]+\.head/head\.(?:json|safetensors)|"
+    r"checkpoints/[^/]+/state\.(?:json|safetensors)"
 )
 _WRITTEN = re.compile(rf"(?:{_PLACE})(?:{_FILE})")
 _KEPT = (STUDY, EVALUATIONS)  # how often a benchmark was looked at is not forgotten
@@ -40,7 +43,7 @@ def begin_anew(out: Path, mark: str, inputs: Iterable[Path]) -> None:
         check_inputs([out], inputs)
         models = [(path.parent, _model_files(path.parent)) for path in sorted(out.rglob(RECIPE))]
         ours = {(folder / name).relative_to(out).as_posix() for folder, names in models for name in names}
-        ours |= {*_KEPT}
+        ours |= {*_KEPT, *_of_demo(out)}
         foreign = [name for name in beyond_start(out) if name not in ours and not _WRITTEN.fullmatch(name)]
         if foreign:
             raise InputError(
@@ -49,6 +52,16 @@ def begin_anew(out: Path, mark: str, inputs: Iterable[Path]) -> None:
         gone = [name for name in files_of(out) if name not in _KEPT]
         discard(out, gone)
         log.info("%s: what was there is removed, %d files", out, len(gone))
+
+
+def _of_demo(out: Path) -> list[str]:
+    """Names of what `triglot demo` adds to its study: passages, and the files that the record of their index names."""
+    facts = read_json(out / STUDY) if (out / STUDY).is_file() else {}
+    if not str(facts.get("command", "")).startswith("triglot demo "):
+        return []
+    index = out / "index"
+    named = [FILE, *manifest.files_of(manifest.read(index))] if is_index(index) else []
+    return ["passages.jsonl", *(f"index/{name}" for name in named)]
 
 
 def _model_files(run: Path) -> list[str]:

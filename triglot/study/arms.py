@@ -18,10 +18,10 @@ from typing_extensions import TypedDict
 from triglot.evaluate import write_results
 from triglot.evaluate.retrievers import evaluate
 from triglot.evaluate.untrained import BASELINES
-from triglot.files import InputError, read_json, write_json, write_text
+from triglot.files import InputError, nearest, read_json, write_json, write_text
 from triglot.outputs import resolve
 from triglot.recipe import Recipe, alignment_recipe, arm_recipe, digest, to_yaml
-from triglot.report import Report, find_arms, write_report
+from triglot.report import Arm, Report, find_arms, write_report
 from triglot.sealed import read_sealed, write_sealed
 from triglot.settings import plain
 from triglot.shapes import shaped, strict
@@ -173,6 +173,7 @@ def study(
             data.check_places(one)
         if force:
             begin_anew(out, STUDY, (path for one in several for _, path in data.places(one)))
+        _check_runs(recipe, out)
         if is_main() and open_parts:
             begin(recipe, chosen, out, data)
         if is_main():
@@ -200,11 +201,42 @@ def study(
         if about is not None and about.claims:
             write_leakage(out, recipe, chosen, data)
         facts["seconds"] = round(time.perf_counter() - began, 1)
-        done = find_arms([out])
+        done = _own_arms(recipe, out)
         told = story(about, recipe, done, out, command, found, plan) if about is not None else None
         return write_report(
             done, out, title=recipe.name, command=command, study=facts, reference=_reference(recipe, chosen), story=told
         )
+
+
+def _check_runs(recipe: Recipe, out: Path) -> None:
+    """Raises InputError for a run in the folder that has results of other settings than its arm has now."""
+    for results in sorted((out / "arms").glob(f"*/seed-*/{RESULTS}")):
+        folder, arm = results.parent, results.parent.parent.name
+        seed = folder.name.removeprefix("seed-")
+        if not seed.isdecimal():
+            raise InputError(f"{folder}: holds results, but is not named after a seed; move it away")
+        if arm in recipe.arms:
+            claim(arm_recipe(recipe, arm, int(seed)), folder)
+        elif arm == ALIGNMENT and recipe.alignment is not None:
+            claim(alignment_recipe(recipe, int(seed)), folder)
+
+
+def _own_arms(recipe: Recipe, out: Path) -> list[Arm]:
+    """The arms and baselines in the folder, whichever call ran them; those that the recipe no longer has are said and
+    left out."""
+    own = {"arms": [*recipe.arms, *([ALIGNMENT] if recipe.alignment else [])], "baselines": list(recipe.baselines)}
+    found = []
+    _check_runs(recipe, out)
+    for arm in find_arms([out]):
+        kind, name = arm.runs[0].folder.relative_to(out).parts[:2]
+        if name in own[kind]:
+            found.append(arm)
+        else:
+            near = nearest(name, own[kind])
+            log.warning(
+                "%s: not among the %s of %s%s; left out of the report", out / kind / name, kind, recipe.name, near
+            )
+    return found
 
 
 def _without(found: list[list[Part]], plan: Plan | None) -> list[list[Part]]:

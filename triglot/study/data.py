@@ -6,7 +6,7 @@ What runs below gets plain values.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -123,6 +123,16 @@ class Data:
 
     def places(self, recipe: Recipe) -> list[tuple[str, Path]]:
         """What a run reads, and where that lies; what is built in or of the hub has no place."""
+        return list(dict.fromkeys((what, place) for what, _, place in self._written(recipe)))
+
+    def named_places(self, recipes: Iterable[Recipe]) -> dict[str, tuple[str, Path]]:
+        """What runs read of what is there: what it is and its path as the recipe writes it -> what it is, and where it
+        lies. Arms may give one name to several."""
+        written = (place for recipe in recipes for place in self._written(recipe))
+        return {f"{what} ({path})": (what, place) for what, path, place in written if place.exists()}
+
+    def _written(self, recipe: Recipe) -> list[tuple[str, str, Path]]:
+        """What a run reads, its path as the recipe writes it, and where that lies."""
         places: list[tuple[str, str]] = []
         stages = [recipe.alignment, recipe] if recipe.alignment else [recipe]
         for source in (source for stage in stages for source in stage.sources):
@@ -140,15 +150,15 @@ class Data:
         places += [(f"benchmark {one.name!r}", one.path) for one in (*recipe.validation, *recipe.evaluate)]
         places += [("encoder.trim", split_spec(spec)[1]) for spec in trim_files(recipe) if not is_built_in(spec)]
         inside = [
-            (what, self.folder / Path(path).expanduser())
+            (what, path, self.folder / Path(path).expanduser())
             for what, path in places
-            if path and not path.startswith(PREFIX) and Path(path).parts[0] not in recipe.made
+            if path and not path.startswith(PREFIX) and next(iter(Path(path).parts), "") not in recipe.made
         ]
-        inside += [(f"made.{name}", self.folder / one.path) for name, one in recipe.made.items() if one.path]
+        inside += [(f"made.{name}", one.path, self.folder / one.path) for name, one in recipe.made.items() if one.path]
         model = Path(recipe.encoder.model).expanduser()
         if recipe.encoder.model and (model.exists() or is_path(recipe.encoder.model)):
-            inside.append(("encoder.model", model))
-        return list(dict.fromkeys(inside))
+            inside.append(("encoder.model", recipe.encoder.model, model))
+        return inside
 
     def _path(self, path: str) -> Path:
         return self._base(path) / Path(path).expanduser() if path else self.folder
@@ -156,7 +166,7 @@ class Data:
     def _base(self, path: str) -> Path:
         """The folder that a path is relative to: where data were made, for what a recipe makes; these are made now if
         they are not there."""
-        name = Path(path).parts[0] if path else ""
+        name = next(iter(Path(path).parts), "")
         if name not in self.made:
             return self.folder
         self._made.get(name, lambda: make(self.made[name], self.place / name, self._path, name))

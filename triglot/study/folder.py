@@ -203,19 +203,29 @@ def claim_study(out: Path) -> None:
     _clear(out)
 
 
-def check_data(out: Path, places: Mapping[str, Path]) -> None:
-    """Note what data a study reads, or check that they are those that it began with, by what is in them and not by
-    where they lie.
+def check_data(out: Path, places: Mapping[str, tuple[str, Path]]) -> None:
+    """Note what data a run or study reads, or check that they are those that it began with, by what is in them and not
+    by where they lie.
+
+    Args:
+        out: its folder.
+        places: as `Data.named_places` gives them.
 
     Raises:
         InputError: names what is other data now.
     """
-    now = {what: fingerprint(path) for what, path in places.items()}
+    # A place that holds the run itself changes with it.
+    places = {key: place for key, place in places.items() if place[1].resolve() not in out.resolve().parents}
+    now = {key: fingerprint(path) for key, (_, path) in places.items()}
     before = shaped(read_sealed(out / DATA), dict[str, str], str(out / DATA)) if (out / DATA).is_file() else {}
-    for what, digits in now.items():
-        if before.get(what, digits) != digits:
+    first: dict[str, str] = {}
+    for key, (what, path) in places.items():
+        # Folders begun before paths were noted know the first place by its name, others by the end of their path too.
+        older = what if first.setdefault(what, key) == key else f"{what} ({path.name})"
+        if before.get(key, before.get(older, now[key])) != now[key]:
             raise InputError(
-                f"{out}: begun with other data: {what} has changed since ({places[what]}); choose another folder"
+                f"{out}: begun with other data: {what} has changed since ({path}); choose another folder, or begin "
+                "anew with --force"
             )
     if {**before, **now} != before:
         write_sealed(out / DATA, {**before, **now})
@@ -260,6 +270,8 @@ def trained(out: Path) -> Path:
 def is_whole(folder: Path, made: Mapping[str, Any]) -> bool:
     """Whether `folder`, an `init/`, holds what `save_start` wrote of the same settings; damage is said.
 
+    One of an older version does not know its texts and is taken, which is said.
+
     Raises:
         InputError: the folder holds something else.
     """
@@ -271,8 +283,12 @@ def is_whole(folder: Path, made: Mapping[str, Any]) -> bool:
         raise InputError(f"{folder}: holds something that no run has written there; remove it, or choose another place")
     try:
         seal = read_sealed(folder / _SEAL)
-        if seal.get("made") != plain(made):
+        was, now = shaped(seal.get("made"), dict[str, Any], f"{folder / _SEAL}: made"), plain(made)
+        unknown = "texts" in now and "texts" not in was
+        if was != {key: value for key, value in now.items() if key != "texts" or not unknown}:
             return False
+        if unknown:
+            log.info("%s: made before checksums of texts were kept; whether they have changed is unknown", folder)
         check_files(folder, shaped(seal.get("files"), dict[str, str], f"{folder / _SEAL}: files"))
     except InputError as error:
         log.warning("%s; it is made again", error)

@@ -199,17 +199,7 @@ def begin(recipe: Recipe, arms: Sequence[str], out: Path, data: Data) -> None:
         claim_study(out)
         facts = {"recipe": recipe.name, "digest": digest(recipe), "arms": list(recipe.arms)}
         write_json(out / STUDY, facts | {"seeds": list(recipe.seeds)})
-    check_data(out, _places(data, several))
-
-
-def _places(data: Data, recipes: Sequence[Recipe]) -> dict[str, Path]:
-    """What a study reads: a name for each place. Arms may give one name to several."""
-    found: dict[str, Path] = {}
-    for what, path in (place for one in recipes for place in data.places(one)):
-        name = what if found.get(what, path) == path else f"{what} ({path.name})"
-        if path.exists():
-            found[name] = path
-    return found
+    check_data(out, data.named_places(several))
 
 
 def commands(words: Sequence[str], out: str | Path, found: Sequence[Sequence[Part]]) -> list[str]:

@@ -16,12 +16,16 @@ from triglot.encoder.tokenizer import word_counts
 from triglot.files import InputError, atomic_folder, read_json
 from triglot.outputs import resolve
 from triglot.recipe import Recipe, alignment_recipe, single
+from triglot.sealed import discard
 from triglot.study.anew import begin_anew
 from triglot.study.data import Data
 from triglot.study.folder import (
+    DATA,
     MADE,
     RECIPE,
     RESULTS,
+    beyond_start,
+    check_data,
     claim,
     discard_start,
     is_finished,
@@ -31,7 +35,7 @@ from triglot.study.folder import (
     trained,
     writing,
 )
-from triglot.study.inputs import Inputs, texts_by_language
+from triglot.study.inputs import Inputs, Training, texts_by_language
 from triglot.study.judge import judge
 from triglot.study.stage import ALIGNMENT, FINE_TUNING, TEACHERS, load, train_stage
 from triglot.train import checkpoint, teacher
@@ -65,6 +69,8 @@ def run(recipe: Recipe, out: str | Path, *, force: bool = False, progress: bool 
         if is_main() and not is_finished(out):
             data.check(recipe)
         claim(recipe, out)
+        if is_main():
+            _same_data(recipe, out, data)
         inputs = open_inputs(data, recipe, out)
         if not is_trained(out):
             start = make_encoder(recipe, out / "init", data)
@@ -80,6 +86,18 @@ def run(recipe: Recipe, out: str | Path, *, force: bool = False, progress: bool 
     return read_json(out / RESULTS) if is_main() else {}
 
 
+def _same_data(recipe: Recipe, out: Path, data: Data) -> None:
+    """Note the data of a run that has trained nothing yet, check those of any other. Raises InputError for other
+    data."""
+    if not beyond_start(out):
+        discard(out, [DATA])
+    elif not (out / DATA).is_file():
+        if data.places(recipe):
+            log.info("%s: was begun before data were noted; whether they have changed since is unknown", out)
+        return
+    check_data(out, data.named_places([recipe]))
+
+
 def open_inputs(data: Data, recipe: Recipe, out: Path) -> Inputs:
     """What is still to be read for the run of a folder: nothing for a finished one, no training data for a trained
     one."""
@@ -93,17 +111,20 @@ def make_encoder(recipe: Recipe, folder: Path, data: Data) -> Path:
         `folder`, which now holds the model.
     """
     stages = [recipe.alignment.sources] if recipe.alignment else []
-    made = {
+    made: dict[str, Any] = {
         "seed": recipe.seed,
         "encoder": recipe.encoder,
         "languages": recipe.languages,
         "sources": [*stages, recipe.sources],
     }
     with main_first():
+        parts: list[Training] = []
+        if is_main() and recipe.encoder.kind != "pretrained":
+            parts = [data.training(sources, recipe.languages) for sources in (*stages, recipe.sources) if sources]
+            made["texts"] = [part.checksum for part in parts]
         if is_main() and not is_whole(folder, made):
             words = None
-            if recipe.encoder.kind != "pretrained":
-                parts = [data.training(sources, recipe.languages) for sources in (*stages, recipe.sources) if sources]
+            if "texts" in made:
                 log.info("making a tokenizer of %d tokens", recipe.encoder.vocab)
                 words = word_counts(texts_by_language(parts))
             encoder = init_encoder(recipe.encoder, words, seed=recipe.seed)
