@@ -123,10 +123,12 @@ class TransformerEncoder:
     def _check_room(self) -> None:
         """Raise InputError where a prefix alone fills what is read of a text."""
         for side in SIDES:
-            if self.room(side) <= 0:
+            if (room := self.room(side)) <= 0:
+                left = max(self.lengths[side] - len(self._before) - len(self._after), 0)
                 raise InputError(
-                    f"{self.name}: {self.lengths[side]} tokens are read of a {side}, and special tokens and the prefix "
-                    f"{self.prefixes[side]!r} take all of them: no text would be read"
+                    f"{self.name}: {self.lengths[side]} tokens are read of a {side}, and the prefix "
+                    f"{self.prefixes[side]!r} takes {left - room} of the {left} that special tokens leave: no text "
+                    "would be read"
                 )
 
     def room(self, side: str) -> int:
