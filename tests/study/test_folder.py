@@ -43,6 +43,12 @@ def copy(finished, tmp_path) -> Path:
     return tmp_path / "run"
 
 
+def test_an_arm_made_of_others_is_no_run_by_itself(tmp_path) -> None:
+    with pytest.raises(InputError, match=r"of: belongs to an arm \(arms\.NAME\.of\)"):
+        run(replace(small_recipe(tmp_path, ARMS), of=("x",)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.slow
 def test_a_failed_start_does_not_block_the_next_try(tmp_path) -> None:
     wrong = tmp_path / "wrong.yaml"

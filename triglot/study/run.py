@@ -56,6 +56,8 @@ def run(recipe: Recipe, out: str | Path, *, force: bool = False, progress: bool 
     Returns:
         the content of `results.json`.
     """
+    if recipe.of:
+        raise InputError(f"{recipe.name}: of: belongs to an arm (arms.NAME.of), which `triglot study` makes")
     out = resolve(out, "folder")
     recipe = single(recipe, recipe.seed)
     data = Data(recipe.data, recipe.made, out / MADE)
