@@ -26,7 +26,7 @@ from triglot.debias.settings import DebiasSettings
 from triglot.document import COMMAND_LINE, Document, put, read_yaml, split_word
 from triglot.encoder import EncoderSettings
 from triglot.encoder.settings import MixSettings
-from triglot.evaluate.encodings import EncodingSettings
+from triglot.evaluate.encodings import ENCODINGS, EncodingSettings
 from triglot.evaluate.untrained import BASELINES
 from triglot.files import InputError, SettingError, check_choice, nearest
 from triglot.losses import LossSettings
@@ -176,7 +176,7 @@ class Recipe(Stage):
         for label, number in Counter(attack.label for attack in self.attacks).items():
             if number > 1:
                 raise SettingError("attacks", f"two attacks are called {label!r}; give one of them a `name`")
-        if self.encoding.name in ("iso", "aoc") and self.encoder.kind == "static":
+        if ENCODINGS[self.encoding.name].of_layers and self.encoder.kind == "static":
             message = f"{self.encoding.name} needs the layers of a transformer; encoder.kind is static"
             raise SettingError("encoding.name", message)
         for key in ("validation", "evaluate"):

@@ -94,6 +94,13 @@ def ask(page: Any, question: str) -> None:
     settled(page)
 
 
+def add_condition(page: Any, field: str, op: str, value: str) -> None:
+    page.locator("#field").select_option(field)
+    page.locator("#op").select_option(op)
+    page.locator("#value").fill(value)
+    page.locator("#add").click()
+
+
 def settled(page: Any) -> None:
     """The page is set up, and what was asked for is there."""
     page.wait_for_selector("body.ready:not(.busy)")
@@ -154,24 +161,17 @@ def test_filters_are_added_and_taken_away(open_page: Callable[..., Any]) -> None
     page = open_page()
     ask(page, "en-river")
     page.locator("#more").click()
-    page.locator("#field").select_option("number")
-    page.locator("#op").select_option("<")
-    page.locator("#value").fill("5")
-    page.locator("#add").click()
+    add_condition(page, "number", "<", "5")
     settled(page)
     for side in ("raw", "fair"):
         assert all(int(one.split("-")[0]) < 5 for one in ids(page, side))
     page.locator("#conditions .chip").click()
     assert page.locator("#conditions .chip").count() == 0
-    page.locator("#value").fill("many")
-    page.locator("#add").click()
+    add_condition(page, "number", "<", "many")
     page.wait_for_selector("#error:not([hidden])")
     assert "is no int" in page.locator("#error").inner_text()
     page.locator("#conditions .chip").click()
-    page.locator("#field").select_option("id")
-    page.locator("#op").select_option("=")
-    page.locator("#value").fill('"ar", "harm"')
-    page.locator("#add").click()
+    add_condition(page, "id", "=", '"ar", "harm"')
     settled(page)
     assert sorted(ids(page, "fair")) == ["ar", "harm"]
 

@@ -31,8 +31,8 @@ from triglot.encoder.computing import USUAL, Computing
 from triglot.ranges import Beams, Count, Half, MostWords, Seed, Several, Share
 
 SIDES = "query | passage | both"
-OF_KINDS = ("rate", "share", "mode")  # parameters that --kind takes, and of those beside --part or --kind
-OF_CHANGES = ("side", "lists", "lexicon_split")
+OF_KINDS = ("rate", "share", "mode")  # parameters that go with --kind alone
+OF_CHANGES = ("side", "lists", "lexicon_split")  # and those that go with --part too
 LAYOUTS = "tevatron | flag (FlagEmbedding) | sentence-transformers"
 
 

@@ -23,6 +23,7 @@ from triglot.cli.app import (
     within,
 )
 from triglot.cli.computing import computes
+from triglot.cli.given import refuse
 from triglot.encoder.computing import USUAL, Computing
 from triglot.ranges import Count, Seed
 from triglot.search.modes import MODES
@@ -33,6 +34,7 @@ _MODES = " | ".join(mode.name for mode in MODES.own)
 @app.command()
 @computes
 def check(
+    context: typer.Context,
     model: Annotated[
         str,
         typer.Argument(
@@ -98,7 +100,7 @@ def check(
     progress = listen(quiet)
     from triglot.check.settings import CheckSettings
     from triglot.commands.check import as_json as to_json
-    from triglot.commands.check import check_model, limits_of, refuse
+    from triglot.commands.check import check_model, limits_of
     from triglot.commands.sources import named_paths
     from triglot.index.places import is_index
     from triglot.report.terminal import print_lines
@@ -114,14 +116,13 @@ def check(
         "computing": computing,
         "force": force,
     }
-    of_model = {"--on": on, "--parallel": parallel, "--texts": texts, "--cache": cache}
     if is_index(model):
-        refuse(of_model, f"goes with a model, and {model} is an index")
+        refuse(context, ("on", "parallel", "texts", "cache"), f"goes with a model, and {model} is an index")
         from triglot.commands.check_index import check_index
 
         reports = check_index(model, out, mode=mode, model=model_name, **more)
     else:
-        refuse({"--mode": mode, "--model": model_name}, f"goes with an index, and {model} is none")
+        refuse(context, ("mode", "model_name"), f"goes with an index, and {model} is none")
         given = {"on": named_paths(on or []), "parallel": parallel, "texts": texts, "cache": cache}
         reports = check_model(model, out, **given, progress=progress, **more)
     if as_json:

@@ -31,6 +31,7 @@ from triglot.cli.app import (
     within,
 )
 from triglot.cli.computing import computes
+from triglot.cli.given import refuse
 from triglot.corpus.splitting import ChunkOverlap, ChunkTokens, SplitSettings
 from triglot.debias.methods import METHODS
 from triglot.encoder.computing import USUAL, Computing
@@ -146,6 +147,7 @@ def encode(
 @app.command(cls=Command)
 @computes
 def search(
+    context: typer.Context,
     model: ModelName,
     passages: TextFile = "",
     queries: Annotated[
@@ -221,13 +223,12 @@ def search(
     }
     if is_index(model):
         of_files = {
-            "--columns": (columns, "an index has its fields from `triglot index`"),
-            "--languages": (languages, f"with an index use --filter lang={languages}"),
-            "--vectors": (vectors, "an index has its own"),
+            "columns": "an index has its fields from `triglot index`",
+            "languages": f"with an index use --filter lang={languages}",
+            "vectors": "an index has its own",
         }
-        for option, (value, hint) in of_files.items():
-            if value:
-                raise InputError(f"{option}: goes with a file of passages, and {model} is an index; {hint}")
+        for name, hint in of_files.items():
+            refuse(context, [name], f"goes with a file of passages, and {model} is an index; {hint}")
         asked = [*([passages] if passages else []), *(queries or []), *asked]
         ways = {key: value for key, value in given.items() if value}
         for answer in answers(model, asked, ways, k=k, lang=lang, model=model_name, computing=computing):

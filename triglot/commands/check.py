@@ -50,13 +50,6 @@ def limits_of(words: Sequence[str]) -> dict[str, float]:
     return found
 
 
-def refuse(given: Mapping[str, Any], why: str) -> None:
-    """Raises InputError that names the first of some options that was given."""
-    for name, value in given.items():
-        if value:
-            raise InputError(f"{name}: {why}")
-
-
 def check_model(
     model: str,
     out: str | Path | None = None,

@@ -24,12 +24,14 @@ class Encoding:
         title, help: for people.
         scores: called as `scores(encoder, benchmark, settings)`; gives a score block and notes. None for vectors of
             whole texts, which are compared as ever.
+        of_layers: whether it reads the layers of a transformer.
     """
 
     name: str
     title: str
     help: str
     scores: Callable[[Any, Any, Any], tuple[ScoreBlock, tuple[str, ...]]] | None = None
+    of_layers: bool = False
 
 
 ENCODINGS = Registry(
@@ -43,12 +45,14 @@ ENCODINGS = Registry(
             "ISO",
             "the sum of static vectors of a text's terms, weighted by idf; a term's comes from the term alone",
             later("triglot.evaluate.terms:iso_scores"),
+            of_layers=True,
         ),
         Encoding(
             "aoc",
             "AOC",
             "the sum of static vectors of a text's terms, weighted by idf; a term's is the mean over its contexts",
             later("triglot.evaluate.terms:aoc_scores"),
+            of_layers=True,
         ),
         Encoding(
             "lrm",
